@@ -1,0 +1,266 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// decoder fills Go values from YAML nodes strictly: what it does not know, what
+// is there twice or is of another type becomes a problem with its position.
+type decoder struct {
+	problems []Problem
+	nodes    int // visited, aliases expanded
+	limit    int
+	aliases  bool // are followed; else refused
+	fields   map[reflect.Type]map[string][]int
+}
+
+// readDocument reads the one YAML document in data; nil is an empty one.
+func readDocument(data []byte) (*yaml.Node, []Problem) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	err := dec.Decode(&doc)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, []Problem{syntaxProblem(err)}
+	}
+	err = dec.Decode(&second)
+	if err == nil {
+		return nil, []Problem{{Line: second.Line, Column: second.Column, Text: "a second document: only one is allowed"}}
+	}
+	if !errors.Is(err, io.EOF) {
+		return nil, []Problem{syntaxProblem(err)}
+	}
+	if len(doc.Content) != 1 {
+		return nil, nil
+	}
+	return doc.Content[0], nil
+}
+
+// syntaxProblem turns "yaml: line 3: text" of the library into a Problem. It
+// tells no column.
+func syntaxProblem(err error) Problem {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		if number, message, ok := strings.Cut(rest, ": "); ok {
+			if line, err := strconv.Atoi(number); err == nil {
+				return Problem{Line: line, Text: message}
+			}
+		}
+	}
+	return Problem{Text: text}
+}
+
+func (d *decoder) report(n *yaml.Node, format string, args ...any) {
+	if len(d.problems) < maxFindings {
+		d.problems = append(d.problems, Problem{Line: n.Line, Column: n.Column, Text: clean(fmt.Sprintf(format, args...))})
+	}
+}
+
+// value decodes n into v, which stands at at.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, at path) {
+	if d.nodes++; d.nodes > d.limit {
+		if d.nodes == d.limit+1 {
+			d.report(n, "more than %d values, aliases expanded", d.limit)
+		}
+		return
+	}
+	if n.Kind == yaml.AliasNode {
+		if !d.aliases {
+			d.report(n, "%san alias has no place here", at.prefix())
+			return
+		}
+		n = n.Alias
+	}
+	if image, ok := v.Addr().Interface().(*Image); ok && n.Kind == yaml.ScalarNode {
+		d.value(n, reflect.ValueOf(&image.Name).Elem(), at)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.mapping(n, v, at)
+	case reflect.Map:
+		d.dictionary(n, v, at)
+	case reflect.Slice:
+		d.sequence(n, v, at)
+	case reflect.Pointer:
+		target := reflect.New(v.Type().Elem())
+		d.scalar(n, target.Elem(), at)
+		v.Set(target)
+	default:
+		d.scalar(n, v, at)
+	}
+}
+
+// mapping decodes into a struct by its yaml tags.
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at path) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.report(n, "%s must be a mapping (key: value), not %s", at.or("a document"), describe(n))
+		return
+	}
+	fields := d.fieldsOf(v.Type())
+	d.keys(n, at, func(key, value *yaml.Node) {
+		index, ok := fields[key.Value]
+		if !ok {
+			known := make([]string, 0, len(fields))
+			for name := range fields {
+				known = append(known, name)
+			}
+			d.report(key, "unknown key %q%s%s", key.Value, at.in(), guess(key.Value, known))
+			return
+		}
+		d.value(value, v.FieldByIndex(index), at.key(key.Value))
+	})
+}
+
+// keys calls f for each pair of a mapping, and reports keys that are no words
+// or are there twice.
+func (d *decoder) keys(n *yaml.Node, at path, f func(key, value *yaml.Node)) {
+	seen := make(map[string]int, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch line, twice := seen[key.Value]; {
+		case key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge":
+			d.report(key, "%sa key must be a plain word", at.prefix())
+		case twice:
+			d.report(key, "duplicate key %q%s (first on line %d)", key.Value, at.in(), line)
+		default:
+			seen[key.Value] = key.Line
+			f(key, value)
+		}
+	}
+}
+
+// dictionary decodes into a map with string keys.
+func (d *decoder) dictionary(n *yaml.Node, v reflect.Value, at path) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		d.report(n, "%s must be a mapping (key: value), not %s", at, describe(n))
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	d.keys(n, at, func(key, value *yaml.Node) {
+		item := reflect.New(v.Type().Elem()).Elem()
+		d.value(value, item, at.key(key.Value))
+		v.SetMapIndex(reflect.ValueOf(key.Value), item)
+	})
+}
+
+func (d *decoder) sequence(n *yaml.Node, v reflect.Value, at path) {
+	if isNull(n) {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.report(n, "%s must be a list ([a, b], or lines that begin with -), not %s", at, describe(n))
+		return
+	}
+	for i, item := range n.Content {
+		if d.nodes > d.limit {
+			return
+		}
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.value(item, element, at.index(i))
+		v.Set(reflect.Append(v, element))
+	}
+}
+
+func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at path) {
+	if n.Kind != yaml.ScalarNode {
+		d.report(n, "%s must be %s, not %s", at, wanted(v.Kind()), describe(n))
+		return
+	}
+	tag := n.ShortTag()
+	switch {
+	case v.Kind() == reflect.String && tag == "!!str":
+		v.SetString(n.Value)
+	case v.Kind() == reflect.String && (tag == "!!int" || tag == "!!float" || tag == "!!bool" || tag == "!!timestamp"):
+		d.report(n, "%s must be text, not %s: put it in quotes (%q)", at, describe(n), n.Value)
+	case v.Kind() == reflect.Bool && tag == "!!bool":
+		v.SetBool(strings.EqualFold(n.Value, "true"))
+	case v.CanInt() && tag == "!!int":
+		number, err := strconv.ParseInt(strings.ReplaceAll(n.Value, "_", ""), 0, v.Type().Bits())
+		if err != nil {
+			d.report(n, "%s: %s is out of range", at, n.Value)
+			return
+		}
+		v.SetInt(number)
+	default:
+		d.report(n, "%s must be %s, not %s", at, wanted(v.Kind()), describe(n))
+	}
+}
+
+// fieldsOf gives the index of each field by its yaml name; inlined structs are
+// flattened.
+func (d *decoder) fieldsOf(t reflect.Type) map[string][]int {
+	if known, ok := d.fields[t]; ok {
+		return known
+	}
+	fields := map[string][]int{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case strings.Contains(options, "inline"):
+			for inner, index := range d.fieldsOf(f.Type) {
+				fields[inner] = append([]int{i}, index...)
+			}
+		case name != "":
+			fields[name] = []int{i}
+		}
+	}
+	if d.fields == nil {
+		d.fields = map[reflect.Type]map[string][]int{}
+	}
+	d.fields[t] = fields
+	return fields
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+func wanted(k reflect.Kind) string {
+	switch k {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "text"
+	}
+	return "a whole number"
+}
+
+// describe names what n is, with its value where that is short.
+func describe(n *yaml.Node) string {
+	const short = 40
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.AliasNode:
+		return "an alias"
+	}
+	switch {
+	case isNull(n):
+		return "nothing"
+	case len(n.Value) > short && n.ShortTag() != "!!str":
+		return "a number"
+	case len(n.Value) > short:
+		return "text"
+	case n.ShortTag() == "!!str":
+		return strconv.Quote(n.Value)
+	}
+	return n.Value
+}

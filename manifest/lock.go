@@ -1,0 +1,79 @@
+package manifest
+
+// Lock is what a Manifest means exactly. Two builds from one lock give the
+// same archive. All hashes are 64 lower-case hex digits, sizes are bytes;
+// digests of images are "sha256:" and 64 hex digits.
+type Lock struct {
+	APIVersion string          `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string          `yaml:"kind" json:"kind"` // "Lock"
+	Name       string          `yaml:"name" json:"name"`
+	Platform   Platform        `yaml:"platform" json:"platform"`
+	Manifest   string          `yaml:"manifest" json:"manifest"` // Manifest.Digest of what was resolved
+	Baseline   string          `yaml:"baseline" json:"baseline"` // sha256 of the baseline's text, "none" without one
+	Packages   []LockedPackage `yaml:"packages" json:"packages"`
+	Images     []LockedImage   `yaml:"images" json:"images"`
+	Files      []LockedFile    `yaml:"files" json:"files"`
+}
+
+// LockedPackage is one RPM. Location is the href of the repository's metadata,
+// relative to its base URL; URL is where it was found. Why holds every direct
+// reason for which it was chosen, the first one that led to it first.
+type LockedPackage struct {
+	NEVRA    string         `yaml:"nevra" json:"nevra"`
+	Repo     string         `yaml:"repo" json:"repo"`
+	Location string         `yaml:"location" json:"location"`
+	URL      string         `yaml:"url" json:"url"`
+	Size     int64          `yaml:"size" json:"size"`
+	SHA256   string         `yaml:"sha256" json:"sha256"`
+	Upgrades string         `yaml:"upgrades,omitempty" json:"upgrades,omitempty"` // NEVRA of the baseline that it replaces
+	Why      []LockedReason `yaml:"why" json:"why"`
+}
+
+// LockedReason says why a package is there: Root is the manifest's own word
+// for it, or else the package By requires Requires.
+type LockedReason struct {
+	Root     string `yaml:"root,omitempty" json:"root,omitempty"`
+	By       string `yaml:"by,omitempty" json:"by,omitempty"` // NEVRA
+	Requires string `yaml:"requires,omitempty" json:"requires,omitempty"`
+}
+
+// LockedImage is one image of one platform. Name is canonical, Source the
+// reference it was pulled by, without a digest; Digest is the manifest's (of
+// the platform, not of an index). Config and Layers describe its blobs.
+type LockedImage struct {
+	Name       string        `yaml:"name" json:"name"`
+	Source     string        `yaml:"source" json:"source"`
+	Digest     string        `yaml:"digest" json:"digest"`
+	Index      string        `yaml:"index,omitempty" json:"index,omitempty"` // digest of the index that led here
+	Platform   string        `yaml:"platform" json:"platform"`               // "linux/amd64"
+	MediaType  string        `yaml:"mediaType" json:"mediaType"`             // of the manifest
+	Size       int64         `yaml:"size" json:"size"`                       // of the manifest
+	Config     LockedBlob    `yaml:"config" json:"config"`
+	Layers     []LockedLayer `yaml:"layers" json:"layers"`
+	Roles      []Role        `yaml:"roles,omitempty" json:"roles,omitempty"`
+	KeepDigest bool          `yaml:"keepDigest,omitempty" json:"keepDigest,omitempty"`
+	From       string        `yaml:"from,omitempty" json:"from,omitempty"` // path of the YAML that names it
+}
+
+// LockedBlob is a blob of a registry.
+type LockedBlob struct {
+	Digest string `yaml:"digest" json:"digest"`
+	Size   int64  `yaml:"size" json:"size"`
+}
+
+// LockedLayer is a layer: the blob as the registry holds it, its media type,
+// and the digest of the tar inside, from the image's config.
+type LockedLayer struct {
+	LockedBlob `yaml:",inline"`
+	MediaType  string `yaml:"mediaType" json:"mediaType"`
+	DiffID     string `yaml:"diffID" json:"diffID"`
+}
+
+// LockedFile is a file by its content.
+type LockedFile struct {
+	Path   string `yaml:"path" json:"path"`
+	URL    string `yaml:"url" json:"url"`
+	Size   int64  `yaml:"size" json:"size"`
+	SHA256 string `yaml:"sha256" json:"sha256"`
+	Roles  []Role `yaml:"roles,omitempty" json:"roles,omitempty"`
+}

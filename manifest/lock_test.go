@@ -1,0 +1,210 @@
+package manifest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func sampleLock() *Lock {
+	ones := strings.Repeat("1", 64)
+	return &Lock{
+		APIVersion: APIVersion, Kind: KindLock, Name: "small", Platform: Platform{Family: "el7", Arch: "amd64"}, Manifest: ones, Baseline: NoBaseline,
+		Packages: []LockedPackage{
+			{NEVRA: "socat-1.7.3.2-2.el7.x86_64", Repo: "base", Location: "Packages/socat.rpm", URL: "https://m.example/socat.rpm", Size: 290, SHA256: ones,
+				Why: []LockedReason{{By: "kubelet-1.17.4-0.x86_64", Requires: "socat"}}},
+			{NEVRA: "kubelet-1.17.4-0.x86_64", Repo: "kubernetes", Location: "../../pool/k.rpm", URL: "https://m.example/k.rpm", Size: 12, SHA256: ones,
+				Upgrades: "kubelet-1.16.0-0.x86_64", Why: []LockedReason{{Root: "kubelet-1.17.4-0"}}},
+		},
+		Images: []LockedImage{{
+			Name: "k8s.gcr.io/pause:3.1", Source: "mirror.example/google/pause:3.1", Digest: "sha256:" + ones, Index: "sha256:" + ones, Platform: "linux/amd64",
+			MediaType: "application/vnd.docker.distribution.manifest.v2+json", Size: 527, Config: LockedBlob{"sha256:" + ones, 1497},
+			Layers: []LockedLayer{{LockedBlob{"sha256:" + ones, 32}, "application/vnd.docker.image.rootfs.diff.tar.gzip", "sha256:" + ones}},
+			Roles:  []Role{Master}, KeepDigest: true, From: "manifests/x.yml",
+		}},
+		Files: []LockedFile{{Path: "manifests/x.yml", URL: "/srv/x.yml", Size: 0, SHA256: ones, Roles: []Role{Master, Node}}},
+	}
+}
+
+func TestLockRoundTrip(t *testing.T) {
+	t.Parallel()
+	l := sampleLock()
+	text, err := l.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "lock.golden.yaml", text)
+	file := filepath.Join(t.TempDir(), "small.lock")
+	for range 2 { // the second one replaces
+		if err := WriteLock(file, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back, err := ReadLock(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back.Packages[0].NEVRA != "kubelet-1.17.4-0.x86_64" || back.Images[0].Layers[0].Digest == "" {
+		t.Errorf("got %+v", back)
+	}
+	again, err := back.Marshal()
+	if err != nil || string(again) != string(text) {
+		t.Errorf("another lock comes back: %v\n%s", err, again)
+	}
+	entries, err := os.ReadDir(filepath.Dir(file))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left over: %v, %v", entries, err)
+	}
+	if _, err := ReadLock(file + "x"); !os.IsNotExist(err) {
+		t.Errorf("got %v", err)
+	}
+	if err := WriteLock(filepath.Join(file, "x.lock"), l); err == nil || !strings.HasPrefix(err.Error(), "cannot write the lock: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBadLock(t *testing.T) {
+	t.Parallel()
+	text, err := sampleLock().Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ old, new, want string }{
+		{"kind: Lock", "kind: Bundle", `x.lock:3:7: kind: "Bundle" is not what is read here: want Lock`},
+		{"name: small\n", "", `x.lock:2:1: missing key "name"`},
+		{"baseline: none", "baseline: some", `x.lock:9:11: baseline: "some" must be 64 hex digits`},
+		{"repo: base", "repos: base", `x.lock:21:5: unknown key "repos" in packages[1] (did you mean "repo"?)`},
+		{"size: 290", "size: 0", `x.lock:24:11: packages[1].size: 0 is no size`},
+		{"size: 290", "size: x", `x.lock:24:11: packages[1].size must be a whole number, not "x"`},
+		{"nevra: socat-1.7.3.2-2.el7.x86_64", "nevra: socat", `x.lock:20:12: packages[1].nevra: "socat" must be name-[epoch:]version-release.arch`},
+		{"nevra: socat-1.7.3.2-2.el7.x86_64", "nevra: a-1-1.x86_64", `x.lock:20:12: packages[1].nevra: "a-1-1.x86_64" stands after "kubelet-1.17.4-0.x86_64": the list is sorted`},
+		{"nevra: socat-1.7.3.2-2.el7.x86_64", "nevra: kubelet-1.17.4-0.x86_64", `x.lock:20:12: packages[1].nevra: "kubelet-1.17.4-0.x86_64" is there twice`},
+		{"url: https://m.example/socat.rpm", "url: gopher://m.example/socat.rpm", `x.lock:23:10: packages[1].url: cannot fetch "gopher://m.example/socat.rpm": gopher is none of https, http, file`},
+		{"root: kubelet-1.17.4-0", "by: kubelet-1.17.4-0", `x.lock:19:9: packages[0].why[0]: want root, or by and requires`},
+		{"platform: linux/amd64", "platform: linux/arm64", `x.lock:34:15: images[0].platform: "linux/arm64" is not the lock's: linux/amd64`},
+		{"diffID: sha256:", "diffID: sha512:", `x.lock:44:17: images[0].layers[0].diffID: "sha512:1111111111111111111111111111111111111111111111111111111111111111" must be sha256: and 64 hex digits`},
+		{"path: manifests/x.yml", "path: /etc/passwd", `x.lock:50:11: files[0].path: "/etc/passwd" is no path of an archive: want words separated by /, without . or ..`},
+	} {
+		if !strings.Contains(string(text), test.old) {
+			t.Fatalf("the lock has no %q", test.old)
+		}
+		_, err := ParseLock("x.lock", []byte(strings.Replace(string(text), test.old, test.new, 1)))
+		if err == nil || err.Error() != test.want {
+			t.Errorf("got\n%v\nwant\n%s", err, test.want)
+		}
+	}
+}
+
+func TestLockPath(t *testing.T) {
+	t.Parallel()
+	for ref, want := range map[string]string{
+		"kubernetes.yaml": "kubernetes.lock", "dir.d/my.yml": "dir.d/my.lock", "plain": "plain.lock", DefaultProfile: DefaultProfile + ".lock",
+	} {
+		if got := LockPath(ref); got != want {
+			t.Errorf("LockPath(%q) = %q, want %q", ref, got, want)
+		}
+	}
+}
+
+func TestStale(t *testing.T) {
+	t.Parallel()
+	parse := func(old, new string) *Manifest {
+		m, err := Parse("m.yaml", []byte(strings.Replace(good, old, new, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m := parse("", "")
+	l := sampleLock()
+	l.Manifest = m.Digest()
+	l.Packages[0].Why = []LockedReason{{Root: "ipset"}}
+	l.Packages[1].Why = []LockedReason{{By: "a-1-1.x86_64", Requires: "b"}}
+	l.Images = append(l.Images, LockedImage{Name: "docker.io/library/nginx:1.14-alpine"})
+	l.Files[0].Path = "manifests/kube-flannel.yml"
+	other := parse("", "")
+	if err := other.Override(Overrides{Mirrors: []string{"k8s.gcr.io=127.0.0.1:5000"}, Repos: []string{"base=/srv"}}); err != nil {
+		t.Fatal(err)
+	}
+	short := m.Digest()[:12]
+	for _, test := range []struct {
+		m    *Manifest
+		want string
+	}{
+		{m, ""},
+		{other, ""},
+		{parse("name: small", "name: other"), `the lock is of "small", the manifest is "other"`},
+		{parse("amd64", "arm64"), "the lock is for el7 amd64, the manifest for el7 arm64"},
+		{parse("  roots", "  baseline: centos-7-minimal\n  roots"), "the baseline centos-7-minimal is not the one it was solved against"},
+		{parse("[ipset]", "[ipset, chrony]"), "the package chrony is new in the manifest"},
+		{parse("[ipset]", "[]"), "the package ipset is no longer in the manifest"},
+		{parse("pause:3.1", "pause:3.2"), "the image k8s.gcr.io/pause:3.2 is new in the manifest"},
+		{parse("path: manifests/", "path: files/"), "the file files/kube-flannel.yml is new in the manifest"},
+		{parse("    images: true", "    sha256: \""+zeros+`"`), "the manifest pins another sha256 of manifests/kube-flannel.yml"},
+		{parse("runtime: docker", "runtime: containerd"), "the manifest has changed since it was locked (" + short + ", now "},
+	} {
+		got := l.Stale(test.m)
+		if got != test.want && !(strings.HasSuffix(test.want, "now ") && strings.HasPrefix(got, test.want)) {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+func FuzzParseLock(f *testing.F) {
+	text, err := sampleLock().Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte("packages: &a [{why: *a}]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := ParseLock("f", data)
+		if err != nil {
+			_ = err.Error()
+			return
+		}
+		text, err := l.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseLock("back", text); err != nil {
+			t.Fatalf("what Marshal writes is refused: %v\n%s", err, text)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	for _, p := range Profiles() {
+		text, err := ProfileText(p.Name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte("extends: x\npackages: {repos: [&a {id: b, baseurl: [c]}, *a]}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := Parse("f", data)
+		if err != nil {
+			if err.Error() == "" {
+				t.Fatal("an error without text")
+			}
+			return
+		}
+		if m.Extends != "" {
+			return
+		}
+		text, err := m.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Parse("back", text)
+		if err != nil {
+			t.Fatalf("what Marshal writes is refused: %v\n%s", err, text)
+		}
+		if back.Digest() != m.Digest() {
+			t.Fatalf("another digest comes back:\n%s", text)
+		}
+	})
+}

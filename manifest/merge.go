@@ -1,0 +1,154 @@
+package manifest
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// merge lays child over parent, by the rules of Manifest. doc is the child's
+// document, in which a key that is there with its zero value is told from one
+// that is not.
+func merge(parent, child *Manifest, doc *yaml.Node) (Manifest, *findings) {
+	f := &findings{}
+	m := parent.clone()
+	m.Extends = ""
+	over(&m.Name, child.Name)
+	over(&m.Platform.Family, child.Platform.Family)
+	over(&m.Platform.Arch, child.Platform.Arch)
+	over(&m.Kubernetes, child.Kubernetes)
+	over(&m.Runtime, child.Runtime)
+	over(&m.Network, child.Network)
+	packages := root.key("packages")
+	over(&m.Packages.Baseline, child.Packages.Baseline)
+	if _, there := locate(doc, packages.key("weak")); there {
+		m.Packages.Weak = child.Packages.Weak
+	}
+	m.Packages.Roots = lay(f, packages.key("roots"), m.Packages.Roots, child.Packages.Roots, func(s string) string { return s }, RootName)
+	for _, x := range child.Packages.Exclude {
+		if !slices.Contains(m.Packages.Exclude, x) {
+			m.Packages.Exclude = append(m.Packages.Exclude, x)
+		}
+	}
+	for _, r := range child.Packages.Repos {
+		m.Packages.Repos = layRepo(m.Packages.Repos, r)
+	}
+	for registry, prefixes := range child.Images.Mirrors {
+		if m.Images.Mirrors == nil {
+			m.Images.Mirrors = map[string][]string{}
+		}
+		m.Images.Mirrors[registry] = prefixes
+	}
+	m.Images.List = lay(f, root.key("images").key("list"), m.Images.List, child.Images.List,
+		func(i Image) string { return i.Name }, imageKey)
+	m.Files = lay(f, root.key("files"), m.Files, child.Files, func(x File) string { return x.Path }, func(s string) string { return s })
+	return m, f
+}
+
+func over(value *string, with string) {
+	if with != "" {
+		*value = with
+	}
+}
+
+func imageKey(name string) string {
+	repository, _ := splitImage(name)
+	return fullRepository(repository)
+}
+
+// lay puts the entries of child over those of parent: the first of a key takes
+// the place of the inherited ones of that key, others are appended, and one
+// that begins with a dash takes the inherited ones away.
+func lay[T any](f *findings, at path, parent, child []T, name func(T) string, key func(string) string) []T {
+	merged := slices.Clone(parent)
+	done := map[string]bool{}
+	for i, entry := range child {
+		remove := strings.HasPrefix(name(entry), "-")
+		k := key(strings.TrimPrefix(name(entry), "-"))
+		same := func(other T) bool { return key(name(other)) == k }
+		place := slices.IndexFunc(parent, same)
+		switch {
+		case remove && place < 0:
+			f.add(at.index(i), "%q takes nothing away: nothing of that name is inherited", name(entry))
+		case remove:
+			merged = slices.DeleteFunc(merged, same)
+		case place < 0 || done[k]:
+			merged = append(merged, entry)
+		default:
+			place = slices.IndexFunc(merged, same)
+			if place < 0 { // taken away by an entry before
+				place = len(merged)
+			}
+			merged = slices.Insert(slices.DeleteFunc(merged, same), place, entry)
+		}
+		done[k] = true
+	}
+	return merged
+}
+
+// layRepo lays r over the repository of its id, key by key, or appends it.
+func layRepo(repos []Repo, r Repo) []Repo {
+	i := slices.IndexFunc(repos, func(x Repo) bool { return x.ID == r.ID })
+	if i < 0 {
+		return append(repos, r)
+	}
+	old := &repos[i]
+	if len(r.BaseURL) > 0 {
+		old.BaseURL = r.BaseURL
+	}
+	if len(r.GPGKey) > 0 {
+		old.GPGKey = r.GPGKey
+	}
+	if len(r.Fingerprints) > 0 {
+		old.Fingerprints = r.Fingerprints
+	}
+	if r.GPGCheck != nil {
+		old.GPGCheck = r.GPGCheck
+	}
+	if r.Priority != 0 {
+		old.Priority = r.Priority
+	}
+	return repos
+}
+
+// rebase rewrites m's relative paths, which start from the directory from, to
+// start from the directory to.
+func (m *Manifest) rebase(from, to string) {
+	if filepath.Clean(from) == filepath.Clean(to) {
+		return
+	}
+	move := func(s *string) {
+		if isRelative(*s) {
+			*s = moved(*s, from, to)
+		}
+	}
+	for i := range m.Packages.Repos {
+		for j := range m.Packages.Repos[i].BaseURL {
+			move(&m.Packages.Repos[i].BaseURL[j])
+		}
+		for j := range m.Packages.Repos[i].GPGKey {
+			move(&m.Packages.Repos[i].GPGKey[j])
+		}
+	}
+	for i := range m.Files {
+		move(&m.Files[i].URL)
+	}
+	if b := m.Packages.Baseline; b != NoBaseline && !slices.Contains(BaselineNames(), b) {
+		move(&m.Packages.Baseline)
+	}
+}
+
+// moved is the path from to of what stands at s in from: relative where the two
+// directories are, else absolute.
+func moved(s, from, to string) string {
+	target := filepath.Join(from, filepath.FromSlash(s))
+	if rel, err := filepath.Rel(to, target); err == nil {
+		return filepath.ToSlash(rel)
+	}
+	if abs, err := filepath.Abs(target); err == nil {
+		return filepath.ToSlash(abs)
+	}
+	return filepath.ToSlash(target)
+}

@@ -1,0 +1,171 @@
+package manifest
+
+import (
+	"fmt"
+	"io/fs"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// The forms of names. An image's repository and tag follow the grammar of the
+// distribution project's reference package.
+const (
+	namePattern       = `^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`
+	versionPattern    = `^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`
+	digestPattern     = `^sha256:[0-9a-f]{64}$`
+	sha256Pattern     = `^[0-9a-f]{64}$`
+	hexPattern        = `^[0-9A-Fa-f]+$`
+	hostPattern       = `^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]{1,5})?$`
+	repositoryPattern = `^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`
+	tagPattern        = `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`
+)
+
+// patterns are the compiled forms; a regexp is never changed.
+var (
+	nameForm       = regexp.MustCompile(namePattern)
+	versionForm    = regexp.MustCompile(versionPattern)
+	digestForm     = regexp.MustCompile(digestPattern)
+	sha256Form     = regexp.MustCompile(sha256Pattern)
+	hexForm        = regexp.MustCompile(hexPattern)
+	hostForm       = regexp.MustCompile(hostPattern)
+	repositoryForm = regexp.MustCompile(repositoryPattern)
+	tagForm        = regexp.MustCompile(tagPattern)
+)
+
+// longestName bounds image names, as registries do.
+const longestName = 255
+
+// splitImage splits "repo:tag@digest"; reference is "tag", "digest" or both.
+func splitImage(name string) (repository, reference string) {
+	head, digest, ok := strings.Cut(name, "@")
+	repository, reference = SplitTag(head)
+	if ok {
+		reference += "@" + digest
+	}
+	return repository, reference
+}
+
+// fullRepository is the repository with its registry: "nginx" is
+// "docker.io/library/nginx".
+func fullRepository(repository string) string {
+	host, rest, ok := strings.Cut(repository, "/")
+	switch {
+	case ok && (strings.ContainsAny(host, ".:") || host == "localhost"):
+		if host == "docker.io" && !strings.Contains(rest, "/") {
+			return "docker.io/library/" + rest
+		}
+		return repository
+	case ok:
+		return "docker.io/" + repository
+	}
+	return "docker.io/library/" + repository
+}
+
+// checkImage says what is wrong with an image's name.
+func checkImage(name string) error {
+	repository, reference := splitImage(name)
+	if len(name) > longestName {
+		return fmt.Errorf("an image name of %d characters", len(name))
+	}
+	host, rest, _ := strings.Cut(fullRepository(repository), "/")
+	if !hostForm.MatchString(host) || !repositoryForm.MatchString(rest) {
+		return fmt.Errorf("%q is no image name", name)
+	}
+	tag, digest, pinned := strings.Cut(reference, "@")
+	switch {
+	case reference == "":
+		return fmt.Errorf("image %q has no tag: pin one, such as %s:1.0", name, name)
+	case pinned && !digestForm.MatchString(digest):
+		return fmt.Errorf("the digest of %q must be sha256: and 64 hex digits", name)
+	case (tag != "" || !pinned) && !tagForm.MatchString(tag):
+		return fmt.Errorf("%q is no tag of an image", tag)
+	}
+	return nil
+}
+
+// checkMirror says what is wrong with where images are pulled from instead.
+func checkMirror(prefix string) error {
+	if strings.Contains(prefix, "://") {
+		return fmt.Errorf("write %q without the scheme, as HOST[:PORT][/PATH]", prefix)
+	}
+	host, rest, ok := strings.Cut(prefix, "/")
+	if !hostForm.MatchString(host) || ok && !repositoryForm.MatchString(rest) {
+		return fmt.Errorf("%q is no mirror: want HOST[:PORT][/PATH]", prefix)
+	}
+	return nil
+}
+
+// checkLocation says what is wrong with a URL or a path.
+func checkLocation(s string) error {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("%q holds a control character", s)
+	}
+	scheme, _, ok := strings.Cut(s, "://")
+	if !ok {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return fmt.Errorf("%q is no URL", s)
+	}
+	switch u.Scheme {
+	case "https", "http":
+		if u.Host == "" {
+			return fmt.Errorf("%q names no host", s)
+		}
+	case "file":
+		if u.Host != "" && u.Host != "localhost" || !strings.HasPrefix(u.Path, "/") {
+			return fmt.Errorf("%q must be file:// and an absolute path", s)
+		}
+	default:
+		return fmt.Errorf("cannot fetch %q: %s is none of https, http, file", s, scheme)
+	}
+	return nil
+}
+
+// isRelative says whether s is a path relative to the manifest.
+func isRelative(s string) bool {
+	return s != "" && !strings.Contains(s, "://") && !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, embedded)
+}
+
+// checkMember says what is wrong with the path of a file in the archive.
+func checkMember(p string) error {
+	top, rest, _ := strings.Cut(p, "/")
+	switch {
+	case !fs.ValidPath(p) || strings.ContainsAny(p, "\\\x00") || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return fmt.Errorf("%q is no path of an archive: want words separated by /, without . or ..", p)
+	case top != "manifests" && top != "files" || rest == "":
+		return fmt.Errorf("%q must be under manifests/ or files/", p)
+	}
+	return nil
+}
+
+// RootName is the package that an entry of packages.roots asks for:
+// "docker-ce" of "docker-ce-18.06.3.ce-3.el7", "ipset" of "ipset". A version
+// and a release are recognized by the digit they begin with.
+func RootName(spec string) string {
+	digit := func(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+	if strings.HasPrefix(spec, "/") {
+		return spec
+	}
+	head, last, ok := cutLast(spec)
+	if !ok {
+		return spec
+	}
+	if !digit(last) {
+		return spec
+	}
+	if name, version, ok := cutLast(head); ok && digit(version) {
+		return name
+	}
+	return head
+}
+
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, '-')
+	if i <= 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}

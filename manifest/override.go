@@ -1,0 +1,197 @@
+package manifest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"kubecrate/pkg/hint"
+)
+
+// Overrides change a manifest from the command line: Set holds KEY=VALUE,
+// Mirrors REGISTRY=PREFIX[,PREFIX], Repos ID=URL[,URL]. Mirrors and Repos say
+// where from, not what: they leave the Digest as it is.
+type Overrides struct {
+	Set     []string
+	Mirrors []string
+	Repos   []string
+}
+
+// setting is a value that --set knows.
+type setting struct {
+	text *string
+	flag *bool
+}
+
+func settings(m *Manifest) map[string]setting {
+	return map[string]setting{
+		"name":              {text: &m.Name},
+		"kubernetes":        {text: &m.Kubernetes},
+		"runtime":           {text: &m.Runtime},
+		"network":           {text: &m.Network},
+		"platform.family":   {text: &m.Platform.Family},
+		"platform.arch":     {text: &m.Platform.Arch},
+		"packages.baseline": {text: &m.Packages.Baseline},
+		"packages.weak":     {flag: &m.Packages.Weak},
+	}
+}
+
+// Override changes m by o, and leaves it as it is on an error.
+func (m *Manifest) Override(o Overrides) error {
+	from := origin{raw: m.clone()}
+	if m.origin != nil {
+		from = origin{dir: m.origin.dir, raw: m.origin.raw.clone(), mirrors: m.origin.mirrors, repos: m.origin.repos}
+	}
+	next := &from
+	next.mirrors, next.repos = cloned(next.mirrors), cloned(next.repos)
+	for _, s := range o.Set {
+		if err := next.set(s); err != nil {
+			return fmt.Errorf("--set %s: %w", s, err)
+		}
+	}
+	for _, s := range o.Repos {
+		if err := next.repo(s); err != nil {
+			return fmt.Errorf("--repo %s: %w", s, err)
+		}
+	}
+	for _, s := range o.Mirrors {
+		if err := next.mirror(s); err != nil {
+			return fmt.Errorf("--mirror %s: %w", s, err)
+		}
+	}
+	if f := validate(&next.raw); len(f.list) > 0 {
+		return fmt.Errorf("cannot use --set: %w", invalid(m.Name, f.problems(nil)))
+	}
+	m.origin = next
+	m.resolve()
+	return nil
+}
+
+func cloned(m map[string][]string) map[string][]string {
+	if m == nil {
+		return map[string][]string{}
+	}
+	return maps.Clone(m)
+}
+
+func (o *origin) set(s string) error {
+	key, value, ok := strings.Cut(s, "=")
+	if !ok || value == "" {
+		return fmt.Errorf("want KEY=VALUE")
+	}
+	all := settings(&o.raw)
+	target, ok := all[key]
+	if !ok {
+		return fmt.Errorf("unknown key %q%s", key, guess(key, slices.Collect(maps.Keys(all))))
+	}
+	if target.flag != nil {
+		v, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("%s must be true or false, not %q", key, value)
+		}
+		*target.flag = v
+		return nil
+	}
+	before := *target.text
+	*target.text = value
+	if known := Vocabulary()[key]; known != nil && !slices.Contains(known, value) {
+		return fmt.Errorf("%q is not known%s", value, guess(value, known))
+	}
+	switch {
+	case key == "network" && value != before:
+		return o.hasNetwork(value)
+	case key == "runtime" && value != before:
+		return o.hasRuntime(value)
+	}
+	return nil
+}
+
+// hasNetwork refuses a network for which the manifest has no file, where it has
+// files of other networks.
+func (o *origin) hasNetwork(network string) error {
+	var known []string
+	for _, f := range o.raw.Files {
+		if f.Network == network {
+			return nil
+		}
+		if f.Network != "" {
+			known = append(known, f.Network)
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	return hint.With(fmt.Errorf("no file of the manifest is that network's (files are there for: %s)", strings.Join(known, ", ")),
+		"bundle init writes a manifest to extend; add to its files: {url: ./%[1]s.yaml, path: manifests/%[1]s.yaml, network: %[1]s, images: true}", network)
+}
+
+// hasRuntime refuses a runtime whose package is not among the roots, where
+// another's is.
+func (o *origin) hasRuntime(runtime string) error {
+	packages := map[string][]string{
+		RuntimeDocker:     {"docker-ce", "docker-ee", "docker", "moby-engine"},
+		RuntimeContainerd: {"containerd.io", "containerd"},
+	}
+	has := func(runtime string) bool {
+		return slices.ContainsFunc(o.raw.Packages.Roots, func(r string) bool { return slices.Contains(packages[runtime], RootName(r)) })
+	}
+	if has(runtime) {
+		return nil
+	}
+	for _, other := range runtimes() {
+		if has(other) {
+			return hint.With(fmt.Errorf("packages.roots installs %s", other),
+				"bundle profiles lists profiles with other runtimes; bundle init writes a manifest to extend")
+		}
+	}
+	return nil
+}
+
+func (o *origin) repo(s string) error {
+	id, urls, err := cutList(s, "ID=URL[,URL]")
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, r := range o.raw.Packages.Repos {
+		known = append(known, r.ID)
+	}
+	if !slices.Contains(known, id) {
+		return fmt.Errorf("no repository %q%s", id, guess(id, known))
+	}
+	for _, u := range urls {
+		if err := checkLocation(u); err != nil {
+			return err
+		}
+	}
+	o.repos[id] = urls
+	return nil
+}
+
+func (o *origin) mirror(s string) error {
+	registry, prefixes, err := cutList(s, "REGISTRY=PREFIX[,PREFIX]")
+	if err != nil {
+		return err
+	}
+	if !hostForm.MatchString(registry) {
+		return fmt.Errorf("%q is no registry: want HOST[:PORT]", registry)
+	}
+	for _, p := range prefixes {
+		if err := checkMirror(p); err != nil {
+			return err
+		}
+	}
+	o.mirrors[registry] = prefixes
+	return nil
+}
+
+func cutList(s, form string) (key string, values []string, err error) {
+	key, list, ok := strings.Cut(s, "=")
+	values = strings.Split(list, ",")
+	if !ok || key == "" || slices.Contains(values, "") {
+		return "", nil, fmt.Errorf("want %s", form)
+	}
+	return key, values, nil
+}

@@ -1,0 +1,98 @@
+package schema
+
+import (
+	"github.com/invopop/jsonschema"
+
+	"kubecrate/manifest"
+)
+
+// property is what the schema says of one key beyond its type. pattern holds
+// for the value, or for each where it is a list.
+type property struct {
+	text    string
+	pattern string
+	words   []string
+	maximum string
+	preset  any
+	example any
+}
+
+func (p property) apply(s *jsonschema.Schema) {
+	s.Description = p.text
+	value := s
+	if s.Items != nil && s.Items.Type == "string" {
+		value = s.Items
+	}
+	if p.pattern != "" {
+		value.Pattern = p.pattern
+	}
+	for _, w := range p.words {
+		value.Enum = append(value.Enum, w)
+	}
+	if p.maximum != "" {
+		s.Minimum, s.Maximum = "0", "99"
+	}
+	if p.preset != nil {
+		s.Default = p.preset
+	}
+	if p.example != nil {
+		s.Examples = []any{p.example}
+	}
+}
+
+const (
+	name        = `^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`
+	version     = `^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`
+	sha256      = `^[0-9A-Fa-f]{64}$`
+	fingerprint = `^([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$`
+	member      = `^(manifests|files)/.+$`
+	location    = `^((https?|file)://.+|[^:]+)$`
+	key         = `^((https?|file)://.+|embedded:.+|[^:]+)$`
+)
+
+// properties describes every key by its path; entries of lists have that of
+// their list.
+func properties() map[string]property {
+	words := manifest.Vocabulary()
+	return map[string]property{
+		"apiVersion":      {text: "The version of this format.", words: []string{manifest.APIVersion}},
+		"kind":            {text: "What this file is.", words: []string{manifest.KindBundle}},
+		"name":            {text: "Names the archive: NAME-ARCH.tar.zst.", pattern: name, example: "my-cluster"},
+		"extends":         {text: "A profile, or a manifest by a path relative to this file, over which this one is laid: values replace the inherited ones, entries of lists replace those of the same package, repository or path and otherwise join; \"-NAME\" takes an entry away.", example: manifest.DefaultProfile},
+		"platform":        {text: "The hosts the bundle is for, never the machine that builds it."},
+		"platform.family": {text: "The family of operating systems.", words: words["platform.family"]},
+		"platform.arch":   {text: "The architecture, as Go names it.", words: words["platform.arch"]},
+		"kubernetes":      {text: "The version of Kubernetes.", pattern: version, example: "v1.17.4"},
+		"runtime":         {text: "The container runtime.", words: words["runtime"]},
+		"network":         {text: "The network of the pods.", words: words["network"]},
+
+		"packages":          {text: "The RPMs; what they require comes with them."},
+		"packages.baseline": {text: "What the hosts have installed: an embedded list, a file with one NEVRA a line, or none.", preset: manifest.NoBaseline, example: "centos-7-minimal"},
+		"packages.weak":     {text: "Carry what packages recommend, too.", preset: false},
+		"packages.roots":    {text: "The packages wanted, by name or with version and release.", pattern: `^\S+$`, example: []string{"kubelet-1.17.4-0", "ipset"}},
+		"packages.exclude":  {text: "Packages that must not be chosen.", pattern: `^\S+$`},
+
+		"packages.repos":              {text: "The yum repositories that the packages come from."},
+		"packages.repos.id":           {text: "Names the repository here and in the lock.", pattern: name},
+		"packages.repos.baseurl":      {text: "Mirrors of the same content, tried in order: https, http, file or a path. $basearch and $releasever are those of the hosts.", pattern: location},
+		"packages.repos.gpgkey":       {text: "The keys of its packages: URLs, paths, or embedded:NAME.", pattern: key},
+		"packages.repos.fingerprints": {text: "Pins the keys: one with another fingerprint is not trusted.", pattern: fingerprint},
+		"packages.repos.gpgcheck":     {text: "Whether packages must be signed by one of the keys.", preset: true},
+		"packages.repos.priority":     {text: "The lower wins where several repositories have a package; 0 is 99.", maximum: "99"},
+
+		"images":                 {text: "The container images."},
+		"images.mirrors":         {text: "By registry, where its images are pulled from instead, tried in order; they keep their names."},
+		"images.list":            {text: "The images, by name and tag or digest; a mapping where more is to be said of one."},
+		"images.list.name":       {text: "The canonical name, with its tag or digest.", example: "k8s.gcr.io/pause:3.1"},
+		"images.list.roles":      {text: "The roles that need it; without, they follow from the name."},
+		"images.list.keepDigest": {text: "Keep its blobs as the registry has them, for pods that name it by digest.", preset: false},
+
+		"files":         {text: "Files carried as they are."},
+		"files.url":     {text: "Where it is: https, http, file, or a path relative to this file.", pattern: location},
+		"files.path":    {text: "Where it stands in the archive, under manifests/ or files/.", pattern: member},
+		"files.sha256":  {text: "Pins its content.", pattern: sha256},
+		"files.images":  {text: "Carry the images that this YAML names.", preset: false},
+		"files.network": {text: "Carry it only where this is the network.", words: words["network"]},
+		"files.roles":   {text: "The roles that need it; without, all do."},
+	}
+}

@@ -1,0 +1,254 @@
+package manifest
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+)
+
+// embedded begins an entry of gpgkey that names a key of Keys.
+const embedded = "embedded:"
+
+// The values of kind.
+const (
+	KindBundle = "Bundle"
+	KindLock   = "Lock"
+)
+
+// Validate checks a manifest that is whole, as Load gives it. The error is an
+// *InvalidError.
+func (m *Manifest) Validate() error {
+	name := m.Name
+	if name == "" {
+		name = "manifest"
+	}
+	return invalid(name, validate(m).problems(nil))
+}
+
+// validate finds what is wrong with m. What extends another manifest may leave
+// out what it inherits, and take entries away.
+func validate(m *Manifest) *findings {
+	f := &findings{}
+	f.header(m.APIVersion, m.Kind, KindBundle)
+	if m.Extends == "" {
+		f.whole(m)
+	}
+	if m.Name != "" && (!nameForm.MatchString(m.Name) || strings.HasSuffix(m.Name, ".")) {
+		f.add(root.key("name"), "%q is no file name: want letters, digits, dots, dashes and underscores, 100 at most", m.Name)
+	}
+	f.platform(m.Platform)
+	if m.Kubernetes != "" && !versionForm.MatchString(m.Kubernetes) {
+		f.add(root.key("kubernetes"), "%q is no version: want vMAJOR.MINOR.PATCH, such as v1.17.4", m.Kubernetes)
+	}
+	f.word(root.key("runtime"), m.Runtime, runtimes())
+	f.word(root.key("network"), m.Network, networks())
+	f.packages(&m.Packages, m.Extends != "")
+	f.images(&m.Images, m.Extends != "")
+	f.files(m.Files)
+	return f
+}
+
+func (f *findings) header(version, kind, want string) {
+	if at := root.key("apiVersion"); f.need(at, version) && version != APIVersion {
+		f.add(at, "%q is not known: this program reads %s", version, APIVersion)
+	}
+	if at := root.key("kind"); f.need(at, kind) && kind != want {
+		f.add(at, "%q is not what is read here: want %s", kind, want)
+	}
+}
+
+// whole reports what a manifest that stands alone lacks.
+func (f *findings) whole(m *Manifest) {
+	f.need(root.key("name"), m.Name)
+	if at := root.key("platform"); m.Platform == (Platform{}) {
+		f.need(at, "")
+	} else {
+		f.need(at.key("family"), m.Platform.Family)
+		f.need(at.key("arch"), m.Platform.Arch)
+	}
+	f.need(root.key("kubernetes"), m.Kubernetes)
+	f.need(root.key("runtime"), m.Runtime)
+	f.need(root.key("network"), m.Network)
+	if len(m.Packages.Roots) > 0 && len(m.Packages.Repos) == 0 {
+		f.need(root.key("packages").key("repos"), "")
+	}
+	for i, r := range m.Packages.Repos {
+		if len(r.BaseURL) == 0 {
+			f.need(root.key("packages").key("repos").index(i).key("baseurl"), "")
+		}
+		if r.Checked() && len(r.GPGKey) == 0 {
+			f.add(root.key("packages").key("repos").index(i), "signatures are checked (gpgcheck), but gpgkey names no key")
+		}
+	}
+	if len(m.Packages.Roots)+len(m.Images.List)+len(m.Files) == 0 {
+		f.add(root, "nothing to carry: no packages.roots, no images.list and no files")
+	}
+}
+
+func (f *findings) platform(p Platform) {
+	at := root.key("platform")
+	f.word(at.key("family"), p.Family, familyNames())
+	f.word(at.key("arch"), p.Arch, archs())
+}
+
+func (f *findings) word(at path, word string, known []string) {
+	if word != "" && !slices.Contains(known, word) {
+		f.add(at, "%q is not known%s", word, guess(word, known))
+	}
+}
+
+func (f *findings) packages(p *Packages, partial bool) {
+	at := root.key("packages")
+	if err := checkLocation(p.Baseline); err != nil || strings.Contains(p.Baseline, "://") {
+		f.add(at.key("baseline"), "%q must be one of %s, %s, or a file", p.Baseline, strings.Join(BaselineNames(), ", "), NoBaseline)
+	}
+	seen := map[string]bool{}
+	for i, r := range p.Roots {
+		f.root(at.key("roots").index(i), r, partial)
+		if seen[r] {
+			f.add(at.key("roots").index(i), "%q is there twice", r)
+		}
+		seen[r] = true
+	}
+	for i, x := range p.Exclude {
+		f.root(at.key("exclude").index(i), x, false)
+	}
+	seen = map[string]bool{}
+	for i := range p.Repos {
+		f.repo(at.key("repos").index(i), &p.Repos[i], seen)
+	}
+}
+
+// root checks the name of a package, with or without its version.
+func (f *findings) root(at path, spec string, partial bool) {
+	switch {
+	case spec == "":
+		f.add(at, "must not be empty")
+	case strings.HasPrefix(spec, "-") && !partial:
+		f.add(at, "%q takes away, but nothing is inherited (extends)", spec)
+	case strings.ContainsFunc(spec, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		f.add(at, "%q holds a blank: one package each", spec)
+	}
+}
+
+func (f *findings) repo(at path, r *Repo, seen map[string]bool) {
+	if at := at.key("id"); f.need(at, r.ID) {
+		if !nameForm.MatchString(r.ID) {
+			f.add(at, "%q is no id: want letters, digits, dots, dashes and underscores", r.ID)
+		}
+		if seen[r.ID] {
+			f.add(at, "%q is there twice", r.ID)
+		}
+		seen[r.ID] = true
+	}
+	for i, u := range r.BaseURL {
+		f.location(at.key("baseurl").index(i), u)
+	}
+	for i, k := range r.GPGKey {
+		at := at.key("gpgkey").index(i)
+		name, ok := strings.CutPrefix(k, embedded)
+		if !ok {
+			f.location(at, k)
+		} else if _, err := fs.Stat(Keys(), name); err != nil {
+			f.add(at, "no key %q is embedded%s", name, guess(name, keyNames()))
+		}
+	}
+	for i, p := range r.Fingerprints {
+		if !hexForm.MatchString(p) || len(p) != 40 && len(p) != 64 {
+			f.add(at.key("fingerprints").index(i), "%q is no fingerprint: want 40 or 64 hex digits", p)
+		}
+	}
+	const lowest = 99
+	if r.Priority < 0 || r.Priority > lowest {
+		f.add(at.key("priority"), "%d is not between 1 and %d", r.Priority, lowest)
+	}
+}
+
+func (f *findings) location(at path, s string) {
+	if s == "" {
+		f.add(at, "must not be empty")
+	} else if err := checkLocation(s); err != nil {
+		f.add(at, "%v", err)
+	}
+}
+
+func (f *findings) images(m *Images, partial bool) {
+	at := root.key("images")
+	for registry, prefixes := range m.Mirrors {
+		if !hostForm.MatchString(registry) {
+			f.add(at.key("mirrors").key(registry), "%q is no registry: want HOST[:PORT]", registry)
+		}
+		for i, p := range prefixes {
+			if err := checkMirror(p); err != nil {
+				f.add(at.key("mirrors").key(registry).index(i), "%v", err)
+			}
+		}
+	}
+	seen := map[string]bool{}
+	for i, img := range m.List {
+		at := at.key("list").index(i)
+		if removed, ok := strings.CutPrefix(img.Name, "-"); ok && partial {
+			if removed == "" {
+				f.add(at, "%q names no image", img.Name)
+			}
+			continue
+		}
+		if img.Name == "" {
+			f.need(at.key("name"), "")
+			continue
+		}
+		if err := checkImage(img.Name); err != nil {
+			f.add(at, "%v", err)
+		}
+		full := fullRepository(img.Name)
+		if seen[full] {
+			f.add(at, "%q is there twice", img.Name)
+		}
+		seen[full] = true
+		f.roles(at.key("roles"), img.Roles)
+	}
+}
+
+func (f *findings) files(files []File) {
+	seen := map[string]bool{}
+	for i, x := range files {
+		at := root.key("files").index(i)
+		if f.need(at.key("url"), x.URL) {
+			f.location(at.key("url"), x.URL)
+		}
+		if f.need(at.key("path"), x.Path) {
+			if err := checkMember(x.Path); err != nil {
+				f.add(at.key("path"), "%v", err)
+			}
+			if seen[x.Path+"\x00"+x.Network] {
+				f.add(at.key("path"), "%q is there twice", x.Path)
+			}
+			seen[x.Path+"\x00"+x.Network] = true
+		}
+		if x.SHA256 != "" && !sha256Form.MatchString(strings.ToLower(x.SHA256)) {
+			f.add(at.key("sha256"), "%q is no sha256: want 64 hex digits, there are %s", x.SHA256, count(len(x.SHA256)))
+		}
+		f.word(at.key("network"), x.Network, networks())
+		f.roles(at.key("roles"), x.Roles)
+	}
+}
+
+func count(n int) string {
+	if n == 1 {
+		return "1 character"
+	}
+	return fmt.Sprintf("%d characters", n)
+}
+
+func (f *findings) roles(at path, roles []Role) {
+	known := []string{string(Master), string(Node)}
+	for i, r := range roles {
+		switch {
+		case r == Single:
+			f.add(at.index(i), `"single" is master and node on one host, it needs what both need: name those`)
+		case !slices.Contains(known, string(r)):
+			f.add(at.index(i), "%q is not known%s", r, guess(string(r), known))
+		}
+	}
+}
