@@ -1,0 +1,291 @@
+package rpm
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+)
+
+// Limits of a header, checked before anything is allocated. rpm itself allows
+// 65535 entries and 256 MiB (lib/header.c, hdrchkTags and hdrchkData); the
+// largest headers in use hold a few megabytes.
+const (
+	maxEntries = 0xffff
+	maxStore   = 64 << 20
+)
+
+// Types of entries; source: rpm, include/rpm/rpmtag.h, rpmTagType.
+const (
+	typeChar        = 1
+	typeInt8        = 2
+	typeInt16       = 3
+	typeInt32       = 4
+	typeInt64       = 5
+	typeString      = 6
+	typeBin         = 7
+	typeStringArray = 8
+	typeI18NString  = 9
+)
+
+// Region tags: the entry that says which part of a header was there when it
+// was signed; source: rpm, include/rpm/rpmtag.h.
+const (
+	tagHeaderImage      = 61
+	tagHeaderSignatures = 62
+	tagHeaderImmutable  = 63
+	tagI18NTable        = 100
+)
+
+const (
+	introSize = 16 // magic, reserved, number of entries, bytes of data
+	entrySize = 16 // tag, type, offset, count
+)
+
+var headerMagic = [8]byte{0x8e, 0xad, 0xe8, 0x01} // the last four are reserved and zero
+
+// header is one header structure of the file, checked: every entry's type,
+// offset and count lie within the store, and no two entries overlap.
+type header struct {
+	raw     []byte // as it is in the file, without padding
+	store   []byte // the part of raw that entries point to
+	entries map[uint32]entry
+}
+
+type entry struct {
+	kind, count uint32
+	start, end  int // in the store
+}
+
+// readHeader reads one header. region is the tag of the region it may have.
+// Memory grows with the bytes that are really there, not with what the first
+// sixteen of them promise.
+func readHeader(r io.Reader, what string, region uint32) (*header, error) {
+	intro := make([]byte, introSize)
+	if _, err := io.ReadFull(r, intro); err != nil {
+		return nil, readError(what, err)
+	}
+	if !bytes.Equal(intro[:8], headerMagic[:]) {
+		return nil, corrupt("the %s does not begin with a header's magic number", what)
+	}
+	entries, size := binary.BigEndian.Uint32(intro[8:]), binary.BigEndian.Uint32(intro[12:])
+	if entries == 0 || entries > maxEntries {
+		return nil, corrupt("the %s claims %d entries, the limit is %d", what, entries, maxEntries)
+	}
+	if size > maxStore {
+		return nil, corrupt("the %s claims %d bytes, the limit is %d", what, size, maxStore)
+	}
+	buf := bytes.NewBuffer(intro)
+	if _, err := io.CopyN(buf, r, int64(entries)*entrySize+int64(size)); err != nil {
+		return nil, readError(what, err)
+	}
+	h := &header{raw: buf.Bytes(), entries: make(map[uint32]entry, entries)}
+	h.store = h.raw[introSize+entrySize*int(entries):]
+	if err := h.index(region); err != nil {
+		return nil, corrupt("the %s: %w", what, err)
+	}
+	return h, nil
+}
+
+// index checks the entries as rpm does (lib/header.c, hdrblobVerifyInfo).
+func (h *header) index(region uint32) error {
+	table := h.raw[introSize : len(h.raw)-len(h.store)]
+	limit := len(h.store)
+	if tag := binary.BigEndian.Uint32(table); tag == region || tag == tagHeaderImage {
+		trailer, err := h.checkRegion(table, region)
+		if err != nil {
+			return err
+		}
+		if region == tagHeaderImmutable {
+			limit = trailer
+		}
+		table = table[entrySize:]
+	}
+	end := 0
+	for ; len(table) > 0; table = table[entrySize:] {
+		tag := binary.BigEndian.Uint32(table)
+		e, err := h.entry(table, tag, region)
+		if err != nil {
+			return fmt.Errorf("tag %d: %w", tag, err)
+		}
+		if e.start < end || e.end > limit {
+			return fmt.Errorf("tag %d: its data overlaps other data", tag)
+		}
+		end = e.end
+		if _, twice := h.entries[tag]; twice {
+			return fmt.Errorf("tag %d: it is there twice", tag)
+		}
+		h.entries[tag] = e
+	}
+	return nil
+}
+
+// checkRegion returns where the region's trailer starts in the store. The
+// region of a package's header must hold all of it: what lies outside is not
+// covered by the signature, and rpm had to learn that (CVE-2021-20271).
+func (h *header) checkRegion(table []byte, region uint32) (int, error) {
+	kind, offset, count := binary.BigEndian.Uint32(table[4:]), binary.BigEndian.Uint32(table[8:]), binary.BigEndian.Uint32(table[12:])
+	if kind != typeBin || count != entrySize || uint64(offset)+entrySize > uint64(len(h.store)) {
+		return 0, fmt.Errorf("its region entry is malformed")
+	}
+	trailer := h.store[offset : offset+entrySize]
+	// The trailer's offset leads back, as a negative number, to the first entry.
+	tag, back := binary.BigEndian.Uint32(trailer), -binary.BigEndian.Uint32(trailer[8:])
+	if (tag != region && tag != tagHeaderImage) || back == 0 || back%entrySize != 0 || uint64(back) > uint64(len(table)) {
+		return 0, fmt.Errorf("its region trailer is malformed")
+	}
+	if region == tagHeaderImmutable && (uint64(back) != uint64(len(table)) || int(offset)+entrySize != len(h.store)) {
+		return 0, fmt.Errorf("it holds data outside its signed region")
+	}
+	return int(offset), nil
+}
+
+func (h *header) entry(table []byte, tag, region uint32) (entry, error) {
+	kind, offset, count := binary.BigEndian.Uint32(table[4:]), binary.BigEndian.Uint32(table[8:]), binary.BigEndian.Uint32(table[12:])
+	if tag < tagI18NTable && region == tagHeaderImmutable {
+		return entry{}, fmt.Errorf("a reserved tag")
+	}
+	if uint64(offset) >= uint64(len(h.store)) {
+		return entry{}, fmt.Errorf("offset %d lies outside the %d bytes of data", offset, len(h.store))
+	}
+	if count == 0 || uint64(count) > uint64(len(h.store)) {
+		return entry{}, fmt.Errorf("a count of %d in %d bytes of data", count, len(h.store))
+	}
+	e := entry{kind: kind, count: count, start: int(offset)}
+	var err error
+	e.end, err = h.dataEnd(e)
+	return e, err
+}
+
+// dataEnd finds where an entry's data ends.
+func (h *header) dataEnd(e entry) (int, error) {
+	width := 0
+	switch e.kind {
+	case typeChar, typeInt8, typeBin:
+		width = 1
+	case typeInt16:
+		width = 2
+	case typeInt32:
+		width = 4
+	case typeInt64:
+		width = 8
+	case typeString, typeStringArray, typeI18NString:
+		return h.stringsEnd(e)
+	default:
+		return 0, fmt.Errorf("unknown type %d", e.kind)
+	}
+	if e.start%width != 0 {
+		return 0, fmt.Errorf("offset %d is not aligned to %d", e.start, width)
+	}
+	end := int64(e.start) + int64(width)*int64(e.count)
+	if end > int64(len(h.store)) {
+		return 0, fmt.Errorf("%d values of %d bytes at %d leave the %d bytes of data", e.count, width, e.start, len(h.store))
+	}
+	return int(end), nil
+}
+
+func (h *header) stringsEnd(e entry) (int, error) {
+	if e.kind == typeString && e.count != 1 {
+		return 0, fmt.Errorf("a string with a count of %d", e.count)
+	}
+	end := e.start
+	for range e.count {
+		n := bytes.IndexByte(h.store[end:], 0)
+		if n < 0 {
+			return 0, fmt.Errorf("a string does not end")
+		}
+		end += n + 1
+	}
+	return end, nil
+}
+
+// text is a tag's first string, of an i18n string that of the first locale;
+// "" where the tag is absent.
+func (h *header) text(tag uint32) (string, error) {
+	e, ok := h.entries[tag]
+	if !ok {
+		return "", nil
+	}
+	if !e.isText() {
+		return "", fmt.Errorf("tag %d has type %d, not a string", tag, e.kind)
+	}
+	data := h.store[e.start:e.end]
+	return string(data[:bytes.IndexByte(data, 0)]), nil
+}
+
+// texts is all strings of a tag, nil where it is absent. More than limit are
+// an error.
+func (h *header) texts(tag uint32, limit int) ([]string, error) {
+	e, ok := h.entries[tag]
+	if !ok {
+		return nil, nil
+	}
+	if !e.isText() {
+		return nil, fmt.Errorf("tag %d has type %d, not strings", tag, e.kind)
+	}
+	if int64(e.count) > int64(limit) {
+		return nil, fmt.Errorf("tag %d has %d strings, the limit is %d", tag, e.count, limit)
+	}
+	data := string(h.store[e.start:e.end]) // one copy that all of them share
+	out := make([]string, 0, e.count)
+	for start, i := 0, 0; i < len(data); i++ {
+		if data[i] == 0 {
+			out = append(out, data[start:i])
+			start = i + 1
+		}
+	}
+	return out, nil
+}
+
+func (e entry) isText() bool {
+	return e.kind == typeString || e.kind == typeStringArray || e.kind == typeI18NString
+}
+
+// numbers is all values of a tag, nil where it is absent. More than limit are
+// an error.
+func (h *header) numbers(tag uint32, limit int) ([]uint64, error) {
+	e, ok := h.entries[tag]
+	if !ok {
+		return nil, nil
+	}
+	if e.isText() || e.kind == typeBin {
+		return nil, fmt.Errorf("tag %d has type %d, not numbers", tag, e.kind)
+	}
+	if int64(e.count) > int64(limit) {
+		return nil, fmt.Errorf("tag %d has %d numbers, the limit is %d", tag, e.count, limit)
+	}
+	data := h.store[e.start:e.end]
+	width := len(data) / int(e.count)
+	out := make([]uint64, e.count)
+	for i := range out {
+		for _, b := range data[i*width : (i+1)*width] {
+			out[i] = out[i]<<8 | uint64(b)
+		}
+	}
+	return out, nil
+}
+
+// number is a tag's first value; ok is false where the tag is absent.
+func (h *header) number(tag uint32) (n int64, ok bool, err error) {
+	values, err := h.numbers(tag, math.MaxUint16)
+	if err != nil || len(values) == 0 {
+		return 0, false, err
+	}
+	if values[0] > math.MaxInt64 {
+		return 0, false, fmt.Errorf("tag %d is %d, which is absurd", tag, values[0])
+	}
+	return int64(values[0]), true, nil //nolint:gosec // bounded just above
+}
+
+// binary is the bytes of a tag, nil where it is absent.
+func (h *header) binary(tag uint32) ([]byte, error) {
+	e, ok := h.entries[tag]
+	if !ok {
+		return nil, nil
+	}
+	if e.kind != typeBin {
+		return nil, fmt.Errorf("tag %d has type %d, not binary", tag, e.kind)
+	}
+	return h.store[e.start:e.end], nil
+}

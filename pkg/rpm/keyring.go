@@ -1,0 +1,371 @@
+package rpm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+
+	"kubecrate/pkg/hint"
+)
+
+// maxKeyring is the most that ReadKeyring reads: distribution keys are a few
+// kilobytes each.
+const maxKeyring = 4 << 20
+
+// Key is an OpenPGP public key, named by its primary key.
+type Key struct {
+	Fingerprint string    // of the primary key, upper-case hex, 40 digits (V4) or 64 (V6)
+	UserID      string    // the primary one
+	Created     time.Time // UTC
+	Expires     time.Time // UTC, zero: never
+	Revoked     bool      // never trusted, whatever it signed
+	Algorithm   string    // RSA, DSA, EdDSA, ECDSA, Ed25519
+	Bits        int       // of an RSA or DSA key, else 0
+	Subkeys     []string  // fingerprints of subkeys that may sign
+}
+
+// String is "USER ID (FINGERPRINT)".
+func (k Key) String() string { return fmt.Sprintf("%s (%s)", k.UserID, k.Fingerprint) }
+
+// Keyring is a set of public keys. A nil Keyring holds none.
+type Keyring struct{ entities []*openpgp.Entity }
+
+// ReadKeyring reads public keys as RPM-GPG-KEY files hold them: armored, also
+// several blocks in one file, or binary. At most 4 MiB are read. Keys of an
+// unknown kind are passed over; it is an error when none is left, or when
+// there is a private key among them.
+func ReadKeyring(r io.Reader) (*Keyring, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxKeyring+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read keys: %w", err)
+	}
+	if len(data) > maxKeyring {
+		return nil, fmt.Errorf("cannot read keys: more than %d MiB", maxKeyring>>20)
+	}
+	entities, err := parseKeys(data)
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("cannot read keys: %w", err), "look at the file with: gpg --show-keys FILE")
+	}
+	for _, e := range entities {
+		if e.PrivateKey != nil {
+			return nil, hint.With(fmt.Errorf("cannot read keys: %s is a private key", fingerprint(e.PrimaryKey)),
+				"write the public one with: gpg --armor --export KEY")
+		}
+	}
+	return &Keyring{entities: entities}, nil
+}
+
+const armorBegin, armorEnd = "-----BEGIN PGP ", "-----END PGP "
+
+func parseKeys(data []byte) (openpgp.EntityList, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("<")) {
+		return nil, errors.New("it is a web page")
+	}
+	if !bytes.Contains(data, []byte(armorBegin)) {
+		return nonEmpty(openpgp.ReadKeyRing(bytes.NewReader(data)))
+	}
+	var all openpgp.EntityList
+	var failed error
+	for {
+		start := bytes.Index(data, []byte(armorBegin))
+		if start < 0 {
+			break
+		}
+		data = data[start:]
+		size := len(data)
+		if end := bytes.Index(data, []byte(armorEnd)); end >= 0 {
+			if line := bytes.IndexByte(data[end:], '\n'); line >= 0 {
+				size = end + line + 1
+			}
+		}
+		entities, err := parseArmored(data[:size])
+		if err != nil {
+			failed = err
+		}
+		all = append(all, entities...)
+		data = data[size:]
+	}
+	if len(all) == 0 && failed != nil {
+		return nil, failed
+	}
+	return nonEmpty(all, nil)
+}
+
+func parseArmored(block []byte) (openpgp.EntityList, error) {
+	b, err := armor.Decode(bytes.NewReader(block))
+	if err != nil {
+		return nil, fmt.Errorf("armor is damaged: %w", err)
+	}
+	if b.Type != openpgp.PublicKeyType && b.Type != openpgp.PrivateKeyType {
+		return nil, fmt.Errorf("a %q block, not a key", b.Type)
+	}
+	return openpgp.ReadKeyRing(b.Body)
+}
+
+func nonEmpty(list openpgp.EntityList, err error) (openpgp.EntityList, error) {
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no OpenPGP public key in it")
+	}
+	return list, nil
+}
+
+// Merge makes one keyring of several; nil ones count as empty.
+func Merge(rings ...*Keyring) *Keyring {
+	out := &Keyring{}
+	for _, k := range rings {
+		if k != nil {
+			out.entities = append(out.entities, k.entities...)
+		}
+	}
+	return out
+}
+
+// Keys lists the keys, each once, ordered by fingerprint.
+func (k *Keyring) Keys() []Key {
+	if k == nil {
+		return nil
+	}
+	seen := make(map[string]bool, len(k.entities))
+	var keys []Key
+	for _, e := range k.entities {
+		if id := fingerprint(e.PrimaryKey); !seen[id] {
+			seen[id] = true
+			keys = append(keys, k.describe(e))
+		}
+	}
+	sort.Slice(keys, func(i, j int) bool { return keys[i].Fingerprint < keys[j].Fingerprint })
+	return keys
+}
+
+// Restrict keeps the keys with the given fingerprints of primary keys: 40 or
+// 64 hex digits in either case, blanks and a leading 0x do not count. An empty
+// list keeps all. The error names the fingerprint that is malformed, absent or
+// that of a subkey.
+func (k *Keyring) Restrict(fingerprints []string) (*Keyring, error) {
+	if len(fingerprints) == 0 {
+		return k, nil
+	}
+	out := &Keyring{}
+	for _, text := range fingerprints {
+		want, err := normalize(text)
+		if err != nil {
+			return nil, hint.With(fmt.Errorf("cannot pin key: %w", err), "read the fingerprint with: gpg --show-keys FILE")
+		}
+		before := len(out.entities)
+		for _, e := range k.all() {
+			if fingerprint(e.PrimaryKey) == want {
+				out.entities = append(out.entities, e)
+			}
+		}
+		if len(out.entities) == before {
+			return nil, hint.With(fmt.Errorf("cannot pin key %s: %s", want, k.whyAbsent(want)),
+				"compare with: gpg --show-keys FILE; a fingerprint that changed upstream wants a second opinion")
+		}
+	}
+	return out, nil
+}
+
+func (k *Keyring) all() []*openpgp.Entity {
+	if k == nil {
+		return nil
+	}
+	return k.entities
+}
+
+func (k *Keyring) whyAbsent(want string) string {
+	for _, e := range k.all() {
+		for _, sub := range e.Subkeys {
+			if fingerprint(sub.PublicKey) == want {
+				return fmt.Sprintf("it is a subkey; pin the primary key %s", fingerprint(e.PrimaryKey))
+			}
+		}
+	}
+	return "it is not among the keys: " + k.names()
+}
+
+// names lists the keys for an error.
+func (k *Keyring) names() string {
+	const most = 8
+	var names []string
+	for _, key := range k.Keys() {
+		names = append(names, key.String())
+	}
+	switch {
+	case len(names) == 0:
+		return "there are none"
+	case len(names) > most:
+		names = append(names[:most], fmt.Sprintf("and %d more", len(names)-most))
+	}
+	return strings.Join(names, ", ")
+}
+
+func normalize(text string) (string, error) {
+	s := strings.ToUpper(strings.Join(strings.Fields(strings.ReplaceAll(text, ":", "")), ""))
+	s = strings.TrimPrefix(s, "0X")
+	if strings.Trim(s, "0123456789ABCDEF") != "" || (len(s) != 40 && len(s) != 64) {
+		return "", fmt.Errorf("%q is not a fingerprint of 40 or 64 hex digits", text)
+	}
+	return s, nil
+}
+
+func fingerprint(p *packet.PublicKey) string { return fmt.Sprintf("%X", p.Fingerprint) }
+
+func (k *Keyring) describe(e *openpgp.Entity) Key {
+	key := Key{
+		Fingerprint: fingerprint(e.PrimaryKey), Created: e.PrimaryKey.CreationTime.UTC(),
+		Algorithm: algorithmName(e.PrimaryKey.PubKeyAlgo), Bits: bits(e.PrimaryKey),
+	}
+	self, identity := e.PrimarySelfSignature()
+	if identity != nil {
+		key.UserID = identity.Name
+	}
+	key.Expires = expiry(e.PrimaryKey, self)
+	for _, other := range k.all() {
+		if len(other.Revocations) > 0 && fingerprint(other.PrimaryKey) == key.Fingerprint {
+			key.Revoked = true
+		}
+	}
+	for _, sub := range e.Subkeys {
+		if maySign(sub.PublicKey, sub.Sig, true) && len(sub.Revocations) == 0 {
+			key.Subkeys = append(key.Subkeys, fingerprint(sub.PublicKey))
+		}
+	}
+	return key
+}
+
+func bits(p *packet.PublicKey) int {
+	switch p.PubKeyAlgo {
+	case packet.PubKeyAlgoRSA, packet.PubKeyAlgoRSASignOnly, packet.PubKeyAlgoDSA:
+		if n, err := p.BitLength(); err == nil {
+			return int(n)
+		}
+	}
+	return 0
+}
+
+// expiry is zero for a key that does not expire.
+func expiry(p *packet.PublicKey, self *packet.Signature) time.Time {
+	if self == nil || self.KeyLifetimeSecs == nil || *self.KeyLifetimeSecs == 0 {
+		return time.Time{}
+	}
+	return p.CreationTime.Add(time.Duration(*self.KeyLifetimeSecs) * time.Second).UTC()
+}
+
+// maySign says whether a key may sign data. Primary keys of the last century
+// carry no flags; a subkey must say that it signs.
+func maySign(p *packet.PublicKey, self *packet.Signature, subkey bool) bool {
+	if self == nil || !p.PubKeyAlgo.CanSign() {
+		return false
+	}
+	if !self.FlagsValid {
+		return !subkey
+	}
+	return self.FlagSign
+}
+
+// candidate is a key that may have made a signature.
+type candidate struct {
+	primary     Key
+	public      *packet.PublicKey
+	self        *packet.Signature // of the key, or its binding to the primary key
+	subkey      bool
+	revoked     bool
+	primaryEnds time.Time
+}
+
+func (k *Keyring) find(id uint64) []candidate {
+	var out []candidate
+	for _, e := range k.all() {
+		primary := k.describe(e)
+		if e.PrimaryKey.KeyId == id {
+			self, _ := e.PrimarySelfSignature()
+			out = append(out, candidate{primary: primary, public: e.PrimaryKey, self: self, revoked: primary.Revoked, primaryEnds: primary.Expires})
+		}
+		for _, sub := range e.Subkeys {
+			if sub.PublicKey.KeyId == id {
+				out = append(out, candidate{
+					primary: primary, public: sub.PublicKey, self: sub.Sig, subkey: true,
+					revoked: primary.Revoked || len(sub.Revocations) > 0, primaryEnds: primary.Expires,
+				})
+			}
+		}
+	}
+	return out
+}
+
+// judge says whether the key was good when the signature was made. An expired
+// key keeps what it signed before: that gives a warning.
+func (c candidate) judge(s *signature, now time.Time) (warnings []string, err error) {
+	name := c.primary.String()
+	switch {
+	case c.revoked:
+		return nil, fmt.Errorf("key %s is revoked", name)
+	case !maySign(c.public, c.self, c.subkey):
+		return nil, fmt.Errorf("key %s may not sign", name)
+	case s.created.Before(c.public.CreationTime):
+		return nil, fmt.Errorf("the signature of %s is older than key %s of %s", day(s.created), name, day(c.public.CreationTime))
+	case s.packet.SigExpired(now):
+		return nil, fmt.Errorf("the signature of %s by %s has expired", day(s.created), name)
+	}
+	for _, end := range []time.Time{c.primaryEnds, expiry(c.public, c.self)} {
+		if end.IsZero() {
+			continue
+		}
+		if s.created.After(end) {
+			return nil, fmt.Errorf("the signature of %s was made after key %s expired on %s", day(s.created), name, day(end))
+		}
+		if now.After(end) {
+			warnings = []string{fmt.Sprintf("key %s expired on %s, after it signed this on %s", name, day(end), day(s.created))}
+		}
+	}
+	if size := bits(c.public); size > 0 && size < 2048 {
+		warnings = append(warnings, fmt.Sprintf("key %s has only %d bits", name, size))
+	}
+	return warnings, nil
+}
+
+// untrusted is an ErrUntrustedKey with the cause.
+func untrusted(format string, args ...any) error {
+	err := fmt.Errorf("%w: %w", ErrUntrustedKey, fmt.Errorf(format, args...))
+	return hint.With(err, "compare with `rpm -Kv FILE` and `gpg --show-keys KEYFILE`; ask the packager for one signed anew, or take another build")
+}
+
+// candidates finds the keys that may have made s and were good at that time.
+func (k *Keyring) candidates(s *signature, now time.Time) (good []candidate, warnings []string, err error) {
+	warning, err := s.checkHash()
+	if err != nil {
+		return nil, nil, untrusted("%w", err)
+	}
+	if warning != "" {
+		warnings = append(warnings, warning)
+	}
+	found := k.find(s.keyID)
+	if len(found) == 0 {
+		err := fmt.Errorf("%w: the signature is by key %016X, pinned: %s", ErrUntrustedKey, s.keyID, k.names())
+		return nil, nil, hint.With(err, "if you trust key %016X, add its file to the repository's gpgkey and its fingerprint to the pinned ones, see: gpg --show-keys KEYFILE", s.keyID)
+	}
+	var bad error
+	for _, c := range found {
+		more, err := c.judge(s, now)
+		if err != nil {
+			bad = err
+			continue
+		}
+		good, warnings = append(good, c), append(warnings, more...)
+	}
+	if len(good) == 0 {
+		return nil, nil, untrusted("%w", bad)
+	}
+	return good, warnings, nil
+}

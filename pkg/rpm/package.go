@@ -1,0 +1,54 @@
+package rpm
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+const (
+	leadSize        = 96
+	signatureHeader = 5 // RPMSIGTYPE_HEADERSIG, the only type of this century
+)
+
+// Span is where a package's header lies in its file, in bytes from the start:
+// what yum metadata calls header-range.
+type Span struct{ Start, End int64 }
+
+// file is an RPM opened up to its payload, which rest still holds.
+type file struct {
+	lead      []byte
+	signature *header
+	header    *header
+	span      Span
+	rest      io.Reader
+}
+
+// openFile reads lead, signature header and header. The lead is obsolete: rpm
+// looks only at its magic number, and no digest covers it.
+func openFile(r io.Reader) (*file, error) {
+	f := &file{lead: make([]byte, leadSize), rest: r}
+	n, err := io.ReadFull(r, f.lead)
+	if !bytes.HasPrefix(f.lead[:n], []byte{0xed, 0xab, 0xee, 0xdb}) && (err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return nil, notRPM(f.lead[:n])
+	}
+	if err != nil {
+		return nil, readError("lead", err)
+	}
+	if major, kind := f.lead[4], f.lead[79]; (major != 3 && major != 4) || kind != signatureHeader || f.lead[78] != 0 {
+		return nil, corrupt("an RPM of format %d with signature type %d, which is not supported", major, kind)
+	}
+	if f.signature, err = readHeader(r, "signature header", tagHeaderSignatures); err != nil {
+		return nil, err
+	}
+	padding := make([]byte, (8-len(f.signature.raw)%8)%8)
+	if _, err := io.ReadFull(r, padding); err != nil {
+		return nil, readError("signature header's padding", err)
+	}
+	f.span.Start = leadSize + int64(len(f.signature.raw)+len(padding))
+	if f.header, err = readHeader(r, "header", tagHeaderImmutable); err != nil {
+		return nil, err
+	}
+	f.span.End = f.span.Start + int64(len(f.header.raw))
+	return f, nil
+}
