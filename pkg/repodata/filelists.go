@@ -1,0 +1,86 @@
+package repodata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"kubecrate/pkg/rpm"
+)
+
+// ReadFilelists reads filelists.xml, decompressed, and calls fn for every
+// package with the checksum that identifies it in primary.xml, its NEVRA and
+// its files, which fn may keep.
+func ReadFilelists(ctx context.Context, r io.Reader, fn func(pkgid string, nevra rpm.NEVRA, files []rpm.File) error) error {
+	return ReadSomeFiles(ctx, r, nil, fn)
+}
+
+// ReadSomeFiles is ReadFilelists for the paths that keep accepts; nil accepts
+// all. The full lists of a distribution are hundreds of megabytes, what is
+// asked for is a handful. keep must not hold on to path.
+func ReadSomeFiles(ctx context.Context, r io.Reader, keep func(path []byte) bool,
+	fn func(pkgid string, nevra rpm.NEVRA, files []rpm.File) error,
+) error {
+	p := &primary{scanner: newScanner(r), strings: interner{}}
+	if err := p.readLists(ctx, keep, fn); err != nil {
+		return fmt.Errorf("cannot read filelists.xml: %w", err)
+	}
+	return nil
+}
+
+func (p *primary) readLists(ctx context.Context, keep func(path []byte) bool,
+	fn func(pkgid string, nevra rpm.NEVRA, files []rpm.File) error,
+) error {
+	if err := p.root("filelists", spaceFilelists); err != nil {
+		return err
+	}
+	count := 0
+	err := p.children(func() error {
+		if string(p.local) != "package" || p.foreign() {
+			return p.skip()
+		}
+		if count++; count > maxPackages {
+			return fmt.Errorf("more than %d packages", maxPackages)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		pkgid, _ := p.attr("pkgid")
+		id := string(pkgid)
+		nevra, err := p.readList(keep)
+		if err == nil && id == "" {
+			err = errors.New("it has no pkgid")
+		}
+		if err != nil {
+			return fmt.Errorf("package %s: %w", describe(nevra, count), err)
+		}
+		return fn(id, nevra, append([]rpm.File(nil), p.files...))
+	})
+	if err != nil {
+		return err
+	}
+	return p.finishDocument()
+}
+
+// readList reads one <package> of filelists.xml; its files end up in p.files.
+func (p *primary) readList(keep func(path []byte) bool) (rpm.NEVRA, error) {
+	name, _ := p.attr("name")
+	arch, _ := p.attr("arch")
+	n := rpm.NEVRA{Name: p.strings.get(name), Arch: p.strings.get(arch)}
+	p.files = p.files[:0]
+	err := p.children(func() (err error) {
+		switch {
+		case p.foreign():
+		case string(p.local) == "version":
+			if n.EVR, err = p.evr(); err != nil {
+				return err
+			}
+		case string(p.local) == "file":
+			p.files, err = p.file(p.files, keep)
+			return err
+		}
+		return p.skip()
+	})
+	return n, err
+}

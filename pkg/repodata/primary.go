@@ -1,0 +1,379 @@
+package repodata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"kubecrate/pkg/rpm"
+)
+
+// Bounds of one document. EPEL 7 and Fedora, the largest there are, hold some
+// 14,000 and 70,000 packages; texlive and kernel packages some 10,000 relations.
+const (
+	maxPackages  = 1 << 20
+	maxRelations = 1 << 18 // of one kind, of one package
+	maxFiles     = 1 << 20 // of one package
+)
+
+// ReadPrimary reads primary.xml, decompressed, and calls fn with every package
+// in the order of the file. A package without name, architecture, version,
+// checksum, size or location, with a name that could not be a file's, or with a
+// relation that cannot be understood is an error that names it. Epochs of 0 are
+// read as none; a relation with an operator but no version, or the other way
+// round, is one for any version, as rpm has it. An error of fn ends the reading
+// and is returned.
+func ReadPrimary(ctx context.Context, r io.Reader, fn func(*Package) error) error {
+	p := &primary{scanner: newScanner(r), strings: interner{}}
+	if err := p.read(ctx, fn); err != nil {
+		return fmt.Errorf("cannot read primary.xml: %w", err)
+	}
+	return nil
+}
+
+// interner keeps one copy of every string: names and versions come up often.
+type interner map[string]string
+
+func (in interner) get(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if s, ok := in[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	in[s] = s
+	return s
+}
+
+type primary struct {
+	*scanner
+	strings   interner
+	relations []rpm.Relation // scratch
+	slab      []rpm.Relation // room for relations of packages to come
+	files     []rpm.File     // scratch
+	pkg       *Package
+	sized     bool
+}
+
+func (p *primary) read(ctx context.Context, fn func(*Package) error) error {
+	if err := p.root("metadata", spaceCommon); err != nil {
+		return err
+	}
+	count := 0
+	err := p.children(func() error {
+		if string(p.local) != "package" || p.foreign() {
+			return p.skip()
+		}
+		if count++; count > maxPackages {
+			return fmt.Errorf("more than %d packages", maxPackages)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := p.readPackage(); err != nil {
+			return fmt.Errorf("package %s: %w", describe(p.pkg.NEVRA, count), err)
+		}
+		return fn(p.pkg)
+	})
+	if err != nil {
+		return err
+	}
+	return p.finishDocument()
+}
+
+// describe names a package in an error, by what is known of it.
+func describe(n rpm.NEVRA, count int) string {
+	switch {
+	case n.Name == "":
+		return fmt.Sprintf("number %d", count)
+	case n.Version == "":
+		return n.Name
+	}
+	return n.String()
+}
+
+// foreign says whether the current element is of a namespace that is not
+// metadata's, such as SUSE's additions.
+func (s *scanner) foreign() bool { return s.space == spaceForeign }
+
+func (p *primary) readPackage() error {
+	p.pkg, p.sized = &Package{}, false
+	if kind, ok := p.attr("type"); ok && string(kind) != "rpm" {
+		return fmt.Errorf("type %q is not rpm", kind)
+	}
+	if err := p.children(p.readField); err != nil {
+		return err
+	}
+	_, err := FileName(p.pkg.NEVRA)
+	switch {
+	case err != nil:
+		return err
+	case p.pkg.Checksum.Type == "":
+		return errors.New("it has no checksum")
+	case p.pkg.Location == "":
+		return errors.New("it has no location")
+	case !p.sized:
+		return errors.New("it has no size")
+	}
+	return nil
+}
+
+// readField reads one child of <package>.
+func (p *primary) readField() (err error) {
+	if p.foreign() {
+		return p.skip()
+	}
+	pkg := p.pkg
+	switch string(p.local) {
+	case "name":
+		pkg.Name, err = p.interned()
+	case "arch":
+		pkg.Arch, err = p.interned()
+	case "version":
+		pkg.EVR, err = p.evr()
+		if err != nil {
+			return err
+		}
+		return p.skip()
+	case "checksum":
+		pkg.Checksum, err = p.checksum(true)
+		pkg.Checksum.Type = p.strings.get([]byte(pkg.Checksum.Type))
+	case "summary":
+		pkg.Summary, err = p.copied()
+	case "description":
+		pkg.Description, err = p.copied()
+	case "packager":
+		pkg.Packager, err = p.interned()
+	case "url":
+		pkg.URL, err = p.interned()
+	case "time":
+		return p.numbers(numberAttr{"file", &pkg.FileTime}, numberAttr{"build", &pkg.BuildTime})
+	case "size":
+		_, p.sized = p.attr("package")
+		return p.numbers(numberAttr{"package", &pkg.Size}, numberAttr{"installed", &pkg.InstalledSize},
+			numberAttr{"archive", &pkg.ArchiveSize})
+	case "location":
+		pkg.Location, pkg.Base = p.location()
+		return p.skip()
+	case "format":
+		return p.readFormat()
+	default:
+		return p.skip()
+	}
+	return err
+}
+
+// readFormat reads <format>: the rpm: fields and the files.
+func (p *primary) readFormat() error {
+	p.files = p.files[:0]
+	err := p.children(p.readFormatField)
+	p.pkg.Files = append([]rpm.File(nil), p.files...)
+	return err
+}
+
+func (p *primary) readFormatField() (err error) {
+	if p.foreign() {
+		return p.skip()
+	}
+	pkg := p.pkg
+	switch string(p.local) {
+	case "license":
+		pkg.License, err = p.interned()
+	case "vendor":
+		pkg.Vendor, err = p.interned()
+	case "group":
+		pkg.Group, err = p.interned()
+	case "buildhost":
+		pkg.BuildHost, err = p.interned()
+	case "sourcerpm":
+		pkg.SourceRPM, err = p.interned()
+	case "header-range":
+		return p.numbers(numberAttr{"start", &pkg.HeaderStart}, numberAttr{"end", &pkg.HeaderEnd})
+	case "file":
+		p.files, err = p.file(p.files, nil)
+	default:
+		dst := pkg.relationsOf(string(p.local))
+		if dst == nil {
+			return p.skip()
+		}
+		kind := string(p.local)
+		if *dst, err = p.readRelations(); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	return err
+}
+
+// relationsOf is where the relations of an element of <format> go, nil where
+// it is none.
+func (pkg *Package) relationsOf(element string) *[]rpm.Relation {
+	switch element {
+	case "provides":
+		return &pkg.Provides
+	case "requires":
+		return &pkg.Requires
+	case "conflicts":
+		return &pkg.Conflicts
+	case "obsoletes":
+		return &pkg.Obsoletes
+	case "suggests":
+		return &pkg.Suggests
+	case "enhances":
+		return &pkg.Enhances
+	case "recommends":
+		return &pkg.Recommends
+	case "supplements":
+		return &pkg.Supplements
+	}
+	return nil
+}
+
+func (p *primary) interned() (string, error) {
+	text, err := p.content()
+	return p.strings.get(text), err
+}
+
+func (p *primary) copied() (string, error) {
+	text, err := p.content()
+	return string(text), err
+}
+
+func (p *primary) evr() (rpm.EVR, error) {
+	epoch, _ := p.attr("epoch")
+	version, _ := p.attr("ver")
+	release, _ := p.attr("rel")
+	for _, c := range epoch {
+		if c < '0' || c > '9' {
+			return rpm.EVR{}, fmt.Errorf("epoch %q is not a number", epoch)
+		}
+	}
+	if string(epoch) == "0" {
+		epoch = nil
+	}
+	return rpm.EVR{Epoch: p.strings.get(epoch), Version: p.strings.get(version), Release: p.strings.get(release)}, nil
+}
+
+type numberAttr struct {
+	name string
+	dst  *int64
+}
+
+// numbers reads attributes that hold numbers and the rest of their element. An
+// absent attribute leaves its number alone.
+func (s *scanner) numbers(attrs ...numberAttr) error {
+	for _, a := range attrs {
+		value, ok := s.attr(a.name)
+		if !ok {
+			continue
+		}
+		n, err := parseCount(string(s.local)+" "+a.name, value)
+		if err != nil {
+			return err
+		}
+		*a.dst = n
+	}
+	return s.skip()
+}
+
+// file reads <file type="T">PATH</file> and appends it to files, unless keep is
+// there and says no.
+func (s *scanner) file(files []rpm.File, keep func(path []byte) bool) ([]rpm.File, error) {
+	f := rpm.File{}
+	if kind, ok := s.attr("type"); ok {
+		switch string(kind) {
+		case "dir":
+			f.Type = rpm.Dir
+		case "ghost":
+			f.Type = rpm.Ghost
+		case "", "file":
+		default:
+			return files, fmt.Errorf("file type %q is not known", kind)
+		}
+	}
+	text, err := s.content()
+	if err != nil || keep != nil && !keep(text) {
+		return files, err
+	}
+	if len(files) == maxFiles {
+		return files, fmt.Errorf("more than %d files", maxFiles)
+	}
+	f.Path = string(text)
+	return append(files, f), nil
+}
+
+// readRelations reads the <rpm:entry> elements of a list.
+func (p *primary) readRelations() ([]rpm.Relation, error) {
+	p.relations = p.relations[:0]
+	err := p.children(func() error {
+		if string(p.local) != "entry" || p.foreign() {
+			return p.skip()
+		}
+		if len(p.relations) == maxRelations {
+			return fmt.Errorf("more than %d", maxRelations)
+		}
+		rel, err := p.relation()
+		if err != nil {
+			return err
+		}
+		p.relations = append(p.relations, rel)
+		return p.skip()
+	})
+	return p.keep(p.relations), err
+}
+
+// keep copies relations into a slab shared by many packages.
+func (p *primary) keep(rs []rpm.Relation) []rpm.Relation {
+	if len(rs) == 0 {
+		return nil
+	}
+	if len(p.slab)+len(rs) > cap(p.slab) {
+		p.slab = make([]rpm.Relation, 0, max(len(rs), 512))
+	}
+	begin := len(p.slab)
+	p.slab = append(p.slab, rs...)
+	return p.slab[begin:len(p.slab):len(p.slab)]
+}
+
+func (p *primary) relation() (rpm.Relation, error) {
+	name, ok := p.attr("name")
+	if !ok || len(name) == 0 {
+		return rpm.Relation{}, errors.New("an entry without a name")
+	}
+	rel := rpm.Relation{Name: p.strings.get(name)}
+	if pre, ok := p.attr("pre"); ok {
+		rel.Pre = string(pre) == "1" || string(pre) == "true"
+	}
+	flags, _ := p.attr("flags")
+	op, err := parseFlags(flags)
+	if err != nil {
+		return rel, fmt.Errorf("%s: %w", name, err)
+	}
+	evr, err := p.evr()
+	if err != nil {
+		return rel, fmt.Errorf("%s: %w", name, err)
+	}
+	if op != rpm.Any && evr.Version != "" {
+		rel.Op, rel.EVR = op, evr
+	}
+	return rel, nil
+}
+
+func parseFlags(flags []byte) (rpm.Op, error) {
+	switch string(flags) {
+	case "":
+		return rpm.Any, nil
+	case "LT":
+		return rpm.LT, nil
+	case "GT":
+		return rpm.GT, nil
+	case "EQ":
+		return rpm.EQ, nil
+	case "LE":
+		return rpm.LE, nil
+	case "GE":
+		return rpm.GE, nil
+	}
+	return rpm.Any, fmt.Errorf("flags %q are not known", flags)
+}
