@@ -140,7 +140,7 @@ func (f *file) metadata() (*Metadata, error) {
 	m.Files = d.files()
 	m.ArchiveSize = f.archiveSize(d)
 	if d.err == nil {
-		d.err = m.check()
+		d.err = checkName(m.NEVRA)
 	}
 	if d.err != nil {
 		return nil, corrupt("the header: %w", d.err)
@@ -172,8 +172,8 @@ func (d *decoder) nevra() NEVRA {
 	return n
 }
 
-// check refuses names that would be trouble as a file name or as an argument.
-func (n NEVRA) check() error {
+// checkName refuses names that would be trouble as a file name or as an argument.
+func checkName(n NEVRA) error {
 	for _, part := range []struct{ what, value, forbidden string }{
 		{"name", n.Name, "/"}, {"version", n.Version, "/-"}, {"release", n.Release, "/-"}, {"architecture", n.Arch, "/-."},
 	} {

@@ -1,7 +1,6 @@
-// Package rpm reads RPM packages from people we do not trust: it splits the
-// file within fixed bounds, verifies its signature against pinned keys and its
-// payload against a signed digest, and compares versions as rpm does.
-package rpm
+// Package nevra is the vocabulary of RPM packages: their names, versions and
+// relations, compared as rpm compares them.
+package nevra
 
 import (
 	"fmt"
@@ -91,9 +90,9 @@ func (n NEVRA) FileName() string {
 	return fmt.Sprintf("%s-%s-%s.%s.rpm", n.Name, n.Version, n.Release, n.Arch)
 }
 
-// ParseNEVRA reads "name-[epoch:]version-release.arch". The four parts must be
+// Parse reads "name-[epoch:]version-release.arch". The four parts must be
 // there; a pin that may leave some out is matched with depsolve's own rules.
-func ParseNEVRA(s string) (NEVRA, error) {
+func Parse(s string) (NEVRA, error) {
 	rest, arch, ok := cutLast(s, ".")
 	if !ok {
 		return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: it has no .arch", s)

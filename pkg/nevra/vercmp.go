@@ -1,4 +1,4 @@
-package rpm
+package nevra
 
 // Vercmp compares two version or release strings as rpm's rpmvercmp does and
 // returns -1, 0 or 1. Segments of digits compare as numbers, segments of
