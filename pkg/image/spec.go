@@ -1,0 +1,230 @@
+package image
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Media types of manifests, configs and layers: the OCI image-spec 1.0's
+// media-types.md and the distribution project's manifest-v2-2.md.
+const (
+	OCIManifest        = "application/vnd.oci.image.manifest.v1+json"
+	OCIIndex           = "application/vnd.oci.image.index.v1+json"
+	OCIConfig          = "application/vnd.oci.image.config.v1+json"
+	OCILayer           = "application/vnd.oci.image.layer.v1.tar"
+	DockerManifest     = "application/vnd.docker.distribution.manifest.v2+json"
+	DockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
+	DockerConfig       = "application/vnd.docker.container.image.v1+json"
+	DockerLayer        = "application/vnd.docker.image.rootfs.diff.tar"
+)
+
+// Bounds of what describes an image. Registries commonly refuse manifests over
+// 4 MiB; overlay file systems stop at some 500 layers.
+const (
+	MaxManifest = 4 << 20
+	MaxConfig   = 8 << 20
+	MaxLayers   = 512
+	maxImages   = 4096
+)
+
+// Descriptor points at a blob. Size is in bytes, Digest "sha256:HEX".
+type Descriptor struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      string            `json:"digest"`
+	Size        int64             `json:"size"`
+	URLs        []string          `json:"urls,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Platform    *Platform         `json:"platform,omitempty"`
+}
+
+// Platform is what an image runs on, as Go names it.
+type Platform struct {
+	Architecture string `json:"architecture"`
+	OS           string `json:"os"`
+	Variant      string `json:"variant,omitempty"`
+}
+
+// String is "linux/arm64", or "linux/arm/v7" with a variant.
+func (p Platform) String() string {
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
+	}
+	return s
+}
+
+// Manifest is the manifest of one image, of docker's schema 2 or OCI.
+type Manifest struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType,omitempty"`
+	Config        Descriptor   `json:"config"`
+	Layers        []Descriptor `json:"layers"`
+}
+
+// Index lists the manifests of one image for several platforms; it is also the
+// form of an OCI layout's index.json.
+type Index struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType,omitempty"`
+	Manifests     []Descriptor `json:"manifests"`
+}
+
+// Config is the part of an image's config that is of use here. DiffIDs are
+// the digests of the layers' tars, from the lowest up.
+type Config struct {
+	Architecture string `json:"architecture"`
+	OS           string `json:"os"`
+	Variant      string `json:"variant"`
+	RootFS       struct {
+		Type    string   `json:"type"`
+		DiffIDs []string `json:"diff_ids"`
+	} `json:"rootfs"`
+}
+
+// ErrSchema1 says that a manifest is of docker's first schema, which states
+// neither the config nor the layers' diffIDs.
+var ErrSchema1 = errors.New("it is a docker schema 1 manifest, a format given up in 2016")
+
+// Document is what a registry holds under a name: exactly one of Manifest and
+// Index is set. MediaType is never empty.
+type Document struct {
+	MediaType string
+	Manifest  *Manifest
+	Index     *Index
+}
+
+// ParseDocument reads a manifest or an index. What it is follows from its
+// content, so that a wrong Content-Type changes nothing; a text that could be
+// taken for both is refused. The errors are ErrSchema1 and what is wrong with
+// the document: no JSON, over MaxManifest, a digest other than sha256, a
+// negative size, more than MaxLayers layers.
+func ParseDocument(body []byte) (*Document, error) {
+	if len(body) > MaxManifest {
+		return nil, fmt.Errorf("manifest is over %d MiB", MaxManifest>>20)
+	}
+	var shape struct {
+		SchemaVersion int             `json:"schemaVersion"`
+		MediaType     string          `json:"mediaType"`
+		Config        json.RawMessage `json:"config"`
+		Layers        json.RawMessage `json:"layers"`
+		FSLayers      json.RawMessage `json:"fsLayers"`
+		Manifests     json.RawMessage `json:"manifests"`
+	}
+	if err := json.Unmarshal(body, &shape); err != nil {
+		return nil, fmt.Errorf("it is not a manifest: %w", err)
+	}
+	isManifest, isIndex := shape.Config != nil || shape.Layers != nil, shape.Manifests != nil
+	switch {
+	case shape.SchemaVersion == 1 || shape.FSLayers != nil:
+		return nil, ErrSchema1
+	case shape.SchemaVersion != 2:
+		return nil, fmt.Errorf("it is not a manifest: schemaVersion is %d, not 2", shape.SchemaVersion)
+	case isManifest && isIndex:
+		return nil, errors.New("it has both layers and manifests, so it means different things to different programs")
+	case isIndex:
+		return parseIndex(body, shape.MediaType)
+	case isManifest:
+		return parseManifest(body, shape.MediaType)
+	}
+	return nil, errors.New("it is not a manifest: it has neither layers nor manifests")
+}
+
+func parseManifest(body []byte, mediaType string) (*Document, error) {
+	switch mediaType {
+	case "":
+		mediaType = OCIManifest
+	case OCIManifest, DockerManifest:
+	default:
+		return nil, fmt.Errorf("media type %s is not that of an image's manifest", quoted(mediaType))
+	}
+	var m Manifest
+	if err := json.Unmarshal(body, &m); err != nil {
+		return nil, fmt.Errorf("cannot read manifest: %w", err)
+	}
+	if len(m.Layers) > MaxLayers {
+		return nil, fmt.Errorf("it has %d layers, at most %d are allowed", len(m.Layers), MaxLayers)
+	}
+	if err := m.Config.check(); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	if m.Config.MediaType != OCIConfig && m.Config.MediaType != DockerConfig {
+		return nil, fmt.Errorf("it is not a container image: its config is of type %s", quoted(m.Config.MediaType))
+	}
+	if m.Config.Size > MaxConfig {
+		return nil, fmt.Errorf("config is %d bytes, at most %d are allowed", m.Config.Size, MaxConfig)
+	}
+	for i, l := range m.Layers {
+		if err := l.check(); err != nil {
+			return nil, fmt.Errorf("layer %d: %w", i+1, err)
+		}
+	}
+	return &Document{MediaType: mediaType, Manifest: &m}, nil
+}
+
+func parseIndex(body []byte, mediaType string) (*Document, error) {
+	switch mediaType {
+	case "":
+		mediaType = OCIIndex
+	case OCIIndex, DockerManifestList:
+	default:
+		return nil, fmt.Errorf("media type %s is not that of an index", quoted(mediaType))
+	}
+	var x Index
+	if err := json.Unmarshal(body, &x); err != nil {
+		return nil, fmt.Errorf("cannot read index: %w", err)
+	}
+	if len(x.Manifests) > maxImages {
+		return nil, fmt.Errorf("index has %d entries, at most %d are allowed", len(x.Manifests), maxImages)
+	}
+	for i, d := range x.Manifests {
+		if err := d.check(); err != nil {
+			return nil, fmt.Errorf("index entry %d: %w", i+1, err)
+		}
+	}
+	return &Document{MediaType: mediaType, Index: &x}, nil
+}
+
+func (d Descriptor) check() error {
+	if err := CheckDigest(d.Digest); err != nil {
+		return err
+	}
+	if d.Size < 0 {
+		return fmt.Errorf("size %d is negative", d.Size)
+	}
+	return nil
+}
+
+// CheckDigest says what is wrong with a digest: only "sha256:" and 64 lower-case
+// hex digits are taken, so a digest is safe as part of a path.
+func CheckDigest(digest string) error {
+	if digestGrammar.MatchString(digest) {
+		return nil
+	}
+	if algorithm, _, ok := strings.Cut(digest, ":"); ok && algorithm != "sha256" {
+		return fmt.Errorf("digest %s is not of sha256", quoted(digest))
+	}
+	return fmt.Errorf("%s is not a digest", quoted(digest))
+}
+
+// ParseConfig reads an image's config of at most MaxConfig bytes. Every diffID
+// is a sha256.
+func ParseConfig(body []byte) (*Config, error) {
+	if len(body) > MaxConfig {
+		return nil, fmt.Errorf("config is over %d MiB", MaxConfig>>20)
+	}
+	var c Config
+	if err := json.Unmarshal(body, &c); err != nil {
+		return nil, fmt.Errorf("cannot read config: %w", err)
+	}
+	if len(c.RootFS.DiffIDs) > MaxLayers {
+		return nil, fmt.Errorf("config has %d diffIDs, at most %d are allowed", len(c.RootFS.DiffIDs), MaxLayers)
+	}
+	for i, id := range c.RootFS.DiffIDs {
+		if err := CheckDigest(id); err != nil {
+			return nil, fmt.Errorf("diffID %d: %w", i+1, err)
+		}
+	}
+	return &c, nil
+}

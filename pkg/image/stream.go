@@ -1,0 +1,238 @@
+package image
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"kubecrate/pkg/hint"
+)
+
+// Ordered is what a file system adds whose files lie one behind the other, as
+// those of an archive do: streams are then written in that order, so that
+// nothing is decoded twice. Offset is comparable between files; ok is false
+// where name is unknown.
+type Ordered interface {
+	Offset(name string) (offset int64, ok bool)
+}
+
+// member is a file of a stream. A blob's content comes from the file system by
+// its digest; others carry it in data.
+type member struct {
+	name   string
+	digest string
+	size   int64
+	data   []byte
+}
+
+// WriteDocker writes the named images (all, without names) of the archive fsys
+// as the tar that `docker load` reads, straight from fsys, each layer once. Names
+// may be spelt in any way.
+//
+// Every blob is hashed on its way. A damaged one ends the stream within that
+// blob, and what names the images comes last, so no runtime takes an aborted
+// stream for a complete one. The error is then the file's own where fsys gives
+// one, and w has to be closed with it. It is an error to ask for an image whose
+// layers docker cannot unpack.
+func WriteDocker(ctx context.Context, w io.Writer, fsys fs.FS, names []string) error {
+	images, err := openChosen(fsys, names)
+	if err != nil {
+		return err
+	}
+	entries := []dockerEntry{}
+	for _, img := range images {
+		if !dockerLoads(img.manifest) {
+			return hint.With(fmt.Errorf("cannot write image %s for docker: it keeps its digest, and its layers are packed with zstd, which docker cannot load", img.ref),
+				"use the containerd runtime, or leave out keepDigest for this image in the bundle's manifest")
+		}
+		entries = append(entries, entry(img.ref, img.manifest))
+	}
+	list, err := json.Marshal(entries)
+	if err != nil {
+		return fmt.Errorf("cannot write docker's image list: %w", err)
+	}
+	return write(ctx, w, fsys, images, nil, []member{small(dockerFile, list)})
+}
+
+// WriteOCI is WriteDocker for `ctr images import`, and whatever else reads an
+// OCI layout in a tar.
+func WriteOCI(ctx context.Context, w io.Writer, fsys fs.FS, names []string) error {
+	images, err := openChosen(fsys, names)
+	if err != nil {
+		return err
+	}
+	index := Index{SchemaVersion: 2, MediaType: OCIIndex, Manifests: []Descriptor{}}
+	first := []member{small(layoutFile, layoutContent())}
+	seen := map[string]bool{}
+	for _, img := range images {
+		index.Manifests = append(index.Manifests, img.desc)
+		if !seen[img.desc.Digest] {
+			seen[img.desc.Digest] = true
+			first = append(first, small(blobName(img.desc.Digest), img.body))
+		}
+	}
+	body, err := json.Marshal(index)
+	if err != nil {
+		return fmt.Errorf("cannot write image index: %w", err)
+	}
+	return write(ctx, w, fsys, images, first, []member{small(indexFile, body)})
+}
+
+func small(name string, data []byte) member {
+	return member{name: name, size: int64(len(data)), data: data}
+}
+
+func openChosen(fsys fs.FS, names []string) ([]stored, error) {
+	images, err := open(fsys)
+	if err != nil {
+		return nil, err
+	}
+	return choose(images, names)
+}
+
+func write(ctx context.Context, w io.Writer, fsys fs.FS, images []stored, first, last []member) error {
+	blobs, err := blobsOf(fsys, images)
+	if err != nil {
+		return err
+	}
+	tw := tar.NewWriter(w)
+	buf := make([]byte, 256<<10)
+	for _, m := range slices.Concat(first, blobs, last) {
+		if err := writeMember(ctx, tw, fsys, m, buf); err != nil {
+			return fmt.Errorf("cannot write image stream: %w", err)
+		}
+	}
+	if err := tw.Close(); err != nil {
+		return fmt.Errorf("cannot write image stream: %w", err)
+	}
+	return nil
+}
+
+// blobsOf lists the configs and layers of images, each once, in the order of
+// the file system, and fails while nothing is written if one is missing or has
+// another size than its manifest says.
+func blobsOf(fsys fs.FS, images []stored) ([]member, error) {
+	var blobs []member
+	sizes := map[string]int64{}
+	for _, img := range images {
+		for _, d := range append([]Descriptor{img.manifest.Config}, img.manifest.Layers...) {
+			if size, known := sizes[d.Digest]; known {
+				if size != d.Size {
+					return nil, fmt.Errorf("cannot write image %s: two sizes are given for %s", img.ref, d.Digest)
+				}
+				continue
+			}
+			sizes[d.Digest] = d.Size
+			if err := checkSize(fsys, d); err != nil {
+				return nil, fmt.Errorf("cannot write image %s: %w", img.ref, err)
+			}
+			blobs = append(blobs, member{name: blobName(d.Digest), digest: d.Digest, size: d.Size})
+		}
+	}
+	inOrder(fsys, blobs, func(m member) string { return m.digest })
+	return blobs, nil
+}
+
+// inOrder sorts what stands for blobs by where they lie in an Ordered fsys.
+func inOrder[T any](fsys fs.FS, blobs []T, digest func(T) string) {
+	o, ok := fsys.(Ordered)
+	if !ok {
+		return
+	}
+	offset := func(b T) int64 { at, _ := o.Offset(blobPath(digest(b))); return at }
+	slices.SortStableFunc(blobs, func(a, b T) int { return cmp.Compare(offset(a), offset(b)) })
+}
+
+func checkSize(fsys fs.FS, d Descriptor) error {
+	info, err := fs.Stat(fsys, blobPath(d.Digest))
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() != d.Size {
+		return fmt.Errorf("%s has %d bytes, not %d", blobPath(d.Digest), info.Size(), d.Size)
+	}
+	return nil
+}
+
+func writeMember(ctx context.Context, tw *tar.Writer, fsys fs.FS, m member, buf []byte) (err error) {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: m.name, Size: m.size, Mode: 0o644, ModTime: time.Unix(0, 0)}
+	if err := tw.WriteHeader(header); err != nil {
+		return err
+	}
+	if m.digest == "" {
+		_, err := io.Copy(tw, bytes.NewReader(m.data))
+		return err
+	}
+	f, err := fsys.Open(blobPath(m.digest))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return copyBlob(ctx, tw, f, m, buf)
+}
+
+// copyBlob passes on the last part of a blob only after its digest was found
+// right, so that a wrong one is never complete on the other side.
+func copyBlob(ctx context.Context, w io.Writer, r io.Reader, m member, buf []byte) error {
+	sum := sha256.New()
+	for left := m.size; ; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		part := buf[:min(left, int64(len(buf)))]
+		if _, err := io.ReadFull(r, part); err != nil {
+			return fmt.Errorf("%s: %w", blobPath(m.digest), cut(err))
+		}
+		sum.Write(part)
+		left -= int64(len(part))
+		if left == 0 {
+			if err := atEnd(r); err != nil {
+				return fmt.Errorf("%s: %w", blobPath(m.digest), err)
+			}
+			if got := "sha256:" + hex.EncodeToString(sum.Sum(nil)); got != m.digest {
+				return fmt.Errorf("%s: its content has digest %s", blobPath(m.digest), got)
+			}
+		}
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+		if left == 0 {
+			return nil
+		}
+	}
+}
+
+// cut makes an end of file before its time an error that no caller takes for
+// an ordinary end.
+func cut(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// atEnd reads on to the end of file, where a checked file reports its damage.
+func atEnd(r io.Reader) error {
+	var one [1]byte
+	n, err := io.ReadFull(r, one[:])
+	switch {
+	case n > 0:
+		return errors.New("it is longer than its size says")
+	case errors.Is(err, io.EOF):
+		return nil
+	}
+	return err
+}

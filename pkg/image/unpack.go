@@ -1,0 +1,161 @@
+package image
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"kubecrate/manifest"
+)
+
+// maxWindow bounds the memory of zstd decoding. The image builders in use write
+// windows of 8 MiB or less, and 32 MiB at their best level.
+const maxWindow = 32 << 20
+
+// compression of a layer's blob, told by its first bytes.
+type compression int
+
+const (
+	plain compression = iota
+	gzipped
+	zstandard
+)
+
+// CheckLayer says why a layer of this media type cannot be carried: it is not
+// a layer, its content is not to be distributed and so not in the registry, or
+// it is encrypted.
+func CheckLayer(mediaType string) error {
+	base := mediaType
+	for _, suffix := range []string{"+gzip", ".gzip", "+zstd", ".zstd"} {
+		base = strings.TrimSuffix(base, suffix)
+	}
+	switch base {
+	case OCILayer, DockerLayer:
+		return nil
+	}
+	switch {
+	case strings.HasSuffix(mediaType, "+encrypted"):
+		return fmt.Errorf("layer of type %s is encrypted", quoted(mediaType))
+	case strings.Contains(mediaType, "nondistributable"), strings.Contains(mediaType, ".foreign."):
+		return fmt.Errorf("layer of type %s is not distributed by its registry", quoted(mediaType))
+	}
+	return fmt.Errorf("%s is not the media type of a layer", quoted(mediaType))
+}
+
+// Unpack gives the raw tar of a layer's blob. How the blob is packed is told by
+// its first bytes, since there are registries whose media types are wrong; that
+// it unpacks to what the image means is for the diffID to say, see UnpackLayer.
+//
+// A gzip stream of several members and a zstd stream of several frames are
+// read to the end, anything else behind them is an error. r is read to its EOF,
+// so an error that it gives instead of EOF is never lost. Close releases the
+// decoder and leaves r open. The errors of CheckLayer come first.
+func Unpack(mediaType string, r io.Reader) (io.ReadCloser, error) {
+	if err := CheckLayer(mediaType); err != nil {
+		return nil, err
+	}
+	br := bufio.NewReaderSize(r, 1<<16)
+	kind, err := sniff(br)
+	if err != nil {
+		return nil, fmt.Errorf("cannot unpack layer: %w", err)
+	}
+	switch kind {
+	case gzipped:
+		zr, err := gzip.NewReader(br)
+		if err != nil {
+			return nil, fmt.Errorf("cannot unpack gzip layer: %w", err)
+		}
+		return &unpacker{r: zr, what: "gzip layer", close: zr.Close}, nil
+	case zstandard:
+		zr, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, fmt.Errorf("cannot unpack zstd layer: %w", err)
+		}
+		return &unpacker{r: zr, what: "zstd layer", close: func() error { zr.Close(); return nil }}, nil
+	}
+	if mediaType != OCILayer && mediaType != DockerLayer && !looksLikeTar(br) {
+		return nil, fmt.Errorf("cannot unpack layer of type %s: it is neither gzip nor zstd nor tar", quoted(mediaType))
+	}
+	return &unpacker{r: br, what: "layer", close: func() error { return nil }}, nil
+}
+
+// sniff reads no further than the first four bytes. A layer shorter than that
+// is plain; RFC 1952 and RFC 8878 have the numbers.
+func sniff(br *bufio.Reader) (compression, error) {
+	head, err := br.Peek(4)
+	if err != nil && err != io.EOF {
+		return plain, err
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b, 8}):
+		return gzipped, nil
+	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}),
+		len(head) == 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:], []byte{0x2a, 0x4d, 0x18}):
+		return zstandard, nil
+	}
+	return plain, nil
+}
+
+// looksLikeTar takes a POSIX header, the zero block of an empty tar, and
+// nothing at all.
+func looksLikeTar(br *bufio.Reader) bool {
+	head, _ := br.Peek(512) // a short head is judged like any other
+	if len(head) == 0 {
+		return true
+	}
+	return len(head) == 512 && (string(head[257:262]) == "ustar" || bytes.Count(head, []byte{0}) == 512)
+}
+
+type unpacker struct {
+	r     io.Reader
+	what  string
+	close func() error
+}
+
+func (u *unpacker) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("cannot unpack %s: %w", u.what, err)
+	}
+	return n, err
+}
+
+func (u *unpacker) Close() error { return u.close() }
+
+// UnpackLayer is Unpack with a check: io.EOF comes only after the tar was found
+// to have the layer's diffID.
+func UnpackLayer(layer manifest.LockedLayer, r io.Reader) (io.ReadCloser, error) {
+	raw, err := Unpack(layer.MediaType, r)
+	if err != nil {
+		return nil, err
+	}
+	return &hashedReader{ReadCloser: raw, hash: sha256.New(), want: layer.DiffID, what: "diffID"}, nil
+}
+
+// hashedReader replaces EOF by an error where the digest of what it read is
+// not the one wanted.
+type hashedReader struct {
+	io.ReadCloser
+	hash hash.Hash
+	want string
+	what string
+}
+
+func (h *hashedReader) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	h.hash.Write(p[:n])
+	if err == io.EOF {
+		if got := "sha256:" + hex.EncodeToString(h.hash.Sum(nil)); got != h.want {
+			err = fmt.Errorf("%s is %s, not %s", h.what, got, h.want)
+		}
+	}
+	return n, err
+}
