@@ -1,0 +1,80 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// bars shows a bar for every task at work and keeps notes and warnings above.
+type bars struct {
+	mu       sync.Mutex
+	progress *mpb.Progress
+	tasks    map[string]*mpb.Bar
+}
+
+// NewBars draws bars on the terminal w. It must be closed, or the last state
+// of the bars stays undrawn.
+func NewBars(w io.Writer) Renderer {
+	return &bars{
+		progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(30), mpb.WithAutoRefresh()),
+		tasks:    map[string]*mpb.Bar{},
+	}
+}
+
+func (b *bars) Event(e Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := e.Stage + "\x00" + e.Task
+	switch e.Kind {
+	case Start:
+		if b.tasks[key] == nil {
+			b.tasks[key] = b.add(e)
+		}
+	case Advance:
+		if bar := b.tasks[key]; bar != nil {
+			if e.Total > 0 {
+				bar.SetTotal(e.Total, false)
+			}
+			bar.IncrInt64(e.Bytes)
+		}
+	case Done, Failed:
+		if bar := b.tasks[key]; bar != nil {
+			bar.Abort(true)
+			delete(b.tasks, key)
+		}
+		if e.Kind == Failed {
+			b.write("%-8s %s  failed: %s\n", e.Stage, e.Task, e.Text)
+		}
+	case Note:
+		b.write("%-8s %s %s\n", e.Stage, e.Task, e.Text)
+	case Warn:
+		b.write("warning  %s  %s\n", e.Task, e.Text)
+	}
+}
+
+func (b *bars) write(format string, args ...any) {
+	// A note that cannot be drawn must not fail the work.
+	_, _ = fmt.Fprintf(b.progress, format, args...)
+}
+
+func (b *bars) add(e Event) *mpb.Bar {
+	return b.progress.AddBar(max(e.Total, 0),
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-8s %-48.48s ", e.Stage, e.Task))),
+		mpb.AppendDecorators(decor.CountersKiloByte("% .1f / % .1f"), decor.Name("  "), decor.AverageSpeed(decor.SizeB1000(0), "% .1f")),
+	)
+}
+
+func (b *bars) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, bar := range b.tasks {
+		bar.Abort(true)
+		delete(b.tasks, key)
+	}
+	b.progress.Wait()
+}

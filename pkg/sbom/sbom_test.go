@@ -1,0 +1,56 @@
+package sbom_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/sbom"
+)
+
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	l := &manifest.Lock{
+		Name: "test", Platform: manifest.Platform{Family: "el7", Arch: "amd64"},
+		Packages: []manifest.LockedPackage{{NEVRA: "container-selinux-2:2.119.2-1.el7.noarch", URL: "https://example.org/c.rpm", SHA256: strings.Repeat("a", 64)}},
+		Images:   []manifest.LockedImage{{Name: "k8s.gcr.io/pause:3.1", Digest: "sha256:" + strings.Repeat("b", 64)}},
+		Files:    []manifest.LockedFile{{Path: "manifests/f.yml", URL: "f.yml", SHA256: strings.Repeat("c", 64)}},
+	}
+	got, err := sbom.Document(l, strings.Repeat("d", 64), "kubecrate-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		SPDXVersion string `json:"spdxVersion"`
+		Packages    []struct {
+			SPDXID       string
+			Name         string
+			VersionInfo  string
+			ExternalRefs []struct{ ReferenceLocator string }
+		}
+		Relationships []struct{ RelatedSpdxElement string }
+	}
+	if err := json.Unmarshal(got, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.SPDXVersion != "SPDX-2.3" || len(doc.Packages) != 3 || len(doc.Relationships) != 3 {
+		t.Fatalf("got %+v", doc)
+	}
+	if p := doc.Packages[0]; p.VersionInfo != "2:2.119.2-1.el7" ||
+		p.ExternalRefs[0].ReferenceLocator != "pkg:rpm/container-selinux@2.119.2-1.el7?arch=noarch&distro=el7&epoch=2" {
+		t.Errorf("rpm is %+v", p)
+	}
+	if p := doc.Packages[1]; p.ExternalRefs[0].ReferenceLocator != "pkg:oci/pause@sha256%3A"+strings.Repeat("b", 64)+"?repository_url=k8s.gcr.io%2Fpause&tag=3.1" {
+		t.Errorf("image is %+v", p)
+	}
+	again, err := sbom.Document(l, strings.Repeat("d", 64), "kubecrate-test")
+	if err != nil || !bytes.Equal(got, again) {
+		t.Errorf("two documents of one lock differ: %v", err)
+	}
+	l.Packages[0].NEVRA = "broken"
+	if _, err := sbom.Document(l, "", ""); err == nil {
+		t.Error("a broken NEVRA is no error")
+	}
+}

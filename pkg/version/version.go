@@ -1,0 +1,19 @@
+// Package version knows which build of kubecrate this is.
+package version
+
+import "runtime/debug"
+
+// stamp is set at link time: -X kubecrate/pkg/version.stamp=v1.2.3.
+var stamp string //nolint:gochecknoglobals // the linker writes it, nothing else does
+
+// String is the stamped version, the module's version where `go install` built
+// it, or "devel".
+func String() string {
+	if stamp != "" {
+		return stamp
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
