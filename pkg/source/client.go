@@ -1,0 +1,135 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/hint"
+)
+
+// maxRedirects is where a chain of redirects is left, as browsers and net/http
+// do.
+const maxRedirects = 10
+
+// newTransport makes the connections of a Fetcher. HTTP/2 stays off: one
+// connection a download keeps a mirror's stall to that download, and large
+// bodies cost less.
+func newTransport() *http.Transport {
+	const (
+		dialTimeout = 15 * time.Second
+		keepAlive   = 30 * time.Second
+		idle        = 90 * time.Second
+		perHost     = 16
+		bufferSize  = 64 << 10
+	)
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		IdleConnTimeout:     idle,
+		MaxIdleConnsPerHost: perHost,
+		ReadBufferSize:      bufferSize,
+		DisableCompression:  true,
+	}
+}
+
+// clientFor is the client of a location, with the redirects that are not
+// allowed refused.
+func (f *Fetcher) clientFor(l Location) *http.Client {
+	c := *f.client
+	if l.Client != nil {
+		c = *l.Client
+	}
+	theirs := c.CheckRedirect
+	c.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+		if len(via) >= maxRedirects {
+			return &permanentError{fmt.Errorf("more than %d redirects", maxRedirects)}
+		}
+		if err := f.checkURL(r.URL); err != nil {
+			return &permanentError{fmt.Errorf("refused to follow a redirect to %s://%s: %w", r.URL.Scheme, r.URL.Host, err)}
+		}
+		if theirs != nil {
+			return theirs(r, via)
+		}
+		return nil
+	}
+	return &c
+}
+
+// checkURL refuses what may not be asked for over the network.
+func (f *Fetcher) checkURL(u *url.URL) error {
+	switch {
+	case u.Scheme == "https" && u.Host != "":
+		return nil
+	case u.Scheme == "http" && u.Host != "":
+		if f.opt.Insecure || IsLoopback(u.Hostname()) {
+			return nil
+		}
+		return hint.With(errors.New("http is only allowed to this machine"), "--insecure allows it, if the network in between is trusted")
+	}
+	return fmt.Errorf("want an https URL, not %q", u.Scheme+"://"+u.Host)
+}
+
+// IsLoopback says whether a host name or address is this machine: localhost,
+// 127.0.0.0/8, ::1.
+func IsLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// place is a parsed Location: a local path or a URL.
+type place struct {
+	path string
+	url  *url.URL
+}
+
+// parse reads the URL of a location. Its errors are permanent.
+func (f *Fetcher) parse(l Location) (place, error) {
+	if filepath.IsAbs(l.URL) {
+		return place{path: l.URL}, nil
+	}
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		return place{}, &permanentError{errors.New("the URL cannot be read")}
+	}
+	if u.Scheme == "file" {
+		if (u.Host != "" && u.Host != "localhost") || !filepath.IsAbs(u.Path) {
+			return place{}, &permanentError{errors.New("want file:// and an absolute path")}
+		}
+		return place{path: u.Path}, nil
+	}
+	if err := f.checkURL(u); err != nil {
+		return place{}, &permanentError{err}
+	}
+	return place{url: u}, nil
+}
+
+// show is the URL of a location as it may be printed: without a password.
+func show(l Location) string {
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		return "(a URL that cannot be read)"
+	}
+	return u.Redacted()
+}
+
+// host is what a location shares with others when it does not answer; "" for
+// files.
+func host(l Location) string {
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

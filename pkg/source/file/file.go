@@ -1,0 +1,60 @@
+// Package file pins the single files of a manifest: what a URL or a path holds
+// becomes a size, a sha256 and a blob in the store.
+package file
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/source"
+)
+
+// MaxSize is the largest file that is carried, in bytes. Large content belongs
+// in images and packages.
+const MaxSize = 64 << 20
+
+// Resolve brings mf into f's store and says what it is. Its URL is https, http,
+// file, or a path relative to dir. A file that the manifest pins is taken from
+// the store if it is there; the others are read anew each time. Content that is
+// not the pinned one is a *store.DigestError.
+func Resolve(ctx context.Context, f *source.Fetcher, mf manifest.File, dir string) (manifest.LockedFile, error) {
+	b := source.Blob{
+		Name: mf.Path, Size: -1, Limit: MaxSize, Locations: locations(mf.URL, dir),
+		Mend: fmt.Sprintf("compare %s with what its makers publish, then put its sha256 into the manifest", mf.URL),
+	}
+	if mf.SHA256 != "" {
+		b.Digest = "sha256:" + mf.SHA256
+	}
+	res, err := f.Fetch(ctx, b)
+	if err != nil {
+		return manifest.LockedFile{}, err
+	}
+	if res.Size > MaxSize {
+		return manifest.LockedFile{}, fmt.Errorf("cannot fetch %s: it has %d bytes, and at most %d are taken", mf.Path, res.Size, MaxSize)
+	}
+	return manifest.LockedFile{
+		Path: mf.Path, URL: mf.URL, Size: res.Size, SHA256: strings.TrimPrefix(res.Digest, "sha256:"), Roles: mf.Roles,
+	}, nil
+}
+
+// Blob is what the lock pins, to be fetched; dir is where a relative path of
+// its manifest starts.
+func Blob(l manifest.LockedFile, dir string) source.Blob {
+	return source.Blob{Name: l.Path, Digest: "sha256:" + l.SHA256, Size: l.Size, Limit: MaxSize, Locations: locations(l.URL, dir)}
+}
+
+// locations turns a URL of a manifest into the one place where it is.
+func locations(url, dir string) []source.Location {
+	if !strings.Contains(url, "://") && !filepath.IsAbs(url) {
+		path := filepath.Join(dir, filepath.FromSlash(url))
+		// Abs fails only where the working directory is gone; then reading fails, too.
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		url = path
+	}
+	return []source.Location{{URL: url}}
+}

@@ -1,0 +1,274 @@
+package source
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// request says from which byte on something is wanted, and of which version.
+type request struct {
+	offset int64
+	etag   string // a strong one, "" unknown
+}
+
+// body is an answer on its way. Reading it fails after Options.Stall without a
+// byte.
+type body struct {
+	io.Reader
+	offset int64  // of its first byte
+	total  int64  // bytes of the whole, -1 unknown
+	etag   string // strong, or ""
+	close  func() error
+}
+
+// errWhole says that what is wanted begins where the whole ends.
+var errWhole = errors.New("nothing more is there")
+
+// open asks one location for bytes.
+func (f *Fetcher) open(ctx context.Context, l Location, r request) (*body, error) {
+	p, err := f.parse(l)
+	if err != nil {
+		return nil, err
+	}
+	if p.url == nil {
+		return openFile(p.path, r.offset)
+	}
+	return f.openURL(ctx, l, p.url, r)
+}
+
+func openFile(path string, offset int64) (*body, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &permanentError{plainPathError(err)}
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err == nil && offset > info.Size() {
+		offset = 0
+	}
+	if err == nil {
+		_, err = f.Seek(offset, io.SeekStart)
+	}
+	if err != nil {
+		return nil, &permanentError{errors.Join(plainPathError(err), f.Close())}
+	}
+	return &body{Reader: f, offset: offset, total: info.Size(), close: f.Close}, nil
+}
+
+// plainPathError leaves out the path, which stands before it in the message.
+func plainPathError(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// watchdog ends a request that brings nothing for too long.
+type watchdog struct {
+	timer    *time.Timer
+	stall    time.Duration
+	cancel   context.CancelCauseFunc
+	answered atomic.Bool // the head has come
+}
+
+func watch(ctx context.Context, stall time.Duration) (context.Context, *watchdog) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &watchdog{stall: stall, cancel: cancel}
+	w.timer = time.AfterFunc(stall, func() {
+		if w.answered.Load() {
+			cancel(fmt.Errorf("stalled: no byte for %v", stall))
+		} else {
+			cancel(fmt.Errorf("%w for %v", errHang, stall))
+		}
+	})
+	return ctx, w
+}
+
+// stop ends the watch, and the request with it.
+func (w *watchdog) stop() {
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+func (f *Fetcher) openURL(ctx context.Context, l Location, u *url.URL, r request) (*body, error) {
+	ctx, dog := watch(ctx, f.opt.Stall)
+	req, err := newRequest(ctx, l, u, r)
+	if err != nil {
+		dog.stop()
+		return nil, &permanentError{err}
+	}
+	resp, err := f.clientFor(l).Do(req)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		dog.stop()
+		return nil, classify(err)
+	}
+	dog.timer.Stop()
+	dog.answered.Store(true)
+	end := func() error {
+		dog.stop()
+		return resp.Body.Close()
+	}
+	b, err := answer(resp, r)
+	b.Reader = &stallReader{ctx: ctx, r: resp.Body, dog: dog}
+	b.close = end
+	if err != nil {
+		// A little is read, so that the connection of a short error page can be
+		// used again.
+		const little = 16 << 10
+		_, _ = io.CopyN(io.Discard, b, little)
+		_ = end() // err is what counts
+		return nil, err
+	}
+	return b, nil
+}
+
+func newRequest(ctx context.Context, l Location, u *url.URL, r request) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, errors.New("the URL cannot be read")
+	}
+	for k, v := range l.Header {
+		req.Header[k] = v
+	}
+	// Bytes as they are: an answer that is compressed on the way has no range.
+	req.Header.Set("Accept-Encoding", "identity")
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", "kubecrate")
+	}
+	if r.offset > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", r.offset))
+		if r.etag != "" {
+			req.Header.Set("If-Range", r.etag)
+		}
+	}
+	return req, nil
+}
+
+// stallReader restarts the watchdog with every read.
+type stallReader struct {
+	ctx context.Context //nolint:containedctx // the life of one response
+	r   io.Reader
+	dog *watchdog
+}
+
+func (s *stallReader) Read(b []byte) (int, error) {
+	s.dog.timer.Reset(s.dog.stall)
+	n, err := s.r.Read(b)
+	s.dog.timer.Stop()
+	if err != nil && !errors.Is(err, io.EOF) && context.Cause(s.ctx) != nil {
+		err = context.Cause(s.ctx)
+	}
+	return n, err
+}
+
+// answer reads status and head of a response; the body it returns has no
+// content yet.
+func answer(resp *http.Response, r request) (*body, error) {
+	b := &body{total: resp.ContentLength, etag: strongETag(resp.Header.Get("ETag"))}
+	status := &StatusError{Code: resp.StatusCode}
+	switch code := resp.StatusCode; {
+	case code == http.StatusOK:
+		return b, nil
+	case code == http.StatusPartialContent && r.offset > 0:
+		err := b.readRange(resp.Header.Get("Content-Range"), r.offset)
+		return b, err
+	case code == http.StatusRequestedRangeNotSatisfiable && r.offset > 0:
+		if resp.Header.Get("Content-Range") == fmt.Sprintf("bytes */%d", r.offset) {
+			return b, errWhole
+		}
+		return b, errRange
+	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code == http.StatusTooEarly, code >= http.StatusInternalServerError:
+		return b, &busyError{err: status, pause: retryAfter(resp.Header.Get("Retry-After"))}
+	}
+	return b, &permanentError{status}
+}
+
+// errRange says that a server cannot be asked for a range.
+var errRange = errors.New("the answer to a Range request makes no sense")
+
+// readRange checks "bytes FIRST-LAST/TOTAL" of RFC 9110, section 14.4.
+func (b *body) readRange(text string, offset int64) error {
+	span, total, ok := strings.Cut(strings.TrimPrefix(text, "bytes "), "/")
+	first, _, ok2 := strings.Cut(span, "-")
+	start, err := strconv.ParseInt(first, 10, 64)
+	if !ok || !ok2 || err != nil || start != offset {
+		return errRange
+	}
+	b.offset, b.total = start, -1
+	if total == "*" {
+		return nil
+	}
+	if b.total, err = strconv.ParseInt(total, 10, 64); err != nil || b.total < start {
+		return errRange
+	}
+	return nil
+}
+
+// strongETag drops weak validators: they do not promise the same bytes.
+func strongETag(tag string) string {
+	if strings.HasPrefix(tag, `"`) {
+		return tag
+	}
+	return ""
+}
+
+// retryAfter reads seconds or a date; what cannot be read is no wish.
+func retryAfter(text string) time.Duration {
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if t, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(t))
+	}
+	return 0
+}
+
+// StatusError is an HTTP status that is none of success.
+type StatusError struct{ Code int }
+
+func (e *StatusError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Code, http.StatusText(e.Code)))
+}
+
+// classify sorts the error of a request into those that may pass and those
+// that stay. The URL is left out: it stands before it in the message, and that
+// of a redirect may hold a secret.
+func classify(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	var permanent *permanentError
+	if errors.As(err, &permanent) {
+		return permanent
+	}
+	var dns *net.DNSError
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var verification *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound,
+		errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid), errors.As(err, &verification):
+		return &permanentError{err}
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/source"
+)
+
+// Bounds of the search for similar tags, which may cost a little but not make
+// anybody wait.
+const (
+	maxTags   = 1 << 20 // bytes of a list of tags
+	tagsWait  = 10 * time.Second
+	closeness = 3 // tags that a hint names
+)
+
+// absent says that no place has an image: what each of them answered.
+type absent struct {
+	ref    image.Reference
+	places []*place
+	errs   []error
+	tries  []int
+}
+
+func (a *absent) add(pl *place, err error, tries int) {
+	a.places, a.errs, a.tries = append(a.places, pl), append(a.errs, err), append(a.tries, tries)
+}
+
+// Error names every place that was asked.
+func (a *absent) Error() string {
+	said := make([]string, len(a.places))
+	for i, pl := range a.places {
+		said[i] = pl.reference(a.ref) + ": " + meaning(a.errs[i])
+		if a.tries[i] > 1 {
+			said[i] += fmt.Sprintf(" (%d tries)", a.tries[i])
+		}
+	}
+	return strings.Join(said, "; ")
+}
+
+// meaning says what an answer means for who asked for an image. Registries deny
+// what does not exist, so as not to tell strangers what does.
+func meaning(err error) string {
+	switch {
+	case hasStatus(err, http.StatusNotFound):
+		return "not found"
+	case hasStatus(err, http.StatusUnauthorized, http.StatusForbidden):
+		return "access denied, or no such repository"
+	}
+	return err.Error()
+}
+
+func hasStatus(err error, codes ...int) bool {
+	var e *source.StatusError
+	return errors.As(err, &e) && slices.Contains(codes, e.Code)
+}
+
+// Unwrap gives the errors of the places.
+func (a *absent) Unwrap() []error { return a.errs }
+
+// explain adds the hint that fits what the places answered: the tags that are
+// there when the tag is not, a login, --insecure, or another mirror.
+func (p *Puller) explain(ctx context.Context, a *absent) error {
+	if near := p.near(ctx, a); len(near) > 0 {
+		return hint.With(a, "the tag is not there; these are: %s", strings.Join(near, ", "))
+	}
+	for i, err := range a.errs {
+		host := a.places[i].repo.RegistryStr()
+		switch {
+		case hint.Of(err) != "":
+			return hint.With(a, "%s", hint.Of(err))
+		case errors.Is(err, http.ErrSchemeMismatch):
+			return hint.With(a, "%s speaks plain http: add --insecure if the network up to it is trusted", host)
+		case hasStatus(err, http.StatusUnauthorized, http.StatusForbidden):
+			return hint.With(a, "check the name, or log in first: docker login %s", host)
+		}
+	}
+	return hint.With(a, "check the name and the network, or add a place that has it: --mirror %s=HOST/PREFIX", a.ref.Registry)
+}
+
+// near lists tags like the one that is missing, of the first place that has
+// the repository but not the tag. It is a help only: if it fails there is none.
+func (p *Puller) near(ctx context.Context, a *absent) []string {
+	if a.ref.Digest != "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, tagsWait)
+	defer cancel()
+	for i, pl := range a.places {
+		if !hasStatus(a.errs[i], http.StatusNotFound) {
+			continue
+		}
+		list := pl.location(tags, "list?n=1000")
+		body, _, err := p.fetcher.Get(ctx, "tags of "+pl.name, []source.Location{list}, maxTags)
+		if err != nil {
+			continue
+		}
+		var answer struct {
+			Tags []string `json:"tags"`
+		}
+		if json.Unmarshal(body, &answer) != nil {
+			continue
+		}
+		if near := similar(a.ref.Tag, answer.Tags); len(near) > 0 {
+			return near
+		}
+	}
+	return nil
+}
+
+// similar gives the few tags with the least edit distance to tag.
+func similar(tag string, tags []string) []string {
+	type scored struct {
+		tag  string
+		away int
+	}
+	var near []scored
+	for _, t := range tags {
+		if _, err := image.Canonical("x:" + t); err != nil || t == tag {
+			continue // nothing that is no tag reaches a terminal
+		}
+		near = append(near, scored{t, distance(tag, t)})
+	}
+	slices.SortFunc(near, func(a, b scored) int {
+		if a.away != b.away {
+			return a.away - b.away
+		}
+		return strings.Compare(b.tag, a.tag) // later versions first
+	})
+	var out []string
+	for _, s := range near[:min(len(near), closeness)] {
+		out = append(out, s.tag)
+	}
+	return out
+}
+
+// distance is Levenshtein's: the fewest characters to insert, delete or change.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			above := row[j+1]
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = min(diagonal, above, row[j]) + 1
+			}
+			diagonal, row[j+1] = above, cost
+		}
+	}
+	return row[len(b)]
+}

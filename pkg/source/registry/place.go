@@ -1,0 +1,163 @@
+package registry
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/source"
+)
+
+// The items of a repository, as its URLs name them.
+const (
+	manifests = "manifests"
+	blobs     = "blobs"
+	tags      = "tags"
+)
+
+// place is a repository of a registry that may hold an image.
+type place struct {
+	name   string // "host/repository", the host as people write it
+	scheme string // as far as it is known before the handshake
+	repo   name.Repository
+	client *http.Client
+}
+
+// url is where an item ("blobs", "manifests", "tags") of the repository is.
+func (pl *place) url(item, id string) string {
+	return fmt.Sprintf("%s://%s/v2/%s/%s/%s", pl.scheme, pl.repo.RegistryStr(), pl.repo.RepositoryStr(), item, id)
+}
+
+// location is where to get an item; manifests are wanted as they are.
+func (pl *place) location(item, id string) source.Location {
+	l := source.Location{URL: pl.url(item, id), Client: pl.client}
+	if item == manifests {
+		l.Header = http.Header{"Accept": {accept()}}
+	}
+	return l
+}
+
+// accept names every type that can be read, so that a registry never converts
+// a manifest into an older format.
+func accept() string {
+	return strings.Join([]string{image.OCIManifest, image.DockerManifest, image.OCIIndex, image.DockerManifestList}, ", ")
+}
+
+// reference is how the place is asked for what ref names.
+func (pl *place) reference(ref image.Reference) string {
+	if ref.Digest != "" {
+		return pl.name + "@" + ref.Digest
+	}
+	return pl.name + ":" + ref.Tag
+}
+
+// source is the reference without a digest, as the lock keeps it.
+func (pl *place) source(ref image.Reference) string {
+	if ref.Tag == "" {
+		return pl.name
+	}
+	return pl.name + ":" + ref.Tag
+}
+
+// placesOf lists where ref may be, in the order to try: the mirrors of its
+// registry, then the registry itself.
+func (p *Puller) placesOf(ref image.Reference) ([]*place, error) {
+	var places []*place
+	for _, mirror := range p.mirrors[ref.Registry] {
+		if strings.Contains(mirror, "://") {
+			return nil, hint.With(fmt.Errorf("mirror %q of %s is a URL", mirror, ref.Registry), "write it as HOST[:PORT]/PREFIX; http is used by itself where --insecure allows it")
+		}
+		there, err := image.ParseReference(strings.TrimSuffix(mirror, "/") + "/" + ref.Repository + ":latest")
+		if err != nil {
+			return nil, fmt.Errorf("mirror %q of %s is not HOST[:PORT]/PREFIX: %w", mirror, ref.Registry, err)
+		}
+		pl, err := p.place(there.Registry, there.Repository)
+		if err != nil {
+			return nil, err
+		}
+		places = add(places, pl)
+	}
+	pl, err := p.place(ref.Registry, ref.Repository)
+	if err != nil {
+		return nil, err
+	}
+	return add(places, pl), nil
+}
+
+func add(places []*place, pl *place) []*place {
+	if slices.Contains(places, pl) {
+		return places
+	}
+	return append(places, pl)
+}
+
+// place gives the one session with a repository. Nothing is sent yet.
+func (p *Puller) place(registry, repository string) (*place, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := registry + "/" + repository
+	if pl, ok := p.places[key]; ok {
+		return pl, nil
+	}
+	var options []name.Option
+	scheme := "https"
+	if p.options.Insecure || isLoopback(registry) {
+		options, scheme = append(options, name.Insecure), "http"
+	}
+	repo, err := name.NewRepository(key, options...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read repository %s: %w", key, err)
+	}
+	guarded := &guard{next: p.options.Transport, insecure: p.options.Insecure}
+	pl := &place{name: key, scheme: scheme, repo: repo, client: &http.Client{Transport: newSession(repo, p.options.Keychain, guarded)}}
+	p.places[key] = pl
+	return pl, nil
+}
+
+// isLoopback says whether host[:port] is this machine.
+func isLoopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return source.IsLoopback(strings.Trim(host, "[]"))
+}
+
+// errPlainHTTP is the refusal to speak http over a network.
+var errPlainHTTP = errors.New("plain http is only used to this machine")
+
+// guard stands between every request and the network: the handshake, tokens,
+// manifests, blobs and their redirects.
+type guard struct {
+	next     http.RoundTripper
+	insecure bool
+}
+
+// RoundTrip refuses plain http to other machines.
+func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != "https" && !g.insecure && !isLoopback(req.URL.Host) {
+		return nil, hint.With(fmt.Errorf("cannot ask %s: %w", req.URL.Host, errPlainHTTP), "add --insecure if the network up to %s is trusted", req.URL.Host)
+	}
+	return g.next.RoundTrip(req)
+}
+
+// newTransport never unpacks what it carries, since
+// digests are of what was sent. That an answer comes at all, the Fetcher sees to.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 15 * time.Second,
+		ForceAttemptHTTP2:   true,
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     time.Minute,
+	}
+}

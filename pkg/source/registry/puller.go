@@ -1,0 +1,59 @@
+// Package registry resolves images at container registries and says where
+// their blobs are to be fetched from: mirrors first, in order, and the registry
+// that an image is named after last.
+//
+// It speaks the OCI distribution-spec 1.0 (which is docker's registry API v2)
+// with basic and bearer authentication. What it reads is bounded and checked
+// against its digest; layers are left to the Fetcher, which resumes.
+package registry
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/source"
+)
+
+// Options of a Puller; the zero value is good.
+type Options struct {
+	Insecure  bool              // plain http to any registry, not to this machine only
+	Keychain  authn.Keychain    // nil: docker's config and its credential helpers
+	Transport http.RoundTripper // nil: a transport with timeouts and proxies from the environment
+}
+
+// Puller resolves images. It is safe for use by several goroutines, and keeps
+// one authenticated session with each repository.
+type Puller struct {
+	fetcher *source.Fetcher
+	mirrors map[string][]string
+	options Options
+
+	mu     sync.Mutex
+	places map[string]*place // by "host/repository"
+}
+
+// New makes a Puller that fetches through f, whose patience and retries apply. mirrors maps a registry
+// ("k8s.gcr.io", "docker.io") to "host[:port][/prefix]" of places that hold
+// its repositories; each is tried in order. The registry itself comes last,
+// when every mirror lacks the image or cannot be reached.
+func New(f *source.Fetcher, mirrors map[string][]string, o Options) *Puller {
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	if o.Transport == nil {
+		o.Transport = newTransport()
+	}
+	p := &Puller{fetcher: f, mirrors: map[string][]string{}, options: o, places: map[string]*place{}}
+	for registry, list := range mirrors {
+		registry = strings.TrimSuffix(registry, "/")
+		if registry == "index."+image.DefaultRegistry {
+			registry = image.DefaultRegistry
+		}
+		p.mirrors[registry] = append(p.mirrors[registry], list...)
+	}
+	return p
+}

@@ -1,0 +1,224 @@
+// Package rpmrepo loads yum repositories: their package lists, where each
+// package lies on each mirror, and the keys that sign them.
+package rpmrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/repodata"
+	"kubecrate/pkg/source"
+)
+
+const (
+	maxRepomd = 4 << 20   // bytes of repomd.xml; real ones are a few kilobytes
+	maxPacked = 512 << 20 // bytes of a compressed metadata file whose size is not given; Fedora's are 100 MB
+)
+
+// Repository is what a repository offers, of all architectures.
+type Repository struct {
+	ID       string
+	Priority int    // lower wins
+	Revision string // of its repomd.xml
+	Packages []*repodata.Package
+
+	repo      manifest.Repo
+	fetcher   *source.Fetcher
+	mirrors   []string // the one the metadata came from first
+	filelists repodata.Data
+	full      sync.Mutex // held while files are loaded
+	loaded    bool       // Files of all packages are complete
+}
+
+// Load reads a repository's repomd.xml and primary.xml. The mirrors are tried in
+// order, each with its own repomd.xml: one that cannot be reached, that serves
+// something else, or whose primary.xml is not the one its repomd.xml names (as on
+// a mirror caught in the middle of a sync) gives way to the next. Packages are in
+// the order of primary.xml; the same package listed twice is there once.
+//
+// The error names the repository and what went wrong on each mirror.
+func Load(ctx context.Context, f *source.Fetcher, repo manifest.Repo) (*Repository, error) {
+	if len(repo.BaseURL) == 0 {
+		return nil, hint.With(fmt.Errorf("cannot load repository %s: it has no baseurl", repo.ID),
+			"add baseurl: [https://...] to the repository %s in the manifest", repo.ID)
+	}
+	var failed []error
+	for i, base := range repo.BaseURL {
+		r := &Repository{ID: repo.ID, Priority: repo.Rank(), repo: repo, fetcher: f, mirrors: reorder(repo.BaseURL, i)}
+		err := r.load(ctx, base)
+		if err == nil {
+			return r, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("cannot load repository %s: %w", repo.ID, err)
+		}
+		failed = append(failed, err)
+	}
+	return nil, fmt.Errorf("cannot load repository %s: %w", repo.ID, mirrorErrors(failed))
+}
+
+// mirrorErrors puts the errors of several mirrors into one line; each can be
+// found by errors.Is.
+func mirrorErrors(list []error) error {
+	format := strings.TrimSuffix(strings.Repeat("%w; ", len(list)), "; ")
+	args := make([]any, len(list))
+	for i, err := range list {
+		args[i] = err
+	}
+	return fmt.Errorf(format, args...)
+}
+
+// reorder is list with its element i in front.
+func reorder(list []string, i int) []string {
+	out := append([]string{list[i]}, list[:i]...)
+	return append(out, list[i+1:]...)
+}
+
+func (r *Repository) load(ctx context.Context, base string) error {
+	url, err := repodata.Resolve(base, "repodata/repomd.xml")
+	if err != nil {
+		return err
+	}
+	body, _, err := r.fetcher.Get(ctx, r.ID+"/repomd.xml", []source.Location{{URL: url}}, maxRepomd)
+	if err != nil {
+		return err
+	}
+	md, err := repodata.ReadRepomd(strings.NewReader(string(body)))
+	if err != nil {
+		return hint.With(fmt.Errorf("%s: %w", url, err), "check that %s is the address of a yum repository", base)
+	}
+	primary, ok := md.Find(repodata.Primary)
+	if !ok {
+		return fmt.Errorf("%s: it names no primary.xml", url)
+	}
+	r.Revision = md.Revision
+	r.filelists, _ = md.Find(repodata.Filelists)
+	return r.read(ctx, primary, []string{base}, func(in io.Reader) error {
+		r.Packages = nil
+		return r.readPrimary(ctx, in, base)
+	})
+}
+
+// read fetches a metadata file by its checksum from the mirrors, in order, and
+// hands its decompressed content to fn. What comes out must have the size and
+// checksum that repomd.xml promises.
+func (r *Repository) read(ctx context.Context, d repodata.Data, mirrors []string, fn func(io.Reader) error) (err error) {
+	name := r.ID + "/" + d.Type + ".xml"
+	blob := source.Blob{Name: name, Digest: d.Checksum.Digest(), Size: d.Size, Limit: maxPacked}
+	for _, base := range mirrors {
+		url, err := resolve(base, d.Base, d.Location)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		blob.Locations = append(blob.Locations, source.Location{URL: url})
+	}
+	res, err := r.fetcher.Fetch(ctx, blob)
+	if err != nil {
+		return err
+	}
+	if d.Size >= 0 && res.Size != d.Size {
+		return fmt.Errorf("%s has %d bytes, repomd.xml says %d", name, res.Size, d.Size)
+	}
+	file, err := r.fetcher.Store().Open(res.Digest)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := decompressed(name, file, d, fn); err != nil {
+		return fmt.Errorf("%s: %w", blob.Locations[0].URL, err)
+	}
+	return nil
+}
+
+// readPrimary fills r.Packages.
+func (r *Repository) readPrimary(ctx context.Context, in io.Reader, base string) error {
+	type identity struct {
+		nevra  string
+		digest string
+	}
+	seen := make(map[identity]bool)
+	return repodata.ReadPrimary(ctx, in, func(p *repodata.Package) error {
+		id := identity{p.String(), p.Checksum.Digest()}
+		if seen[id] {
+			return nil
+		}
+		if _, err := resolve(base, p.Base, p.Location); err != nil {
+			return fmt.Errorf("package %s: %w", p.NEVRA, err)
+		}
+		seen[id] = true
+		r.Packages = append(r.Packages, p)
+		return nil
+	})
+}
+
+// resolve is where a file lies whose metadata gives href and perhaps xml:base.
+func resolve(mirror, base, href string) (string, error) {
+	if base != "" {
+		var err error
+		if mirror, err = repodata.Resolve(mirror, base); err != nil {
+			return "", err
+		}
+	}
+	return repodata.Resolve(mirror, href)
+}
+
+// Locations are where p can be fetched, one for each mirror in the order of the
+// manifest, but the mirror that served the metadata first.
+func (r *Repository) Locations(p *repodata.Package) []source.Location {
+	var out []source.Location
+	seen := make(map[string]bool)
+	for _, mirror := range r.mirrors {
+		// Load made sure that every location resolves against one base, so a
+		// mirror of another kind (a folder) is all that can fail here.
+		url, err := resolve(mirror, p.Base, p.Location)
+		if err != nil || seen[url] {
+			continue
+		}
+		seen[url] = true
+		out = append(out, source.Location{URL: url})
+	}
+	return out
+}
+
+// Href is what a lock file keeps of where p lies: the location relative to any
+// mirror, or a whole URL where the metadata gives one.
+func Href(p *repodata.Package) string {
+	if p.Base == "" {
+		return p.Location
+	}
+	url, err := repodata.Resolve(p.Base, p.Location)
+	if err != nil {
+		return p.Location // xml:base is itself relative, which nobody writes
+	}
+	return url
+}
+
+// Locations are where the file of that href, as Href gave it, can be fetched:
+// one for each mirror of repo, in order.
+func Locations(repo manifest.Repo, href string) ([]source.Location, error) {
+	var out []source.Location
+	var failed []error
+	seen := make(map[string]bool)
+	for _, mirror := range repo.BaseURL {
+		url, err := repodata.Resolve(mirror, href)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		if !seen[url] {
+			seen[url] = true
+			out = append(out, source.Location{URL: url})
+		}
+	}
+	if len(out) == 0 {
+		failed = append(failed, errors.New("no mirror is left"))
+		return nil, fmt.Errorf("cannot find %s in repository %s: %w", href, repo.ID, mirrorErrors(failed))
+	}
+	return out, nil
+}
