@@ -302,7 +302,7 @@ func TestOverrideErrors(t *testing.T) {
 		o          Overrides
 		want, mend string
 	}{
-		{Overrides{Set: []string{"netwrok=calico"}}, `--set netwrok=calico: unknown key "netwrok" (did you mean "network"?)`, ""},
+		{Overrides{Set: []string{"netwrk=calico"}}, `--set netwrk=calico: unknown key "netwrk" (did you mean "network"?)`, ""},
 		{Overrides{Set: []string{"images.list=x"}}, `--set images.list=x: unknown key "images.list" (known: kubernetes, name, network, packages.baseline, packages.weak, platform.arch, platform.family, runtime)`, ""},
 		{Overrides{Set: []string{"network"}}, `--set network: want KEY=VALUE`, ""},
 		{Overrides{Set: []string{"runtime=cri-o"}}, `--set runtime=cri-o: "cri-o" is not known (known: containerd, docker)`, ""},

@@ -134,7 +134,7 @@ func checkMember(p string) error {
 	top, rest, _ := strings.Cut(p, "/")
 	switch {
 	case !fs.ValidPath(p) || strings.ContainsAny(p, "\\\x00") || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return fmt.Errorf("%q is no path of an archive: want words separated by /, without . or ..", p)
+		return fmt.Errorf("%q is no path of an archive: want words separated by / and neither . nor .. among them", p)
 	case top != "manifests" && top != "files" || rest == "":
 		return fmt.Errorf("%q must be under manifests/ or files/", p)
 	}
