@@ -1,0 +1,167 @@
+package depsolve
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/rpm"
+)
+
+// noSuchRoot says that a pin matches nothing, and what comes near.
+func (u *universe) noSuchRoot(pin string) string {
+	best := ""
+	for n := range namesWithin(pin) {
+		if len(n) > len(best) && (len(u.byName[n]) > 0 || len(u.rejected[n]) > 0) {
+			best = n
+		}
+	}
+	if best == "" {
+		text := fmt.Sprintf("no package %s", pin)
+		if near := u.similarName(pin); near != "" {
+			text += "; the repositories hold " + near
+		}
+		return text
+	}
+	for _, r := range u.rejected[best] {
+		if matchPin(pin, r.meta.NEVRA) != noForm {
+			return fmt.Sprintf("no package %s: %s %s", pin, r.meta.NEVRA, r.why)
+		}
+	}
+	version := strings.TrimLeft(strings.TrimPrefix(pin, best), "-.")
+	return fmt.Sprintf("no package %s; %s", pin, u.holdings(best, version))
+}
+
+// holdings says which versions of name the repositories hold, those most like
+// wanted if they are many.
+func (u *universe) holdings(name, wanted string) string {
+	const most = 6
+	var versions []*rpm.Metadata
+	installed := ""
+	for _, p := range u.byName[name] {
+		if u.pkgs[p].cand != nil {
+			versions = append(versions, u.pkgs[p].meta)
+		} else {
+			installed = fmt.Sprintf("the target has %s, the repositories hold no %s", u.pkgs[p].meta.NEVRA, name)
+		}
+	}
+	if len(versions) == 0 {
+		if r := u.rejected[name]; len(r) > 0 {
+			return fmt.Sprintf("%s %s", r[0].meta.NEVRA, r[0].why)
+		}
+		return installed
+	}
+	slices.SortStableFunc(versions, func(a, b *rpm.Metadata) int {
+		return cmp.Or(cmp.Compare(commonPrefix(b.EVR.String(), wanted), commonPrefix(a.EVR.String(), wanted)), b.EVR.Compare(a.EVR))
+	})
+	more := ""
+	if len(versions) > most {
+		more = fmt.Sprintf(" and %d more", len(versions)-most)
+		versions = versions[:most]
+	}
+	slices.SortStableFunc(versions, func(a, b *rpm.Metadata) int { return a.EVR.Compare(b.EVR) })
+	var names []string
+	for _, v := range versions {
+		if s := v.EVR.String(); !slices.Contains(names, s) {
+			names = append(names, s)
+		}
+	}
+	return fmt.Sprintf("the repositories hold %s %s%s", name, strings.Join(names, ", "), more)
+}
+
+// nearRelation says, in a clause to append, what comes near to a relation that
+// nobody satisfies.
+func (u *universe) nearRelation(r rpm.Relation) string {
+	var others []string
+	for _, e := range u.provides[r.Name] {
+		m := u.pkgs[e.pkg].meta
+		if m.Name == r.Name {
+			return "; " + u.holdings(r.Name, r.EVR.String())
+		}
+		if len(others) < 3 && e.at >= 0 {
+			others = append(others, fmt.Sprintf("%s provides %s", m.NEVRA, m.Provides[e.at]))
+		}
+	}
+	if len(others) > 0 {
+		return "; " + strings.Join(others, ", ")
+	}
+	own := func(m *rpm.Metadata) rpm.Relation { return rpm.Relation{Name: m.Name, Op: rpm.EQ, EVR: m.EVR} }
+	for _, left := range u.rejected[r.Name] {
+		if r.Matches(own(left.meta)) {
+			return fmt.Sprintf("; %s %s", left.meta.NEVRA, left.why)
+		}
+	}
+	return u.unknownBaseline()
+}
+
+// unknownBaseline mentions installed packages that no repository holds in any
+// version: one of them might provide what seems to be missing.
+func (u *universe) unknownBaseline() string {
+	count, example := 0, ""
+	for _, b := range u.installed {
+		if p := u.pkgs[b]; p.files == nil {
+			if count++; example == "" {
+				example = p.meta.NEVRA.String()
+			}
+		}
+	}
+	switch count {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("; what the installed %s provides is not known, as no repository holds it", example)
+	}
+	return fmt.Sprintf("; what %d installed packages such as %s provide is not known, as no repository holds them", count, example)
+}
+
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// similarName returns the name of a candidate that differs from what was
+// wanted, or from its beginning, by no more than two letters, or "".
+func (u *universe) similarName(pin string) string {
+	best, bestDistance := "", 3
+	names := make([]string, 0, len(u.byName))
+	for n := range u.byName {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for wanted := range namesWithin(pin) {
+		for _, n := range names {
+			if len(wanted) < 4 || max(len(n)-len(wanted), len(wanted)-len(n)) >= bestDistance {
+				continue
+			}
+			if d := distance(n, wanted); d < bestDistance {
+				best, bestDistance = n, d
+			}
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete or replace to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
