@@ -1,0 +1,84 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// copyWork is a packed file whose frames are copied in their turn.
+type copyWork struct {
+	file   io.ReadSeekCloser
+	packed Packed
+}
+
+// openPacked opens a packed file and checks that it is whole and of that
+// content.
+func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), size int64, sum string) (w *copyWork, err error) {
+	f, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	p, err := readPacked(f)
+	if err != nil {
+		return nil, err
+	}
+	if p.Size != size || p.SHA256 != sum {
+		return nil, fmt.Errorf("%w: it holds %d bytes of SHA-256 %s, not %d of %s", errPacked, p.Size, p.SHA256, size, sum)
+	}
+	if err := p.check(ctx, f); err != nil {
+		return nil, err
+	}
+	return &copyWork{file: f, packed: p}, nil
+}
+
+func (w *copyWork) write(ctx context.Context, to *frameWriter) error {
+	return w.packed.copyTo(ctx, w.file, to)
+}
+
+// release closes the file; only reads went through it.
+func (w *copyWork) release(*Packer) { _ = w.file.Close() }
+
+// unpack opens the content of a packed file.
+func unpack(open func() (io.ReadSeekCloser, error)) (rc io.ReadCloser, err error) {
+	f, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
+	p, err := readPacked(f)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	d, err := newStreamDecoder(io.LimitReader(f, p.Compressed))
+	if err != nil {
+		return nil, err
+	}
+	return &unpacked{Reader: io.LimitReader(d, p.Size), file: f, d: d}, nil
+}
+
+type unpacked struct {
+	io.Reader
+	file io.Closer
+	d    *zstd.Decoder
+}
+
+func (u *unpacked) Close() error {
+	u.d.Close()
+	return u.file.Close()
+}

@@ -1,0 +1,330 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/progress"
+)
+
+// Entry is a member to be written. Size and SHA256 must be right: Create
+// compares them with the content.
+//
+// Packed, where it is set, opens what Pack wrote of the content; it is copied
+// if it is whole, and Open is not called. A packed file that has rotted is
+// replaced by the content, with a warning, where Open is set. Members under
+// 64 KiB share frames, so that Packed gains nothing for them.
+//
+// Group is of use at a Solid level: members of one group are compressed
+// together, wherever they stand in the list, and whoever reads one of them
+// decodes the group up to it. So a group should hold what the same hosts need.
+// "" is the group of the kind and roles for members of kind image, and none
+// for others. Small members are never grouped.
+type Entry struct {
+	manifest.Artifact
+	Group  string
+	Open   func() (io.ReadCloser, error)
+	Packed func() (io.ReadSeekCloser, error)
+}
+
+// CreateOptions say how an archive is written. Packer is shared with other
+// work; nil makes one for Level. Groups keeps the frames of groups; nil keeps
+// none. VolumeSize is for WriteFile, in bytes; 0 is one file.
+type CreateOptions struct {
+	Name       string
+	Platform   manifest.Platform
+	Level      Level
+	Packer     *Packer
+	Groups     GroupCache
+	VolumeSize int64
+	Report     progress.Func
+}
+
+// Sizes in bytes: members from ownFrames on have frames of their own, smaller
+// ones share frames of up to sharedFrame.
+const (
+	ownFrames   = 64 << 10
+	sharedFrame = 1 << 20
+)
+
+// stage is the name of this package's work in progress events.
+const stage = "archive"
+
+// Create writes an archive to w and returns its index. The same options and
+// entries give the same bytes. What is written is worthless after an error;
+// WriteFile takes care of that.
+func Create(ctx context.Context, w io.Writer, o CreateOptions, entries []Entry) (*Index, error) {
+	b, err := newBuilder(o, entries)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write archive %s: %w", o.Name, err)
+	}
+	o.Report.Report(progress.Event{Kind: progress.Start, Stage: stage, Task: o.Name, Total: b.total})
+	to := &frameWriter{w: w, advance: func(n int64) {
+		o.Report.Report(progress.Event{Kind: progress.Advance, Stage: stage, Task: o.Name, Bytes: n, Total: b.total})
+	}}
+	err = b.packer.run(ctx, to, b.produce)
+	if err == nil {
+		_, err = w.Write(newTable(to.frames).trailer())
+	}
+	if err != nil {
+		o.Report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: o.Name, Text: err.Error()})
+		return nil, fmt.Errorf("cannot write archive %s: %w", o.Name, err)
+	}
+	o.Report.Report(progress.Event{Kind: progress.Done, Stage: stage, Task: o.Name, Bytes: b.total})
+	return b.index, nil
+}
+
+// builder is one archive on its way. entries[i] is index.Members[i].
+type builder struct {
+	o       CreateOptions
+	packer  *Packer
+	entries []Entry
+	groups  []string // of each entry, "" for none
+	index   *Index
+	text    []byte // of the index
+	total   int64  // of the tar stream
+	shared  *slab  // the frame that small things go to
+}
+
+func newBuilder(o CreateOptions, entries []Entry) (*builder, error) {
+	b := &builder{o: o, packer: o.Packer}
+	if b.packer == nil {
+		b.packer = NewPacker(PackOptions{Level: o.Level})
+	}
+	if b.packer.level != o.Level {
+		return nil, fmt.Errorf("the packer is for level %s, not %s", b.packer.level, o.Level)
+	}
+	if len(entries) > maxMembers {
+		return nil, fmt.Errorf("%d members are over the limit of %d", len(entries), maxMembers)
+	}
+	for _, e := range entries {
+		if err := checkArtifact(e.Artifact); err != nil {
+			return nil, err
+		}
+		if e.Open == nil && e.Packed == nil {
+			return nil, fmt.Errorf("%s cannot be opened", e.Path)
+		}
+	}
+	b.arrange(entries)
+	b.index = &Index{Version: Version, Name: o.Name, Platform: o.Platform, Level: o.Level.String(), Members: []Member{}}
+	for _, e := range b.entries {
+		b.index.Members = append(b.index.Members, Member{Artifact: e.Artifact})
+	}
+	var err error
+	if b.text, err = encodeIndex(b.index); err != nil {
+		return nil, err
+	}
+	if err := checkIndex(b.index, int64(len(b.text))); err != nil {
+		return nil, err
+	}
+	b.total = contentEnd(b.index, int64(len(b.text))) + 2*blockSize
+	return b, nil
+}
+
+// contentEnd is where the last member of idx ends, whose text has size bytes.
+func contentEnd(idx *Index, size int64) int64 {
+	if n := len(idx.Members); n > 0 {
+		return idx.Members[n-1].end()
+	}
+	return headerSize(indexArtifact(size)) + roundUp(size)
+}
+
+// arrange puts the members of each group where the first of them stands.
+func (b *builder) arrange(entries []Entry) {
+	members := map[string][]Entry{}
+	for _, e := range entries {
+		if g := b.groupOf(e); g != "" {
+			members[g] = append(members[g], e)
+		}
+	}
+	for _, e := range entries {
+		g := b.groupOf(e)
+		group := []Entry{e}
+		if g != "" {
+			group = members[g]
+			delete(members, g)
+		}
+		for _, e := range group {
+			b.entries = append(b.entries, e)
+			b.groups = append(b.groups, g)
+		}
+	}
+}
+
+func (b *builder) groupOf(e Entry) string {
+	switch {
+	case !b.o.Level.Solid() || e.Size < ownFrames:
+		return ""
+	case e.Group == "" && e.Kind == manifest.KindImage:
+		return fmt.Sprintf("%s %q", e.Kind, e.Roles)
+	}
+	return e.Group
+}
+
+// produce puts every frame of the archive into l.
+func (b *builder) produce(ctx context.Context, l *pipeline) error {
+	if err := b.produceIndex(ctx, l); err != nil {
+		return err
+	}
+	for i := 0; i < len(b.entries); {
+		end := i + 1
+		if g := b.groups[i]; g != "" {
+			for end < len(b.entries) && b.groups[end] == g {
+				end++
+			}
+			if err := b.flush(ctx, l); err != nil {
+				return err
+			}
+			if err := l.put(ctx, &solidWork{b: b, entries: b.entries[i:end]}); err != nil {
+				return err
+			}
+		} else if err := b.member(ctx, l, b.entries[i]); err != nil {
+			return fmt.Errorf("member %s: %w", b.entries[i].Path, err)
+		}
+		i = end
+	}
+	if err := b.share(ctx, l, make([]byte, 2*blockSize)); err != nil {
+		return err
+	}
+	return b.flush(ctx, l)
+}
+
+// produceIndex puts index.json, which has a frame to itself.
+func (b *builder) produceIndex(ctx context.Context, l *pipeline) error {
+	if err := b.share(ctx, l, header(indexArtifact(int64(len(b.text))))); err != nil {
+		return err
+	}
+	b.shared.raw = append(b.shared.raw, b.text...)
+	return b.flush(ctx, l)
+}
+
+// share appends p to the frame of small things.
+func (b *builder) share(ctx context.Context, l *pipeline, p []byte) (err error) {
+	if b.shared != nil && len(b.shared.raw)+len(p) > sharedFrame {
+		if err := b.flush(ctx, l); err != nil {
+			return err
+		}
+	}
+	if b.shared == nil {
+		if b.shared, err = l.p.slab(ctx); err != nil {
+			return err
+		}
+	}
+	b.shared.raw = append(b.shared.raw, p...)
+	return nil
+}
+
+// flush ends the frame of small things.
+func (b *builder) flush(ctx context.Context, l *pipeline) error {
+	s := b.shared
+	b.shared = nil
+	if s == nil {
+		return nil
+	}
+	return l.putSlab(ctx, s)
+}
+
+// member puts a member that is in no group.
+func (b *builder) member(ctx context.Context, l *pipeline, e Entry) error {
+	if e.Size < ownFrames {
+		content, err := b.small(ctx, e)
+		if err != nil {
+			return err
+		}
+		return b.share(ctx, l, append(header(e.Artifact), content...))
+	}
+	if err := b.share(ctx, l, header(e.Artifact)); err != nil {
+		return err
+	}
+	if err := b.flush(ctx, l); err != nil {
+		return err
+	}
+	copied, err := b.cached(ctx, e)
+	if err != nil {
+		return err
+	}
+	if copied != nil {
+		return l.put(ctx, copied)
+	}
+	return b.withContent(e, func(r io.Reader) error {
+		_, err := l.content(ctx, r)
+		return err
+	})
+}
+
+// small reads the content of a small member, padded to tar blocks.
+func (b *builder) small(ctx context.Context, e Entry) (content []byte, err error) {
+	err = b.withContent(e, func(r io.Reader) error {
+		content = make([]byte, roundUp(e.Size))
+		n, err := readFull(ctx, r, content[:e.Size])
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if int64(n) < e.Size {
+			return fmt.Errorf("it has %d bytes, not %d", n, e.Size)
+		}
+		return nil
+	})
+	return content, err
+}
+
+// withContent gives the content of e to use, which reads up to e.Size bytes,
+// and compares size and hash.
+func (b *builder) withContent(e Entry, use func(io.Reader) error) (err error) {
+	open := e.Open
+	if open == nil {
+		open = func() (io.ReadCloser, error) { return unpack(e.Packed) }
+	}
+	f, err := open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	sum := sha256.New()
+	r := &io.LimitedReader{R: f, N: e.Size}
+	if err := use(io.TeeReader(r, sum)); err != nil {
+		return err
+	}
+	if r.N > 0 {
+		return fmt.Errorf("it has %d bytes, not %d", e.Size-r.N, e.Size)
+	}
+	if n, err := io.Copy(io.Discard, io.LimitReader(f, 1)); err != nil || n > 0 {
+		return errors.Join(err, moreThan(n, e.Size))
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != e.SHA256 {
+		return fmt.Errorf("its content has SHA-256 %s, not %s", got, e.SHA256)
+	}
+	return nil
+}
+
+func moreThan(n, size int64) error {
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("it has more than %d bytes", size)
+}
+
+// cached returns the packed file of e as work, or nil where there is none that
+// can be used and the content can be compressed again.
+func (b *builder) cached(ctx context.Context, e Entry) (*copyWork, error) {
+	if e.Packed == nil {
+		return nil, nil
+	}
+	w, err := openPacked(ctx, e.Packed, e.Size, e.SHA256)
+	if err == nil {
+		return w, nil
+	}
+	if e.Open == nil || ctx.Err() != nil {
+		return nil, err
+	}
+	b.o.Report.Report(progress.Event{
+		Kind: progress.Warn, Stage: stage, Task: e.Path,
+		Text: fmt.Sprintf("compressing it again: %v", err),
+	})
+	return nil, nil
+}

@@ -1,0 +1,203 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// cursors are the places in solid frames from which decoding can go on. Such a
+// frame can only be decoded from its start, and every decoder holds a window of
+// up to 128 MiB: so there are two at most, shared by all files, and one that is
+// left where a file ended serves the file behind it. A cursor is held for the
+// length of one read; a file whose cursor was taken since starts anew.
+type cursors struct {
+	r    *Reader
+	mu   sync.Mutex
+	idle *sync.Cond
+	all  []*cursor
+	tick int64
+}
+
+// maxCursors bounds the memory of decoders of solid frames.
+const maxCursors = 2
+
+// cursor is a decoder of a solid frame that stands at offset at of the tar
+// stream. owner is the file that read with it last and still may.
+type cursor struct {
+	frame  int
+	at     int64
+	stream *solidStream
+	owner  *file
+	busy   bool
+	used   int64
+}
+
+func newCursors(r *Reader) *cursors {
+	c := &cursors{r: r}
+	c.idle = sync.NewCond(&c.mu)
+	return c
+}
+
+// readAt fills b from offset at of the tar stream, which lies in a solid frame
+// together with the end of b.
+func (c *cursors) readAt(owner *file, frame int, b []byte, at int64) error {
+	cur := c.take(owner, frame, at)
+	err := c.use(cur, frame, b, at)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cur.busy = false
+	if err != nil {
+		cur.close()
+	}
+	c.idle.Broadcast()
+	return err
+}
+
+// use moves cur to at and reads. It is called without the lock, by whoever
+// has cur.
+func (c *cursors) use(cur *cursor, frame int, b []byte, at int64) error {
+	if cur.stream == nil || cur.frame != frame || cur.at > at {
+		cur.close()
+		s, err := c.r.openSolid(frame, nil)
+		if err != nil {
+			return err
+		}
+		cur.stream, cur.frame, cur.at = s, frame, c.r.table.rawAt[frame]
+	}
+	n, err := io.CopyN(io.Discard, cur.stream.decoder, at-cur.at)
+	cur.at += n
+	if err == nil {
+		n, err := io.ReadFull(cur.stream.decoder, b)
+		cur.at += int64(n)
+		if err == nil {
+			return nil
+		}
+		return cur.stream.src.damage(err, "a frame cannot be decompressed")
+	}
+	return cur.stream.src.damage(err, "a frame cannot be decompressed")
+}
+
+// take returns a cursor for owner, the nearest that it can have.
+func (c *cursors) take(owner *file, frame int, at int64) *cursor {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if best := c.best(owner, frame, at); best != nil {
+			c.tick++
+			best.busy, best.owner, best.used = true, owner, c.tick
+			return best
+		}
+		c.idle.Wait()
+	}
+}
+
+// best chooses: the owner's own, a free one that is on its way there, a new
+// one, any free one, and then the one unused for longest.
+func (c *cursors) best(owner *file, frame int, at int64) *cursor {
+	var best *cursor
+	bestRank := 0
+	for _, cur := range c.all {
+		if cur.busy {
+			continue
+		}
+		rank := 1
+		switch reachable := cur.stream != nil && cur.frame == frame && cur.at <= at; {
+		case owner != nil && cur.owner == owner:
+			rank = 5
+		case cur.owner == nil && reachable:
+			rank = 4
+		case cur.owner == nil:
+			rank = 2
+		}
+		if best == nil || rank > bestRank || rank == bestRank && cur.used < best.used {
+			best, bestRank = cur, rank
+		}
+	}
+	if bestRank < 4 && len(c.all) < maxCursors {
+		best = &cursor{}
+		c.all = append(c.all, best)
+	}
+	return best
+}
+
+// leave says that owner reads no more: its cursor goes to whoever comes.
+func (c *cursors) leave(owner *file) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cur := range c.all {
+		if cur.owner == owner {
+			cur.owner = nil
+		}
+	}
+}
+
+// close gives up the decoder and its window.
+func (cur *cursor) close() {
+	if cur.stream != nil {
+		cur.stream.decoder.Close()
+		cur.stream = nil
+	}
+}
+
+// release gives up all decoders that nobody is reading with.
+func (c *cursors) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cur := range c.all {
+		if !cur.busy {
+			cur.close()
+		}
+	}
+}
+
+// readRange fills b from offset at of the tar stream.
+func (r *Reader) readRange(owner *file, b []byte, at int64) error {
+	for i := r.table.find(at); len(b) > 0; i++ {
+		if i == len(r.table.frames) {
+			return damage("a member reaches beyond the frames")
+		}
+		start, end := r.table.rawAt[i], r.table.rawAt[i+1]
+		part := b[:min(int64(len(b)), end-at)]
+		if err := r.readFrame(owner, i, part, at-start); err != nil {
+			return err
+		}
+		b, at = b[len(part):], end
+	}
+	return nil
+}
+
+// readFrame fills b from a place within frame i.
+func (r *Reader) readFrame(owner *file, i int, b []byte, from int64) error {
+	f := r.table.frames[i]
+	if !f.plain() {
+		return r.solid.readAt(owner, i, b, r.table.rawAt[i]+from)
+	}
+	if f.raw <= sharedFrame || owner.member.Size <= inMemory {
+		raw, err := r.sharedFrame(i)
+		if err == nil {
+			copy(b, raw[from:])
+		}
+		return err
+	}
+	raw, err := owner.frame(i)
+	if err == nil {
+		copy(b, raw[from:])
+	}
+	return err
+}
+
+// nameDamage names the member in an error that does not know it; nil stays nil.
+func nameDamage(path string, err error) error {
+	var d *DamageError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &d):
+		return fmt.Errorf("member %s: %w", path, err)
+	case d.Path == "":
+		return hinted(&DamageError{Path: path, Reason: d.Reason})
+	}
+	return err
+}

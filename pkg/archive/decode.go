@@ -1,0 +1,98 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/bits"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// decode returns the content of a frame that is decoded in one piece. The
+// result is the caller's; give it to r.buffers when it is of no use any more.
+// With sums the compressed bytes are compared with their checksum, and the
+// error is errChanged, beside the content, where only they differ.
+func (r *Reader) decode(i int, sums []uint32) ([]byte, error) {
+	f := r.table.frames[i]
+	packed := r.buffers.get(int(f.packed))
+	defer r.buffers.put(packed)
+	if err := readAt(r.src, packed, r.table.at[i]); err != nil {
+		return nil, err
+	}
+	if err := checkHeader(packed, f); err != nil {
+		return nil, err
+	}
+	raw, err := r.decoder.DecodeAll(packed, r.buffers.get(int(f.raw))[:0])
+	if err == nil && len(raw) != int(f.raw) {
+		err = fmt.Errorf("%d bytes, not %d", len(raw), f.raw)
+	}
+	if err != nil {
+		return nil, damage("a frame cannot be decompressed: %v", err)
+	}
+	if sums != nil && crc32.Checksum(packed, castagnoli()) != sums[i] {
+		return raw, errChanged
+	}
+	return raw, nil
+}
+
+// errChanged says that compressed bytes differ from what was written while
+// what they decompress to does not.
+var errChanged = errors.New("its compressed bytes have changed, its content has not")
+
+// newStreamDecoder decodes frames one behind the other, in the caller's
+// goroutine, with a window of at most maxWindow.
+func newStreamDecoder(r io.Reader) (*zstd.Decoder, error) {
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, fmt.Errorf("cannot decompress: %w", err)
+	}
+	return d, nil
+}
+
+// trackedReader remembers why its source failed, which tells a source that
+// cannot be read from bytes that make no sense to a decoder.
+type trackedReader struct {
+	r   io.Reader
+	err error // of r, never io.EOF
+}
+
+func (t *trackedReader) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		t.err = err
+	}
+	return n, err
+}
+
+// damage is what a decoder's error err means.
+func (t *trackedReader) damage(err error, what string) error {
+	switch {
+	case t.err != nil:
+		return fmt.Errorf("cannot read the archive: %w", t.err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return damage("%s: it is cut short", what)
+	}
+	return damage("%s: %v", what, err)
+}
+
+// buffers are free buffers by the power of two that they hold.
+type buffers [32]sync.Pool
+
+// get returns n bytes of any content.
+func (b *buffers) get(n int) []byte {
+	class := bits.Len(uint(max(n, 1) - 1))
+	if p, ok := b[class].Get().(*[]byte); ok {
+		return (*p)[:n]
+	}
+	return make([]byte, n, 1<<class)
+}
+
+// put gives a buffer of get back.
+func (b *buffers) put(p []byte) {
+	if n := cap(p); n > 0 && n&(n-1) == 0 {
+		b[bits.Len(uint(n-1))].Put(&p)
+	}
+}

@@ -1,0 +1,139 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+)
+
+// Each calls fn for every member that want chooses (nil chooses all), in the
+// order of the archive, with its content. Every frame that is needed is decoded
+// once, ahead of its use, and no other frame is read. What fn reads to the end
+// was compared with the member's hash: the end is a *DamageError in place of
+// io.EOF where it differs. What fn leaves unread is not checked. An error of fn
+// ends the pass and is returned; fs.SkipAll ends it without one.
+func (r *Reader) Each(ctx context.Context, want func(Member) bool, fn func(Member, io.Reader) error) error {
+	var chosen []int
+	var list []need
+	for i, m := range r.index.Members {
+		if want == nil || want(m) {
+			chosen = append(chosen, i)
+			list = r.need(list, m.Offset, m.Offset+m.Size)
+		}
+	}
+	p := &passage{pieces: r.pieces(list, readAhead, nil)}
+	defer p.pieces.stop()
+	for _, i := range chosen {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		m := &memberReader{r: r, p: p, number: i, member: r.index.Members[i], sum: sha256.New(), stopped: ctx.Err}
+		if err := fn(m.member, m); err != nil {
+			if errors.Is(err, fs.SkipAll) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// passage goes through pieces in order.
+type passage struct {
+	pieces *pieces
+	now    piece
+}
+
+// from returns what there is from offset at on, at least a byte.
+func (p *passage) from(at int64) ([]byte, error) {
+	for at >= p.now.at+p.now.size {
+		next, ok := p.pieces.next()
+		if !ok {
+			return nil, damage("a member reaches beyond the frames")
+		}
+		p.now = next
+	}
+	if p.now.err != nil {
+		return nil, p.now.err
+	}
+	return p.now.b[at-p.now.at:], nil
+}
+
+// memberReader reads one member of a passage.
+type memberReader struct {
+	r       *Reader
+	p       *passage
+	number  int
+	member  Member
+	sum     hash.Hash
+	done    int64
+	err     error
+	stopped func() error
+}
+
+// Read reads on, and checks the hash at the end.
+func (m *memberReader) Read(b []byte) (int, error) {
+	if m.err == nil && len(b) > 0 {
+		n, err := m.read(b)
+		m.err = err
+		return n, err
+	}
+	return 0, m.err
+}
+
+func (m *memberReader) read(b []byte) (int, error) {
+	if err := m.stopped(); err != nil {
+		return 0, err
+	}
+	left := m.member.Size - m.done
+	if left == 0 {
+		if hex.EncodeToString(m.sum.Sum(nil)) != m.member.SHA256 {
+			return 0, wrongHash(m.member)
+		}
+		m.r.proven[m.number].Store(true)
+		return 0, io.EOF
+	}
+	have, err := m.p.from(m.member.Offset + m.done)
+	if err != nil {
+		return 0, nameDamage(m.member.Path, err)
+	}
+	n := copy(b, have[:min(int64(len(have)), left)])
+	m.sum.Write(b[:n])
+	m.done += int64(n)
+	return n, nil
+}
+
+// WriteTo writes the rest of the member to w, without a copy in between.
+func (m *memberReader) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for m.err == nil {
+		if m.done == m.member.Size {
+			_, m.err = m.read(nil)
+			break
+		}
+		if m.err = m.stopped(); m.err != nil {
+			break
+		}
+		have, err := m.p.from(m.member.Offset + m.done)
+		if err != nil {
+			m.err = nameDamage(m.member.Path, err)
+			break
+		}
+		have = have[:min(int64(len(have)), m.member.Size-m.done)]
+		m.sum.Write(have)
+		m.done += int64(len(have))
+		n, err := w.Write(have)
+		if total += int64(n); err != nil {
+			return total, fmt.Errorf("member %s: %w", m.member.Path, err)
+		}
+	}
+	if errors.Is(m.err, io.EOF) {
+		return total, nil
+	}
+	return total, m.err
+}

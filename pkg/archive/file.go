@@ -1,0 +1,258 @@
+package archive
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"sync"
+)
+
+// inMemory is the size in bytes up to which a member is read and hashed as a
+// whole before any of it is returned.
+const inMemory = 1 << 20
+
+// open returns a member for reading.
+func (r *Reader) open(i int) fs.File {
+	m := r.index.Members[i]
+	f := &file{r: r, number: i, member: m, info: memberInfo(m)}
+	if m.Size <= inMemory {
+		return &smallFile{file: f}
+	}
+	return f
+}
+
+// load reads a small member and checks its hash.
+func (r *Reader) load(owner *file) ([]byte, error) {
+	m := owner.member
+	b := make([]byte, m.Size)
+	if err := r.readRange(owner, b, m.Offset); err != nil {
+		return nil, nameDamage(m.Path, err)
+	}
+	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != m.SHA256 {
+		return nil, wrongHash(m)
+	}
+	r.proven[owner.number].Store(true)
+	return b, nil
+}
+
+func wrongHash(m Member) error {
+	return hinted(&DamageError{Path: m.Path, Reason: "its content does not have the SHA-256 that the index gives"})
+}
+
+// file is a large member, open. It implements io.ReaderAt and io.Seeker.
+type file struct {
+	r      *Reader
+	number int
+	member Member
+	info   info
+
+	mu     sync.Mutex // guards what follows
+	pos    int64      // of the next Read, within the member
+	seq    *sequence  // from the start up to pos, nil where Seek has jumped
+	raw    []byte     // of the frame rawOf, for random access
+	rawOf  int
+	closed bool
+}
+
+// Stat describes the member.
+func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
+
+// Read reads on. The last bytes come with the error where the hash is wrong.
+func (f *file) Read(b []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return 0, f.pathError("read", fs.ErrClosed)
+	case len(b) == 0:
+		return 0, nil
+	case f.pos == 0 && f.seq == nil:
+		f.seq = f.r.sequence(f)
+	}
+	if f.seq != nil && f.seq.done == f.pos {
+		n, err := f.seq.read(b)
+		f.pos += int64(n)
+		return n, err
+	}
+	n, err := f.readAt(b, f.pos)
+	f.pos += int64(n)
+	if n > 0 && errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, err
+}
+
+// Seek sets the place of the next Read.
+func (f *file) Seek(offset int64, whence int) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return 0, f.pathError("seek", fs.ErrClosed)
+	}
+	switch whence {
+	case io.SeekStart:
+	case io.SeekCurrent:
+		offset += f.pos
+	case io.SeekEnd:
+		offset += f.member.Size
+	default:
+		return 0, f.pathError("seek", fs.ErrInvalid)
+	}
+	if offset < 0 {
+		return 0, f.pathError("seek", fs.ErrInvalid)
+	}
+	if f.pos = offset; offset == 0 {
+		f.stop()
+	}
+	return offset, nil
+}
+
+// ReadAt reads from anywhere, after the whole member was hashed once.
+func (f *file) ReadAt(b []byte, offset int64) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return 0, f.pathError("read", fs.ErrClosed)
+	}
+	return f.readAt(b, offset)
+}
+
+func (f *file) readAt(b []byte, offset int64) (int, error) {
+	if offset < 0 {
+		return 0, f.pathError("read", fs.ErrInvalid)
+	}
+	if err := f.prove(); err != nil {
+		return 0, err
+	}
+	if offset >= f.member.Size {
+		return 0, io.EOF
+	}
+	part := b[:min(int64(len(b)), f.member.Size-offset)]
+	if err := f.r.readRange(f, part, f.member.Offset+offset); err != nil {
+		return 0, nameDamage(f.member.Path, err)
+	}
+	if len(part) < len(b) {
+		return len(part), io.EOF
+	}
+	return len(part), nil
+}
+
+// prove hashes the member unless that was done before.
+func (f *file) prove() error {
+	if f.r.proven[f.number].Load() {
+		return nil
+	}
+	s := f.r.sequence(f)
+	defer s.stop()
+	for {
+		if _, err := s.next(); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// frame returns the content of a whole frame; the last one is kept.
+func (f *file) frame(i int) ([]byte, error) {
+	if f.raw != nil && f.rawOf == i {
+		return f.raw, nil
+	}
+	f.r.buffers.put(f.raw)
+	f.raw = nil
+	raw, err := f.r.decode(i, nil)
+	if err == nil {
+		f.raw, f.rawOf = raw, i
+	}
+	return raw, err
+}
+
+// Close gives up what the file holds.
+func (f *file) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return f.pathError("close", fs.ErrClosed)
+	}
+	f.closed = true
+	f.stop()
+	f.r.solid.leave(f)
+	f.r.buffers.put(f.raw)
+	f.raw = nil
+	return nil
+}
+
+func (f *file) stop() {
+	if f.seq != nil {
+		f.seq.stop()
+		f.seq = nil
+	}
+}
+
+func (f *file) pathError(op string, err error) error {
+	return &fs.PathError{Op: op, Path: f.member.Path, Err: err}
+}
+
+// smallFile is a member that is read and hashed as a whole with the first byte
+// that is asked for. It implements io.ReaderAt and io.Seeker.
+type smallFile struct {
+	*file
+	content *bytes.Reader // nil: not read yet
+}
+
+// ready reads the member unless that was done; f.mu is held.
+func (f *smallFile) ready(op string) error {
+	if f.closed {
+		return f.pathError(op, fs.ErrClosed)
+	}
+	if f.content != nil {
+		return nil
+	}
+	b, err := f.r.load(f.file)
+	if err != nil {
+		return err
+	}
+	f.content = bytes.NewReader(b)
+	return nil
+}
+
+// Read reads on.
+func (f *smallFile) Read(b []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.ready("read"); err != nil {
+		return 0, err
+	}
+	return f.content.Read(b)
+}
+
+// ReadAt reads from anywhere.
+func (f *smallFile) ReadAt(b []byte, offset int64) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.ready("read"); err != nil {
+		return 0, err
+	}
+	if offset < 0 {
+		return 0, f.pathError("read", fs.ErrInvalid)
+	}
+	return f.content.ReadAt(b, offset)
+}
+
+// Seek sets the place of the next Read.
+func (f *smallFile) Seek(offset int64, whence int) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.ready("seek"); err != nil {
+		return 0, err
+	}
+	n, err := f.content.Seek(offset, whence)
+	if err != nil {
+		return 0, f.pathError("seek", fs.ErrInvalid)
+	}
+	return n, nil
+}

@@ -1,0 +1,93 @@
+package archive
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Limits of frames. See RFC 8878 for frames, and contrib/seekable_format of
+// zstd for maxFrame (ZSTD_SEEKABLE_MAX_FRAME_DECOMPRESSED_SIZE).
+const (
+	maxFrame  = 1 << 30   // content of a frame
+	maxPlain  = 16 << 20  // content of a frame that is decoded in one piece
+	maxWindow = 128 << 20 // what zstd -d takes without a flag
+
+	skippableHeader = 8 // magic and length, both little-endian uint32
+)
+
+// frame is one entry of a frame table: sizes in bytes, sum the low half of the
+// content's XXH64, which is the zstd frame's own checksum, crc the CRC-32C of
+// the compressed bytes.
+type frame struct {
+	packed, raw uint32
+	sum, crc    uint32
+}
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// describe makes the table entry of a finished frame with raw bytes of content.
+func describe(packed []byte, raw int) frame {
+	return frame{
+		packed: uint32(len(packed)), //nolint:gosec // a frame is far below 4 GiB
+		raw:    uint32(raw),         //nolint:gosec // at most maxFrame
+		sum:    tailSum(packed),
+		crc:    crc32.Checksum(packed, castagnoli()),
+	}
+}
+
+// plain says that a frame is decoded in one piece rather than as a stream.
+func (f frame) plain() bool { return f.raw <= maxPlain }
+
+// packedBound is the most that raw bytes of content can take as a frame: raw
+// blocks of 128 KiB or less with 3 bytes each, header and checksum. Encoders
+// that make small blocks are given room.
+func packedBound(raw int64) int64 { return raw + raw/512 + 1024 }
+
+// checkHeader compares the start of a frame with its table entry.
+func checkHeader(start []byte, f frame) error {
+	var h zstd.Header
+	if err := h.Decode(start); err != nil {
+		return damage("a frame does not start where the seek table says: %v", err)
+	}
+	switch {
+	case h.Skippable || h.DictionaryID != 0 || !h.HasCheckSum || !h.HasFCS:
+		return damage("a frame is not as this format has it: skippable, without its size or its checksum, or with a dictionary")
+	case h.FrameContentSize != uint64(f.raw):
+		return damage("a frame holds %d bytes, the seek table says %d", h.FrameContentSize, f.raw)
+	case h.SingleSegment && !f.plain(), h.WindowSize > maxWindow:
+		return damage("a frame needs a window of over %d MiB", maxWindow>>20)
+	}
+	return nil
+}
+
+// skippable wraps payload in a skippable frame (RFC 8878, section 3.1.2);
+// number is the low digit of its magic.
+func skippable(number byte, payload []byte) []byte {
+	b := make([]byte, 0, skippableHeader+len(payload))
+	b = binary.LittleEndian.AppendUint32(b, skippableMagic+uint32(number))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(payload))) //nolint:gosec // tables are bounded
+	return append(b, payload...)
+}
+
+// isSkippable says whether b starts with the header of a skippable frame of
+// that number and of len(b) bytes in all.
+func isSkippable(b []byte, number byte) bool {
+	return len(b) >= skippableHeader &&
+		binary.LittleEndian.Uint32(b) == skippableMagic+uint32(number) &&
+		int64(binary.LittleEndian.Uint32(b[4:])) == int64(len(b)-skippableHeader)
+}
+
+// The skippable frames of this format: magic numbers 0x184D2A5x, where 0xE is
+// the seekable format's own.
+const (
+	skippableMagic = 0x184D2A50
+	packedNumber   = 0xA // the footer of what Pack writes
+	checksNumber   = 0xB // the checksums of an archive
+	seekNumber     = 0xE // its seek table
+)
+
+// tailSum is the checksum at the end of a frame: the low half of the content's
+// XXH64.
+func tailSum(packed []byte) uint32 { return binary.LittleEndian.Uint32(packed[len(packed)-4:]) }

@@ -1,0 +1,90 @@
+package archive
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+)
+
+// frameWriter writes frames and remembers them for a table. advance, where it
+// is not nil, hears of the content of every frame.
+type frameWriter struct {
+	w       io.Writer
+	frames  []frame
+	advance func(bytes int64)
+}
+
+// frame writes a frame.
+func (f *frameWriter) frame(packed []byte, entry frame) error {
+	if _, err := f.w.Write(packed); err != nil {
+		return err
+	}
+	return f.wrote(entry)
+}
+
+// wrote notes a frame whose bytes went to f.w already.
+func (f *frameWriter) wrote(entry frame) error {
+	if len(f.frames) >= maxFrames-1 {
+		return fmt.Errorf("cannot write more than %d frames", maxFrames-1)
+	}
+	f.frames = append(f.frames, entry)
+	if f.advance != nil {
+		f.advance(int64(entry.raw))
+	}
+	return nil
+}
+
+// hashWriter hashes what it passes on, in a goroutine of its own, so that a
+// copy runs at the speed of the slower of the two. It must be closed.
+type hashWriter struct {
+	w     io.Writer
+	n     int64
+	sum   hash.Hash
+	full  chan *bytes.Buffer
+	empty chan *bytes.Buffer
+	done  chan struct{}
+}
+
+func newHashWriter(w io.Writer) *hashWriter {
+	const buffers = 2
+	h := &hashWriter{
+		w: w, sum: sha256.New(), done: make(chan struct{}),
+		full: make(chan *bytes.Buffer, buffers), empty: make(chan *bytes.Buffer, buffers),
+	}
+	for range buffers {
+		h.empty <- new(bytes.Buffer)
+	}
+	go func() {
+		defer close(h.done)
+		for b := range h.full {
+			h.sum.Write(b.Bytes())
+			h.empty <- b
+		}
+	}()
+	return h
+}
+
+func (h *hashWriter) Write(p []byte) (int, error) {
+	const piece = 1 << 20
+	for rest := p; len(rest) > 0; {
+		b := <-h.empty
+		b.Reset()
+		n := min(len(rest), piece)
+		b.Write(rest[:n])
+		h.full <- b
+		rest = rest[n:]
+	}
+	n, err := h.w.Write(p)
+	h.n += int64(n)
+	return n, err
+}
+
+// close ends the goroutine and returns the hash in hex.
+func (h *hashWriter) close() string {
+	close(h.full)
+	<-h.done
+	return hex.EncodeToString(h.sum.Sum(nil))
+}

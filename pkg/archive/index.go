@@ -1,0 +1,206 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"kubecrate/manifest"
+)
+
+// Limits of an index, so that a small crafted archive cannot ask for much
+// memory: the text, the members, and the commas in the text, since every
+// element of a JSON array but the first needs one.
+const (
+	maxIndex   = 8 << 20
+	maxMembers = 16384
+	maxCommas  = 12 * maxMembers
+	maxPath    = 1024
+	maxPart    = 255 // a name between slashes
+	maxWord    = 64  // a kind, a role
+	maxRoles   = 16
+	maxName    = 256
+	maxSize    = 1 << 42 // of a member
+)
+
+// encodeIndex sets the offsets of idx and returns its text, padded with spaces
+// so that it fills whole tar blocks. Offsets count from the start of the
+// stream, so the text's own length is part of them: it grows until it fits.
+func encodeIndex(idx *Index) ([]byte, error) {
+	for size := int64(blockSize); size <= maxIndex; size += blockSize {
+		place(idx, size)
+		text, err := marshalIndex(idx)
+		if err != nil {
+			return nil, err
+		}
+		if n := int64(len(text)); n > size {
+			size = roundUp(n) - blockSize
+			continue
+		}
+		pad := bytes.Repeat([]byte{' '}, int(size)-len(text))
+		text = append(text[:len(text)-1], pad...)
+		return append(text, '\n'), nil
+	}
+	return nil, fmt.Errorf("cannot list %d members: the index would be over %d MiB", len(idx.Members), maxIndex>>20)
+}
+
+// place sets the offsets of all members behind an index of size bytes.
+func place(idx *Index, size int64) {
+	at := headerSize(indexArtifact(size)) + roundUp(size)
+	for i := range idx.Members {
+		m := &idx.Members[i]
+		m.Offset = at + headerSize(m.Artifact)
+		at = m.end()
+	}
+}
+
+// indexArtifact is index.json itself as a member.
+func indexArtifact(size int64) manifest.Artifact {
+	return manifest.Artifact{Path: IndexName, Size: size, Kind: manifest.KindMeta}
+}
+
+// marshalIndex writes one member a line, so that people can read and compare
+// indexes, and ends in a newline.
+func marshalIndex(idx *Index) ([]byte, error) {
+	head := *idx
+	head.Members = nil
+	text, err := json.Marshal(head)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write the index: %w", err)
+	}
+	var b bytes.Buffer
+	b.Write(bytes.TrimSuffix(text, []byte("null}")))
+	b.WriteByte('[')
+	for i, m := range idx.Members {
+		line, err := json.Marshal(m)
+		if err != nil {
+			return nil, fmt.Errorf("cannot write the index: %w", err)
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('\n')
+		b.Write(line)
+	}
+	b.WriteString("\n]}\n")
+	return b.Bytes(), nil
+}
+
+// decodeIndex reads the text of an index and checks all that can be checked
+// without the rest of the archive. Every error but ErrVersion is a
+// *DamageError.
+func decodeIndex(text []byte) (*Index, error) {
+	if len(text) > maxIndex || bytes.Count(text, []byte{','}) > maxCommas {
+		return nil, damage("index.json is too large")
+	}
+	var version struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(text, &version); err != nil {
+		return nil, damage("index.json is no JSON: %v", err)
+	}
+	if version.Version != Version {
+		return nil, fmt.Errorf("cannot read index.json of version %d: %w", version.Version, ErrVersion)
+	}
+	var idx Index
+	if err := json.Unmarshal(text, &idx); err != nil {
+		return nil, damage("index.json is no index: %v", err)
+	}
+	if idx.Members == nil {
+		idx.Members = []Member{}
+	}
+	if err := checkIndex(&idx, int64(len(text))); err != nil {
+		return nil, damage("index.json: %v", err)
+	}
+	return &idx, nil
+}
+
+// checkIndex checks an index whose text has size bytes: names, sizes and
+// hashes well-formed, no path twice or below another, and every member exactly
+// where the one before it ends.
+func checkIndex(idx *Index, size int64) error {
+	if idx.Base != "" {
+		return errors.New("it completes another archive, which this kubecrate cannot do")
+	}
+	if err := checkText(idx); err != nil {
+		return err
+	}
+	paths := make([]string, 0, len(idx.Members)+1)
+	at := headerSize(indexArtifact(size)) + roundUp(size)
+	for _, m := range idx.Members {
+		if err := checkArtifact(m.Artifact); err != nil {
+			return err
+		}
+		if want := at + headerSize(m.Artifact); m.Offset != want {
+			return fmt.Errorf("%q is said to stand at %d, its place is %d", m.Path, m.Offset, want)
+		}
+		at = m.end()
+		paths = append(paths, m.Path)
+	}
+	return checkPaths(append(paths, IndexName))
+}
+
+func checkText(idx *Index) error {
+	if len(idx.Members) > maxMembers {
+		return fmt.Errorf("it lists %d members, at most %d are allowed", len(idx.Members), maxMembers)
+	}
+	for _, s := range []string{idx.Name, idx.Platform.Family, idx.Platform.Arch, idx.Level} {
+		if len(s) > maxName || strings.ContainsFunc(s, control) {
+			return fmt.Errorf("%.40q is not a name", s)
+		}
+	}
+	return nil
+}
+
+// checkArtifact checks what a member says of itself.
+func checkArtifact(a manifest.Artifact) error {
+	if !fs.ValidPath(a.Path) || a.Path == "." || len(a.Path) > maxPath || strings.ContainsFunc(a.Path, control) || strings.Contains(a.Path, `\`) {
+		return fmt.Errorf("%.80q is not a path that a member can have", a.Path)
+	}
+	for part := range strings.SplitSeq(a.Path, "/") {
+		if len(part) > maxPart {
+			return fmt.Errorf("%.80q has a name of over %d bytes, which no disk takes", a.Path, maxPart)
+		}
+	}
+	if a.Size < 0 || a.Size > maxSize {
+		return fmt.Errorf("%q cannot have %d bytes", a.Path, a.Size)
+	}
+	if sum, err := hex.DecodeString(a.SHA256); err != nil || len(sum) != 32 || strings.ToLower(a.SHA256) != a.SHA256 {
+		return fmt.Errorf("%q has no SHA-256 of 64 lower-case hex digits", a.Path)
+	}
+	if a.Kind == "" || len(a.Kind) > maxWord || len(a.Roles) > maxRoles {
+		return fmt.Errorf("%q is of no kind, or for too many roles", a.Path)
+	}
+	for _, r := range a.Roles {
+		if r == "" || len(r) > maxWord {
+			return fmt.Errorf("%q is for a role that cannot be", a.Path)
+		}
+	}
+	return nil
+}
+
+func control(r rune) bool { return r < ' ' || r == 0x7f }
+
+// checkPaths refuses a path that is there twice, and one that is a directory
+// of another.
+func checkPaths(paths []string) error {
+	seen := make(map[string]bool, len(paths))
+	for _, p := range paths {
+		if seen[p] {
+			return fmt.Errorf("%q is there twice", p)
+		}
+		seen[p] = true
+	}
+	for _, p := range paths {
+		for i := range len(p) {
+			if p[i] == '/' && seen[p[:i]] {
+				return fmt.Errorf("%q is a file, and %q lies below it", p[:i], p)
+			}
+		}
+	}
+	return nil
+}

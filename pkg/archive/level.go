@@ -1,0 +1,85 @@
+package archive
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Level says how hard to compress.
+type Level int
+
+// The levels. Fast, Default and Better differ in speed and size alone; Best
+// compresses the members of a group as one solid stream, see Entry.Group.
+const (
+	Fast Level = iota
+	Default
+	Better
+	Best
+)
+
+// scheme is what a level means to the encoder. Sizes are bytes.
+type scheme struct {
+	name   string
+	speed  zstd.EncoderLevel
+	frame  int  // content of a frame
+	solid  int  // window of solid frames, 0 for none
+	allLit bool // entropy-code blocks without any match
+}
+
+// schemeOf holds the choices of each level, measured on Debian roots and Go
+// binaries: larger frames than 8 MiB gain 0.9 % at default, where they cost
+// memory; 16 MiB gain 2.4 % at better.
+func schemeOf(l Level) scheme {
+	switch l {
+	case Fast:
+		return scheme{name: "fast", speed: zstd.SpeedFastest, frame: 8 << 20}
+	case Better:
+		return scheme{name: "better", speed: zstd.SpeedBetterCompression, frame: 16 << 20, allLit: true}
+	case Best:
+		return scheme{name: "best", speed: zstd.SpeedBestCompression, frame: 16 << 20, solid: maxWindow, allLit: true}
+	case Default:
+	}
+	return scheme{name: "default", speed: zstd.SpeedDefault, frame: 8 << 20}
+}
+
+// ParseLevel reads the name of a level.
+func ParseLevel(s string) (Level, error) {
+	for _, l := range []Level{Fast, Default, Better, Best} {
+		if strings.EqualFold(s, l.String()) {
+			return l, nil
+		}
+	}
+	return Default, fmt.Errorf("cannot compress at level %q: want fast, default, better or best", s)
+}
+
+// String is the name of the level.
+func (l Level) String() string { return schemeOf(l).name }
+
+// Solid says that members of one group are compressed together. It is of no
+// use to Pack a grouped member at such a level: Create reads its content.
+func (l Level) Solid() bool { return schemeOf(l).solid > 0 }
+
+// Encoding names everything that the bytes written by Pack depend on, beside
+// the content: use it in the key of a cache.
+func (l Level) Encoding() string {
+	return fmt.Sprintf("%s-%s-f%d", l, encoderVersion, schemeOf(l).frame>>20)
+}
+
+// encoderVersion changes with the encoder's output: the library's version and
+// a count of our own changes.
+const encoderVersion = "klauspost1.20.3-1"
+
+// encoderOptions are those of an encoder whose frames hold at most size bytes.
+// Its memory is about size plus the match tables (1 to 34 MB).
+func (s scheme) encoderOptions(window int) []zstd.EOption {
+	return []zstd.EOption{
+		zstd.WithEncoderLevel(s.speed),
+		zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(window),
+		zstd.WithLowerEncoderMem(true),
+		zstd.WithEncoderCRC(true),
+		zstd.WithAllLitEntropyCompression(s.allLit),
+	}
+}

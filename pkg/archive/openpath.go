@@ -1,0 +1,222 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/hint"
+)
+
+// OpenPath opens the archive at path, which may be the name of any of its
+// volumes, or the name that they have in common. A volume that is missing,
+// short or of another archive is named in the error. Close the closer when
+// nothing is read any more.
+func OpenPath(path string) (*Reader, io.Closer, error) { return openWith(path, Open) }
+
+// RecoverPath is OpenPath for Recover.
+func RecoverPath(path string) (*Reader, io.Closer, error) { return openWith(path, Recover) }
+
+func openWith(path string, open func(io.ReaderAt, int64) (*Reader, error)) (*Reader, io.Closer, error) {
+	base, files, err := filesOf(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot open %s: %w", path, err)
+	}
+	v, err := openVolumes(files)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot open %s: %w", path, err)
+	}
+	r, err := open(v, v.size())
+	if err == nil {
+		err = v.check(r)
+	} else if len(files) > 1 {
+		err = v.suspect(base, err)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), v.Close())
+	}
+	return r, &closer{v, r}, nil
+}
+
+// closer gives up the decoders and closes the files.
+type closer struct {
+	v *volumes
+	r *Reader
+}
+
+func (c *closer) Close() error {
+	c.r.solid.release()
+	return c.v.Close()
+}
+
+// filesOf finds the files of the archive that path names, and the name that
+// they have in common.
+func filesOf(path string) (base string, files []string, err error) {
+	if b, n := splitVolume(path); n > 0 {
+		if _, err := os.Stat(path); err == nil {
+			files, err := listVolumes(b)
+			return b, files, err
+		}
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return path, nil, hint.With(errors.New("it is a directory"), "name the *.tar.zst in it")
+	case err == nil:
+		return path, []string{path}, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return path, nil, err
+	}
+	if files, verr := listVolumes(path); len(files) > 0 || verr != nil {
+		return path, files, verr
+	}
+	return path, nil, err
+}
+
+// splitVolume takes the number off the name of a volume; n is 0 where there
+// is none.
+func splitVolume(path string) (base string, n int) {
+	const digits = 3
+	i := len(path) - digits - 1
+	if i < 0 || path[i] != '.' || strings.Trim(path[i+1:], "0123456789") != "" {
+		return path, 0
+	}
+	for _, c := range path[i+1:] {
+		n = 10*n + int(c-'0')
+	}
+	return path[:i], n
+}
+
+// listVolumes lists the volumes of base, in order. The sidecar, where there is
+// one, knows how many there should be.
+func listVolumes(base string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Dir(base))
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, e := range entries {
+		if b, n := splitVolume(e.Name()); n > 0 && b == filepath.Base(base) {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	last := numbers[len(numbers)-1]
+	if sums, err := readSidecar(base + SidecarSuffix); err == nil {
+		for name := range sums {
+			if b, n := splitVolume(name); b == filepath.Base(base) {
+				last = max(last, n)
+			}
+		}
+	}
+	var files []string
+	for n := 1; n <= last; n++ {
+		if !slices.Contains(numbers, n) {
+			return nil, hint.With(damage("volume %s is missing", volumeName(filepath.Base(base), n)), "copy it into %s", filepath.Dir(base))
+		}
+		files = append(files, volumeName(base, n))
+	}
+	return files, nil
+}
+
+// volumes is one io.ReaderAt over files, one behind the other.
+type volumes struct {
+	files  []*os.File
+	starts []int64 // of each file, and the end of the last
+}
+
+func openVolumes(paths []string) (*volumes, error) {
+	v := &volumes{starts: []int64{0}}
+	for i, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, errors.Join(err, v.Close())
+		}
+		v.files = append(v.files, f)
+		info, err := f.Stat()
+		if err != nil {
+			return nil, errors.Join(err, v.Close())
+		}
+		first, size := v.starts[min(1, i)], info.Size()
+		if last := i == len(paths)-1; i > 0 && (size > first || size < first && !last) || !info.Mode().IsRegular() {
+			err := damage("volume %s has %d bytes, the first one %d", filepath.Base(path), size, first)
+			return nil, errors.Join(hinted(err), v.Close())
+		}
+		v.starts = append(v.starts, v.starts[i]+size)
+	}
+	return v, nil
+}
+
+func (v *volumes) size() int64 { return v.starts[len(v.files)] }
+
+// Close closes the files.
+func (v *volumes) Close() error {
+	var errs []error
+	for _, f := range v.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// ReadAt reads across the ends of files.
+func (v *volumes) ReadAt(b []byte, offset int64) (int, error) {
+	done := 0
+	for i, f := range v.files {
+		at := offset + int64(done)
+		if at >= v.starts[i+1] {
+			continue
+		}
+		part := b[done:min(int64(len(b)), int64(done)+v.starts[i+1]-at)]
+		n, err := f.ReadAt(part, at-v.starts[i])
+		if done += n; n < len(part) {
+			return done, err
+		}
+		if done == len(b) {
+			return done, nil
+		}
+	}
+	return done, io.EOF
+}
+
+// check looks at one frame in every volume, whether it is the archive's: a
+// volume of another build has the right name and often the right size.
+func (v *volumes) check(r *Reader) error {
+	t := r.table
+	for k := 1; k < len(v.files) && r.damage == nil; k++ {
+		i, _ := slices.BinarySearch(t.at, v.starts[k])
+		if i >= len(t.frames) || t.at[i] >= v.starts[k+1] {
+			continue
+		}
+		start, sum := make([]byte, min(maxHeader, int64(t.frames[i].packed))), make([]byte, 4)
+		err := readAt(v, start, t.at[i])
+		if err == nil {
+			err = checkHeader(start, t.frames[i])
+		}
+		if err == nil && t.at[i+1] <= v.starts[k+1] {
+			err = readAt(v, sum, t.at[i+1]-int64(len(sum)))
+			if err == nil && tailSum(sum) != t.frames[i].sum {
+				err = damage("a frame's checksum is not that of the seek table")
+			}
+		}
+		if err != nil {
+			return hint.With(fmt.Errorf("volume %s does not belong to the others, or is damaged: %w", filepath.Base(v.files[k].Name()), err),
+				"copy all volumes again, and check them with sha256sum -c")
+		}
+	}
+	return nil
+}
+
+// suspect says which volume to look at when the archive cannot be opened.
+func (v *volumes) suspect(base string, err error) error {
+	n := len(v.files)
+	return hint.With(fmt.Errorf("volumes %s to %s are not one archive: %w", filepath.Base(v.files[0].Name()), filepath.Base(v.files[n-1].Name()), err),
+		"look whether %s is missing, and whether all volumes are of one build: sha256sum -c %s", volumeName(filepath.Base(base), n+1), filepath.Base(base)+SidecarSuffix)
+}

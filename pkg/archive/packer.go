@@ -1,0 +1,216 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sync/errgroup"
+)
+
+// PackOptions say how to compress. Workers is how many frames are compressed
+// at once; 0 takes as many as there are processors, up to 4 at Fast and
+// Default and 2 above, which keeps the memory of a Packer under 120 MB.
+type PackOptions struct {
+	Level   Level
+	Workers int
+}
+
+// Packer compresses any number of streams at once with a fixed amount of
+// memory: streams share Workers encoders and one buffer more than that, and
+// wait for each other where these are all in use. Make one for a whole build.
+// Its methods are safe for concurrent use.
+type Packer struct {
+	level    Level
+	scheme   scheme
+	encoders chan *zstd.Encoder // nil: not made yet
+	slabs    chan *slab         // nil: not made yet
+}
+
+// slab is the memory of a frame on its way: content, its compressed form, and
+// what came of it once done is closed.
+type slab struct {
+	raw, packed []byte
+	frame       frame
+	err         error
+	done        chan struct{}
+}
+
+// NewPacker returns a Packer; memory is taken as it is needed.
+func NewPacker(o PackOptions) *Packer {
+	s := schemeOf(o.Level)
+	workers := o.Workers
+	if workers <= 0 {
+		most := 4
+		if s.frame > schemeOf(Default).frame {
+			most = 2
+		}
+		workers = min(runtime.GOMAXPROCS(0), most)
+	}
+	p := &Packer{
+		level: o.Level, scheme: s,
+		encoders: make(chan *zstd.Encoder, workers),
+		slabs:    make(chan *slab, workers+1),
+	}
+	for range workers {
+		p.encoders <- nil
+	}
+	for range workers + 1 {
+		p.slabs <- nil
+	}
+	return p
+}
+
+// Level is the level that p was made for.
+func (p *Packer) Level() Level { return p.level }
+
+// slab takes an empty slab, waiting for one where all are in use.
+func (p *Packer) slab(ctx context.Context) (*slab, error) {
+	select {
+	case s := <-p.slabs:
+		if s == nil {
+			s = &slab{raw: make([]byte, 0, p.scheme.frame), packed: make([]byte, 0, packedBound(int64(p.scheme.frame)))}
+		}
+		s.raw, s.packed, s.err = s.raw[:0], s.packed[:0], nil
+		s.done = make(chan struct{})
+		return s, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// free gives a slab back.
+func (p *Packer) free(s *slab) { p.slabs <- s }
+
+// encode compresses s in the background; s.done is closed when that is over.
+func (p *Packer) encode(s *slab) {
+	go func() {
+		defer close(s.done)
+		e := <-p.encoders
+		defer func() { p.encoders <- e }()
+		if e == nil {
+			var err error
+			if e, err = zstd.NewWriter(nil, p.scheme.encoderOptions(p.scheme.frame)...); err != nil {
+				s.err = fmt.Errorf("cannot compress: %w", err)
+				return
+			}
+		}
+		s.packed = e.EncodeAll(s.raw, s.packed[:0])
+		s.frame = describe(s.packed, len(s.raw))
+	}()
+}
+
+// pipeline compresses frames in parallel and hands them on in order.
+type pipeline struct {
+	p     *Packer
+	queue chan work
+}
+
+// work is something to be written in its turn. write is called once unless an
+// error came first, and release always.
+type work interface {
+	write(ctx context.Context, to *frameWriter) error
+	release(p *Packer)
+}
+
+func (s *slab) write(ctx context.Context, to *frameWriter) error {
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return to.frame(s.packed, s.frame)
+}
+
+func (s *slab) release(p *Packer) {
+	<-s.done
+	p.free(s)
+}
+
+// run calls produce, which puts work, and writes what it put, in order. It
+// returns when everything is written and given back, or with the first error.
+func (p *Packer) run(ctx context.Context, to *frameWriter, produce func(context.Context, *pipeline) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	l := &pipeline{p: p, queue: make(chan work, cap(p.slabs))}
+	g.Go(func() error {
+		defer close(l.queue)
+		return produce(ctx, l)
+	})
+	g.Go(func() (err error) {
+		for w := range l.queue {
+			if err == nil {
+				err = w.write(ctx, to)
+			}
+			w.release(p)
+		}
+		return err
+	})
+	return g.Wait()
+}
+
+// put queues w behind what was put before.
+func (l *pipeline) put(ctx context.Context, w work) error {
+	select {
+	case l.queue <- w:
+		return nil
+	case <-ctx.Done():
+		w.release(l.p)
+		return context.Cause(ctx)
+	}
+}
+
+// putSlab starts to compress s and queues it.
+func (l *pipeline) putSlab(ctx context.Context, s *slab) error {
+	l.p.encode(s)
+	return l.put(ctx, s)
+}
+
+// content cuts r into frames of their own, the last one padded with zeros to
+// whole tar blocks, and returns the number of bytes that r had.
+func (l *pipeline) content(ctx context.Context, r io.Reader) (int64, error) {
+	var total int64
+	for {
+		s, err := l.p.slab(ctx)
+		if err != nil {
+			return total, err
+		}
+		n, err := readFull(ctx, r, s.raw[:cap(s.raw)])
+		total += int64(n)
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
+			l.p.free(s)
+			return total, err
+		}
+		if n == 0 {
+			l.p.free(s)
+			return total, nil
+		}
+		s.raw = append(s.raw[:n], make([]byte, roundUp(total)-total)...)
+		if err := l.putSlab(ctx, s); err != nil || end {
+			return total, err
+		}
+	}
+}
+
+// readFull fills b unless r ends, which it reports as io.EOF whether or not
+// something was read. It looks at ctx between reads.
+func readFull(ctx context.Context, r io.Reader, b []byte) (n int, err error) {
+	const step = 1 << 20
+	for n < len(b) {
+		if ctx.Err() != nil {
+			return n, context.Cause(ctx)
+		}
+		k, err := r.Read(b[n:min(n+step, len(b))])
+		n += k
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,232 @@
+package archive
+
+import (
+	"bufio"
+	"errors"
+	"hash/crc32"
+	"io"
+)
+
+// piece is a stretch of the tar stream: b, which starts at offset at, or why
+// the stretch of size bytes from there cannot be had. changed says that the
+// compressed bytes it comes from are not those that were written; for a frame
+// decoded as a stream a piece without bytes at its end says so.
+type piece struct {
+	at, size int64
+	b        []byte
+	changed  bool
+	err      error
+}
+
+// pieces decodes frames ahead of their use, in order. It must be stopped.
+type pieces struct {
+	r     *Reader
+	list  []need   // frames to come
+	ahead int      // whole frames to decode at once, beside the one in use
+	sums  []uint32 // checksums of compressed frames to compare with, or nil
+	quit  chan struct{}
+	whole []chan piece
+	solid chan piece
+	free  chan []byte
+	held  []byte
+}
+
+// need is a frame that is wanted up to the offset to of the tar stream.
+type need struct {
+	frame int
+	to    int64
+}
+
+// need lists the frames that hold the bytes of the tar stream from from to to,
+// behind those of list, which end at or before from.
+func (r *Reader) need(list []need, from, to int64) []need {
+	for i := r.table.find(from); i < len(r.table.frames) && r.table.rawAt[i] < to; i++ {
+		if n := len(list); n > 0 && list[n-1].frame == i {
+			list[n-1].to = to
+			continue
+		}
+		list = append(list, need{frame: i, to: to})
+	}
+	return list
+}
+
+// readAhead is how many whole frames are decoded beside the one in use.
+const readAhead = 2
+
+// pieces starts on the frames of list.
+func (r *Reader) pieces(list []need, ahead int, sums []uint32) *pieces {
+	return &pieces{r: r, list: list, ahead: ahead, sums: sums, quit: make(chan struct{})}
+}
+
+// stop ends the work that is under way.
+func (p *pieces) stop() { close(p.quit) }
+
+// next returns the next piece; its bytes are good until the next call. ok is
+// false at the end. It does not wait for longer than a frame takes to read.
+func (p *pieces) next() (next piece, ok bool) {
+	if p.solid != nil {
+		if p.held != nil {
+			p.free <- p.held
+			p.held = nil
+		}
+		if next, ok = <-p.solid; ok {
+			p.held = next.b
+			return next, true
+		}
+		p.solid, p.free = nil, nil
+	}
+	p.r.buffers.put(p.held)
+	p.held = nil
+	for len(p.list) > 0 && len(p.whole) <= p.ahead && p.r.table.frames[p.list[0].frame].plain() {
+		p.whole = append(p.whole, p.decode(p.list[0].frame))
+		p.list = p.list[1:]
+	}
+	if len(p.whole) > 0 {
+		next = <-p.whole[0]
+		p.whole, p.held = p.whole[1:], next.b
+		return next, true
+	}
+	if len(p.list) == 0 {
+		return piece{}, false
+	}
+	p.startSolid(p.list[0])
+	p.list = p.list[1:]
+	return p.next()
+}
+
+// decode decodes a whole frame in the background.
+func (p *pieces) decode(i int) chan piece {
+	c := make(chan piece, 1)
+	go func() {
+		t := p.r.table
+		b, err := p.r.decode(i, p.sums)
+		next := piece{at: t.rawAt[i], size: int64(t.frames[i].raw), b: b, err: err}
+		if errors.Is(err, errChanged) {
+			next.changed, next.err = true, nil
+		}
+		c <- next
+	}()
+	return c
+}
+
+// startSolid decodes a frame as a stream in the background.
+func (p *pieces) startSolid(n need) {
+	const buffers, size = 3, 1 << 20
+	p.solid = make(chan piece, buffers)
+	p.free = make(chan []byte, buffers+1)
+	for range buffers {
+		p.free <- p.r.buffers.get(size)
+	}
+	go p.runSolid(n, p.solid, p.free)
+}
+
+func (p *pieces) runSolid(want need, out chan<- piece, free <-chan []byte) {
+	defer close(out)
+	t, i := p.r.table, want.frame
+	at, end := t.rawAt[i], t.rawAt[i+1]
+	s, err := p.r.openSolid(i, p.sums)
+	if err != nil {
+		p.send(out, piece{at: at, size: end - at, err: err})
+		return
+	}
+	defer s.decoder.Close()
+	for at < end && at < want.to {
+		var b []byte
+		select {
+		case b = <-free:
+		case <-p.quit:
+			return
+		}
+		b = b[:min(int64(cap(b)), end-at)]
+		n, err := io.ReadFull(s.decoder, b)
+		if n > 0 && !p.send(out, piece{at: at, size: int64(n), b: b[:n]}) {
+			return
+		}
+		at += int64(n)
+		if err != nil {
+			p.send(out, piece{at: at, size: end - at, err: s.src.damage(err, "a frame cannot be decompressed")})
+			return
+		}
+	}
+	if at < end {
+		return
+	}
+	if changed, err := s.finish(); err != nil || changed {
+		p.send(out, piece{at: t.rawAt[i], size: end - t.rawAt[i], changed: changed, err: err})
+	}
+}
+
+func (p *pieces) send(out chan<- piece, next piece) bool {
+	select {
+	case out <- next:
+		return true
+	case <-p.quit:
+		return false
+	}
+}
+
+// solidStream is a frame being decoded as a stream.
+type solidStream struct {
+	src     *trackedReader
+	sum     *sumReader
+	want    *uint32 // nil: not to be compared
+	decoder interface {
+		io.Reader
+		Close()
+	}
+}
+
+// sumReader computes the CRC-32C of what passes.
+type sumReader struct {
+	r   io.Reader
+	crc uint32
+}
+
+func (s *sumReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.crc = crc32.Update(s.crc, castagnoli(), p[:n])
+	return n, err
+}
+
+// openSolid starts to decode a frame as a stream.
+func (r *Reader) openSolid(i int, sums []uint32) (*solidStream, error) {
+	f, at := r.table.frames[i], r.table.at[i]
+	start := make([]byte, min(int64(f.packed), maxHeader))
+	if err := readAt(r.src, start, at); err != nil {
+		return nil, err
+	}
+	if err := checkHeader(start, f); err != nil {
+		return nil, err
+	}
+	s := &solidStream{}
+	if sums != nil {
+		s.want = &sums[i]
+	}
+	s.sum = &sumReader{r: io.NewSectionReader(r.src, at, int64(f.packed))}
+	s.src = &trackedReader{r: s.sum}
+	d, err := newStreamDecoder(bufio.NewReaderSize(s.src, solidBuffer))
+	if err != nil {
+		return nil, err
+	}
+	s.decoder = d
+	return s, nil
+}
+
+// Sizes of reads, in bytes: the longest header of a frame with that of its
+// first block, and what is read at once of a frame decoded as a stream.
+const (
+	maxHeader   = 18
+	solidBuffer = 512 << 10
+)
+
+// finish reads on to the end of the frame, where its checksum is compared.
+func (s *solidStream) finish() (changed bool, err error) {
+	n, err := io.CopyN(io.Discard, s.decoder, 1)
+	if n > 0 {
+		return false, damage("a frame has more content than the seek table says")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, s.src.damage(err, "a frame cannot be decompressed")
+	}
+	return s.want != nil && s.sum.crc != *s.want, nil
+}

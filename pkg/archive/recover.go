@@ -1,0 +1,111 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Recover opens an archive as Open does, but makes do without the seek table
+// where that is damaged or cut off: it goes from frame to frame instead. What
+// it returns can be read as far as the frames go; Verify reports what was wrong
+// first, and then every member that is not whole. The error is that of Open
+// where not even the index can be read.
+func Recover(r io.ReaderAt, size int64) (*Reader, error) {
+	whole, err := Open(r, size)
+	var d *DamageError
+	if err == nil || !errors.As(err, &d) {
+		return whole, err
+	}
+	t, werr := walkFrames(r, size)
+	if werr != nil || len(t.frames) == 0 {
+		return nil, errors.Join(err, werr)
+	}
+	a, nerr := newReader(r, t)
+	if nerr != nil {
+		return nil, err
+	}
+	a.damage = d
+	return a, nil
+}
+
+// walkFrames makes a table from the frames themselves. It ends without an
+// error where something else than a frame of this format stands. A frame's
+// header gives its content's size, those of its blocks lead to its end (RFC
+// 8878, sections 3.1.1.1 and 3.1.1.2).
+func walkFrames(r io.ReaderAt, size int64) (*table, error) {
+	var frames []frame
+	for at := int64(0); at < size && len(frames) < maxFrames-1; {
+		f, ok, err := walkFrame(r, at, size)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the archive: %w", err)
+		}
+		if !ok {
+			break
+		}
+		frames = append(frames, f)
+		at += int64(f.packed)
+	}
+	t := newTable(frames)
+	t.size = size
+	return t, nil
+}
+
+// walkFrame measures the frame at offset at; ok is false where there is none
+// that is whole.
+func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
+	const blockHeader, maxBlock = 3, 128 << 10
+	head := make([]byte, min(maxHeader, size-at))
+	if err := rawReadAt(r, head, at); err != nil {
+		return f, false, err
+	}
+	var h zstd.Header
+	if err := h.Decode(head); err != nil || !h.HasFCS || h.FrameContentSize == 0 || h.FrameContentSize > maxFrame {
+		return f, false, nil
+	}
+	f.raw = uint32(h.FrameContentSize)
+	if checkHeader(head, f) != nil {
+		return f, false, nil
+	}
+	block := make([]byte, blockHeader)
+	for end := at + int64(h.HeaderSize); ; {
+		if end+blockHeader > size {
+			return f, false, nil
+		}
+		if err := rawReadAt(r, block, end); err != nil {
+			return f, false, err
+		}
+		b := int64(block[0]) | int64(block[1])<<8 | int64(block[2])<<16
+		length := b >> 3
+		switch kind := b >> 1 & 3; {
+		case kind == 3, length > maxBlock:
+			return f, false, nil
+		case kind == 1:
+			length = 1
+		}
+		end += blockHeader + length
+		if b&1 == 0 {
+			continue
+		}
+		end += int64(len(head[:4])) // the checksum
+		if end > size || end-at > packedBound(int64(f.raw)) {
+			return f, false, nil
+		}
+		f.packed = uint32(end - at) //nolint:gosec // bounded by packedBound
+		return f, true, nil
+	}
+}
+
+// rawReadAt fills b, which lies within the file.
+func rawReadAt(r io.ReaderAt, b []byte, at int64) error {
+	n, err := r.ReadAt(b, at)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

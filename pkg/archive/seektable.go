@@ -1,0 +1,175 @@
+package archive
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"sort"
+)
+
+// The seek table (zstd's contrib/seekable_format): one entry of 12 bytes a
+// frame, then a footer of 9 bytes, in a skippable frame at the end of the file.
+const (
+	seekMagic      = 0x8F92EAB1
+	seekFooter     = 9
+	seekEntry      = 12
+	seekChecksums  = 0x80 // the descriptor: checksums are there, all else zero
+	emptyXXH64     = 0x51D8E999
+	maxFrames      = 1 << 20
+	checksMagic    = "KCCHECKS"
+	checksOverhead = skippableHeader + len(checksMagic) + 4 + 4 + 4
+)
+
+// table is what stands where: frames and, in entry i and i+1 of the offsets,
+// where frame i starts and ends in the file and in the tar stream.
+type table struct {
+	frames    []frame
+	at, rawAt []int64
+	checks    int64 // where the checksums' frame starts: the end of the frames
+	seek      int64 // where the seek table's frame starts
+	size      int64 // of the file
+}
+
+// newTable lays frames out one behind the other.
+func newTable(frames []frame) *table {
+	t := &table{frames: frames, at: make([]int64, len(frames)+1), rawAt: make([]int64, len(frames)+1)}
+	for i, f := range frames {
+		t.at[i+1] = t.at[i] + int64(f.packed)
+		t.rawAt[i+1] = t.rawAt[i] + int64(f.raw)
+	}
+	t.checks = t.at[len(frames)]
+	t.seek = t.checks + int64(checksOverhead+4*len(frames))
+	t.size = t.seek + int64(skippableHeader+seekEntry*(len(frames)+1)+seekFooter)
+	return t
+}
+
+// find is the number of the frame that holds the byte at offset of the tar
+// stream, or the number of frames when it lies behind them.
+func (t *table) find(offset int64) int {
+	return sort.Search(len(t.frames), func(i int) bool { return t.rawAt[i+1] > offset })
+}
+
+// total is the length of the tar stream.
+func (t *table) total() int64 { return t.rawAt[len(t.frames)] }
+
+// trailer is what follows the frames: the checksums, then the seek table,
+// which lists the frame of the checksums as one without content.
+func (t *table) trailer() []byte {
+	seek := t.seekTable()
+	payload := []byte(checksMagic)
+	payload = binary.LittleEndian.AppendUint32(payload, uint32(len(t.frames))) //nolint:gosec // at most maxFrames
+	for _, f := range t.frames {
+		payload = binary.LittleEndian.AppendUint32(payload, f.crc)
+	}
+	payload = binary.LittleEndian.AppendUint32(payload, crc32.Checksum(seek, castagnoli()))
+	payload = binary.LittleEndian.AppendUint32(payload, crc32.Checksum(payload, castagnoli()))
+	return append(skippable(checksNumber, payload), seek...)
+}
+
+func (t *table) seekTable() []byte {
+	checks := frame{packed: uint32(t.seek - t.checks), sum: emptyXXH64} //nolint:gosec // 4 bytes a frame
+	payload := make([]byte, 0, t.size-t.seek)
+	for _, f := range append(t.frames[:len(t.frames):len(t.frames)], checks) {
+		payload = binary.LittleEndian.AppendUint32(payload, f.packed)
+		payload = binary.LittleEndian.AppendUint32(payload, f.raw)
+		payload = binary.LittleEndian.AppendUint32(payload, f.sum)
+	}
+	payload = binary.LittleEndian.AppendUint32(payload, uint32(len(t.frames)+1)) //nolint:gosec // at most maxFrames
+	payload = append(payload, seekChecksums)
+	payload = binary.LittleEndian.AppendUint32(payload, seekMagic)
+	return skippable(seekNumber, payload)
+}
+
+// readTable reads the seek table at the end of a file of size bytes. What it
+// returns fills the file exactly; the crc of frames does not stand in it.
+func readTable(r io.ReaderAt, size int64) (*table, error) {
+	var footer [seekFooter]byte
+	if size < skippableHeader+seekFooter {
+		return nil, damage("it has only %d bytes", size)
+	}
+	if err := readAt(r, footer[:], size-seekFooter); err != nil {
+		return nil, err
+	}
+	n := int64(binary.LittleEndian.Uint32(footer[:]))
+	length := skippableHeader + n*seekEntry + seekFooter
+	switch {
+	case binary.LittleEndian.Uint32(footer[5:]) != seekMagic:
+		return nil, damage("there is no seek table at its end: it is cut short, or no archive of kubecrate")
+	case footer[4] != seekChecksums, n < 2, n > maxFrames, length > size:
+		return nil, damage("the seek table at its end is not one of this format")
+	}
+	b := make([]byte, length)
+	if err := readAt(r, b, size-length); err != nil {
+		return nil, err
+	}
+	if !isSkippable(b, seekNumber) {
+		return nil, damage("the seek table at its end does not start where its length says")
+	}
+	return decodeTable(b[skippableHeader:len(b)-seekFooter], size)
+}
+
+// decodeTable reads the entries of a seek table.
+func decodeTable(b []byte, size int64) (*table, error) {
+	frames := make([]frame, len(b)/seekEntry)
+	for i := range frames {
+		e := b[i*seekEntry:]
+		f := frame{packed: binary.LittleEndian.Uint32(e), raw: binary.LittleEndian.Uint32(e[4:]), sum: binary.LittleEndian.Uint32(e[8:])}
+		last := i == len(frames)-1
+		switch {
+		case last && (f.raw != 0 || f.sum != emptyXXH64):
+			return nil, damage("the seek table does not end with the checksums")
+		case !last && (f.raw == 0 || f.raw > maxFrame || f.packed < minFrame || int64(f.packed) > packedBound(int64(f.raw))):
+			return nil, damage("the seek table has a frame of %d bytes for %d", f.packed, f.raw)
+		}
+		frames[i] = f
+	}
+	checks := frames[len(frames)-1].packed
+	t := newTable(frames[:len(frames)-1])
+	if t.size != size || int64(checks) != t.seek-t.checks {
+		return nil, damage("the seek table describes a file of %d bytes, this one has %d", t.size, size)
+	}
+	return t, nil
+}
+
+// minFrame is the least that a frame of this format takes: magic, descriptor,
+// a content size of a byte, a block header, a block of a byte, the checksum.
+const minFrame = 4 + 1 + 1 + 3 + 1 + 4
+
+// readChecks reads the checksums of the compressed frames, and compares that of
+// the seek table.
+func (t *table) readChecks(r io.ReaderAt) ([]uint32, error) {
+	b := make([]byte, t.size-t.checks)
+	if err := readAt(r, b, t.checks); err != nil {
+		return nil, err
+	}
+	checks, seek := b[:t.seek-t.checks], b[t.seek-t.checks:]
+	body := checks[skippableHeader:]
+	end := len(body) - 4
+	switch {
+	case !isSkippable(checks, checksNumber), string(body[:len(checksMagic)]) != checksMagic,
+		crc32.Checksum(body[:end], castagnoli()) != binary.LittleEndian.Uint32(body[end:]),
+		int(binary.LittleEndian.Uint32(body[len(checksMagic):])) != len(t.frames):
+		return nil, damage("the table of checksums behind the frames has changed")
+	case crc32.Checksum(seek, castagnoli()) != binary.LittleEndian.Uint32(body[end-4:]):
+		return nil, damage("the seek table has changed")
+	}
+	sums := make([]uint32, len(t.frames))
+	for i := range sums {
+		sums[i] = binary.LittleEndian.Uint32(body[len(checksMagic)+4+4*i:])
+	}
+	return sums, nil
+}
+
+// readAt fills b from offset; an end before that is damage.
+func readAt(r io.ReaderAt, b []byte, offset int64) error {
+	n, err := r.ReadAt(b, offset)
+	if n == len(b) {
+		return nil
+	}
+	if errors.Is(err, io.EOF) || err == nil {
+		return damage("it ends at byte %d, within what should be there", offset+int64(n))
+	}
+	return fmt.Errorf("cannot read the archive at byte %d: %w", offset, err)
+}

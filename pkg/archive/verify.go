@@ -1,0 +1,235 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"runtime"
+
+	"kubecrate/pkg/progress"
+)
+
+// Verify reads every byte of the members that filter chooses, headers and
+// padding included, and compares it with the index; nil reads the whole
+// archive, to its last byte. Nil comes back when all is as it was written. Else
+// the error is a *DamageError or a join of several, one for each member that
+// cannot be trusted, in the order of the archive; see Damages.
+func (r *Reader) Verify(ctx context.Context, filter func(Member) bool, report progress.Func) error {
+	v := &verifier{r: r, reasons: make([]string, len(r.index.Members)+2), sum: sha256.New()}
+	var errs []error
+	var sums []uint32
+	if r.damage != nil {
+		errs = append(errs, r.damage)
+	} else {
+		var err error
+		if sums, err = r.table.readChecks(r.src); err != nil && filter == nil {
+			errs = append(errs, asDamage(err))
+		}
+	}
+	list := v.choose(filter)
+	if err := v.run(ctx, list, sums, report); err != nil {
+		return fmt.Errorf("cannot verify archive: %w", err)
+	}
+	errs = append(errs, v.damages()...)
+	if len(errs) == 1 {
+		return hinted(errs[0])
+	}
+	return hinted(errors.Join(errs...))
+}
+
+// Damages lists every *DamageError in an error of Verify, in order.
+func Damages(err error) []*DamageError {
+	var list []*DamageError
+	var walk func(error)
+	walk = func(err error) {
+		switch e := err.(type) { //nolint:errorlint // walks the tree itself
+		case nil:
+		case *DamageError:
+			list = append(list, e)
+		case interface{ Unwrap() []error }:
+			for _, err := range e.Unwrap() {
+				walk(err)
+			}
+		default:
+			walk(errors.Unwrap(err))
+		}
+	}
+	walk(err)
+	return list
+}
+
+// asDamage makes damage of any error: what cannot be read is damaged too.
+func asDamage(err error) error {
+	var d *DamageError
+	if errors.As(err, &d) {
+		return d
+	}
+	return &DamageError{Reason: err.Error()}
+}
+
+// segment is a stretch of the tar stream of which one thing is known: its bytes,
+// or that it is the content of a member. member counts from 0 for index.json;
+// the last number is the end of the tar stream.
+type segment struct {
+	from, to int64
+	member   int
+	want     []byte // nil for content
+}
+
+// verifier compares a tar stream with segments.
+type verifier struct {
+	r        *Reader
+	segments []segment
+	reasons  []string // what is wrong with each member
+	sum      hash.Hash
+	next     int // the first segment that is not over
+}
+
+// choose makes the segments and lists the frames that they lie in.
+func (v *verifier) choose(filter func(Member) bool) []need {
+	if filter == nil {
+		v.add(0, header(indexArtifact(int64(len(v.r.text)))), 0)
+		v.add(blockSize, v.r.text, 0)
+	}
+	for i, m := range v.r.index.Members {
+		if filter != nil && !filter(m) {
+			continue
+		}
+		head := header(m.Artifact)
+		v.add(m.Offset-int64(len(head)), head, i+1)
+		v.segments = append(v.segments, segment{from: m.Offset, to: m.Offset + m.Size, member: i + 1})
+		v.add(m.Offset+m.Size, make([]byte, roundUp(m.Size)-m.Size), i+1)
+	}
+	if filter == nil {
+		end := contentEnd(v.r.index, int64(len(v.r.text)))
+		v.add(end, make([]byte, 2*blockSize), len(v.r.index.Members)+1)
+	}
+	var list []need
+	for _, s := range v.segments {
+		list = v.r.need(list, s.from, s.to)
+	}
+	return list
+}
+
+func (v *verifier) add(at int64, want []byte, member int) {
+	if len(want) > 0 {
+		v.segments = append(v.segments, segment{from: at, to: at + int64(len(want)), member: member, want: want})
+	}
+}
+
+// run reads the frames of list and compares.
+func (v *verifier) run(ctx context.Context, list []need, sums []uint32, report progress.Func) error {
+	const verify = "verify"
+	task := v.r.index.Name
+	var total int64
+	for _, n := range list {
+		total += int64(v.r.table.frames[n.frame].raw)
+	}
+	report.Report(progress.Event{Kind: progress.Start, Stage: verify, Task: task, Total: total})
+	p := v.r.pieces(list, max(readAhead, runtime.GOMAXPROCS(0)), sums)
+	defer p.stop()
+	for {
+		if ctx.Err() != nil {
+			report.Report(progress.Event{Kind: progress.Failed, Stage: verify, Task: task, Text: context.Cause(ctx).Error()})
+			return context.Cause(ctx)
+		}
+		next, ok := p.next()
+		if !ok {
+			break
+		}
+		v.piece(next)
+		if next.b != nil {
+			report.Report(progress.Event{Kind: progress.Advance, Stage: verify, Task: task, Bytes: next.size, Total: total})
+		}
+	}
+	for ; v.next < len(v.segments); v.next++ {
+		v.blame(v.segments[v.next], "the archive ends before it")
+	}
+	report.Report(progress.Event{Kind: progress.Done, Stage: verify, Task: task, Bytes: total})
+	return nil
+}
+
+// piece compares a piece with the segments that it touches.
+func (v *verifier) piece(p piece) {
+	end := p.at + p.size
+	switch {
+	case p.err != nil:
+		v.blameAll(p, asDamage(p.err).(*DamageError).Reason) //nolint:errorlint,forcetypeassert // made one line above
+	case p.changed && p.b == nil:
+		v.blameAll(p, errChanged.Error())
+	}
+	for v.next < len(v.segments) && v.segments[v.next].from < end {
+		s := v.segments[v.next]
+		if p.b != nil {
+			v.compare(s, p.b[max(0, s.from-p.at):min(p.size, s.to-p.at)], max(s.from, p.at))
+		}
+		if s.to > end {
+			break
+		}
+		v.finish(s)
+		v.next++
+	}
+	if p.changed && p.b != nil {
+		v.blameAll(p, errChanged.Error())
+	}
+}
+
+// compare looks at b, which starts at offset at within s.
+func (v *verifier) compare(s segment, b []byte, at int64) {
+	if s.want == nil {
+		v.sum.Write(b)
+		return
+	}
+	if bytes.Equal(b, s.want[at-s.from:at-s.from+int64(len(b))]) {
+		return
+	}
+	v.blame(s, "its tar header, or the padding behind it, is not as the index says")
+}
+
+// finish compares the hash of a member whose content is over.
+func (v *verifier) finish(s segment) {
+	if s.want != nil {
+		return
+	}
+	if want := v.r.index.Members[s.member-1].SHA256; hex.EncodeToString(v.sum.Sum(nil)) != want {
+		v.blame(s, "its content does not have the SHA-256 that the index gives")
+	}
+	v.sum.Reset()
+}
+
+// blame notes what is wrong with the member of s, unless something is noted.
+func (v *verifier) blame(s segment, reason string) {
+	if v.reasons[s.member] == "" {
+		v.reasons[s.member] = reason
+	}
+}
+
+// blameAll blames every member that the piece touches.
+func (v *verifier) blameAll(p piece, reason string) {
+	for _, s := range v.segments {
+		if s.from < p.at+p.size && s.to > p.at {
+			v.blame(s, reason)
+		}
+	}
+}
+
+// damages lists what was found, in the order of the archive.
+func (v *verifier) damages() []error {
+	var errs []error
+	for i, reason := range v.reasons {
+		switch {
+		case reason == "":
+		case i == 0:
+			errs = append(errs, &DamageError{Path: IndexName, Reason: reason})
+		case i <= len(v.r.index.Members):
+			errs = append(errs, &DamageError{Path: v.r.index.Members[i-1].Path, Reason: reason})
+		default:
+			errs = append(errs, &DamageError{Reason: "the end of the tar stream: " + reason})
+		}
+	}
+	return errs
+}

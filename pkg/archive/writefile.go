@@ -1,0 +1,197 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kubecrate/pkg/hint"
+)
+
+// Written says what WriteFile wrote. Size, in bytes, and SHA256 are those of
+// the archive as one file; Files are that file or its volumes; Sidecar is the
+// path of the .sha256.
+type Written struct {
+	Index   *Index
+	Size    int64
+	SHA256  string
+	Files   []WrittenFile
+	Sidecar string
+}
+
+// WrittenFile is one file; Size is in bytes, SHA256 in hex.
+type WrittenFile struct {
+	Path   string
+	Size   int64
+	SHA256 string
+}
+
+// SidecarSuffix is what the path of an archive's sidecar ends in.
+const SidecarSuffix = ".sha256"
+
+// WriteFile writes an archive to path and its sidecar to path.sha256. An
+// archive of more than o.VolumeSize bytes is written as volumes path.001,
+// path.002 and so on, each full but the last; without a VolumeSize the limit of
+// the file system counts, see FileLimit. Files appear under their names only
+// when all of them are complete and on the disk; after an error nothing new is
+// there. Archives and volumes of the same name from before are replaced.
+func WriteFile(ctx context.Context, path string, o CreateOptions, entries []Entry) (*Written, error) {
+	dir := filepath.Dir(path)
+	most, limited := FileLimit(dir)
+	limit, err := volumeLimit(o.VolumeSize, most, limited)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	if err := requireSpace(path, entries); err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	w := &volumeWriter{path: path, limit: limit}
+	written, err := write(ctx, w, o, entries)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", path, explain(errors.Join(err, w.abort()), dir))
+	}
+	return written, nil
+}
+
+// volumeLimit is the number of bytes of a volume, where files have at most most
+// bytes if they are limited.
+func volumeLimit(wanted, most int64, limited bool) (int64, error) {
+	const whole = 1 << 20
+	if wanted < 0 {
+		return 0, fmt.Errorf("volumes of %d bytes cannot be", wanted)
+	}
+	switch {
+	case !limited:
+		return wanted, nil
+	case wanted > most:
+		return 0, hint.With(fmt.Errorf("volumes of %d bytes do not fit on FAT, which holds files of up to %d", wanted, most), "--volume-size 3900M fits")
+	case wanted == 0:
+		return most / whole * whole, nil
+	}
+	return wanted, nil
+}
+
+// requireSpace compares the frames that are packed already with what is free.
+func requireSpace(path string, entries []Entry) error {
+	free := freeBytes(filepath.Dir(path))
+	if free < 0 {
+		return nil
+	}
+	var need int64
+	for _, e := range entries {
+		if e.Packed == nil || e.Size < ownFrames {
+			continue
+		}
+		f, err := e.Packed()
+		if err != nil {
+			continue // Create will say, or do without
+		}
+		p, err := readPacked(f)
+		if err == nil {
+			need += p.Compressed
+		}
+		_ = f.Close() // only reads went through it
+	}
+	if need <= free {
+		return nil
+	}
+	return explain(fmt.Errorf("over %d bytes are needed and %d are free: %w", need, free, unix.ENOSPC), filepath.Dir(path))
+}
+
+// write makes the archive and gives it its name.
+func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entry) (*Written, error) {
+	all := newHashWriter(w)
+	index, err := Create(ctx, all, o, entries)
+	sum := all.close()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.sync(); err != nil {
+		return nil, err
+	}
+	done := &Written{Index: index, Size: all.n, SHA256: sum, Sidecar: w.path + SidecarSuffix}
+	sizes, sums := make([]int64, len(w.volumes)), make([]string, len(w.volumes))
+	for i, v := range w.volumes {
+		sizes[i], sums[i] = v.n, v.sum
+	}
+	if len(w.volumes) == 1 {
+		sums[0] = sum
+	}
+	// The old sidecar goes first: a crash between two renames must not leave
+	// one that speaks of other files.
+	if err := os.Remove(done.Sidecar); err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	names, err := w.publish()
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range names {
+		done.Files = append(done.Files, WrittenFile{Path: name, Size: sizes[i], SHA256: sums[i]})
+	}
+	if err := writeSidecar(done.Sidecar, filepath.Base(w.path), done); err != nil {
+		return nil, err
+	}
+	return done, syncDir(filepath.Dir(w.path))
+}
+
+// writeSidecar writes what sha256sum -c reads.
+func writeSidecar(path, name string, w *Written) error {
+	v, err := createVolume(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part"))
+	if err != nil {
+		return err
+	}
+	s := &volumeWriter{path: path, volumes: []*volume{v}}
+	if _, err = v.write([]byte(sidecarText(name, w))); err == nil {
+		err = s.sync()
+	}
+	if err == nil {
+		err = os.Rename(v.temp, path)
+	}
+	if err != nil {
+		return errors.Join(err, s.abort())
+	}
+	return v.file.Close()
+}
+
+// syncDir brings the names in dir to the disk. Not every file system can do
+// that, and those that cannot say so with EINVAL.
+func syncDir(dir string) (err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	return nil
+}
+
+// explain adds what a user can do about a disk that does not take the archive.
+func explain(err error, dir string) error {
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return hint.With(err, "df -h %s shows the disk; remove old archives there, or write elsewhere with -o DIR", shellWord(dir))
+	case errors.Is(err, unix.EROFS):
+		return hint.With(err, "%s is mounted read-only: look for its write-protect switch, or mount -o remount,rw it, or write elsewhere with -o DIR", dir)
+	case errors.Is(err, unix.EFBIG):
+		return hint.With(err, "the disk of %s cannot hold such a large file: --volume-size 3900M splits it", dir)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return hint.With(err, "ls -ld %s shows whose it is; write elsewhere with -o DIR", shellWord(dir))
+	}
+	return err
+}
+
+// shellWord quotes s where a shell would split it.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " \t\n'\"\\$`&;|<>()*?[]#~=%!{}") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
