@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/bundle"
+	"kubecrate/pkg/cli"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/progress"
+)
+
+func (a *app) buildCmd() *cobra.Command {
+	var v overrides
+	var o bundle.BuildOptions
+	var level, volume string
+	var update bool
+	c := &cobra.Command{
+		Use:   "build [MANIFEST]",
+		Short: "Write the archive",
+		Long: `Write NAME-ARCH.tar.zst, its .sha256 and the installer into a directory.
+Without a lock beside the manifest, one is made and written first; with one,
+exactly what it pins is fetched. What was fetched before comes from the cache.`,
+		Example: `  bundle build
+  bundle build my.yaml -o /mnt/usb --level better
+  bundle build --mirror k8s.gcr.io=registry.example/google_containers
+  bundle build -o /mnt/usb --volume-size 3900M`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if o.Level, err = archive.ParseLevel(level); err != nil {
+				return &cli.UsageError{Err: err}
+			}
+			if o.VolumeSize, err = parseSize(volume); err != nil {
+				return &cli.UsageError{Err: err}
+			}
+			m, err := v.load(args)
+			if err != nil {
+				return err
+			}
+			res, err := a.build(cmd.Context(), m, lockPath(args), update, o)
+			if err != nil {
+				return err
+			}
+			return a.out.Print(res, res.WriteText)
+		},
+	}
+	v.flags(c)
+	a.netFlags(c)
+	f := c.Flags()
+	f.StringVarP(&o.Dir, "out", "o", ".", "directory to write to, such as the stick")
+	f.StringVar(&level, "level", archive.Default.String(), "how hard to compress: fast, default, better or best")
+	f.StringVar(&volume, "volume-size", "", "split the archive into volumes of this size, such as 3900M")
+	f.StringVar(&o.Installer, "installer", "", "installer to put beside the archive (default install-linux-ARCH or install beside this program)")
+	f.BoolVar(&update, "update", false, "make the lock anew even when there is one")
+	return c
+}
+
+// build locks where that is wanted or needed, then builds.
+func (a *app) build(ctx context.Context, m *manifest.Manifest, lockFile string, update bool, o bundle.BuildOptions) (res *bundle.Result, err error) {
+	installer, err := bundle.FindInstaller(o.Installer, m.Platform.Arch)
+	if err != nil {
+		return nil, err
+	}
+	o.Installer = installer
+	err = a.show(func(report progress.Func) error {
+		s, err := a.sources(m, report)
+		if err != nil {
+			return err
+		}
+		l, err := lockFor(ctx, m, s, lockFile, update, report)
+		if err != nil {
+			return err
+		}
+		res, err = bundle.Build(ctx, m, l, s, o)
+		return err
+	})
+	return res, err
+}
+
+func (a *app) sources(m *manifest.Manifest, report progress.Func) (*bundle.Sources, error) {
+	o := a.net
+	o.Report = report
+	return bundle.OpenSources(m, o)
+}
+
+// lockFor reads the lock, or makes and writes it.
+func lockFor(ctx context.Context, m *manifest.Manifest, s *bundle.Sources, file string, update bool, report progress.Func) (*manifest.Lock, error) {
+	l, err := manifest.ReadLock(file)
+	switch {
+	case err == nil && !update:
+		if reason := l.Stale(m); reason != "" {
+			return nil, hint.With(fmt.Errorf("cannot build from %s: %s", file, reason), "bundle build --update, or bundle lock, makes it anew")
+		}
+		report.Report(progress.Event{Kind: progress.Note, Stage: "lock", Text: "building exactly what " + file + " pins"})
+		return l, nil
+	case err != nil && !os.IsNotExist(err) && !update:
+		return nil, err
+	}
+	if l, err = bundle.Lock(ctx, m, s); err != nil {
+		return nil, err
+	}
+	if err := manifest.WriteLock(file, l); err != nil {
+		return nil, err
+	}
+	report.Report(progress.Event{Kind: progress.Note, Stage: "lock", Text: "wrote " + file})
+	return l, nil
+}
+
+func (a *app) lockCmd() *cobra.Command {
+	var v overrides
+	var check bool
+	c := &cobra.Command{
+		Use:   "lock [MANIFEST]",
+		Short: "Pin what a manifest means: every RPM, image and file by digest",
+		Example: `  bundle lock my.yaml          # writes my.lock
+  bundle lock my.yaml --check  # fails when my.lock no longer says what would be locked now`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := v.load(args)
+			if err != nil {
+				return err
+			}
+			file := lockPath(args)
+			var l *manifest.Lock
+			err = a.show(func(report progress.Func) error {
+				s, err := a.sources(m, report)
+				if err != nil {
+					return err
+				}
+				if l, err = bundle.Lock(cmd.Context(), m, s); err != nil || check {
+					return err
+				}
+				return manifest.WriteLock(file, l)
+			})
+			if err != nil {
+				return err
+			}
+			if check {
+				return a.checkLock(file, l)
+			}
+			return a.out.Print(map[string]any{"lock": file, "packages": len(l.Packages), "images": len(l.Images), "files": len(l.Files)},
+				func(w io.Writer) error {
+					_, err := fmt.Fprintf(w, "wrote %s: %d packages, %d images, %d files\n", file, len(l.Packages), len(l.Images), len(l.Files))
+					return err
+				})
+		},
+	}
+	v.flags(c)
+	a.netFlags(c)
+	c.Flags().BoolVar(&check, "check", false, "write nothing; fail when the lock is stale")
+	return c
+}

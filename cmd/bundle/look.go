@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/report"
+	"kubecrate/pkg/report/html"
+	"kubecrate/pkg/verify"
+)
+
+// checkLock compares what is locked on disk with what would be locked now.
+func (a *app) checkLock(file string, now *manifest.Lock) error {
+	old, err := manifest.ReadLock(file)
+	if err != nil {
+		return err
+	}
+	changes := report.Diff(old, now)
+	if len(changes) == 0 && old.Manifest == now.Manifest {
+		return a.out.Print(map[string]any{"lock": file, "current": true}, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "%s is current\n", file)
+			return err
+		})
+	}
+	if err := a.out.Print(changes, func(w io.Writer) error { return report.WriteDiff(w, changes) }); err != nil {
+		return err
+	}
+	return hint.With(fmt.Errorf("%s is stale", file), "bundle lock writes it anew")
+}
+
+func (a *app) verifyCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify ARCHIVE",
+		Short: "Read every byte of an archive and name what is damaged",
+		Example: `  bundle verify /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst
+  bundle verify /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst.001`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var v *verify.Verified
+			err := a.show(func(report progress.Func) (err error) {
+				v, err = verify.Archive(cmd.Context(), args[0], report)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return a.out.Print(v, v.WriteText)
+		},
+	}
+}
+
+func (a *app) inspectCmd() *cobra.Command {
+	var page string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "inspect ARCHIVE",
+		Short: "Say what an archive holds, and where it came from",
+		Example: `  bundle inspect kubernetes-1.17.4-el7-amd64.tar.zst
+  bundle inspect kubernetes-1.17.4-el7-amd64.tar.zst --html report.html`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) (err error) {
+			r, closer, err := archive.OpenPath(args[0])
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, closer.Close()) }()
+			contents, err := report.Inspect(r)
+			if err != nil {
+				return err
+			}
+			if page != "" {
+				return writeHTML(contents, page)
+			}
+			if asJSON {
+				a.out.WantJSON()
+			}
+			return a.out.Print(contents, contents.WriteText)
+		},
+	}
+	c.Flags().StringVar(&page, "html", "", "write a report for a browser to this file")
+	c.Flags().BoolVar(&asJSON, "json", false, "the same as --output json")
+	return c
+}
+
+func writeHTML(contents *report.Contents, file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("cannot write the report: %w", err)
+	}
+	return errors.Join(html.Write(f, contents), f.Close())
+}
+
+func (a *app) diffCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "diff A B",
+		Short:   "Say what differs between two archives or locks",
+		Example: "  bundle diff old.tar.zst new.tar.zst\n  bundle diff old.lock new.lock",
+		Args:    cobra.ExactArgs(2), //nolint:mnd // two things are compared
+		RunE: func(_ *cobra.Command, args []string) error {
+			before, err := lockOf(args[0])
+			if err != nil {
+				return err
+			}
+			after, err := lockOf(args[1])
+			if err != nil {
+				return err
+			}
+			changes := report.Diff(before, after)
+			return a.out.Print(changes, func(w io.Writer) error { return report.WriteDiff(w, changes) })
+		},
+	}
+}
+
+func (a *app) whyCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "why ARCHIVE|LOCK NAME",
+		Short: "Say why a package, an image or a file is there",
+		Example: `  bundle why kubernetes-1.17.4-el7.lock socat
+  bundle why kubernetes-1.17.4-el7-amd64.tar.zst quay.io/coreos/flannel`,
+		Args: cobra.ExactArgs(2), //nolint:mnd // where to look and for what
+		RunE: func(_ *cobra.Command, args []string) error {
+			l, err := lockOf(args[0])
+			if err != nil {
+				return err
+			}
+			why, err := report.Explain(l, args[1])
+			if err != nil {
+				return err
+			}
+			return a.out.Print(why, why.WriteText)
+		},
+	}
+}
+
+// lockOf reads a lock, or the lock inside an archive.
+func lockOf(path string) (l *manifest.Lock, err error) {
+	if strings.HasSuffix(path, ".lock") {
+		return manifest.ReadLock(path)
+	}
+	r, closer, err := archive.OpenPath(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	return report.Lock(r)
+}

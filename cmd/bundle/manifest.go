@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"kubecrate/manifest"
+	"kubecrate/manifest/schema"
+	"kubecrate/pkg/cli"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/lines"
+)
+
+// overrides are the flags that change a manifest without editing it.
+type overrides struct{ o manifest.Overrides }
+
+func (v *overrides) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringArrayVar(&v.o.Mirrors, "mirror", nil, "pull images of a registry from a mirror: REGISTRY=HOST/PREFIX[,HOST/PREFIX]")
+	f.StringArrayVar(&v.o.Repos, "repo", nil, "take a yum repository from elsewhere: ID=URL[,URL]")
+	f.StringArrayVar(&v.o.Set, "set", nil, "change a field of the manifest: network=calico, platform.arch=arm64")
+}
+
+// load reads the manifest that args name, the default profile without any.
+func (v *overrides) load(args []string) (*manifest.Manifest, error) {
+	name := manifest.DefaultProfile
+	if len(args) > 0 {
+		name = args[0]
+	}
+	m, err := manifest.Load(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Override(v.o); err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	return m, nil
+}
+
+// lockPath is where the lock of args' manifest stands.
+func lockPath(args []string) string {
+	if len(args) > 0 {
+		return manifest.LockPath(args[0])
+	}
+	return manifest.LockPath(manifest.DefaultProfile)
+}
+
+func (a *app) initCmd() *cobra.Command {
+	var file, profile string
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Write a manifest to start from",
+		Example: `  bundle init                         # bundle.yaml, extending the default profile
+  bundle init -o my.yaml --profile kubernetes-1.17.4-el7`,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := manifest.Init(profile)
+			if err != nil {
+				return err
+			}
+			if file == "-" {
+				_, err := a.out.Stdout.Write(text)
+				return err
+			}
+			if err := writeNew(file, text); err != nil {
+				return err
+			}
+			return a.out.Print(map[string]string{"manifest": file}, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "wrote %s; edit it, then: bundle build %s\n", file, file)
+				return err
+			})
+		},
+	}
+	c.Flags().StringVarP(&file, "out", "o", "bundle.yaml", "file to write, - for standard output")
+	c.Flags().StringVar(&profile, "profile", manifest.DefaultProfile, "profile to extend, see bundle profiles")
+	return c
+}
+
+// writeNew writes a file that must not be there yet.
+func writeNew(file string, text []byte) (err error) {
+	const mode = 0o644
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		err = fmt.Errorf("cannot write the manifest: %w", err)
+		if errors.Is(err, fs.ErrExist) {
+			return hint.With(err, "choose another name: bundle init -o FILE")
+		}
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	_, err = f.Write(text)
+	return err
+}
+
+func (a *app) profilesCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "profiles [NAME]",
+		Short:   "List the embedded profiles, or print one",
+		Example: "  bundle profiles\n  bundle profiles kubernetes-1.17.4-el7",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				text, err := manifest.ProfileText(args[0])
+				if err != nil {
+					return err
+				}
+				_, err = a.out.Stdout.Write(text)
+				return err
+			}
+			list := manifest.Profiles()
+			return a.out.Print(list, func(w io.Writer) error {
+				t := lines.New(w)
+				for _, p := range list {
+					t.Line("%s\t%s", p.Name, p.Description)
+				}
+				return t.Flush()
+			})
+		},
+		ValidArgsFunction: completeProfiles,
+	}
+}
+
+func completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	for _, p := range manifest.Profiles() {
+		names = append(names, p.Name)
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}
+
+func (a *app) schemaCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "schema",
+		Short:   "Print the JSON schema of manifests, for editors",
+		Example: "  bundle schema > bundle.schema.json",
+		RunE: func(*cobra.Command, []string) error {
+			text, err := schema.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = a.out.Stdout.Write(text)
+			return err
+		},
+	}
+}

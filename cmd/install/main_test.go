@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"install": main})
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{Dir: "testdata"})
+}
+
+// TestLinksNoOutside holds the installer to what an isolated host may run:
+// nothing that fetches, and none of the builder's libraries.
+func TestLinksNoOutside(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", "kubecrate/cmd/install").Output()
+	if err != nil {
+		t.Fatalf("cannot list the installer's packages: %v", err)
+	}
+	forbidden := []string{
+		"net/http", "kubecrate/pkg/source", "kubecrate/pkg/store", "kubecrate/pkg/bundle", "kubecrate/pkg/depsolve",
+		"github.com/google/go-containerregistry/pkg/v1/remote", "github.com/invopop/jsonschema", "github.com/google/rpmpack",
+		"github.com/ProtonMail/go-crypto", "github.com/go-air/gini",
+	}
+	deps := strings.Fields(string(out))
+	if len(deps) == 0 {
+		t.Fatal("go list names no package")
+	}
+	for _, dep := range deps {
+		for _, f := range forbidden {
+			if dep == f || strings.HasPrefix(dep, f+"/") {
+				t.Errorf("the installer links %s", dep)
+			}
+		}
+	}
+}

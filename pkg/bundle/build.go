@@ -1,0 +1,103 @@
+package bundle
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/image"
+)
+
+// BuildOptions say what is written where.
+type BuildOptions struct {
+	Dir        string        // the target directory, made if missing
+	Level      archive.Level // how hard to compress
+	VolumeSize int64         // bytes a volume, 0 for one file
+	Installer  string        // path of the installer, see FindInstaller
+}
+
+// Build fetches exactly what l pins, checks it and writes the archive, its
+// sidecar and the installer into o.Dir. One lock, one installer and one level
+// give one archive, bit for bit. On an error nothing stays behind in o.Dir, and
+// what was fetched stays in the cache.
+func Build(ctx context.Context, m *manifest.Manifest, l *manifest.Lock, s *Sources, o BuildOptions) (*Result, error) {
+	started := time.Now()
+	const dirMode = 0o755
+	if err := os.MkdirAll(o.Dir, dirMode); err != nil {
+		return nil, fmt.Errorf("cannot make the target directory: %w", err)
+	}
+	b := &builder{
+		Sources: s, manifest: m, lock: l, level: o.Level,
+		packer: archive.NewPacker(archive.PackOptions{Level: o.Level}),
+	}
+	entries, err := b.gather(ctx, o.Installer)
+	if err != nil {
+		return nil, err
+	}
+	res, err := b.write(ctx, o, entries)
+	if err != nil {
+		return nil, err
+	}
+	res.Seconds = time.Since(started).Seconds()
+	return res, nil
+}
+
+// builder is one build on its way.
+type builder struct {
+	*Sources
+	manifest *manifest.Manifest
+	lock     *manifest.Lock
+	level    archive.Level
+	packer   *archive.Packer
+}
+
+// gather brings every member together, in the order of the archive: what
+// describes the bundle, the installer, the yum repository, the images, files.
+func (b *builder) gather(ctx context.Context, installer string) ([]archive.Entry, error) {
+	var rpms, images, files []archive.Entry
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { rpms, err = b.packages(gctx); return err })
+	g.Go(func() (err error) {
+		images, err = b.images(gctx, func(l image.Layer) (io.ReadCloser, error) { return b.openLayer(ctx, l) })
+		return err
+	})
+	g.Go(func() (err error) { files, err = b.files(gctx); return err })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	binary, err := fileEntry(installer, "bin/install-linux-"+b.lock.Platform.Arch, manifest.KindBinary)
+	if err != nil {
+		return nil, err
+	}
+	content := append([]archive.Entry{binary}, rpms...)
+	content = append(content, images...)
+	content = append(content, files...)
+	meta, err := b.describe(content)
+	if err != nil {
+		return nil, err
+	}
+	return append(meta, content...), nil
+}
+
+func (b *builder) write(ctx context.Context, o BuildOptions, entries []archive.Entry) (*Result, error) {
+	name := fmt.Sprintf("%s-%s.tar.zst", b.lock.Name, b.lock.Platform.Arch)
+	written, err := archive.WriteFile(ctx, filepath.Join(o.Dir, name), archive.CreateOptions{
+		Name: b.lock.Name, Platform: b.lock.Platform, Level: b.level, VolumeSize: o.VolumeSize,
+		Packer: b.packer, Groups: groupCache{b.store}, Report: b.report,
+	}, entries)
+	if err != nil {
+		return nil, err
+	}
+	installers, err := copyInstaller(o.Installer, o.Dir, b.lock.Platform.Arch)
+	if err != nil {
+		return nil, err
+	}
+	return b.result(written, installers), nil
+}

@@ -1,0 +1,141 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/store"
+)
+
+// content is what a member holds that is too large for memory.
+type content struct {
+	digest string // "sha256:HEX"
+	kind   manifest.Kind
+	// read fetches the content where it must, and hands it to use as it
+	// arrives, again from the start where that turned out wrong. It returns nil
+	// only when all of it was verified.
+	read func(ctx context.Context, use func(io.Reader) error) error
+}
+
+// member brings content into the cache in the form in which the archive takes
+// it: as compressed frames or, where the level compresses images together, as
+// it is. What the cache has is not made again. Path, roles and Open are the
+// caller's.
+func (b *builder) member(ctx context.Context, c content) (archive.Entry, error) {
+	e := archive.Entry{Artifact: manifest.Artifact{SHA256: hexOf(c.digest), Kind: c.kind}}
+	if b.level.Solid() && c.kind == manifest.KindImage {
+		var err error
+		e.Size, err = b.rawSize(ctx, c)
+		return e, err
+	}
+	packed, err := b.frames(ctx, c)
+	if err != nil {
+		return e, err
+	}
+	e.Size = packed.Size
+	e.Packed = func() (io.ReadSeekCloser, error) { return b.store.Entry(b.framesNS(), hexOf(c.digest)) }
+	return e, nil
+}
+
+// stored is member for a blob of the store.
+func (b *builder) stored(ctx context.Context, digest string, kind manifest.Kind) (archive.Entry, error) {
+	open := func() (io.ReadCloser, error) { return b.store.OpenVerified(digest) }
+	e, err := b.member(ctx, content{
+		digest: digest, kind: kind,
+		read: func(_ context.Context, use func(io.Reader) error) error {
+			r, err := open()
+			if err != nil {
+				return err
+			}
+			defer closeRead(r)
+			return use(r)
+		},
+	})
+	e.Open = open
+	return e, err
+}
+
+// framesNS is the part of the cache that holds frames of this level.
+func (b *builder) framesNS() string { return "frames-" + b.level.Encoding() }
+
+// frames finds the compressed frames of c, or makes them.
+func (b *builder) frames(ctx context.Context, c content) (archive.Packed, error) {
+	ns, key := b.framesNS(), hexOf(c.digest)
+	if f, err := b.store.Entry(ns, key); err == nil {
+		p, err := archive.ReadPacked(f)
+		closeRead(f)
+		if err == nil && p.SHA256 == key {
+			return p, nil
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return archive.Packed{}, err
+	}
+	var w *store.EntryWriter
+	defer func() { abort(w) }()
+	var p archive.Packed
+	err := c.read(ctx, func(r io.Reader) (err error) {
+		abort(w)
+		if w, err = b.store.CreateEntry(ns, key); err != nil {
+			return err
+		}
+		p, err = b.packer.Pack(ctx, w, r)
+		return err
+	})
+	if err != nil {
+		return p, err
+	}
+	if p.SHA256 != key {
+		return p, fmt.Errorf("cannot compress sha256:%s: its content is sha256:%s", key, p.SHA256)
+	}
+	return p, w.Commit()
+}
+
+// abort drops a half-written entry, if there is one.
+func abort(w *store.EntryWriter) {
+	if w != nil {
+		// The next opening of the cache removes what could not be removed now.
+		_ = w.Abort()
+	}
+}
+
+// rawSize is the size of c in bytes. Where it is not known yet, all of c is
+// read, and so fetched and verified.
+func (b *builder) rawSize(ctx context.Context, c content) (int64, error) {
+	const ns, most = "sizes", 32
+	key := hexOf(c.digest)
+	if f, err := b.store.Entry(ns, key); err == nil {
+		text, err := io.ReadAll(io.LimitReader(f, most))
+		closeRead(f)
+		if size, perr := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && perr == nil {
+			return size, nil
+		}
+	}
+	var size int64
+	err := c.read(ctx, func(r io.Reader) (err error) {
+		size, err = io.Copy(io.Discard, r)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	w, err := b.store.CreateEntry(ns, key)
+	if err != nil {
+		return 0, err
+	}
+	defer abort(w)
+	if _, err := fmt.Fprintln(w, size); err != nil {
+		return 0, err
+	}
+	return size, w.Commit()
+}
+
+// closeRead closes what was only read: everything that could go wrong went
+// wrong while reading.
+func closeRead(c io.Closer) { _ = c.Close() }

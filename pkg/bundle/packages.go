@@ -1,0 +1,162 @@
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/repodata"
+	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/source"
+	"kubecrate/pkg/source/rpmrepo"
+)
+
+// packages fetches and verifies every RPM of the lock and makes a yum
+// repository of them.
+func (b *builder) packages(ctx context.Context) ([]archive.Entry, error) {
+	if len(b.lock.Packages) == 0 {
+		return nil, nil
+	}
+	trust, err := b.trust(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]archive.Entry, len(b.lock.Packages))
+	pkgs := make([]repodata.Package, len(b.lock.Packages))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(b.jobs)
+	for i, p := range b.lock.Packages {
+		g.Go(func() (err error) {
+			entries[i], pkgs[i], err = b.onePackage(gctx, p, trust[p.Repo])
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	metadata, err := repositoryEntries(pkgs)
+	if err != nil {
+		return nil, err
+	}
+	return append(metadata, entries...), nil
+}
+
+// repoTrust is where a repository's packages come from, and whose signature
+// they must carry: keys nil asks for none.
+type repoTrust struct {
+	repo manifest.Repo
+	keys *rpm.Keyring
+}
+
+// trust opens the pinned keys of every repository that the lock uses.
+func (b *builder) trust(ctx context.Context) (map[string]repoTrust, error) {
+	used := map[string]bool{}
+	for _, p := range b.lock.Packages {
+		used[p.Repo] = true
+	}
+	all := map[string]repoTrust{}
+	for _, repo := range b.manifest.Packages.Repos {
+		if !used[repo.ID] {
+			continue
+		}
+		t := repoTrust{repo: repo}
+		if repo.Checked() {
+			var err error
+			if t.keys, err = rpmrepo.Keyring(ctx, b.fetcher, repo, b.manifest.Dir(), manifest.Keys()); err != nil {
+				return nil, err
+			}
+		}
+		all[repo.ID] = t
+	}
+	for id := range used {
+		if _, ok := all[id]; !ok {
+			return nil, fmt.Errorf("cannot build: the lock takes packages from repository %s, which the manifest does not have", id)
+		}
+	}
+	return all, nil
+}
+
+func (b *builder) onePackage(ctx context.Context, p manifest.LockedPackage, t repoTrust) (archive.Entry, repodata.Package, error) {
+	from, err := locations(p, t.repo)
+	if err != nil {
+		return archive.Entry{}, repodata.Package{}, err
+	}
+	got, err := b.fetcher.Fetch(ctx, source.Blob{Name: p.NEVRA, Digest: "sha256:" + p.SHA256, Size: p.Size, Locations: from})
+	if err != nil {
+		return archive.Entry{}, repodata.Package{}, err
+	}
+	pkg, err := b.verifyPackage(p, got.Digest, t)
+	if err != nil {
+		return archive.Entry{}, repodata.Package{}, fmt.Errorf("cannot take %s from repository %s: %w", p.NEVRA, p.Repo, err)
+	}
+	e, err := b.stored(ctx, got.Digest, manifest.KindRPM)
+	e.Path = "rpms/" + pkg.Location
+	return e, pkg, err
+}
+
+// verifyPackage reads the whole RPM: signature, payload, and that it is the
+// package the lock says.
+func (b *builder) verifyPackage(p manifest.LockedPackage, digest string, t repoTrust) (pkg repodata.Package, err error) {
+	f, err := b.store.Open(digest)
+	if err != nil {
+		return pkg, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	var v *rpm.Verification
+	if t.keys != nil {
+		v, err = rpm.Verify(f, t.keys)
+	} else {
+		v, err = rpm.Check(f)
+	}
+	if err != nil {
+		return pkg, err
+	}
+	for _, w := range v.Warnings {
+		b.report.Report(progress.Event{Kind: progress.Warn, Stage: "verify", Task: p.NEVRA, Text: w})
+	}
+	if got := v.Metadata.NEVRA.String(); got != p.NEVRA {
+		return pkg, fmt.Errorf("it is %s inside", got)
+	}
+	name, err := repodata.FileName(v.Metadata.NEVRA)
+	if err != nil {
+		return pkg, err
+	}
+	return repodata.Package{
+		Metadata: *v.Metadata, Location: name, Size: p.Size,
+		Checksum: repodata.Checksum{Type: "sha256", Value: p.SHA256},
+		FileTime: v.Metadata.BuildTime, HeaderStart: v.Header.Start, HeaderEnd: v.Header.End,
+	}, nil
+}
+
+// locations lists where p may be had: every mirror of its repository, then the
+// place where the lock found it.
+func locations(p manifest.LockedPackage, repo manifest.Repo) ([]source.Location, error) {
+	list, err := rpmrepo.Locations(repo, p.Location)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range list {
+		if l.URL == p.URL {
+			return list, nil
+		}
+	}
+	return append(list, source.Location{URL: p.URL}), nil
+}
+
+// repositoryEntries writes the yum metadata of pkgs, gzip as EL7's yum needs.
+func repositoryEntries(pkgs []repodata.Package) ([]archive.Entry, error) {
+	files := &memoryFiles{}
+	if err := repodata.Write(files.create, pkgs, repodata.WriteOptions{Revision: "1"}); err != nil {
+		return nil, err
+	}
+	entries := make([]archive.Entry, 0, len(files.list))
+	for _, f := range files.list {
+		entries = append(entries, contentEntry(manifest.Artifact{Path: "rpms/" + f.name, Kind: manifest.KindRepodata}, f.Bytes()))
+	}
+	return entries, nil
+}

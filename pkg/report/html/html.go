@@ -1,0 +1,41 @@
+// Package html writes what an archive holds as one page for a browser.
+package html
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/report"
+)
+
+//go:embed report.html
+var page string
+
+// Write writes c as one HTML page that needs nothing from outside.
+func Write(w io.Writer, c *report.Contents) error {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"size":  progress.Size,
+		"short": report.Short,
+		"roles": report.Roles,
+		"why":   report.FirstReason,
+		"share": func(part int64) int64 {
+			if c.Raw == 0 {
+				return 0
+			}
+			const percent = 100
+			return part * percent / c.Raw
+		},
+		"chain": func(p manifest.LockedPackage) (*report.Why, error) { return report.Explain(c.Lock, p.NEVRA) },
+	}).Parse(page)
+	if err != nil {
+		return fmt.Errorf("cannot read the report's template: %w", err)
+	}
+	if err := t.Execute(w, c); err != nil {
+		return fmt.Errorf("cannot write the report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"sort"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/lines"
+	"kubecrate/pkg/progress"
+)
+
+// Contents is what an archive holds. Sizes are bytes; raw sizes are those of
+// the members before compression.
+type Contents struct {
+	Name       string            `json:"name"`
+	Platform   manifest.Platform `json:"platform"`
+	Level      string            `json:"level"`
+	Compressed int64             `json:"compressed"`
+	Raw        int64             `json:"raw"`
+	Kinds      []KindSize        `json:"kinds"`
+	Roles      []RoleSize        `json:"roles"`
+	Lock       *manifest.Lock    `json:"lock"`
+	Members    []archive.Member  `json:"members"`
+}
+
+// KindSize sums the members of one kind.
+type KindSize struct {
+	Kind  manifest.Kind `json:"kind"`
+	Count int           `json:"count"`
+	Raw   int64         `json:"raw"`
+}
+
+// RoleSize sums what a host of one role reads, before compression.
+type RoleSize struct {
+	Role manifest.Role `json:"role"`
+	Raw  int64         `json:"raw"`
+}
+
+// Inspect reads the index and the lock of r.
+func Inspect(r *archive.Reader) (*Contents, error) {
+	lock, err := Lock(r)
+	if err != nil {
+		return nil, err
+	}
+	idx := r.Index()
+	c := &Contents{
+		Name: idx.Name, Platform: idx.Platform, Level: idx.Level, Compressed: r.Size(),
+		Lock: lock, Members: idx.Members,
+	}
+	kinds := map[manifest.Kind]*KindSize{}
+	roles := []RoleSize{{Role: manifest.Master}, {Role: manifest.Node}}
+	for _, m := range idx.Members {
+		c.Raw += m.Size
+		k := kinds[m.Kind]
+		if k == nil {
+			k = &KindSize{Kind: m.Kind}
+			kinds[m.Kind] = k
+		}
+		k.Count++
+		k.Raw += m.Size
+		for i := range roles {
+			if m.NeededBy(roles[i].Role) {
+				roles[i].Raw += m.Size
+			}
+		}
+	}
+	for _, k := range kinds {
+		c.Kinds = append(c.Kinds, *k)
+	}
+	sort.Slice(c.Kinds, func(i, j int) bool { return c.Kinds[i].Raw > c.Kinds[j].Raw })
+	c.Roles = roles
+	return c, nil
+}
+
+// Lock reads bundle.lock out of an archive.
+func Lock(fsys fs.FS) (*manifest.Lock, error) {
+	data, err := fs.ReadFile(fsys, "bundle.lock")
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the archive's lock: %w", err)
+	}
+	return manifest.ParseLock("bundle.lock", data)
+}
+
+// WriteText prints c for people.
+func (c *Contents) WriteText(w io.Writer) error {
+	p := lines.New(w)
+	p.Line("%s for %s/%s, level %s", c.Name, c.Platform.Family, c.Platform.Arch, c.Level)
+	p.Line("%s in the archive, %s unpacked, %d members", progress.Size(c.Compressed), progress.Size(c.Raw), len(c.Members))
+	p.Line("")
+	p.Line("KIND\tMEMBERS\tUNPACKED")
+	for _, k := range c.Kinds {
+		p.Line("%s\t%d\t%s", k.Kind, k.Count, progress.Size(k.Raw))
+	}
+	p.Line("")
+	p.Line("IMAGE\tDIGEST\tROLES\tFROM")
+	for _, img := range c.Lock.Images {
+		p.Line("%s\t%s\t%s\t%s", img.Name, Short(img.Digest), Roles(img.Roles), img.Source)
+	}
+	p.Line("")
+	p.Line("PACKAGE\tSIZE\tREPOSITORY\tWHY")
+	for _, k := range c.Lock.Packages {
+		p.Line("%s\t%s\t%s\t%s", k.NEVRA, progress.Size(k.Size), k.Repo, FirstReason(k))
+	}
+	p.Line("")
+	p.Line("FILE\tSIZE\tSHA256\tFROM")
+	for _, f := range c.Lock.Files {
+		p.Line("%s\t%s\t%s\t%s", f.Path, progress.Size(f.Size), Short(f.SHA256), f.URL)
+	}
+	for _, r := range c.Roles {
+		p.Line("")
+		p.Line("a %s reads %s of it unpacked", r.Role, progress.Size(r.Raw))
+	}
+	return p.Flush()
+}
+
+// Roles is a list of roles for people, "all" for none.
+func Roles(roles []manifest.Role) string {
+	if len(roles) == 0 {
+		return "all"
+	}
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ",")
+}
+
+// FirstReason says in a few words what led to p.
+func FirstReason(p manifest.LockedPackage) string {
+	if len(p.Why) == 0 {
+		return ""
+	}
+	if first := p.Why[0]; first.Root == "" {
+		return packageName(first.By) + " requires " + first.Requires
+	}
+	return "root"
+}
