@@ -142,11 +142,7 @@ func (a *app) schemaCmd() *cobra.Command {
 		Short:   "Print the JSON schema of manifests, for editors",
 		Example: "  bundle schema > bundle.schema.json",
 		RunE: func(*cobra.Command, []string) error {
-			text, err := schema.Schema()
-			if err != nil {
-				return err
-			}
-			_, err = a.out.Stdout.Write(text)
+			_, err := a.out.Stdout.Write(schema.Schema())
 			return err
 		},
 	}
