@@ -23,7 +23,7 @@ func (v *overrides) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&v.o.Mirrors, "mirror", nil, "pull images of a registry from a mirror: REGISTRY=HOST/PREFIX[,HOST/PREFIX]")
 	f.StringArrayVar(&v.o.Repos, "repo", nil, "take a yum repository from elsewhere: ID=URL[,URL]")
-	f.StringArrayVar(&v.o.Set, "set", nil, "change a field of the manifest: network=calico, platform.arch=arm64")
+	f.StringArrayVar(&v.o.Set, "set", nil, "change a field of the manifest: runtime=containerd, packages.baseline=none")
 }
 
 // load reads the manifest that args name, the default profile without any.

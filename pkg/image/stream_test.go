@@ -29,7 +29,7 @@ func untar(r io.Reader) (tarred, error) {
 	out := tarred{data: map[string][]byte{}}
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
 		if err != nil {
@@ -187,7 +187,7 @@ func (e endFS) Open(name string) (fs.File, error) {
 
 func (e endFile) Read(p []byte) (int, error) {
 	n, err := e.File.Read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = errBroken
 	}
 	return n, err

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -91,7 +92,7 @@ func Unpack(mediaType string, r io.Reader) (io.ReadCloser, error) {
 // is plain; RFC 1952 and RFC 8878 have the numbers.
 func sniff(br *bufio.Reader) (compression, error) {
 	head, err := br.Peek(4)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return plain, err
 	}
 	switch {
@@ -122,7 +123,7 @@ type unpacker struct {
 
 func (u *unpacker) Read(p []byte) (int, error) {
 	n, err := u.r.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("cannot unpack %s: %w", u.what, err)
 	}
 	return n, err
@@ -152,7 +153,7 @@ type hashedReader struct {
 func (h *hashedReader) Read(p []byte) (int, error) {
 	n, err := h.ReadCloser.Read(p)
 	h.hash.Write(p[:n])
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		if got := "sha256:" + hex.EncodeToString(h.hash.Sum(nil)); got != h.want {
 			err = fmt.Errorf("%s is %s, not %s", h.what, got, h.want)
 		}

@@ -156,7 +156,7 @@ func copyContext(ctx context.Context, w io.Writer, r io.Reader) error {
 		if _, werr := w.Write(buf[:n]); werr != nil {
 			return werr
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -5,9 +5,13 @@ import "kubecrate/pkg/nevra"
 // The names, versions and relations of packages are package nevra's, which the
 // installer shares and which knows no cryptography.
 type (
-	EVR      = nevra.EVR
-	NEVRA    = nevra.NEVRA
-	Op       = nevra.Op
+	// EVR is nevra.EVR.
+	EVR = nevra.EVR
+	// NEVRA is nevra.NEVRA.
+	NEVRA = nevra.NEVRA
+	// Op is nevra.Op.
+	Op = nevra.Op
+	// Relation is nevra.Relation.
 	Relation = nevra.Relation
 )
 

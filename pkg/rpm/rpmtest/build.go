@@ -94,7 +94,7 @@ func (s Spec) write() ([]byte, error) {
 	meta := rpmpack.RPMMetaData{
 		Name: s.Name, Version: s.Version, Release: s.Release, Arch: s.Arch, Epoch: rpmpack.NoEpoch,
 		Summary: s.Summary, Description: s.Summary + ".", Vendor: "kubecrate",
-		Licence: "Apache-2.0", //nolint:misspell // the library's spelling
+		Licence: "Apache-2.0",
 		Group:   "Unspecified", BuildHost: "localhost", BuildTime: BuildTime(), Compressor: "gzip:1",
 	}
 	if s.Epoch != "" {
