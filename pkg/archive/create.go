@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/klauspost/compress/zstd"
+
 	"kubecrate/manifest"
 	"kubecrate/pkg/progress"
 )
@@ -89,6 +91,7 @@ type builder struct {
 	text    []byte // of the index
 	total   int64  // of the tar stream
 	shared  *slab  // the frame that small things go to
+	solid   *zstd.Encoder
 }
 
 func newBuilder(o CreateOptions, entries []Entry) (*builder, error) {

@@ -221,6 +221,28 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// TestWindow compresses a group beside a larger one and alone: its frames are
+// the same, so that they can be kept.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	a := member("a", text(1, 900_000), manifest.KindImage)
+	b := member("b", text(2, 5_000_000), manifest.KindImage)
+	a.Group, b.Group = "one", "other"
+	frames := func(entries ...Entry) []byte {
+		cache := &memoryCache{entries: map[string][]byte{}}
+		o := options(Best)
+		o.Groups = cache
+		if _, err := Create(t.Context(), io.Discard, o, entries); err != nil {
+			t.Fatal(err)
+		}
+		return cache.entries[(&solidWork{b: &builder{o: o, packer: NewPacker(PackOptions{Level: Best})}, entries: []Entry{a}}).key()]
+	}
+	alone := frames(a)
+	if len(alone) == 0 || !bytes.Equal(alone, frames(b, a)) || !bytes.Equal(alone, frames(a, b)) {
+		t.Error("a group's frames depend on its neighbors")
+	}
+}
+
 // TestFrameSizes cuts groups at members, and members only where they must be.
 func TestFrameSizes(t *testing.T) {
 	t.Parallel()

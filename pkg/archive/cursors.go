@@ -59,8 +59,7 @@ func (c *cursors) readAt(owner *file, frame int, b []byte, at int64) error {
 // has cur.
 func (c *cursors) use(cur *cursor, frame int, b []byte, at int64) error {
 	if cur.stream == nil || cur.frame != frame || cur.at > at {
-		cur.close()
-		s, err := c.r.openSolid(frame, nil)
+		s, err := c.r.openSolid(frame, nil, cur.stream)
 		if err != nil {
 			return err
 		}
@@ -93,8 +92,8 @@ func (c *cursors) take(owner *file, frame int, at int64) *cursor {
 	}
 }
 
-// best chooses: the owner's own, a free one that is on its way there, a new
-// one, any free one, and then the one unused for longest.
+// best chooses: the owner's own, a free one that is on its way there, any free
+// one, a new one, and then the one unused for longest.
 func (c *cursors) best(owner *file, frame int, at int64) *cursor {
 	var best *cursor
 	bestRank := 0
@@ -115,7 +114,7 @@ func (c *cursors) best(owner *file, frame int, at int64) *cursor {
 			best, bestRank = cur, rank
 		}
 	}
-	if bestRank < 4 && len(c.all) < maxCursors {
+	if bestRank <= 1 && len(c.all) < maxCursors {
 		best = &cursor{}
 		c.all = append(c.all, best)
 	}

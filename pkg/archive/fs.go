@@ -127,7 +127,11 @@ func (r *Reader) ReadFile(name string) (content []byte, err error) {
 	if _, ok := f.(fs.ReadDirFile); ok {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: errIsDir}
 	}
+	if small, ok := f.(*smallFile); ok && small.content == nil {
+		return r.load(small.file)
+	}
 	var b bytes.Buffer
+	b.Grow(inMemory)
 	if _, err := b.ReadFrom(f); err != nil {
 		return nil, err
 	}

@@ -119,10 +119,9 @@ func (w *solidWork) warn(err error) {
 // encode compresses the group to out and notes its frames in to.
 func (w *solidWork) encode(ctx context.Context, to *frameWriter, out io.Writer) (Packed, error) {
 	cut := &frameCutter{to: to, out: &tailWriter{w: out}, sum: sha256.New(), sizes: w.frameSizes()}
-	options := append(w.b.packer.scheme.encoderOptions(w.window()), solidOptions()...)
 	var err error
-	if cut.encoder, err = zstd.NewWriter(nil, options...); err != nil {
-		return Packed{}, fmt.Errorf("cannot compress: %w", err)
+	if cut.encoder, err = w.b.solidEncoder(); err != nil {
+		return Packed{}, err
 	}
 	for _, e := range w.entries {
 		if err := w.member(ctx, cut, e); err != nil {
@@ -132,15 +131,34 @@ func (w *solidWork) encode(ctx context.Context, to *frameWriter, out io.Writer) 
 	return Packed{Size: w.size(), SHA256: hex.EncodeToString(cut.sum.Sum(nil)), frames: cut.frames}, nil
 }
 
-// window is the smallest power of two that holds the group, up to the level's
-// own window: an encoder takes twice its size in memory.
-func (w *solidWork) window() int {
-	const least = 1 << 20
-	window := least
-	for int64(window) < w.size() && window < w.b.packer.scheme.solid {
-		window *= 2
+// solidEncoder is the encoder of all groups, made when the first one needs it:
+// a second would take its memory before the first one's is given back. Its
+// window is the smallest power of two that holds the largest group, up to the
+// level's own, as it takes twice that in memory; a window larger than a group
+// makes no difference to what is written.
+func (b *builder) solidEncoder() (*zstd.Encoder, error) {
+	if b.solid != nil {
+		return b.solid, nil
 	}
-	return window
+	sizes := map[string]int64{}
+	window, least := b.packer.scheme.solid, 1<<20
+	var largest int64
+	for i, g := range b.groups {
+		if g != "" {
+			sizes[g] += headerSize(b.entries[i].Artifact) + roundUp(b.entries[i].Size)
+			largest = max(largest, sizes[g])
+		}
+	}
+	for window/2 >= least && int64(window/2) >= largest {
+		window /= 2
+	}
+	options := append(b.packer.scheme.encoderOptions(window), solidOptions()...)
+	e, err := zstd.NewWriter(nil, options...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot compress: %w", err)
+	}
+	b.solid = e
+	return e, nil
 }
 
 // member writes header, content and padding of e.

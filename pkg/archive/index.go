@@ -97,18 +97,19 @@ func decodeIndex(text []byte) (*Index, error) {
 	if len(text) > maxIndex || bytes.Count(text, []byte{','}) > maxCommas {
 		return nil, damage("index.json is too large")
 	}
-	var version struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(text, &version); err != nil {
-		return nil, damage("index.json is no JSON: %v", err)
-	}
-	if version.Version != Version {
-		return nil, fmt.Errorf("cannot read index.json of version %d: %w", version.Version, ErrVersion)
-	}
 	var idx Index
 	if err := json.Unmarshal(text, &idx); err != nil {
-		return nil, damage("index.json is no index: %v", err)
+		// Another version may have other keys: it is not damaged for that.
+		var other struct {
+			Version int `json:"version"`
+		}
+		if json.Unmarshal(text, &other) != nil || other.Version == Version || other.Version == 0 {
+			return nil, damage("index.json is no index: %v", err)
+		}
+		idx.Version = other.Version
+	}
+	if idx.Version != Version {
+		return nil, fmt.Errorf("cannot read index.json of version %d: %w", idx.Version, ErrVersion)
 	}
 	if idx.Members == nil {
 		idx.Members = []Member{}

@@ -3,8 +3,11 @@ package archive
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // piece is a stretch of the tar stream: b, which starts at offset at, or why
@@ -27,8 +30,11 @@ type pieces struct {
 	quit  chan struct{}
 	whole []chan piece
 	solid chan piece
-	free  chan []byte
-	held  []byte
+	// stream is the one decoded last; the goroutine behind solid has it until
+	// it closes that.
+	stream *solidStream
+	free   chan []byte
+	held   []byte
 }
 
 // need is a frame that is wanted up to the offset to of the tar stream.
@@ -77,7 +83,7 @@ func (p *pieces) next() (next piece, ok bool) {
 	}
 	p.r.buffers.put(p.held)
 	p.held = nil
-	for len(p.list) > 0 && len(p.whole) <= p.ahead && p.r.table.frames[p.list[0].frame].plain() {
+	for len(p.list) > 0 && len(p.whole) < p.ahead && p.r.table.frames[p.list[0].frame].plain() {
 		p.whole = append(p.whole, p.decode(p.list[0].frame))
 		p.list = p.list[1:]
 	}
@@ -124,12 +130,12 @@ func (p *pieces) runSolid(want need, out chan<- piece, free <-chan []byte) {
 	defer close(out)
 	t, i := p.r.table, want.frame
 	at, end := t.rawAt[i], t.rawAt[i+1]
-	s, err := p.r.openSolid(i, p.sums)
+	s, err := p.r.openSolid(i, p.sums, p.stream)
 	if err != nil {
 		p.send(out, piece{at: at, size: end - at, err: err})
 		return
 	}
-	defer s.decoder.Close()
+	p.stream = s
 	for at < end && at < want.to {
 		var b []byte
 		select {
@@ -170,10 +176,7 @@ type solidStream struct {
 	src     *trackedReader
 	sum     *sumReader
 	want    *uint32 // nil: not to be compared
-	decoder interface {
-		io.Reader
-		Close()
-	}
+	decoder *zstd.Decoder
 }
 
 // sumReader computes the CRC-32C of what passes.
@@ -188,8 +191,9 @@ func (s *sumReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// openSolid starts to decode a frame as a stream.
-func (r *Reader) openSolid(i int, sums []uint32) (*solidStream, error) {
+// openSolid starts to decode a frame as a stream. It takes the decoder of a
+// stream that is over, unless that is nil, because its window is worth 128 MiB.
+func (r *Reader) openSolid(i int, sums []uint32, used *solidStream) (*solidStream, error) {
 	f, at := r.table.frames[i], r.table.at[i]
 	start := make([]byte, min(int64(f.packed), maxHeader))
 	if err := readAt(r.src, start, at); err != nil {
@@ -204,11 +208,16 @@ func (r *Reader) openSolid(i int, sums []uint32) (*solidStream, error) {
 	}
 	s.sum = &sumReader{r: io.NewSectionReader(r.src, at, int64(f.packed))}
 	s.src = &trackedReader{r: s.sum}
-	d, err := newStreamDecoder(bufio.NewReaderSize(s.src, solidBuffer))
-	if err != nil {
-		return nil, err
+	in := bufio.NewReaderSize(s.src, solidBuffer)
+	var err error
+	if used == nil {
+		s.decoder, err = newStreamDecoder(in)
+		return s, err
 	}
-	s.decoder = d
+	s.decoder = used.decoder
+	if err := s.decoder.Reset(in); err != nil {
+		return nil, fmt.Errorf("cannot decompress: %w", err)
+	}
 	return s, nil
 }
 

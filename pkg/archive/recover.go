@@ -56,7 +56,9 @@ func walkFrames(r io.ReaderAt, size int64) (*table, error) {
 // walkFrame measures the frame at offset at; ok is false where there is none
 // that is whole.
 func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
-	const blockHeader, maxBlock = 3, 128 << 10
+	// Encoders make blocks of 64 KiB or more; very small ones are allowed, and
+	// would make this take long.
+	const blockHeader, maxBlock, leastBlock = 3, 128 << 10, 256
 	head := make([]byte, min(maxHeader, size-at))
 	if err := rawReadAt(r, head, at); err != nil {
 		return f, false, err
@@ -70,8 +72,9 @@ func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
 		return f, false, nil
 	}
 	block := make([]byte, blockHeader)
-	for end := at + int64(h.HeaderSize); ; {
-		if end+blockHeader > size {
+	end := at + int64(h.HeaderSize)
+	for most := int64(f.raw)/leastBlock + leastBlock; ; most-- {
+		if end+blockHeader > size || most == 0 {
 			return f, false, nil
 		}
 		if err := rawReadAt(r, block, end); err != nil {

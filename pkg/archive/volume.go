@@ -141,26 +141,33 @@ func (w *volumeWriter) sync() error {
 	return nil
 }
 
-// publish gives the files their names, which it returns: the archive's own
-// for one file, numbered ones for more.
-func (w *volumeWriter) publish() ([]string, error) {
-	var names []string
-	for i, v := range w.volumes {
-		name := w.path
-		if len(w.volumes) > 1 {
-			name = volumeName(w.path, i+1)
-		}
+// names are those that the files will have: the archive's own for one file,
+// numbered ones for more.
+func (w *volumeWriter) names() []string {
+	if len(w.volumes) == 1 {
+		return []string{w.path}
+	}
+	names := make([]string, len(w.volumes))
+	for i := range names {
+		names[i] = volumeName(w.path, i+1)
+	}
+	return names
+}
+
+// publish gives the files their names.
+func (w *volumeWriter) publish() error {
+	for i, name := range w.names() {
+		v := w.volumes[i]
 		if err := os.Rename(v.temp, name); err != nil {
-			return nil, err
+			return err
 		}
 		v.temp = ""
-		names = append(names, name)
 		if err := v.file.Close(); err != nil {
-			return nil, err
+			return err
 		}
 		v.file = nil
 	}
-	return names, w.removeStale(len(names))
+	return nil
 }
 
 // removeStale removes what an earlier archive of the same name left and that

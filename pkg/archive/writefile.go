@@ -122,41 +122,36 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 	if len(w.volumes) == 1 {
 		sums[0] = sum
 	}
-	// The old sidecar goes first: a crash between two renames must not leave
-	// one that speaks of other files.
-	if err := os.Remove(done.Sidecar); err != nil && !os.IsNotExist(err) {
-		return nil, err
-	}
-	names, err := w.publish()
-	if err != nil {
-		return nil, err
-	}
-	for i, name := range names {
+	for i, name := range w.names() {
 		done.Files = append(done.Files, WrittenFile{Path: name, Size: sizes[i], SHA256: sums[i]})
 	}
-	if err := writeSidecar(done.Sidecar, filepath.Base(w.path), done); err != nil {
-		return nil, err
+	sidecar := &volumeWriter{path: done.Sidecar}
+	if _, err := sidecar.Write([]byte(sidecarText(filepath.Base(w.path), done))); err != nil {
+		return nil, errors.Join(err, sidecar.abort())
+	}
+	if err := publish(w, sidecar); err != nil {
+		return nil, errors.Join(err, sidecar.abort())
 	}
 	return done, syncDir(filepath.Dir(w.path))
 }
 
-// writeSidecar writes what sha256sum -c reads.
-func writeSidecar(path, name string, w *Written) error {
-	v, err := createVolume(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part"))
-	if err != nil {
+// publish gives an archive and its sidecar their names. The old sidecar goes
+// first: a crash between two renames must not leave one that speaks of other
+// files.
+func publish(w, sidecar *volumeWriter) error {
+	if err := sidecar.sync(); err != nil {
 		return err
 	}
-	s := &volumeWriter{path: path, volumes: []*volume{v}}
-	if _, err = v.write([]byte(sidecarText(name, w))); err == nil {
-		err = s.sync()
+	if err := os.Remove(sidecar.path); err != nil && !os.IsNotExist(err) {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(v.temp, path)
+	if err := w.publish(); err != nil {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, s.abort())
+	if err := w.removeStale(len(w.volumes)); err != nil {
+		return err
 	}
-	return v.file.Close()
+	return sidecar.publish()
 }
 
 // syncDir brings the names in dir to the disk. Not every file system can do
