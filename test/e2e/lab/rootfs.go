@@ -1,0 +1,61 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// rootPackages are added to debootstrap's minbase, so that the root is like the
+// base of kube-proxy's and flannel's images.
+const rootPackages = "ca-certificates,iproute2,iptables,kmod,conntrack,ipset,systemd,python3,git"
+
+// Root is a tar of a Debian root made by debootstrap, which needs root and the
+// mirror that apt uses. It is made once and kept in the cache.
+func (l *Lab) Root(ctx context.Context) (string, error) {
+	path := filepath.Join(l.Cache, "root-bookworm-2.tar")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	mirror, err := debianMirror(ctx)
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp(l.Cache, "root-")
+	if err != nil {
+		return "", fmt.Errorf("cannot make a Debian root: %w", err)
+	}
+	l.OnClose(func() error { return os.RemoveAll(dir) })
+	l.logf("debootstrap of bookworm from %s", mirror)
+	_, err = Run(ctx, "debootstrap", "--variant=minbase", "--include="+rootPackages, "bookworm", dir, mirror)
+	if err != nil {
+		return "", fmt.Errorf("cannot make a Debian root: %w", err)
+	}
+	_, err = Run(ctx, "tar", "-C", dir, "--sort=name", "--numeric-owner", "--one-file-system",
+		"--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*", "--exclude=./var/cache/apt/*",
+		"--transform=s,^\\./,,", "-cf", path+".part", ".")
+	if err != nil {
+		return "", fmt.Errorf("cannot pack the Debian root: %w", err)
+	}
+	if err := os.Rename(path+".part", path); err != nil {
+		return "", fmt.Errorf("cannot keep the Debian root: %w", err)
+	}
+	return path, nil
+}
+
+// debianMirror is where apt gets bookworm's main from.
+func debianMirror(ctx context.Context) (string, error) {
+	out, err := Run(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)", "Created-By: Packages")
+	if err != nil {
+		return "", fmt.Errorf("cannot find apt's mirror: %w", err)
+	}
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) == 3 && f[1] == "bookworm" && f[2] == "main" {
+			return f[0], nil
+		}
+	}
+	return "http://deb.debian.org/debian/", nil
+}
