@@ -78,7 +78,7 @@ func unpacked(l image.Layer, r io.Reader, use func(io.Reader) error) error {
 	if l.Verbatim {
 		return use(r)
 	}
-	raw, err := image.UnpackLayer(l.Source, r)
+	raw, err := image.Unpack(l.Source.MediaType, r)
 	if err != nil {
 		return err
 	}

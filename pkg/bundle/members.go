@@ -2,8 +2,11 @@ package bundle
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"strconv"
@@ -18,9 +21,10 @@ import (
 type content struct {
 	digest string // "sha256:HEX"
 	kind   manifest.Kind
-	// read fetches the content where it must, and hands it to use as it
-	// arrives, again from the start where that turned out wrong. It returns nil
-	// only when all of it was verified.
+	// read fetches what holds the content, where it must, and hands the content
+	// to use as it arrives, again from the start where that turned out wrong. It
+	// returns nil only when all that was fetched was verified; that what came out
+	// of it has the digest is for use to find, since it hashes anyway.
 	read func(ctx context.Context, use func(io.Reader) error) error
 }
 
@@ -92,7 +96,7 @@ func (b *builder) frames(ctx context.Context, c content) (archive.Packed, error)
 		return p, err
 	}
 	if p.SHA256 != key {
-		return p, fmt.Errorf("cannot compress sha256:%s: its content is sha256:%s", key, p.SHA256)
+		return p, wrongContent(key, p.SHA256)
 	}
 	return p, w.Commit()
 }
@@ -118,12 +122,17 @@ func (b *builder) rawSize(ctx context.Context, c content) (int64, error) {
 		}
 	}
 	var size int64
+	var sum hash.Hash
 	err := c.read(ctx, func(r io.Reader) (err error) {
-		size, err = io.Copy(io.Discard, r)
+		sum = sha256.New()
+		size, err = io.Copy(sum, r)
 		return err
 	})
 	if err != nil {
 		return 0, err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != key {
+		return 0, wrongContent(key, got)
 	}
 	w, err := b.store.CreateEntry(ns, key)
 	if err != nil {
@@ -134,6 +143,12 @@ func (b *builder) rawSize(ctx context.Context, c content) (int64, error) {
 		return 0, err
 	}
 	return size, w.Commit()
+}
+
+// wrongContent says that a blob is the one that was pinned, and holds something
+// else than its image says.
+func wrongContent(want, got string) error {
+	return fmt.Errorf("its content is sha256:%s, not sha256:%s", got, want)
 }
 
 // closeRead closes what was only read: everything that could go wrong went

@@ -24,16 +24,17 @@ type Verified struct {
 }
 
 // Archive reads every byte of the archive at path, or of its volumes, and of
-// its sidecar where there is one. What is damaged is named in the error, an
-// *archive.DamageError.
+// its sidecar where there is one. What is damaged is named in the error: a
+// *Damaged as long as the index can be read, even where the archive ends too
+// early, and in any case an *archive.DamageError.
 func Archive(ctx context.Context, path string, report progress.Func) (v *Verified, err error) {
-	r, closer, err := archive.OpenPath(path)
+	r, closer, err := archive.RecoverPath(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
 	if err := r.Verify(ctx, nil, report); err != nil {
-		return nil, err
+		return nil, damaged(path, r, err)
 	}
 	v = &Verified{Path: path, Members: len(r.Index().Members), Compressed: r.Size()}
 	known := map[string]string{}

@@ -1,0 +1,53 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"kubecrate/pkg/archive"
+)
+
+// Damaged is what is wrong with an archive whose index can be read. Whole
+// counts the members, of Members in all, that are as they were written.
+type Damaged struct {
+	Path    string
+	Whole   int
+	Members int
+	err     error // names every damage
+}
+
+// listed is how many damages Error spells out.
+const listed = 12
+
+// Error lists what is damaged and says how much is not.
+func (e *Damaged) Error() string {
+	all := archive.Damages(e.err)
+	text := []string{fmt.Sprintf("%s: %d of %d members are whole", e.Path, e.Whole, e.Members)}
+	for _, d := range all[:min(listed, len(all))] {
+		text = append(text, d.Error())
+	}
+	if more := len(all) - listed; more > 0 {
+		text = append(text, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(text, "\n")
+}
+
+// Unwrap gives every *archive.DamageError and the hint.
+func (e *Damaged) Unwrap() error { return e.err }
+
+// damaged describes what r.Verify said; an err of another kind stays as it is.
+func damaged(path string, r *archive.Reader, err error) error {
+	var d *archive.DamageError
+	if !errors.As(err, &d) {
+		return err
+	}
+	e := &Damaged{Path: path, Members: len(r.Index().Members), err: err}
+	e.Whole = e.Members
+	for _, d := range archive.Damages(err) {
+		if d.Path != "" && d.Path != archive.IndexName {
+			e.Whole--
+		}
+	}
+	return e
+}
