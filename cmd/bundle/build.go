@@ -44,6 +44,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 			if err != nil {
 				return err
 			}
+			limitMemory(o.Level)
 			res, err := a.build(cmd.Context(), m, lockPath(args), update, o)
 			if err != nil {
 				return err
