@@ -1,0 +1,137 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Exec runs programs of this machine, in English, with the PATH that root has
+// on CentOS, and each in a process group of its own, so that a Ctrl-C at the
+// terminal reaches only this program, which then ends what it runs.
+type Exec struct{}
+
+const (
+	searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	endWait    = 10 * time.Second // between the request to end and the kill
+	mostKept   = 64 << 10         // bytes of stderr kept for the message, its end
+)
+
+// Run is Runner's.
+func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
+	if len(c.Argv) == 0 {
+		return nil, errors.New("cannot run nothing")
+	}
+	program, err := lookPath(c.Argv[0])
+	if err != nil {
+		return nil, &CommandError{Argv: c.Argv, Err: err}
+	}
+	cmd := exec.CommandContext(ctx, program, c.Argv[1:]...)
+	cmd.Args[0] = c.Argv[0]
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "LANG=C", "PATH="+searchPath)
+	cmd.Stdin = c.Stdin
+	var stdout bytes.Buffer
+	stderr := &tail{most: mostKept}
+	cmd.Stdout, cmd.Stderr = &stdout, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = endWait
+	err = cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return stdout.Bytes(), context.Cause(ctx)
+	case err != nil:
+		return stdout.Bytes(), &CommandError{Argv: c.Argv, Err: err, Stdout: lastLines(stdout.String()), Stderr: lastLines(stderr.String())}
+	}
+	return stdout.Bytes(), nil
+}
+
+// lookPath finds a program in searchPath, whatever PATH this process has.
+func lookPath(name string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, dir := range strings.Split(searchPath, ":") {
+		path := dir + "/" + name
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("%w: %s", exec.ErrNotFound, name)
+}
+
+// CommandError is a program that could not be run or ended badly. Stdout and
+// Stderr are the last lines that it wrote.
+type CommandError struct {
+	Argv           []string
+	Err            error
+	Stdout, Stderr string
+}
+
+// Error gives a line that can be pasted into a shell, and what the program said.
+func (e *CommandError) Error() string {
+	said := e.Stderr
+	if said == "" {
+		said = e.Stdout
+	}
+	if said != "" {
+		said = ":\n" + said
+	}
+	return fmt.Sprintf("%s: %v%s", CommandLine(e.Argv), e.Err, said)
+}
+
+// Unwrap gives what os/exec said.
+func (e *CommandError) Unwrap() error { return e.Err }
+
+// NotFound says that err is a program that this machine does not have.
+func NotFound(err error) bool { return errors.Is(err, exec.ErrNotFound) }
+
+// ExitCode is that of the program behind err, -1 where there is none.
+func ExitCode(err error) int {
+	var exit interface{ ExitCode() int }
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return -1
+}
+
+// CommandLine is argv as a shell takes it.
+func CommandLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, w := range argv {
+		words[i] = w
+		if w == "" || strings.ContainsAny(w, " \t\n'\"\\$`*?[]{}()<>|&;~#!") {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// lastLines keeps what a person reads of a long output.
+func lastLines(text string) string {
+	const most = 20
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-most):], "\n")
+}
+
+// tail keeps the end of what is written.
+type tail struct {
+	most int
+	buf  []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.buf = append(t.buf, b...)
+	if len(t.buf) > 2*t.most {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-t.most:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string { return string(t.buf[max(0, len(t.buf)-t.most):]) }

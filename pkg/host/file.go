@@ -1,0 +1,188 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Modes of what is made new.
+const (
+	FileMode fs.FileMode = 0o644
+	dirMode  fs.FileMode = 0o755
+)
+
+// contextAttr is the extended attribute that holds the SELinux context.
+const contextAttr = "security.selinux"
+
+// Original reads what is at path now.
+func (h *Host) Original(path string) (o Original, err error) {
+	at := h.Path(path)
+	info, err := os.Lstat(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Original{Absent: true}, nil
+	}
+	if err != nil {
+		return o, err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		o.UID, o.GID = int(stat.Uid), int(stat.Gid)
+	}
+	o.Mode = info.Mode().Perm()
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		o.Link, err = os.Readlink(at)
+		return o, err
+	case !info.Mode().IsRegular():
+		return o, fmt.Errorf("cannot keep %s: it is not a regular file", path)
+	}
+	if o.Context, err = readContext(at); err != nil {
+		return o, err
+	}
+	o.Content, err = os.ReadFile(at)
+	return o, err
+}
+
+// readContext is "" where the file system or the kernel knows no contexts.
+func readContext(at string) (string, error) {
+	const most = 4096
+	b := make([]byte, most)
+	n, err := unix.Lgetxattr(at, contextAttr, b)
+	switch {
+	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EPERM):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("cannot read the SELinux context of %s: %w", at, err)
+	}
+	return string(b[:n]), nil
+}
+
+// WriteFile gives path the content, after recording what was there. It keeps
+// owner, mode and SELinux context of a file that exists, and follows a link to
+// the file that is meant; a new file gets mode. The file is never half written.
+func (h *Host) WriteFile(path string, content []byte, mode fs.FileMode) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot write %s: %w", path, ErrReadOnly)
+	}
+	path, now, err := h.target(path)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	if err := h.Recorder.File(path, now, content); err != nil {
+		return fmt.Errorf("cannot keep the original of %s: %w", path, err)
+	}
+	after := now
+	after.Content = content
+	if now.Absent {
+		after = Original{Content: content, Mode: mode, UID: os.Geteuid(), GID: os.Getegid()}
+	}
+	if err := h.Put(path, after); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+// target follows links, which lead below Root, to the file that is meant.
+func (h *Host) target(path string) (string, Original, error) {
+	const most = 10
+	for range most {
+		now, err := h.Original(path)
+		if err != nil || now.Link == "" {
+			return path, now, err
+		}
+		next := now.Link
+		if !filepath.IsAbs(next) {
+			next = filepath.Join(filepath.Dir(path), next)
+		}
+		path = next
+	}
+	return path, Original{}, syscall.ELOOP
+}
+
+// Remove deletes a file, after recording it; one that is missing is no error.
+func (h *Host) Remove(path string) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot remove %s: %w", path, ErrReadOnly)
+	}
+	now, err := h.Original(path)
+	if err != nil || now.Absent {
+		return err
+	}
+	if err := h.Recorder.File(path, now, nil); err != nil {
+		return fmt.Errorf("cannot keep the original of %s: %w", path, err)
+	}
+	return h.Put(path, Original{Absent: true})
+}
+
+// Put brings path to the state o without recording anything: it is how a
+// change is made and how it is undone. What it makes is on the disk when it
+// returns, under its name or not at all.
+func (h *Host) Put(path string, o Original) error {
+	at := h.Path(path)
+	dir := filepath.Dir(at)
+	if o.Absent {
+		if err := os.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return syncDir(dir)
+	}
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	temp := filepath.Join(dir, "."+filepath.Base(at)+".kubecrate")
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := create(temp, o)
+	if err == nil {
+		err = os.Rename(temp, at)
+	}
+	if err != nil {
+		_ = os.Remove(temp) // err is what counts
+		return err
+	}
+	return syncDir(dir)
+}
+
+// create makes a file, or a link, that is on the disk when it returns.
+func create(at string, o Original) (err error) {
+	if o.Link != "" {
+		return os.Symlink(o.Link, at)
+	}
+	f, err := os.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if o.UID != os.Geteuid() || o.GID != os.Getegid() {
+		if err := f.Chown(o.UID, o.GID); err != nil {
+			return err
+		}
+	}
+	if err := f.Chmod(o.Mode); err != nil {
+		return err
+	}
+	if o.Context != "" {
+		if err := unix.Fsetxattr(int(f.Fd()), contextAttr, []byte(o.Context), 0); err != nil {
+			return fmt.Errorf("cannot set the SELinux context: %w", err)
+		}
+	}
+	if _, err := f.Write(o.Content); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+func syncDir(dir string) (err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return d.Sync()
+}

@@ -1,0 +1,128 @@
+// Package host is the only code that touches a machine: its files below a root,
+// and its programs by argv. What changes something records the prior state
+// first, so that it can be undone after any crash.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Runner runs a program to its end and returns what it wrote to stdout. A
+// program that could not be run or ended badly gives a *CommandError.
+type Runner interface {
+	Run(ctx context.Context, c Cmd) ([]byte, error)
+}
+
+// Cmd is a program and its arguments; there is no shell between. Stdin nil is
+// empty.
+type Cmd struct {
+	Argv  []string
+	Stdin io.Reader
+}
+
+// Command makes a Cmd.
+func Command(argv ...string) Cmd { return Cmd{Argv: argv} }
+
+// Recorder keeps the state before a change where a crash cannot take it: both
+// return only when it is on the disk.
+type Recorder interface {
+	// File keeps what is at path now; after is what will be there.
+	File(path string, now Original, after []byte) error
+	// Undo keeps the command that takes a change back.
+	Undo(argv []string) error
+}
+
+// Original is a file before a change. Context is its SELinux context, "" for
+// none; Link is where it led, for a symbolic link.
+type Original struct {
+	Absent   bool
+	Content  []byte
+	Mode     fs.FileMode // permissions
+	UID, GID int
+	Context  string
+	Link     string
+}
+
+// Host is a machine. Every path is resolved below Root. Without a Recorder it
+// refuses to change anything.
+type Host struct {
+	Root string
+	Runner
+	Recorder Recorder
+}
+
+// Local is the machine that this program runs on.
+func Local() *Host { return &Host{Root: "/", Runner: Exec{}} }
+
+// With is h with another recorder, nil for a host that is only looked at.
+func (h *Host) With(r Recorder) *Host {
+	c := *h
+	c.Recorder = r
+	return &c
+}
+
+// ErrReadOnly is what changes give on a host without a Recorder.
+var ErrReadOnly = errors.New("this host is only looked at")
+
+// Path is where path of the host lies on this machine.
+func (h *Host) Path(path string) string { return filepath.Join(h.Root, path) }
+
+// ReadFile reads a file of the host.
+func (h *Host) ReadFile(path string) ([]byte, error) { return os.ReadFile(h.Path(path)) }
+
+// Text reads a file that may be missing: "" then.
+func (h *Host) Text(path string) (string, error) {
+	b, err := h.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return string(b), err
+}
+
+// Exists says whether there is something at path.
+func (h *Host) Exists(path string) (bool, error) {
+	_, err := os.Stat(h.Path(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ReadDir lists the names in a directory, sorted; a missing one has none.
+func (h *Host) ReadDir(path string) ([]string, error) {
+	list, err := os.ReadDir(h.Path(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+// Output runs a program that changes nothing.
+func (h *Host) Output(ctx context.Context, argv ...string) ([]byte, error) {
+	return h.Run(ctx, Command(argv...))
+}
+
+// Do runs a program that changes something. undo is the command that takes it
+// back, kept before; nil is for a change that another step's undo takes back.
+func (h *Host) Do(ctx context.Context, c Cmd, undo []string) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot run %s: %w", CommandLine(c.Argv), ErrReadOnly)
+	}
+	if undo != nil {
+		if err := h.Recorder.Undo(undo); err != nil {
+			return fmt.Errorf("cannot keep how to undo %s: %w", CommandLine(c.Argv), err)
+		}
+	}
+	_, err := h.Run(ctx, c)
+	return err
+}

@@ -1,0 +1,161 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/host/hosttest"
+)
+
+// tape notes what is recorded.
+type tape struct {
+	files []string
+	undos []string
+	err   error
+}
+
+func (r *tape) File(path string, now host.Original, after []byte) error {
+	r.files = append(r.files, path+": "+string(now.Content)+" -> "+string(after))
+	return r.err
+}
+
+func (r *tape) Undo(argv []string) error {
+	r.undos = append(r.undos, host.CommandLine(argv))
+	return r.err
+}
+
+func TestWriteFile(t *testing.T) {
+	t.Parallel()
+	h, m := hosttest.New(t)
+	m.Write(t, "/etc/selinux/config", "old")
+	if err := os.Chmod(h.Path("/etc/selinux/config"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(h.Path("/etc/sysconfig"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../selinux/config", h.Path("/etc/sysconfig/selinux")); err != nil {
+		t.Fatal(err)
+	}
+	r := &tape{}
+	w := h.With(r)
+	if err := w.WriteFile("/etc/sysconfig/selinux", []byte("new"), host.FileMode); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WriteFile("/etc/a/b/new", []byte("x"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Read(t, "/etc/selinux/config"); got != "new" {
+		t.Errorf("the file behind the link holds %q", got)
+	}
+	for path, want := range map[string]os.FileMode{"/etc/selinux/config": 0o600, "/etc/a/b/new": 0o640} {
+		info, err := os.Stat(h.Path(path))
+		if err != nil || info.Mode() != want {
+			t.Errorf("%s: mode %v, %v, want %v", path, info.Mode(), err, want)
+		}
+	}
+	if info, err := os.Lstat(h.Path("/etc/sysconfig/selinux")); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v, %v", info, err)
+	}
+	want := "/etc/selinux/config: old -> new|/etc/a/b/new:  -> x"
+	if got := strings.Join(r.files, "|"); got != want {
+		t.Errorf("recorded %s, want %s", got, want)
+	}
+	if left, err := filepath.Glob(h.Path("/etc/*/.*.kubecrate")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestNothingUnrecorded: what cannot be recorded is not changed.
+func TestNothingUnrecorded(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]host.Recorder{"no recorder": nil, "a recorder that fails": &tape{err: errors.New("disk full")}} {
+		h, m := hosttest.New(t)
+		m.Write(t, "/etc/fstab", "old")
+		m.Units["x"] = &hosttest.Unit{Enabled: true, Active: true}
+		before := m.State(t)
+		w := h.With(r)
+		for what, err := range map[string]error{
+			"write":  w.WriteFile("/etc/fstab", []byte("new"), host.FileMode),
+			"remove": w.Remove("/etc/fstab"),
+			"off":    w.Off(t.Context(), "x"),
+			"do":     w.Do(t.Context(), host.Command("setenforce", "0"), []string{"setenforce", "1"}),
+		} {
+			if err == nil {
+				t.Errorf("%s: %s worked", name, what)
+			}
+		}
+		if after := m.State(t); after != before {
+			t.Errorf("%s: changed to\n%s", name, after)
+		}
+	}
+}
+
+func TestUnits(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		unit  *hosttest.Unit
+		do    func(*host.Host, context.Context, string) error
+		want  hosttest.Unit
+		undos string
+	}{
+		{"off", &hosttest.Unit{Enabled: true, Active: true}, (*host.Host).Off, hosttest.Unit{}, "systemctl enable u|systemctl start u"},
+		{"off, is off", &hosttest.Unit{}, (*host.Host).Off, hosttest.Unit{}, ""},
+		{"off, not there", nil, (*host.Host).Off, hosttest.Unit{}, ""},
+		{"on", &hosttest.Unit{}, (*host.Host).On, hosttest.Unit{Enabled: true, Active: true}, "systemctl disable u|systemctl stop u"},
+		{"on, is on", &hosttest.Unit{Enabled: true, Active: true}, (*host.Host).On, hosttest.Unit{Enabled: true, Active: true}, ""},
+		{"on, masked", &hosttest.Unit{Masked: true}, (*host.Host).On, hosttest.Unit{Enabled: true, Active: true}, "systemctl mask u|systemctl disable u|systemctl stop u"},
+		{"mask", &hosttest.Unit{Active: true, NoFile: true}, (*host.Host).Mask, hosttest.Unit{Masked: true, NoFile: true}, "systemctl start u|systemctl unmask u"},
+	} {
+		h, m := hosttest.New(t)
+		if c.unit != nil {
+			m.Units["u"] = c.unit
+		}
+		r := &tape{}
+		if err := c.do(h.With(r), t.Context(), "u"); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.unit != nil && *m.Units["u"] != c.want {
+			t.Errorf("%s: the unit is %+v, want %+v", c.name, *m.Units["u"], c.want)
+		}
+		if got := strings.Join(r.undos, "|"); got != c.undos {
+			t.Errorf("%s: recorded %s, want %s", c.name, got, c.undos)
+		}
+	}
+}
+
+func TestExec(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	out, err := host.Exec{}.Run(ctx, host.Cmd{Argv: []string{"cat"}, Stdin: strings.NewReader("in")})
+	if err != nil || string(out) != "in" {
+		t.Errorf("cat: %q, %v", out, err)
+	}
+	_, err = host.Exec{}.Run(ctx, host.Command("ls", "/no such file"))
+	if host.ExitCode(err) != 2 || !strings.Contains(err.Error(), "ls '/no such file': exit status 2:\n") || !strings.Contains(err.Error(), "No such file") {
+		t.Errorf("ls: %v", err)
+	}
+	if _, err = (host.Exec{}).Run(ctx, host.Command("no-such-program")); !host.NotFound(err) {
+		t.Errorf("not found: %v", err)
+	}
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, err = (host.Exec{}).Run(short, host.Command("sleep", "60")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("sleep: %v", err)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	got := host.CommandLine([]string{"a", "", "b c", "it's", "--x=$y"})
+	if want := `a '' 'b c' 'it'\''s' '--x=$y'`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -1,0 +1,107 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Unit is a systemd unit as systemctl show has it. Load is "loaded", "masked"
+// or "not-found"; Enabled is the UnitFileState, "" for a unit without a file.
+type Unit struct {
+	Name    string
+	Load    string
+	Enabled string
+	Active  bool
+}
+
+// Known says that the host has the unit.
+func (u Unit) Known() bool { return u.Load != "not-found" }
+
+// Starts says that the unit starts with the host.
+func (u Unit) Starts() bool { return u.Enabled == "enabled" || u.Enabled == "enabled-runtime" }
+
+// Unit asks systemd for a unit.
+func (h *Host) Unit(ctx context.Context, name string) (Unit, error) {
+	out, err := h.Output(ctx, "systemctl", "show", "--property=LoadState,UnitFileState,ActiveState", name)
+	if err != nil {
+		return Unit{}, fmt.Errorf("cannot ask systemd for %s: %w", name, err)
+	}
+	u := Unit{Name: name}
+	for line := range strings.Lines(string(out)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		switch key {
+		case "LoadState":
+			u.Load = value
+		case "UnitFileState":
+			u.Enabled = value
+		case "ActiveState":
+			u.Active = value == "active" || value == "activating" || value == "reloading"
+		}
+	}
+	if u.Load == "" {
+		return u, fmt.Errorf("cannot ask systemd for %s: it said %q", name, out)
+	}
+	return u, nil
+}
+
+// Off stops a unit now and at boot. Whatever it was comes back by undoing.
+func (h *Host) Off(ctx context.Context, name string) error {
+	u, err := h.Unit(ctx, name)
+	if err != nil || !u.Known() {
+		return err
+	}
+	if u.Starts() {
+		if err := h.systemctl(ctx, "disable", "enable", name); err != nil {
+			return err
+		}
+	}
+	if u.Active {
+		return h.systemctl(ctx, "stop", "start", name)
+	}
+	return nil
+}
+
+// On starts a unit now and at boot.
+func (h *Host) On(ctx context.Context, name string) error {
+	u, err := h.Unit(ctx, name)
+	if err != nil {
+		return err
+	}
+	if u.Load == "masked" {
+		if err := h.systemctl(ctx, "unmask", "mask", name); err != nil {
+			return err
+		}
+	}
+	if !u.Starts() {
+		if err := h.systemctl(ctx, "enable", "disable", name); err != nil {
+			return err
+		}
+	}
+	if !u.Active {
+		return h.systemctl(ctx, "start", "stop", name)
+	}
+	return nil
+}
+
+// Mask keeps a unit from starting by any way, and stops it.
+func (h *Host) Mask(ctx context.Context, name string) error {
+	u, err := h.Unit(ctx, name)
+	if err != nil {
+		return err
+	}
+	if u.Active {
+		if err := h.systemctl(ctx, "stop", "start", name); err != nil {
+			return err
+		}
+	}
+	if u.Load == "masked" {
+		return nil
+	}
+	return h.systemctl(ctx, "mask", "unmask", name)
+}
+
+// systemctl changes a unit; opposite is the verb that takes it back.
+func (h *Host) systemctl(ctx context.Context, verb, opposite, name string) error {
+	return h.Do(ctx, Command("systemctl", verb, name), []string{"systemctl", opposite, name})
+}

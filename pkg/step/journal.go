@@ -1,0 +1,228 @@
+package step
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+)
+
+// Journal is what was there before every change, in a directory of the host:
+//
+//	journal.jsonl       a record a line, appended and synced before its change
+//	originals/SHA256    contents of files, synced before the record
+//
+// A last line that is not whole was being written when the machine died, and
+// its change was never begun: it is cut off.
+type Journal struct {
+	dir     string // on this machine
+	file    *os.File
+	records []record
+}
+
+// record is a line of the journal: a file, or the command that takes a change
+// back, or (with Undoes) that an earlier record was undone.
+type record struct {
+	Step   string      `json:"step,omitempty"`
+	File   *fileRecord `json:"file,omitempty"`
+	Undo   []string    `json:"undo,omitempty"`
+	Undoes int         `json:"undoes,omitempty"` // line number, from 1
+}
+
+// fileRecord is host.Original with the content by its hash. After is the
+// SHA-256 of what the change wrote, "" for a removal.
+type fileRecord struct {
+	Path    string      `json:"path"`
+	Absent  bool        `json:"absent,omitempty"`
+	SHA256  string      `json:"sha256,omitempty"`
+	Mode    fs.FileMode `json:"mode,omitempty"`
+	UID     int         `json:"uid,omitempty"`
+	GID     int         `json:"gid,omitempty"`
+	Context string      `json:"context,omitempty"`
+	Link    string      `json:"link,omitempty"`
+	After   string      `json:"after,omitempty"`
+}
+
+// Dir is where the journal of a host lies.
+const Dir = "/var/lib/kubecrate"
+
+const (
+	journalName  = "journal.jsonl"
+	originalsDir = "originals"
+	privateDir   = 0o700
+	privateFile  = 0o600
+)
+
+// OpenJournal opens the journal of h, or makes it. It must be closed.
+func OpenJournal(h *host.Host) (j *Journal, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot open the journal in %s: %w", Dir, err)
+		}
+	}()
+	dir := h.Path(Dir)
+	if err := os.MkdirAll(filepath.Join(dir, originalsDir), privateDir); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, privateDir); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_RDWR|os.O_CREATE, privateFile)
+	if err != nil {
+		return nil, err
+	}
+	j = &Journal{dir: dir, file: f}
+	if err := errors.Join(j.load(), syncPath(dir), syncPath(filepath.Dir(dir))); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return j, nil
+}
+
+// load reads the records and cuts off a torn last line.
+func (j *Journal) load() error {
+	text, err := os.ReadFile(j.file.Name())
+	if err != nil {
+		return err
+	}
+	var whole int64
+	for {
+		line, rest, ok := bytes.Cut(text, []byte("\n"))
+		if !ok {
+			break
+		}
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return hint.With(fmt.Errorf("line %d is no record: %w", len(j.records)+1, err),
+				"cp -a %s %s.damaged, and take that line out of %s", Dir, Dir, journalName)
+		}
+		j.records = append(j.records, r)
+		whole += int64(len(line)) + 1
+		text = rest
+	}
+	if len(text) > 0 {
+		if err := j.file.Truncate(whole); err != nil {
+			return err
+		}
+	}
+	_, err = j.file.Seek(whole, 0)
+	return err
+}
+
+// Close lets go of the journal; all of it is on the disk already.
+func (j *Journal) Close() error { return j.file.Close() }
+
+// append brings a record to the disk.
+func (j *Journal) append(r record) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if _, err := j.file.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	if err := j.file.Sync(); err != nil {
+		return err
+	}
+	j.records = append(j.records, r)
+	return nil
+}
+
+// of is the recorder of one step.
+func (j *Journal) of(step string) host.Recorder { return recorder{j, step} }
+
+type recorder struct {
+	j    *Journal
+	step string
+}
+
+// File is host.Recorder's. A file that changes twice is recorded twice: undone in
+// reverse, the records lead back to the first original.
+func (r recorder) File(path string, now host.Original, after []byte) error {
+	f := &fileRecord{Path: path, Absent: now.Absent, Mode: now.Mode, UID: now.UID, GID: now.GID, Context: now.Context, Link: now.Link}
+	if after != nil {
+		f.After = sum(after)
+	}
+	if !now.Absent && now.Link == "" {
+		f.SHA256 = sum(now.Content)
+		if err := r.j.keep(f.SHA256, now.Content); err != nil {
+			return err
+		}
+	}
+	return r.j.append(record{Step: r.step, File: f})
+}
+
+// Undo is host.Recorder's. What is already noted and not undone is not noted
+// again: a step that is applied a second time finds the state it made itself.
+func (r recorder) Undo(argv []string) error {
+	undone := r.j.undone()
+	for i, old := range r.j.records {
+		if old.Step == r.step && !undone[i] && host.CommandLine(old.Undo) == host.CommandLine(argv) {
+			return nil
+		}
+	}
+	return r.j.append(record{Step: r.step, Undo: argv})
+}
+
+// keep writes an original under its hash.
+func (j *Journal) keep(name string, content []byte) error {
+	path := filepath.Join(j.dir, originalsDir, name)
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+		return nil
+	}
+	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, privateFile)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".part", path); err != nil {
+		return err
+	}
+	return syncPath(filepath.Dir(path))
+}
+
+// undone tells which records were taken back.
+func (j *Journal) undone() map[int]bool {
+	m := map[int]bool{}
+	for _, r := range j.records {
+		if r.Undoes > 0 {
+			m[r.Undoes-1] = true
+		}
+	}
+	return m
+}
+
+// Empty says that there is nothing to undo.
+func (j *Journal) Empty() bool {
+	undone := j.undone()
+	for i, r := range j.records {
+		if r.Undoes == 0 && !undone[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+func syncPath(dir string) (err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return d.Sync()
+}

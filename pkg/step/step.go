@@ -1,0 +1,205 @@
+// Package step brings a host from what it is to what it should be: steps that
+// check, apply and undo, a runner, and the journal that holds what was there
+// before.
+package step
+
+import (
+	"context"
+	"fmt"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+)
+
+// Step is one thing that has to be true of a host. Check looks and changes
+// nothing; Apply makes it true, through the host, which records what was there
+// before. Both may be called any number of times.
+type Step interface {
+	Name() string
+	Check(ctx context.Context, h *host.Host) (Status, error)
+	Apply(ctx context.Context, h *host.Host) error
+}
+
+// Undoer is a step whose changes the journal alone cannot take back. Undo runs
+// before the journal's records of the step are undone, and does nothing where
+// there is nothing to undo.
+type Undoer interface {
+	Undo(ctx context.Context, h *host.Host) error
+}
+
+// State is what Check found.
+type State string
+
+// The states. Later is that of a step which can only be checked when the steps
+// before it are done.
+const (
+	Done       State = "done"
+	ToDo       State = "to do"
+	Impossible State = "impossible"
+	Later      State = "later"
+)
+
+// Status is what Check found. What holds a sentence for everything that would
+// change, or why nothing can; Diffs are the files that would change; Warnings
+// are for the operator, whatever the state; Mend is the command that makes an
+// impossible step possible.
+type Status struct {
+	State    State    `json:"state"`
+	What     []string `json:"what,omitempty"`
+	Diffs    []Diff   `json:"diffs,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+	Mend     string   `json:"mend,omitempty"`
+}
+
+// Diff is a file before and after, "" for one that is not there.
+type Diff struct {
+	Path   string `json:"path"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// Todo adds something that would change.
+func (s *Status) Todo(format string, args ...any) {
+	s.State = ToDo
+	s.What = append(s.What, fmt.Sprintf(format, args...))
+}
+
+// File adds a file that would change, unless before and after are the same.
+func (s *Status) File(path, before, after string) {
+	if before == after {
+		return
+	}
+	s.State = ToDo
+	s.Diffs = append(s.Diffs, Diff{Path: path, Before: before, After: after})
+}
+
+// Warn adds a warning.
+func (s *Status) Warn(format string, args ...any) {
+	s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Cannot is the status of a step that is impossible, and what mends that.
+func Cannot(mend, format string, args ...any) Status {
+	return Status{State: Impossible, What: []string{fmt.Sprintf(format, args...)}, Mend: mend}
+}
+
+// Event tells how a step goes. Status is that of the check before, or after
+// Apply; Err is why it failed.
+type Event struct {
+	Step   string `json:"step"`
+	Phase  Phase  `json:"phase"`
+	Status Status `json:"status"`
+	Err    error  `json:"-"`
+}
+
+// Phase of a step.
+type Phase string
+
+// The phases, in order; a step that is done already has Checked only.
+const (
+	Checked  Phase = "checked"
+	Applying Phase = "applying"
+	Applied  Phase = "applied"
+	Undoing  Phase = "undoing"
+	Undone   Phase = "undone"
+	Failed   Phase = "failed"
+)
+
+// Plan checks every step and changes nothing. A step whose check fails because
+// an earlier one is to be done first is Later.
+func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
+	var events []Event
+	pending := false
+	for _, s := range steps {
+		status, err := check(ctx, h, s)
+		switch {
+		case ctx.Err() != nil:
+			return events, context.Cause(ctx)
+		case err != nil && pending:
+			status = Status{State: Later, What: []string{fmt.Sprintf("to be seen when the steps before are done: %v", err)}}
+		case err != nil:
+			return events, err
+		}
+		pending = pending || status.State != Done
+		events = append(events, Event{Step: s.Name(), Phase: Checked, Status: status})
+	}
+	return events, nil
+}
+
+func check(ctx context.Context, h *host.Host, s Step) (Status, error) {
+	status, err := s.Check(ctx, h.With(nil))
+	if err != nil {
+		return status, fmt.Errorf("cannot check step %s: %w", s.Name(), err)
+	}
+	if status.State == "" {
+		status.State = Done
+	}
+	return status, nil
+}
+
+// Run checks the steps in order and applies those that are not done, each
+// checked again afterwards. It stops at the first that fails or is impossible;
+// running it again goes on there, because a check looks at the host and not at
+// what was noted. Everything that is changed is in j before.
+func Run(ctx context.Context, h *host.Host, j *Journal, steps []Step, report func(Event)) error {
+	for _, s := range steps {
+		if err := run(ctx, h, j, s, report); err != nil {
+			report(Event{Step: s.Name(), Phase: Failed, Err: err})
+			return err
+		}
+	}
+	return nil
+}
+
+func run(ctx context.Context, h *host.Host, j *Journal, s Step, report func(Event)) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	status, err := check(ctx, h, s)
+	if err != nil {
+		return err
+	}
+	report(Event{Step: s.Name(), Phase: Checked, Status: status})
+	switch status.State {
+	case Done:
+		return nil
+	case Impossible:
+		return impossible(s, status)
+	case ToDo, Later:
+	}
+	report(Event{Step: s.Name(), Phase: Applying, Status: status})
+	if err := s.Apply(ctx, h.With(j.of(s.Name()))); err != nil {
+		return fmt.Errorf("cannot do step %s: %w", s.Name(), err)
+	}
+	if status, err = check(ctx, h, s); err != nil {
+		return err
+	}
+	switch status.State {
+	case Impossible:
+		return impossible(s, status)
+	case ToDo, Later:
+		return fmt.Errorf("step %s had no effect: %s is still to be done", s.Name(), first(status))
+	case Done:
+	}
+	report(Event{Step: s.Name(), Phase: Applied, Status: status})
+	return nil
+}
+
+// first is the first thing that a status says.
+func first(s Status) string {
+	switch {
+	case len(s.What) > 0:
+		return s.What[0]
+	case len(s.Diffs) > 0:
+		return s.Diffs[0].Path
+	}
+	return "something"
+}
+
+func impossible(s Step, status Status) error {
+	err := fmt.Errorf("cannot do step %s: %s", s.Name(), first(status))
+	if status.Mend == "" {
+		return err
+	}
+	return hint.With(err, "%s", status.Mend)
+}

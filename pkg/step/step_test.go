@@ -1,0 +1,268 @@
+package step_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/step"
+)
+
+// lines is a step that appends a line to a file, and turns a unit off.
+type lines struct{ name, path, line, unit string }
+
+func (s lines) Name() string { return s.name }
+
+func (s lines) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	text, err := h.Text(s.path)
+	if err != nil {
+		return st, err
+	}
+	if !strings.Contains(text, s.line) {
+		st.File(s.path, text, text+s.line+"\n")
+	}
+	u, err := h.Unit(ctx, s.unit)
+	if u.Active || u.Starts() {
+		st.Todo("%s is turned off", s.unit)
+	}
+	return st, err
+}
+
+func (s lines) Apply(ctx context.Context, h *host.Host) error {
+	text, err := h.Text(s.path)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(text, s.line) {
+		if err := h.WriteFile(s.path, []byte(text+s.line+"\n"), host.FileMode); err != nil {
+			return err
+		}
+	}
+	return h.Off(ctx, s.unit)
+}
+
+// made is a host with two steps to do.
+func made(t *testing.T) (*host.Host, *hosttest.Machine, []step.Step) {
+	t.Helper()
+	h, m := hosttest.New(t)
+	m.Write(t, "/etc/fstab", "/dev/sda1 / xfs defaults 0 0\n")
+	m.Units["one"] = &hosttest.Unit{Enabled: true, Active: true}
+	m.Units["two"] = &hosttest.Unit{Active: true}
+	return h, m, []step.Step{
+		lines{"first", "/etc/fstab", "# one", "one"},
+		lines{"second", "/etc/fstab", "# two", "two"},
+		lines{"third", "/etc/new/file", "# three", "none"},
+	}
+}
+
+func journal(t *testing.T, h *host.Host) *step.Journal {
+	t.Helper()
+	j, err := step.OpenJournal(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return j
+}
+
+func ignore(step.Event) {}
+
+func TestRunAndReset(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	before := m.State(t)
+	plan, err := step.Plan(t.Context(), h, steps)
+	if err != nil || len(plan) != 3 || plan[0].Status.State != step.ToDo || len(plan[0].Status.Diffs) != 1 {
+		t.Errorf("plan: %+v, %v", plan, err)
+	}
+	if m.State(t) != before {
+		t.Error("a plan changed something")
+	}
+	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+	after := m.State(t)
+	if !strings.Contains(after, `# one\n# two\n`) || !strings.Contains(after, "unit one {Enabled:false Active:false") {
+		t.Errorf("not done:\n%s", after)
+	}
+	var phases []string
+	if err := step.Run(t.Context(), h, journal(t, h), steps, func(e step.Event) { phases = append(phases, string(e.Phase)) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(phases, " "); got != "checked checked checked" || m.State(t) != after {
+		t.Errorf("run again: %s, and now\n%s", got, m.State(t))
+	}
+	reset(t, h, steps)
+	if m.State(t) != before {
+		t.Errorf("after reset:\n%s\nwant:\n%s", m.State(t), before)
+	}
+	if !journal(t, h).Empty() {
+		t.Error("the journal is not empty after a reset")
+	}
+	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil || m.State(t) != after {
+		t.Errorf("installed again: %v\n%s", err, m.State(t))
+	}
+}
+
+func reset(t *testing.T, h *host.Host, steps []step.Step) {
+	t.Helper()
+	if err := step.Reset(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var errKilled = errors.New("killed")
+
+// TestKilled ends a run before every call in turn: the same run then goes on to
+// the end, and a reset, from there or at once, leads back.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	for at := 0; ; at++ {
+		for _, finish := range []bool{true, false} {
+			h, m, steps := made(t)
+			before := m.State(t)
+			calls := 0
+			m.OnCall = func(string) error {
+				if calls++; calls > at {
+					return errKilled
+				}
+				return nil
+			}
+			err := step.Run(t.Context(), h, journal(t, h), steps, ignore)
+			m.OnCall = nil
+			if err == nil {
+				if at < 8 {
+					t.Fatalf("only %d calls", at)
+				}
+				return
+			}
+			if !errors.Is(err, errKilled) {
+				t.Fatalf("killed at %d: %v", at, err)
+			}
+			if finish {
+				if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+					t.Fatalf("run again after a kill at %d: %v", at, err)
+				}
+			}
+			reset(t, h, steps)
+			if m.State(t) != before {
+				t.Errorf("killed at %d, finished %v: after reset\n%s\nwant\n%s", at, finish, m.State(t), before)
+			}
+		}
+	}
+}
+
+// TestTornJournal: a record that was being written when the power went.
+func TestTornJournal(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	before := m.State(t)
+	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+	path := h.Path(step.Dir + "/journal.jsonl")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(text, `{"step":"third","fi`...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reset(t, h, steps)
+	if m.State(t) != before {
+		t.Errorf("after reset:\n%s", m.State(t))
+	}
+	if err := os.WriteFile(path, append([]byte("nonsense\n"), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := step.OpenJournal(h); err == nil || !strings.Contains(err.Error(), "line 1") || hint.Of(err) == "" {
+		t.Errorf("a journal that is damaged: %v", err)
+	}
+}
+
+// TestChangedSince: what a person wrote between install and reset is kept.
+func TestChangedSince(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	before := m.State(t)
+	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+	m.Write(t, "/etc/fstab", "by hand\n")
+	var warned []string
+	err := step.Reset(t.Context(), h, journal(t, h), steps, func(e step.Event) { warned = append(warned, e.Status.Warnings...) })
+	if err != nil || m.State(t) != before {
+		t.Errorf("reset: %v\n%s", err, m.State(t))
+	}
+	if len(warned) != 1 || !strings.Contains(warned[0], "/etc/fstab") {
+		t.Fatalf("warnings: %v", warned)
+	}
+	_, kept, _ := strings.Cut(warned[0], "is in ")
+	if m.Read(t, kept) != "by hand\n" {
+		t.Errorf("%s holds %q", kept, m.Read(t, kept))
+	}
+}
+
+// stubborn is a step of which nothing comes.
+type stubborn struct{ status step.Status }
+
+func (stubborn) Name() string                                             { return "stubborn" }
+func (s stubborn) Check(context.Context, *host.Host) (step.Status, error) { return s.status, nil }
+func (stubborn) Apply(context.Context, *host.Host) error                  { return nil }
+
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	h, _, _ := made(t)
+	for _, c := range []struct {
+		status     step.Status
+		says, mend string
+	}{
+		{step.Cannot("yum install swap", "%s is missing", "swap"), "cannot do step stubborn: swap is missing", "yum install swap"},
+		{step.Status{State: step.ToDo, What: []string{"x is set"}}, "step stubborn had no effect: x is set", ""},
+	} {
+		err := step.Run(t.Context(), h, journal(t, h), []step.Step{stubborn{c.status}}, ignore)
+		if err == nil || !strings.Contains(err.Error(), c.says) || hint.Of(err) != c.mend {
+			t.Errorf("%v (hint %q), want %s (%s)", err, hint.Of(err), c.says, c.mend)
+		}
+	}
+}
+
+// TestResetGoesOn: one undo that fails keeps the others from nothing, and is
+// tried again by the next reset.
+func TestResetGoesOn(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	before := m.State(t)
+	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+	m.OnCall = func(line string) error {
+		if line == "systemctl start two" {
+			return fmt.Errorf("%s: no", line)
+		}
+		return nil
+	}
+	err := step.Reset(t.Context(), h, journal(t, h), steps, ignore)
+	if err == nil || !strings.Contains(err.Error(), "cannot undo step second") {
+		t.Errorf("reset: %v", err)
+	}
+	if !m.Units["one"].Active || strings.Contains(m.Read(t, "/etc/fstab"), "# one") {
+		t.Error("the other steps were not undone")
+	}
+	m.OnCall = nil
+	reset(t, h, steps)
+	if m.State(t) != before {
+		t.Errorf("after the second reset:\n%s", m.State(t))
+	}
+}
