@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"kubecrate/pkg/spelling"
 )
 
 const (
@@ -234,7 +236,7 @@ func guess(word string, known []string) string {
 	sort.Strings(known)
 	best, distance := "", 3
 	for _, k := range known {
-		if d := editDistance(word, k); d < distance && d < len(k) {
+		if d := spelling.Distance(word, k); d < distance && d < len(k) {
 			best, distance = k, d
 		}
 	}
@@ -242,34 +244,4 @@ func guess(word string, known []string) string {
 		return fmt.Sprintf(" (did you mean %q?)", best)
 	}
 	return " (known: " + strings.Join(known, ", ") + ")"
-}
-
-// editDistance counts the letters to insert, leave out, change or swap with
-// their neighbor, up to a limit on what is worth comparing.
-func editDistance(a, b string) int {
-	const longest = 64
-	if len(a) > longest || len(b) > longest {
-		return longest
-	}
-	var before []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := row[j-1]
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			next[j] = min(cost, row[j]+1, next[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
-		}
-		before, row = row, next
-	}
-	return row[len(b)]
 }

@@ -18,7 +18,7 @@ type copyWork struct {
 // openPacked opens a packed file and checks that it is whole and of that
 // content.
 func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), size int64, sum string) (w *copyWork, err error) {
-	f, err := open()
+	f, p, err := openFooter(open)
 	if err != nil {
 		return nil, err
 	}
@@ -27,10 +27,6 @@ func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), siz
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	p, err := readPacked(f)
-	if err != nil {
-		return nil, err
-	}
 	if p.Size != size || p.SHA256 != sum {
 		return nil, fmt.Errorf("%w: it holds %d bytes of SHA-256 %s, not %d of %s", errPacked, p.Size, p.SHA256, size, sum)
 	}
@@ -38,6 +34,19 @@ func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), siz
 		return nil, err
 	}
 	return &copyWork{file: f, packed: p}, nil
+}
+
+// openFooter opens a packed file and reads what it says of itself.
+func openFooter(open func() (io.ReadSeekCloser, error)) (io.ReadSeekCloser, Packed, error) {
+	f, err := open()
+	if err != nil {
+		return nil, Packed{}, err
+	}
+	p, err := readPacked(f)
+	if err != nil {
+		return nil, p, errors.Join(err, f.Close())
+	}
+	return f, p, nil
 }
 
 func (w *copyWork) write(ctx context.Context, to *frameWriter) error {
@@ -49,7 +58,7 @@ func (w *copyWork) release(*Packer) { _ = w.file.Close() }
 
 // unpack opens the content of a packed file.
 func unpack(open func() (io.ReadSeekCloser, error)) (rc io.ReadCloser, err error) {
-	f, err := open()
+	f, p, err := openFooter(open)
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +67,6 @@ func unpack(open func() (io.ReadSeekCloser, error)) (rc io.ReadCloser, err error
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	p, err := readPacked(f)
-	if err != nil {
-		return nil, err
-	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/spelling"
 )
 
 // noSuchRoot says that a pin matches nothing, and what comes near.
@@ -137,31 +138,10 @@ func (u *universe) similarName(pin string) string {
 			if len(wanted) < 4 || max(len(n)-len(wanted), len(wanted)-len(n)) >= bestDistance {
 				continue
 			}
-			if d := distance(n, wanted); d < bestDistance {
+			if d := spelling.Distance(n, wanted); d < bestDistance {
 				best, bestDistance = n, d
 			}
 		}
 	}
 	return best
-}
-
-// distance is the number of letters to insert, delete or replace to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -35,17 +35,7 @@ func (p *primary) readLists(ctx context.Context, keep func(path []byte) bool,
 	if err := p.root("filelists", spaceFilelists); err != nil {
 		return err
 	}
-	count := 0
-	err := p.children(func() error {
-		if string(p.local) != "package" || p.foreign() {
-			return p.skip()
-		}
-		if count++; count > maxPackages {
-			return fmt.Errorf("more than %d packages", maxPackages)
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	return p.packages(ctx, func(count int) error {
 		pkgid, _ := p.attr("pkgid")
 		id := string(pkgid)
 		nevra, err := p.readList(keep)
@@ -57,10 +47,6 @@ func (p *primary) readLists(ctx context.Context, keep func(path []byte) bool,
 		}
 		return fn(id, nevra, append([]rpm.File(nil), p.files...))
 	})
-	if err != nil {
-		return err
-	}
-	return p.finishDocument()
 }
 
 // readList reads one <package> of filelists.xml; its files end up in p.files.

@@ -61,6 +61,17 @@ func (p *primary) read(ctx context.Context, fn func(*Package) error) error {
 	if err := p.root("metadata", spaceCommon); err != nil {
 		return err
 	}
+	return p.packages(ctx, func(count int) error {
+		if err := p.readPackage(); err != nil {
+			return fmt.Errorf("package %s: %w", describe(p.pkg.NEVRA, count), err)
+		}
+		return fn(p.pkg)
+	})
+}
+
+// packages calls read at every <package> of the document, up to its end; count
+// starts at 1.
+func (p *primary) packages(ctx context.Context, read func(count int) error) error {
 	count := 0
 	err := p.children(func() error {
 		if string(p.local) != "package" || p.foreign() {
@@ -72,10 +83,7 @@ func (p *primary) read(ctx context.Context, fn func(*Package) error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := p.readPackage(); err != nil {
-			return fmt.Errorf("package %s: %w", describe(p.pkg.NEVRA, count), err)
-		}
-		return fn(p.pkg)
+		return read(count)
 	})
 	if err != nil {
 		return err

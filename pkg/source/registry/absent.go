@@ -13,6 +13,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/image"
 	"kubecrate/pkg/source"
+	"kubecrate/pkg/spelling"
 )
 
 // Bounds of the search for similar tags, which may cost a little but not make
@@ -128,7 +129,7 @@ func similar(tag string, tags []string) []string {
 		if _, err := image.Canonical("x:" + t); err != nil || t == tag {
 			continue // nothing that is no tag reaches a terminal
 		}
-		near = append(near, scored{t, distance(tag, t)})
+		near = append(near, scored{t, spelling.Distance(tag, t)})
 	}
 	slices.SortFunc(near, func(a, b scored) int {
 		if a.away != b.away {
@@ -141,25 +142,4 @@ func similar(tag string, tags []string) []string {
 		out = append(out, s.tag)
 	}
 	return out
-}
-
-// distance is Levenshtein's: the fewest characters to insert, delete or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			above := row[j+1]
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = min(diagonal, above, row[j]) + 1
-			}
-			diagonal, row[j+1] = above, cost
-		}
-	}
-	return row[len(b)]
 }

@@ -421,8 +421,5 @@ func FuzzSimilar(f *testing.F) {
 				t.Fatalf("%q", s)
 			}
 		}
-		if d := distance(tag, list); d != distance(list, tag) || (d == 0) != (tag == list) {
-			t.Fatalf("%q and %q: %d", tag, list, d)
-		}
 	})
 }
