@@ -1,9 +1,10 @@
 // Package bundle is the builder, stage by stage: Lock turns a manifest into
-// digests, Build turns a lock into an archive, Verify reads one back.
+// digests, Build turns a lock into an archive.
 package bundle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/depsolve"
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/image"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/repodata"
@@ -67,7 +69,7 @@ func lockPackages(ctx context.Context, m *manifest.Manifest, s *Sources) ([]mani
 		Filelists: func() error { return u.loadFiles(ctx, m.Packages.Roots) },
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, "", unsolvable(err)
 	}
 	for _, w := range solution.Warnings {
 		s.report.Report(progress.Event{Kind: progress.Warn, Stage: "solve", Text: w})
@@ -258,4 +260,13 @@ func lockImages(ctx context.Context, m *manifest.Manifest, s *Sources, found []n
 	}
 	sort.Slice(locked, func(i, j int) bool { return locked[i].Name < locked[j].Name })
 	return locked, nil
+}
+
+// unsolvable says where a closure can be mended: in the manifest.
+func unsolvable(err error) error {
+	var u *depsolve.Unsolvable
+	if !errors.As(err, &u) {
+		return err
+	}
+	return hint.With(err, "in the manifest, name another version under packages.roots, or add the repository that has what is missing to packages.repos")
 }

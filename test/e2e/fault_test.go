@@ -192,19 +192,19 @@ func TestPackageFaults(t *testing.T) {
 		s := yumSite(t, "meta", "odd")
 		s.odd("meta", spec, func(ctx context.Context, file string) error { return s.repos.Signer.Sign(ctx, file) })
 		s.yum.Break(lab.Fault{Path: regexp.MustCompile(`/meta/repodata/.*primary`), Corrupt: true})
-		s.failed(s.build(twice), 1, `primary`, `sha256|checksum|digest`)
+		s.failed(s.build(twice), 1, `primary`, `sha256|checksum|digest`, `hint: .*--repo meta=URL`)
 	})
 	t.Run("unsolvable", func(t *testing.T) {
 		s := yumSite(t, "unsolvable", "odd")
 		needy := spec
 		needy.Requires = []string{"unobtainium >= 2.0"}
 		s.odd("unsolvable", needy, func(ctx context.Context, file string) error { return s.repos.Signer.Sign(ctx, file) })
-		s.failed(s.build(), 1, `odd`, `unobtainium >= 2\.0`)
+		s.failed(s.build(), 1, `odd`, `unobtainium >= 2\.0`, `hint: .*packages\.repos`)
 	})
 	t.Run("root unknown", func(t *testing.T) {
 		s := yumSite(t, "empty", "odd-99.0")
 		s.odd("empty", spec, unsigned)
-		s.failed(s.build(), 1, `odd-99\.0`)
+		s.failed(s.build(), 1, `odd-99\.0`, `hint: .*packages\.roots`)
 	})
 }
 

@@ -110,7 +110,10 @@ func (r *Repository) load(ctx context.Context, base string) error {
 // checksum that repomd.xml promises.
 func (r *Repository) read(ctx context.Context, d repodata.Data, mirrors []string, fn func(io.Reader) error) (err error) {
 	name := r.ID + "/" + d.Type + ".xml"
-	blob := source.Blob{Name: name, Digest: d.Checksum.Digest(), Size: d.Size, Limit: maxPacked}
+	blob := source.Blob{
+		Name: name, Digest: d.Checksum.Digest(), Size: d.Size, Limit: maxPacked,
+		Mend: "the mirror is being updated or is damaged: run the same command again later, or take another one: --repo " + r.ID + "=URL",
+	}
 	for _, base := range mirrors {
 		url, err := resolve(base, d.Base, d.Location)
 		if err != nil {
