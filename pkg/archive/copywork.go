@@ -70,7 +70,7 @@ func unpack(open func() (io.ReadSeekCloser, error)) (rc io.ReadCloser, err error
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	d, err := newStreamDecoder(io.LimitReader(f, p.Compressed))
+	d, err := newStreamDecoder(io.LimitReader(f, p.Compressed), maxPlain)
 	if err != nil {
 		return nil, err
 	}

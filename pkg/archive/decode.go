@@ -43,9 +43,10 @@ func (r *Reader) decode(i int, sums []uint32) ([]byte, error) {
 var errChanged = errors.New("its compressed bytes have changed, its content has not")
 
 // newStreamDecoder decodes frames one behind the other, in the caller's
-// goroutine, with a window of at most maxWindow.
-func newStreamDecoder(r io.Reader) (*zstd.Decoder, error) {
-	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+// goroutine, with a window of at most so many bytes, which a few bytes of input
+// are enough to ask for.
+func newStreamDecoder(r io.Reader, window uint64) (*zstd.Decoder, error) {
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, fmt.Errorf("cannot decompress: %w", err)
 	}

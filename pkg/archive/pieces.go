@@ -211,7 +211,7 @@ func (r *Reader) openSolid(i int, sums []uint32, used *solidStream) (*solidStrea
 	in := bufio.NewReaderSize(s.src, solidBuffer)
 	var err error
 	if used == nil {
-		s.decoder, err = newStreamDecoder(in)
+		s.decoder, err = newStreamDecoder(in, maxWindow)
 		return s, err
 	}
 	s.decoder = used.decoder

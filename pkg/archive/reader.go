@@ -150,7 +150,7 @@ func ReadIndexOnly(r io.Reader) (*Index, error) {
 
 func readFirstFrame(r io.Reader) (*Index, error) {
 	src := &trackedReader{r: r}
-	d, err := newStreamDecoder(src)
+	d, err := newStreamDecoder(src, maxPlain)
 	if err != nil {
 		return nil, err
 	}
