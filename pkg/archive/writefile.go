@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 )
 
@@ -132,7 +133,7 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 	if err := publish(w, sidecar); err != nil {
 		return nil, errors.Join(err, sidecar.abort())
 	}
-	return done, syncDir(filepath.Dir(w.path))
+	return done, durable.SyncDir(filepath.Dir(w.path))
 }
 
 // publish gives an archive and its sidecar their names. The old sidecar goes
@@ -152,20 +153,6 @@ func publish(w, sidecar *volumeWriter) error {
 		return err
 	}
 	return sidecar.publish()
-}
-
-// syncDir brings the names in dir to the disk. Not every file system can do
-// that, and those that cannot say so with EINVAL.
-func syncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
-		return err
-	}
-	return nil
 }
 
 // explain adds what a user can do about a disk that does not take the archive.

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"kubecrate/pkg/durable"
 )
 
 // Modes of what is made new.
@@ -129,7 +131,7 @@ func (h *Host) Put(path string, o Original) error {
 		if err := os.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return syncDir(dir)
+		return durable.SyncDir(dir)
 	}
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return err
@@ -146,7 +148,7 @@ func (h *Host) Put(path string, o Original) error {
 		_ = os.Remove(temp) // err is what counts
 		return err
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // create makes a file, or a link, that is on the disk when it returns.
@@ -176,13 +178,4 @@ func create(at string, o Original) (err error) {
 		return err
 	}
 	return f.Sync()
-}
-
-func syncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
 }

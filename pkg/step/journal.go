@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 )
@@ -80,7 +81,7 @@ func OpenJournal(h *host.Host) (j *Journal, err error) {
 		return nil, err
 	}
 	j = &Journal{dir: dir, file: f}
-	if err := errors.Join(j.load(), syncPath(dir), syncPath(filepath.Dir(dir))); err != nil {
+	if err := errors.Join(j.load(), durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir))); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return j, nil
@@ -188,7 +189,7 @@ func (j *Journal) keep(name string, content []byte) error {
 	if err := os.Rename(path+".part", path); err != nil {
 		return err
 	}
-	return syncPath(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // undone tells which records were taken back.
@@ -216,13 +217,4 @@ func (j *Journal) Empty() bool {
 func sum(b []byte) string {
 	s := sha256.Sum256(b)
 	return hex.EncodeToString(s[:])
-}
-
-func syncPath(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 )
 
@@ -81,7 +82,7 @@ func (t *tempFile) moveTo(path string) error {
 	if err := unlock(t.File); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // remove closes the file and deletes it.
@@ -110,17 +111,7 @@ func makeDir(dir string) error {
 		}
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
-}
-
-// syncDir flushes the names in a directory.
-func syncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return d.Sync()
+	return durable.SyncDir(filepath.Dir(dir))
 }
 
 // lock takes the file for this process, and for this open of it; false says
