@@ -2,9 +2,11 @@ package hosttest
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -42,8 +44,12 @@ func (m *Machine) systemctl(args []string, _ string) (string, error) {
 	switch verb {
 	case "daemon-reload":
 		return "", nil
+	case "try-restart":
+		return "", nil
 	case "show":
 		return showUnit(u), nil
+	case "list-units":
+		return m.listUnits(args), nil
 	case "mask", "unmask":
 		if !known {
 			u = &Unit{NoFile: true}
@@ -68,6 +74,23 @@ func (m *Machine) systemctl(args []string, _ string) (string, error) {
 		return "", &Exit{Code: 1, Stderr: "Unknown operation '" + verb + "'."}
 	}
 	return "", nil
+}
+
+// listUnits is systemctl list-units --type=TYPE --all --plain --no-legend.
+func (m *Machine) listUnits(args []string) string {
+	suffix := ""
+	for _, a := range args {
+		if s, ok := strings.CutPrefix(a, "--type="); ok {
+			suffix = "." + s
+		}
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(m.Units)) {
+		if strings.HasSuffix(name, suffix) {
+			fmt.Fprintf(&b, "%s loaded active active %s\n", name, name)
+		}
+	}
+	return b.String()
 }
 
 func showUnit(u *Unit) string {
@@ -100,12 +123,34 @@ func escape(args []string, _ string) (string, error) {
 	return strings.ReplaceAll(text, "/", "-") + suffix + "\n", nil
 }
 
+// modprobe loads a module, or with --dry-run --verbose says that it would. A
+// loaded one has a folder in /sys/module; br_netfilter brings its settings.
 func (m *Machine) modprobe(args []string, _ string) (string, error) {
 	name := args[len(args)-1]
-	if _, ok := m.Modules[name]; !ok {
+	loaded, ok := m.Modules[name]
+	switch {
+	case !ok:
 		return "", &Exit{Code: 1, Stderr: "modprobe: FATAL: Module " + name + " not found."}
+	case loaded:
+		return "", nil
+	case args[0] == "--dry-run":
+		return "insmod /lib/modules/3.10.0/" + name + ".ko.xz\n", nil
 	}
-	m.Modules[name] = args[0] != "-r"
+	m.Modules[name] = true
+	files := []string{"sys/module/" + name + "/refcnt"}
+	if name == "br_netfilter" {
+		files = append(files, "proc/sys/net/bridge/bridge-nf-call-iptables", "proc/sys/net/bridge/bridge-nf-call-ip6tables")
+	}
+	const dirMode, fileMode = 0o755, 0o644
+	for _, f := range files {
+		path := filepath.Join(m.root, f)
+		if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(path, []byte("0\n"), fileMode); err != nil {
+			return "", err
+		}
+	}
 	return "", nil
 }
 

@@ -1,0 +1,47 @@
+package prep
+
+import (
+	"context"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// Firewall is the step that turns the firewall services off, now and at boot:
+// kube-proxy and the network write the host's rules, and these would drop them.
+func Firewall() step.Step { return firewall{} }
+
+type firewall struct{}
+
+// firewallUnits are the services that load rules of their own on EL7 and later.
+func firewallUnits() []string {
+	return []string{"firewalld.service", "iptables.service", "ip6tables.service", "nftables.service"}
+}
+
+func (firewall) Name() string { return "firewall" }
+
+func (firewall) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	for _, name := range firewallUnits() {
+		u, err := h.Unit(ctx, name)
+		if err != nil {
+			return st, err
+		}
+		if u.Active {
+			st.Todo("%s is stopped", name)
+		}
+		if u.Starts() {
+			st.Todo("%s no longer starts at boot", name)
+		}
+	}
+	return st, nil
+}
+
+func (firewall) Apply(ctx context.Context, h *host.Host) error {
+	for _, name := range firewallUnits() {
+		if err := h.Off(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package prep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+const (
+	hostnameFile = "/etc/hostname"
+	hostnameNow  = "/proc/sys/kernel/hostname"
+	hostsFile    = "/etc/hosts"
+)
+
+// Hosts is the step that gives the host its name, unless hostname is "", and
+// lists the cluster's hosts in a block of /etc/hosts.
+func Hosts(hostname string, entries []Entry) step.Step { return hosts{hostname, entries} }
+
+type hosts struct {
+	hostname string
+	entries  []Entry
+}
+
+func (hosts) Name() string { return "hosts" }
+
+func (s hosts) Check(_ context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	now, err := h.Text(hostnameNow)
+	if err != nil {
+		return st, err
+	}
+	now = strings.TrimSpace(now)
+	if s.hostname == "" && (now == "" || now == "localhost" || strings.HasPrefix(now, "localhost.")) {
+		return step.Cannot("give it a name of its own: --hostname NAME", "the host is called %q, and every node needs a name of its own", now), nil
+	}
+	if s.hostname != "" && now != s.hostname {
+		st.Todo("the host is called %s, before %s", s.hostname, now)
+	}
+	if s.hostname != "" {
+		kept, err := h.Text(hostnameFile)
+		if err != nil {
+			return st, err
+		}
+		if strings.TrimSpace(kept) != s.hostname {
+			st.File(hostnameFile, kept, s.hostname+"\n")
+		}
+	}
+	text, err := h.Text(hostsFile)
+	if err != nil {
+		return st, err
+	}
+	if line := s.contradiction(text); line != "" {
+		return step.Cannot("edit /etc/hosts: correct or remove that line", "/etc/hosts says %q, the cluster says otherwise", line), nil
+	}
+	st.File(hostsFile, text, s.withEntries(text))
+	return st, nil
+}
+
+func (s hosts) withEntries(text string) string {
+	var b strings.Builder
+	for _, e := range s.entries {
+		fmt.Fprintf(&b, "%s %s\n", e.Address, strings.Join(e.Names, " "))
+	}
+	return withBlock(text, b.String())
+}
+
+// contradiction is a line outside the block that gives one of our names another
+// address of the same family.
+func (s hosts) contradiction(text string) string {
+	for line := range strings.Lines(outsideBlock(text)) {
+		code, _, _ := strings.Cut(line, "#")
+		fields := strings.Fields(code)
+		if len(fields) < 2 {
+			continue
+		}
+		at, err := netip.ParseAddr(fields[0])
+		if err != nil {
+			continue
+		}
+		for _, e := range s.entries {
+			same := func(name string) bool { return slices.Contains(fields[1:], name) }
+			if at != e.Address && at.Is4() == e.Address.Is4() && slices.ContainsFunc(e.Names, same) {
+				return strings.TrimSpace(line)
+			}
+		}
+	}
+	return ""
+}
+
+func (s hosts) Apply(ctx context.Context, h *host.Host) error {
+	now, err := h.Text(hostnameNow)
+	if err != nil {
+		return err
+	}
+	if now = strings.TrimSpace(now); s.hostname != "" && now != s.hostname {
+		if err := h.Do(ctx, host.Command("hostname", s.hostname), []string{"hostname", now}); err != nil {
+			return err
+		}
+	}
+	kept, err := h.Text(hostnameFile)
+	if err == nil && s.hostname != "" && strings.TrimSpace(kept) != s.hostname {
+		err = h.WriteFile(hostnameFile, []byte(s.hostname+"\n"), host.FileMode)
+	}
+	text, herr := h.Text(hostsFile)
+	if err := errors.Join(err, herr); err != nil {
+		return err
+	}
+	if want := s.withEntries(text); want != text {
+		return h.WriteFile(hostsFile, []byte(want), host.FileMode)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package prep
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+const (
+	chronyFile = "/etc/chrony.conf"
+	chronyUnit = "chronyd.service"
+	ntpUnit    = "ntpd.service"
+)
+
+// Clock says where a host has its time from. In an isolated network the master
+// serves its own clock to the others; without either, only the service is
+// turned on and its configuration left alone.
+type Clock struct {
+	Serve  []netip.Prefix // who may ask this host
+	Server netip.Addr     // whom this host asks
+}
+
+// Time is the step that keeps the clock with chrony. It comes after the
+// packages, which may bring chrony.
+func Time(c Clock) step.Step { return clock{c} }
+
+type clock struct{ Clock }
+
+func (clock) Name() string { return "time" }
+
+// body is the block in chrony's configuration.
+func (s clock) body() string {
+	var b strings.Builder
+	if len(s.Serve) > 0 {
+		b.WriteString("local stratum 10\n")
+	}
+	for _, p := range s.Serve {
+		fmt.Fprintf(&b, "allow %s\n", p)
+	}
+	if s.Server.IsValid() {
+		fmt.Fprintf(&b, "server %s iburst\n", s.Server)
+	}
+	return b.String()
+}
+
+func (s clock) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	chrony, err := h.Unit(ctx, chronyUnit)
+	if err != nil {
+		return st, err
+	}
+	if !chrony.Known() {
+		return step.Cannot("yum --disablerepo='*' --enablerepo=kubecrate install chrony", "chrony is not installed"), nil
+	}
+	ntp, err := h.Unit(ctx, ntpUnit)
+	if err != nil {
+		return st, err
+	}
+	if ntp.Active || ntp.Starts() {
+		st.Todo("%s is turned off: it and chronyd exclude each other", ntpUnit)
+	}
+	if !chrony.Active || !chrony.Starts() {
+		st.Todo("%s runs and starts at boot", chronyUnit)
+	}
+	text, err := h.Text(chronyFile)
+	if err != nil {
+		return st, err
+	}
+	st.File(chronyFile, text, withBlock(text, s.body()))
+	return st, nil
+}
+
+func (s clock) Apply(ctx context.Context, h *host.Host) error {
+	if err := h.Off(ctx, ntpUnit); err != nil {
+		return err
+	}
+	text, err := h.Text(chronyFile)
+	if err != nil {
+		return err
+	}
+	if want := withBlock(text, s.body()); want != text {
+		// Undone in reverse: chronyd reads its file again when that is back.
+		reload := []string{"systemctl", "try-restart", chronyUnit}
+		if err := h.Do(ctx, host.Command(reload...), reload); err != nil {
+			return err
+		}
+		if err := h.WriteFile(chronyFile, []byte(want), host.FileMode); err != nil {
+			return err
+		}
+		if err := h.Do(ctx, host.Command(reload...), nil); err != nil {
+			return err
+		}
+	}
+	return h.On(ctx, chronyUnit)
+}
