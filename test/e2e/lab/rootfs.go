@@ -28,7 +28,7 @@ func (l *Lab) Root(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("cannot make a Debian root: %w", err)
 	}
 	l.OnClose(func() error { return os.RemoveAll(dir) })
-	l.logf("debootstrap of bookworm from %s", mirror)
+	l.logf("debootstrap of bookworm from apt's mirror")
 	_, err = Run(ctx, "debootstrap", "--variant=minbase", "--include="+rootPackages, "bookworm", dir, mirror)
 	if err != nil {
 		return "", fmt.Errorf("cannot make a Debian root: %w", err)
@@ -57,5 +57,5 @@ func debianMirror(ctx context.Context) (string, error) {
 			return f[0], nil
 		}
 	}
-	return "http://deb.debian.org/debian/", nil
+	return "", fmt.Errorf("cannot find apt's mirror: apt has no source for bookworm main; look at /etc/apt/sources.list")
 }
