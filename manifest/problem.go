@@ -236,7 +236,7 @@ func guess(word string, known []string) string {
 	sort.Strings(known)
 	best, distance := "", 3
 	for _, k := range known {
-		if d := spelling.Distance(word, k); d < distance && d < len(k) {
+		if d := spelling.Distance(strings.ToLower(word), strings.ToLower(k)); d < distance && d < len(k) {
 			best, distance = k, d
 		}
 	}

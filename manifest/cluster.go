@@ -1,0 +1,202 @@
+package manifest
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/hint"
+)
+
+// The values of kind that the stick carries beside the archive.
+const (
+	KindCluster = "Cluster"
+	KindTicket  = "Ticket"
+)
+
+// Cluster says what the hosts become together: cluster.yaml on the stick, or
+// the defaults and flags in its place. Everything may be left out.
+type Cluster struct {
+	APIVersion  string `yaml:"apiVersion" json:"apiVersion"`
+	Kind        string `yaml:"kind" json:"kind"`
+	Name        string `yaml:"name,omitempty" json:"name"`
+	Endpoint    string `yaml:"endpoint,omitempty" json:"endpoint,omitempty"` // HOST or HOST:PORT of the control plane
+	PodCIDR     string `yaml:"podCIDR,omitempty" json:"podCIDR"`
+	ServiceCIDR string `yaml:"serviceCIDR,omitempty" json:"serviceCIDR"`
+	DNSDomain   string `yaml:"dnsDomain,omitempty" json:"dnsDomain"`
+	Proxy       Proxy  `yaml:"proxy,omitempty" json:"proxy"`
+	Hosts       []Host `yaml:"hosts,omitempty" json:"hosts,omitempty"`
+}
+
+// Proxy are settings of kube-proxy. Of conntrack a nil value leaves what
+// kube-proxy itself takes; 0 lets it leave the kernel's limit alone.
+type Proxy struct {
+	Mode                string `yaml:"mode,omitempty" json:"mode"`
+	ConntrackMaxPerCore *int   `yaml:"conntrackMaxPerCore,omitempty" json:"conntrackMaxPerCore,omitempty"`
+	ConntrackMin        *int   `yaml:"conntrackMin,omitempty" json:"conntrackMin,omitempty"`
+}
+
+// Host is one host of a cluster. Interface is the one that leads to the others,
+// "" where the address tells it. Aliases are more names for /etc/hosts.
+type Host struct {
+	Name      string   `yaml:"name" json:"name"`
+	Address   string   `yaml:"address" json:"address"`
+	Role      Role     `yaml:"role" json:"role"`
+	Interface string   `yaml:"interface,omitempty" json:"interface,omitempty"`
+	Aliases   []string `yaml:"aliases,omitempty" json:"aliases,omitempty"`
+}
+
+// The modes of kube-proxy.
+const (
+	ProxyIPVS     = "ipvs"
+	ProxyIPTables = "iptables"
+)
+
+// DefaultCluster is what a cluster is where nothing else is said: the networks
+// are those of the tutorial and of flannel's manifest.
+func DefaultCluster() *Cluster {
+	return &Cluster{
+		APIVersion: APIVersion, Kind: KindCluster, Name: "kubernetes",
+		PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/12", DNSDomain: "cluster.local",
+		Proxy: Proxy{Mode: ProxyIPVS},
+	}
+}
+
+// ParseCluster reads a cluster strictly, over the defaults; name is what errors
+// call the file. The error is an *InvalidError.
+func ParseCluster(name string, data []byte) (*Cluster, error) {
+	c := DefaultCluster()
+	c.APIVersion, c.Kind = "", ""
+	doc, err := decode(name, data, decoder{limit: maxValues}, MaxSize, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := invalid(name, validateCluster(c).problems(doc)); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// ReadCluster is ParseCluster for a file; without one the error is that of
+// os.Open, which os.IsNotExist knows.
+func ReadCluster(file string) (*Cluster, error) {
+	text, err := readFile(file, MaxSize)
+	if os.IsNotExist(err) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the cluster file: %w", err)
+	}
+	c, err := ParseCluster(file, text)
+	return c, hint.With(err, "correct %s, or move it away to use flags alone", file)
+}
+
+// Validate checks a cluster that flags have changed. The error is an
+// *InvalidError.
+func (c *Cluster) Validate() error {
+	return invalid("cluster", validateCluster(c).problems(nil))
+}
+
+func validateCluster(c *Cluster) *findings {
+	f := &findings{}
+	f.header(c.APIVersion, c.Kind, KindCluster)
+	if c.Name != "" && !isLabel(c.Name) {
+		f.add(root.key("name"), "%q is no name: want lower-case letters, digits and dashes, 63 at most", c.Name)
+	}
+	if c.Endpoint != "" {
+		host, port := splitEndpoint(c.Endpoint)
+		if !isHost(host) || !isPort(port) {
+			f.add(root.key("endpoint"), "%q is no endpoint: want HOST or HOST:PORT", c.Endpoint)
+		}
+	}
+	pods := f.prefix(root.key("podCIDR"), c.PodCIDR)
+	services := f.prefix(root.key("serviceCIDR"), c.ServiceCIDR)
+	if pods.IsValid() && services.IsValid() && pods.Overlaps(services) {
+		f.add(root.key("serviceCIDR"), "%s overlaps podCIDR %s", services, pods)
+	}
+	if !isHost(c.DNSDomain) {
+		f.add(root.key("dnsDomain"), "%q is no domain", c.DNSDomain)
+	}
+	f.word(root.key("proxy").key("mode"), c.Proxy.Mode, []string{ProxyIPVS, ProxyIPTables})
+	f.hosts(c.Hosts, pods, services)
+	return f
+}
+
+func (f *findings) prefix(at path, text string) netip.Prefix {
+	p, err := netip.ParsePrefix(text)
+	if err != nil || !p.Addr().Is4() {
+		f.add(at, "%q is no IPv4 network: want ADDRESS/BITS, such as 10.244.0.0/16", text)
+		return netip.Prefix{}
+	}
+	if p != p.Masked() {
+		f.add(at, "%q is an address within a network: the network is %s", text, p.Masked())
+	}
+	return p.Masked()
+}
+
+func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
+	at := root.key("hosts")
+	names, addresses := map[string]int{}, map[string]int{}
+	for i, h := range hosts {
+		here := at.index(i)
+		for _, name := range append([]string{h.Name}, h.Aliases...) {
+			if !isHost(name) {
+				f.add(here.key("name"), "%q is no host name: want lower-case letters, digits, dashes and dots", name)
+			} else if first, twice := names[name]; twice {
+				f.add(here.key("name"), "%q is the name of hosts[%d] already", name, first)
+			}
+			names[name] = i
+		}
+		a, err := netip.ParseAddr(h.Address)
+		if err != nil || !a.Is4() {
+			f.add(here.key("address"), "%q is no IPv4 address", h.Address)
+			continue
+		}
+		if first, twice := addresses[h.Address]; twice {
+			f.add(here.key("address"), "%s is the address of hosts[%d] already", a, first)
+		}
+		addresses[h.Address] = i
+		for _, n := range networks {
+			if n.IsValid() && n.Contains(a) {
+				f.add(here.key("address"), "%s lies in the cluster's own network %s", a, n)
+			}
+		}
+		f.word(here.key("role"), string(h.Role), []string{string(Master), string(Node), string(Single)})
+		f.need(here.key("role"), string(h.Role))
+	}
+}
+
+// EndpointPort is the port of the control plane where none is said.
+const EndpointPort = "6443"
+
+// splitEndpoint cuts HOST:PORT; the port is EndpointPort where there is none.
+func splitEndpoint(s string) (host, port string) {
+	if host, port, ok := strings.Cut(s, ":"); ok {
+		return host, port
+	}
+	return s, EndpointPort
+}
+
+// HostPort is an endpoint with its port, EndpointPort where it names none.
+func HostPort(endpoint string) string {
+	host, port := splitEndpoint(endpoint)
+	return host + ":" + port
+}
+
+func isPort(s string) bool {
+	return len(s) > 0 && len(s) <= 5 && strings.Trim(s, "0123456789") == "" && s[0] != '0'
+}
+
+// isHost says whether s is an address or a name of RFC 1123, in lower case.
+func isHost(s string) bool {
+	const most = 253
+	return len(s) > 0 && len(s) <= most && !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return !isLabel(l) })
+}
+
+func isLabel(s string) bool {
+	const most = 63
+	return len(s) > 0 && len(s) <= most && s[0] != '-' && s[len(s)-1] != '-' &&
+		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}

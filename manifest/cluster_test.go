@@ -1,0 +1,139 @@
+package manifest_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"kubecrate/manifest"
+)
+
+const head = "apiVersion: kubecrate/v1\nkind: Cluster\n"
+
+func TestParseCluster(t *testing.T) {
+	t.Parallel()
+	c, err := manifest.ParseCluster("cluster.yaml", []byte(head+`
+endpoint: k8s.lan
+proxy: {conntrackMaxPerCore: 0}
+hosts:
+  - {name: master1, address: 192.168.4.11, role: master}
+  - {name: node1, address: 192.168.4.12, role: node, aliases: [node1.lan]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.PodCIDR != "10.244.0.0/16" || c.Proxy.Mode != manifest.ProxyIPVS || c.Proxy.ConntrackMin != nil || *c.Proxy.ConntrackMaxPerCore != 0 {
+		t.Errorf("the defaults are not beneath: %+v", c)
+	}
+	if got := manifest.HostPort(c.Endpoint); got != "k8s.lan:6443" || len(c.Hosts) != 2 {
+		t.Errorf("endpoint %s, hosts %v", got, c.Hosts)
+	}
+	if err := manifest.DefaultCluster().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClusterProblems(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"podcidr: 10.0.0.0/8":                                `cluster.yaml:3:1: unknown key "podcidr" (did you mean "podCIDR"?)`,
+		"podCIDR: 10.96.0.0/13":                              "serviceCIDR: 10.96.0.0/12 overlaps podCIDR 10.96.0.0/13",
+		"podCIDR: 10.244.1.0/16":                             "the network is 10.244.0.0/16",
+		"podCIDR: 10.244.0.0":                                `cluster.yaml:3:10: podCIDR: "10.244.0.0" is no IPv4 network`,
+		"endpoint: 'a b'":                                    "is no endpoint",
+		"endpoint: a:0":                                      "is no endpoint",
+		"proxy: {mode: ipsv}":                                `did you mean "ipvs"?`,
+		"proxy: {conntrackMin: x}":                           "must be a whole number",
+		"name: Big":                                          "is no name",
+		"hosts: [{name: a, role: x}]":                        `hosts[0].address: "" is no IPv4 address`,
+		"hosts: [{address: 10.1.1.1}]":                       `missing key "role" in hosts[0]`,
+		"hosts: [{name: a, address: 10.1.1.1, role: boss}]":  `"boss" is not known`,
+		"hosts: [{name: a, address: 10.96.0.9, role: node}]": "lies in the cluster's own network 10.96.0.0/12",
+		"hosts: [{name: a, address: 10.1.1.1, role: node}, {name: a, address: 10.1.1.1, role: node}]":     `"a" is the name of hosts[0] already`,
+		"hosts: [{name: b, address: 10.1.1.1, role: node}, {name: a, address: 10.1.1.1, role: node}] # x": "10.1.1.1 is the address of hosts[0] already",
+	} {
+		_, err := manifest.ParseCluster("cluster.yaml", []byte(head+text+"\n"))
+		var invalid *manifest.InvalidError
+		if !errors.As(err, &invalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func ticket() *manifest.Ticket {
+	return &manifest.Ticket{
+		APIVersion: manifest.APIVersion, Kind: manifest.KindTicket, Cluster: "kubernetes", Endpoint: "192.168.4.11:6443",
+		Token: "abcdef.0123456789abcdef", CACertHashes: []string{"sha256:" + strings.Repeat("ab", 32)}, Expires: "2020-05-01T12:00:00Z",
+		Hosts: []manifest.Host{{Name: "master1", Address: "192.168.4.11", Role: manifest.Master}},
+	}
+}
+
+func TestTicket(t *testing.T) {
+	t.Parallel()
+	text, err := ticket().Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := manifest.ParseTicket("join.yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read.Token != ticket().Token || read.Hosts[0].Name != "master1" {
+		t.Errorf("read back: %+v", read)
+	}
+	at := time.Date(2020, 5, 1, 12, 0, 0, 0, time.UTC)
+	if !read.Expired(at) || read.Expired(at.Add(-time.Second)) {
+		t.Error("it expires at another time")
+	}
+	if _, err := manifest.ReadTicket(t.TempDir() + "/join.yaml"); !os.IsNotExist(err) {
+		t.Errorf("a missing one: %v", err)
+	}
+	for what, change := range map[string]func(*manifest.Ticket){
+		"token":          func(t *manifest.Ticket) { t.Token = "secret.word" },
+		"caCertHashes":   func(t *manifest.Ticket) { t.CACertHashes = []string{"md5:1"} },
+		"missing key":    func(t *manifest.Ticket) { t.CACertHashes = nil },
+		"certificateKey": func(t *manifest.Ticket) { t.CertificateKey = "secret" },
+		"expires":        func(t *manifest.Ticket) { t.Expires = "tomorrow" },
+		"endpoint":       func(t *manifest.Ticket) { t.Endpoint = "a:b:c" },
+	} {
+		bad := ticket()
+		change(bad)
+		err := bad.Validate()
+		if err == nil || !strings.Contains(err.Error(), what) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+func FuzzParseCluster(f *testing.F) {
+	f.Add([]byte(head + "hosts: [{name: a, address: 10.1.1.1, role: node}]\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := manifest.ParseCluster("cluster.yaml", data)
+		if err == nil && c.Validate() != nil {
+			t.Errorf("parsed, but not valid: %v", c.Validate())
+		}
+	})
+}
+
+func FuzzParseTicket(f *testing.F) {
+	text, err := ticket().Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		k, err := manifest.ParseTicket("join.yaml", data)
+		if err != nil {
+			return
+		}
+		text, err := k.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := manifest.ParseTicket("join.yaml", text); err != nil {
+			t.Errorf("what was read cannot be written: %v", err)
+		}
+	})
+}

@@ -1,0 +1,108 @@
+package manifest
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/hint"
+)
+
+// Ticket is what a host needs to join a cluster: join.yaml on the stick. It is
+// a secret while Token lives. CACertHashes are as kubeadm has them: "sha256:"
+// and the SHA-256 of the CA's SubjectPublicKeyInfo in hex. CertificateKey, 64
+// hex digits, lets a host join the control plane; "" does not.
+type Ticket struct {
+	APIVersion     string   `yaml:"apiVersion" json:"apiVersion"`
+	Kind           string   `yaml:"kind" json:"kind"`
+	Cluster        string   `yaml:"cluster" json:"cluster"`   // its name
+	Endpoint       string   `yaml:"endpoint" json:"endpoint"` // HOST:PORT
+	Token          string   `yaml:"token" json:"token"`
+	CACertHashes   []string `yaml:"caCertHashes" json:"caCertHashes"`
+	Expires        string   `yaml:"expires" json:"expires"` // RFC 3339, "" never
+	CertificateKey string   `yaml:"certificateKey,omitempty" json:"certificateKey,omitempty"`
+	// What the other hosts take over from the master.
+	Kubernetes string `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"` // version
+	TimeServer string `yaml:"timeServer,omitempty" json:"timeServer,omitempty"` // address that serves time
+	Hosts      []Host `yaml:"hosts,omitempty" json:"hosts,omitempty"`           // for /etc/hosts
+	PodCIDR    string `yaml:"podCIDR,omitempty" json:"podCIDR,omitempty"`
+	ProxyMode  string `yaml:"proxyMode,omitempty" json:"proxyMode,omitempty"`
+}
+
+// tokenForm is that of bootstrap tokens, as kubeadm's api/bootstraptoken has it.
+var tokenForm = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
+
+const ticketHeader = "# written by install; whoever has it can join the cluster until it expires\n"
+
+// ParseTicket reads a ticket strictly; name is what errors call the file. The
+// error is an *InvalidError, which does not hold the token.
+func ParseTicket(name string, data []byte) (*Ticket, error) {
+	t := &Ticket{}
+	doc, err := decode(name, data, decoder{limit: maxValues}, MaxSize, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := invalid(name, validateTicket(t).problems(doc)); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// ReadTicket is ParseTicket for a file; without one the error is that of
+// os.Open, which os.IsNotExist knows.
+func ReadTicket(file string) (*Ticket, error) {
+	text, err := readFile(file, MaxSize)
+	if os.IsNotExist(err) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the ticket: %w", err)
+	}
+	t, err := ParseTicket(file, text)
+	return t, hint.With(err, "on the master: install ticket writes it anew")
+}
+
+// Validate checks a ticket that was made from flags.
+func (t *Ticket) Validate() error { return invalid("ticket", validateTicket(t).problems(nil)) }
+
+// Marshal writes the ticket as YAML.
+func (t *Ticket) Marshal() ([]byte, error) { return marshal(ticketHeader, t) }
+
+// Expired says whether the ticket has expired at now.
+func (t *Ticket) Expired(now time.Time) bool {
+	at, err := time.Parse(time.RFC3339, t.Expires)
+	return err == nil && !now.Before(at)
+}
+
+func validateTicket(t *Ticket) *findings {
+	f := &findings{}
+	f.header(t.APIVersion, t.Kind, KindTicket)
+	host, port := splitEndpoint(t.Endpoint)
+	if at := root.key("endpoint"); f.need(at, t.Endpoint) && (!isHost(host) || !isPort(port)) {
+		f.add(at, "%q is no endpoint: want HOST:PORT", t.Endpoint)
+	}
+	if at := root.key("token"); f.need(at, t.Token) && !tokenForm.MatchString(t.Token) {
+		f.add(at, "it is no token: want 6 characters, a dot and 16 characters, of a-z and 0-9")
+	}
+	if len(t.CACertHashes) == 0 {
+		f.need(root.key("caCertHashes"), "")
+	}
+	for i, h := range t.CACertHashes {
+		if !digestForm.MatchString(h) {
+			f.add(root.key("caCertHashes").index(i), "%q is no hash: want sha256: and 64 hex digits", h)
+		}
+	}
+	if t.CertificateKey != "" && !sha256Form.MatchString(t.CertificateKey) {
+		f.add(root.key("certificateKey"), "it is no key: want 64 hex digits")
+	}
+	if _, err := time.Parse(time.RFC3339, t.Expires); t.Expires != "" && err != nil {
+		f.add(root.key("expires"), "%q is no time: want such as 2020-05-01T12:00:00Z", t.Expires)
+	}
+	if t.TimeServer != "" && !isHost(strings.ToLower(t.TimeServer)) {
+		f.add(root.key("timeServer"), "%q is no address", t.TimeServer)
+	}
+	f.hosts(t.Hosts)
+	return f
+}
