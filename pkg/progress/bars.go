@@ -9,11 +9,17 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// bars shows a bar for every task at work and keeps notes and warnings above.
+// bars shows a bar for every task at work and keeps notes and warnings above,
+// and a line for every task without a size that is done.
 type bars struct {
 	mu       sync.Mutex
 	progress *mpb.Progress
-	tasks    map[string]*mpb.Bar
+	tasks    map[string]*bar
+}
+
+type bar struct {
+	*mpb.Bar
+	sized bool
 }
 
 // NewBars draws bars on the terminal w. It must be closed, or the last state
@@ -21,7 +27,7 @@ type bars struct {
 func NewBars(w io.Writer) Renderer {
 	return &bars{
 		progress: mpb.New(mpb.WithOutput(w), mpb.WithWidth(30), mpb.WithAutoRefresh()),
-		tasks:    map[string]*mpb.Bar{},
+		tasks:    map[string]*bar{},
 	}
 }
 
@@ -45,6 +51,9 @@ func (b *bars) Event(e Event) {
 		if bar := b.tasks[key]; bar != nil {
 			bar.Abort(true)
 			delete(b.tasks, key)
+			if e.Kind == Done && !bar.sized {
+				b.write("%-8s %s  %s\n", e.Stage, e.Task, e.Text)
+			}
 		}
 		if e.Kind == Failed {
 			b.write("%-8s %s  failed: %s\n", e.Stage, e.Task, e.Text)
@@ -61,12 +70,19 @@ func (b *bars) write(format string, args ...any) {
 	_, _ = fmt.Fprintf(b.progress, format, args...)
 }
 
-func (b *bars) add(e Event) *mpb.Bar {
-	return b.progress.AddBar(max(e.Total, 0),
+func (b *bars) add(e Event) *bar {
+	if e.Total == Unsized {
+		return &bar{Bar: b.progress.New(0, mpb.SpinnerStyle(),
+			mpb.BarRemoveOnComplete(), mpb.BarWidth(1),
+			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-8s %s ", e.Stage, e.Task))),
+			mpb.AppendDecorators(decor.Elapsed(decor.ET_STYLE_GO)),
+		)}
+	}
+	return &bar{sized: true, Bar: b.progress.AddBar(max(e.Total, 0),
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-8s %-48.48s ", e.Stage, e.Task))),
 		mpb.AppendDecorators(decor.CountersKiloByte("% .1f / % .1f"), decor.Name("  "), decor.AverageSpeed(decor.SizeB1000(0), "% .1f")),
-	)
+	)}
 }
 
 func (b *bars) Close() {

@@ -15,7 +15,8 @@ type Renderer interface {
 }
 
 // plain prints one line when a task ends and, for long ones, one line every
-// few seconds, so that a log of a run can be read afterwards.
+// few seconds, so that a log of a run can be read afterwards. A task without a
+// size has a line when it starts, too, if there is something to say.
 type plain struct {
 	mu      sync.Mutex
 	w       io.Writer
@@ -44,7 +45,10 @@ func (p *plain) Event(e Event) {
 	switch e.Kind {
 	case Start:
 		p.tasks[key] = &plainTask{total: e.Total, printed: p.now()}
-		if p.verbose {
+		switch {
+		case e.Total == Unsized && e.Text != "":
+			p.line(e.Stage, e.Task, e.Text)
+		case p.verbose:
 			p.line(e.Stage, e.Task, "started")
 		}
 	case Advance:

@@ -18,7 +18,8 @@ const (
 
 // Event is one report. Task names the thing worked on and is unique within a
 // stage ("k8s.gcr.io/pause:3.1", "kubelet-1.17.4-0.x86_64"). Done and Total
-// are bytes, Total is -1 or 0 where it is unknown.
+// are bytes, Total is -1 or 0 where it is unknown, and Unsized in the Start of a
+// task that counts no bytes: when that is done, its Text is worth a line.
 type Event struct {
 	Kind  Kind   `json:"kind"`
 	Stage string `json:"stage,omitempty"`
@@ -27,6 +28,9 @@ type Event struct {
 	Total int64  `json:"total,omitempty"`
 	Text  string `json:"text,omitempty"`
 }
+
+// Unsized is the Total of a task that counts no bytes.
+const Unsized = -2
 
 // Func receives events; it is called from several goroutines at once and must
 // not block for long. A nil Func is silent, see Report.

@@ -22,12 +22,16 @@ func TestPlain(t *testing.T) {
 	p.Event(Event{Kind: Failed, Stage: "fetch", Task: "b", Text: "no route"})
 	p.Event(Event{Kind: Note, Stage: "lock", Text: "wrote x.lock"})
 	p.Event(Event{Kind: Warn, Task: "c", Text: "key expired"})
+	p.Event(Event{Kind: Start, Stage: "3/9", Task: "init", Total: Unsized, Text: "kubeadm init runs"})
+	p.Event(Event{Kind: Done, Stage: "3/9", Task: "init", Text: "done (41 s)"})
 	want := strings.Join([]string{
 		"fetch    a  1.0 kB of 2.0 kB (50 %)",
 		"fetch    a  2.0 kB",
 		"fetch    b  failed: no route",
 		"lock     wrote x.lock",
 		"warning  c  key expired",
+		"3/9      init  kubeadm init runs",
+		"3/9      init  done (41 s)",
 		"",
 	}, "\n")
 	if out.String() != want {
@@ -92,5 +96,20 @@ func TestSize(t *testing.T) {
 		if got := Size(n); got != want {
 			t.Errorf("Size(%d) = %q, want %q", n, got, want)
 		}
+	}
+}
+
+// TestBarsKeepUnsized: what counted no bytes leaves a line when its bar goes.
+func TestBarsKeepUnsized(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	b := NewBars(&out)
+	b.Event(Event{Kind: Start, Stage: "3/9", Task: "init", Total: Unsized, Text: "kubeadm init runs"})
+	b.Event(Event{Kind: Done, Stage: "3/9", Task: "init", Text: "done (41 s)"})
+	b.Event(Event{Kind: Start, Stage: "fetch", Task: "a", Total: 7})
+	b.Event(Event{Kind: Done, Stage: "fetch", Task: "a", Bytes: 7, Text: "hidden"})
+	b.Close()
+	if got := out.String(); !strings.Contains(got, "3/9      init  done (41 s)\n") || strings.Contains(got, "hidden") {
+		t.Errorf("got %q", got)
 	}
 }
