@@ -159,3 +159,18 @@ func TestCommandLine(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+func TestStopwatch(t *testing.T) {
+	t.Parallel()
+	h, m := hosttest.New(t)
+	m.Programs["kubeadm"] = func([]string, string) (string, error) { time.Sleep(2 * time.Millisecond); return "", nil }
+	w := &host.Stopwatch{Runner: h.Runner}
+	for range 2 {
+		if _, err := w.Run(t.Context(), host.Command("kubeadm", "version")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.Spent(); len(got) != 1 || got["kubeadm"] < 4*time.Millisecond {
+		t.Errorf("spent %v", got)
+	}
+}

@@ -52,8 +52,12 @@ type fileRecord struct {
 	After   string      `json:"after,omitempty"`
 }
 
-// Dir is where the journal of a host lies.
-const Dir = "/var/lib/kubecrate"
+// Dir is where the journal of a host lies; below ChangedDir are the versions of
+// files that somebody else wrote before they were restored.
+const (
+	Dir        = "/var/lib/kubecrate"
+	ChangedDir = Dir + "/changed"
+)
 
 const (
 	journalName  = "journal.jsonl"

@@ -31,12 +31,14 @@ type Undoer interface {
 type State string
 
 // The states. Later is that of a step which can only be checked when the steps
-// before it are done.
+// before it are done, Unknown that of one whose check fails for another reason;
+// only Plan gives these two.
 const (
 	Done       State = "done"
 	ToDo       State = "to do"
 	Impossible State = "impossible"
 	Later      State = "later"
+	Unknown    State = "unknown"
 )
 
 // Status is what Check found. What holds a sentence for everything that would
@@ -105,8 +107,9 @@ const (
 	Failed   Phase = "failed"
 )
 
-// Plan checks every step and changes nothing. A step whose check fails because
-// an earlier one is to be done first is Later.
+// Plan checks every step and changes nothing. A step whose check fails is Later
+// where an earlier one is still to be done, else Unknown; the only error is that
+// of ctx.
 func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 	var events []Event
 	pending := false
@@ -118,7 +121,7 @@ func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 		case err != nil && pending:
 			status = Status{State: Later, What: []string{fmt.Sprintf("to be seen when the steps before are done: %v", err)}}
 		case err != nil:
-			return events, err
+			status = Status{State: Unknown, What: []string{err.Error()}, Mend: hint.Of(err)}
 		}
 		pending = pending || status.State != Done
 		events = append(events, Event{Step: s.Name(), Phase: Checked, Status: status})
@@ -165,7 +168,7 @@ func run(ctx context.Context, h *host.Host, j *Journal, s Step, report func(Even
 		return nil
 	case Impossible:
 		return impossible(s, status)
-	case ToDo, Later:
+	case ToDo, Later, Unknown:
 	}
 	report(Event{Step: s.Name(), Phase: Applying, Status: status})
 	if err := s.Apply(ctx, h.With(j.of(s.Name()))); err != nil {
@@ -177,7 +180,7 @@ func run(ctx context.Context, h *host.Host, j *Journal, s Step, report func(Even
 	switch status.State {
 	case Impossible:
 		return impossible(s, status)
-	case ToDo, Later:
+	case ToDo, Later, Unknown:
 		return fmt.Errorf("step %s had no effect: %s is still to be done", s.Name(), first(status))
 	case Done:
 	}

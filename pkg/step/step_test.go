@@ -266,3 +266,24 @@ func TestResetGoesOn(t *testing.T) {
 		t.Errorf("after the second reset:\n%s", m.State(t))
 	}
 }
+
+// blind is a step whose check fails.
+type blind struct{ stubborn }
+
+func (blind) Check(context.Context, *host.Host) (step.Status, error) {
+	return step.Status{}, hint.With(errors.New("no such program"), "yum install it")
+}
+
+// TestPlanGoesOn: what cannot be seen is no reason to hide the rest.
+func TestPlanGoesOn(t *testing.T) {
+	t.Parallel()
+	h, _, steps := made(t)
+	plan, err := step.Plan(t.Context(), h, []step.Step{blind{}, steps[0], blind{}})
+	if err != nil || len(plan) != 3 {
+		t.Fatalf("%v, %v", plan, err)
+	}
+	states := []step.State{plan[0].Status.State, plan[1].Status.State, plan[2].Status.State}
+	if states[0] != step.Unknown || states[1] != step.ToDo || states[2] != step.Later || plan[0].Status.Mend != "yum install it" {
+		t.Errorf("%v, mend %q", states, plan[0].Status.Mend)
+	}
+}

@@ -110,7 +110,7 @@ func (j *Journal) restore(h *host.Host, f *fileRecord) (kept string, err error) 
 		return "", err
 	}
 	if mine := sum(now.Content); !now.Absent && now.Link == "" && mine != f.After && mine != f.SHA256 {
-		kept = filepath.Join(Dir, "changed", filepath.Base(f.Path)+"-"+mine[:12])
+		kept = filepath.Join(ChangedDir, filepath.Base(f.Path)+"-"+mine[:12])
 		copied := host.Original{Content: now.Content, Mode: privateFile, UID: os.Geteuid(), GID: os.Getegid()}
 		if err := h.Put(kept, copied); err != nil {
 			return "", fmt.Errorf("cannot keep what somebody wrote to %s: %w", f.Path, err)
