@@ -1,0 +1,68 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Existing is the nearest path at or above p that exists, with every symbolic
+// link on the way followed below Root: where something written to p would lie.
+func (h *Host) Existing(p string) (string, error) {
+	const most = 40 // links, as the kernel allows
+	at, rest, links := "/", strings.Split(path.Clean("/" + p)[1:], "/"), 0
+	for len(rest) > 0 {
+		next := path.Join(at, rest[0])
+		info, err := os.Lstat(h.Path(next))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+			return at, nil
+		case err != nil:
+			return "", err
+		case info.Mode()&fs.ModeSymlink == 0:
+			at, rest = next, rest[1:]
+			continue
+		}
+		if links++; links > most {
+			return "", fmt.Errorf("cannot follow %s: %w", p, syscall.ELOOP)
+		}
+		link, err := os.Readlink(h.Path(next))
+		if err != nil {
+			return "", err
+		}
+		if !path.IsAbs(link) {
+			link = path.Join(at, link)
+		}
+		at, rest = "/", append(strings.Split(path.Clean(link)[1:], "/"), rest[1:]...)
+	}
+	return at, nil
+}
+
+// Space is the size of the file system on which p lies, or would lie, and what
+// is free there to a program that is not root; bytes.
+func (h *Host) Space(p string) (size, free int64, err error) {
+	at, err := h.Existing(p)
+	if err != nil {
+		return 0, 0, err
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(h.Path(at), &st); err != nil {
+		return 0, 0, fmt.Errorf("cannot ask the file system of %s: %w", p, err)
+	}
+	return bytesOf(st.Blocks, st.Bsize), bytesOf(st.Bavail, st.Bsize), nil
+}
+
+// bytesOf is a number of blocks in bytes; more than an int64 holds no disk has.
+func bytesOf(blocks uint64, size int64) int64 {
+	if size <= 0 || blocks > math.MaxInt64 || int64(blocks) > math.MaxInt64/size {
+		return math.MaxInt64
+	}
+	return int64(blocks) * size
+}
