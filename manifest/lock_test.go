@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,7 +58,7 @@ func TestLockRoundTrip(t *testing.T) {
 	if err != nil || len(entries) != 1 {
 		t.Errorf("left over: %v, %v", entries, err)
 	}
-	if _, err := ReadLock(file + "x"); !os.IsNotExist(err) {
+	if _, err := ReadLock(file + "x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 	if err := WriteLock(filepath.Join(file, "x.lock"), l); err == nil || !strings.HasPrefix(err.Error(), "cannot write the lock: ") {

@@ -1,7 +1,9 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,15 +45,15 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	return l, nil
 }
 
-// ReadLock reads a lock from a file; without one the error is that of os.Open,
-// which os.IsNotExist knows.
+// ReadLock reads a lock from a file; without one the error is fs.ErrNotExist.
 func ReadLock(file string) (*Lock, error) {
 	text, err := readFile(file, MaxLockSize)
-	if os.IsNotExist(err) {
-		return nil, err
-	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the lock: %w", err)
+		err = fmt.Errorf("cannot read the lock: %w", err)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = hint.With(err, "bundle lock writes it")
+		}
+		return nil, err
 	}
 	l, err := ParseLock(file, text)
 	return l, hint.With(err, "bundle lock writes it anew")

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,9 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/progress"
 )
+
+// leastVolume is the smallest --volume-size, in bytes: 999 volumes can be.
+const leastVolume = 1e6
 
 func (a *app) buildCmd() *cobra.Command {
 	var v overrides
@@ -39,6 +43,9 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 			}
 			if o.VolumeSize, err = parseSize(volume); err != nil {
 				return &cli.UsageError{Err: err}
+			}
+			if o.VolumeSize != 0 && o.VolumeSize < leastVolume {
+				return cli.Usagef("--volume-size is %s, want 1M or more", volume)
 			}
 			m, err := v.load(args)
 			if err != nil {
@@ -101,7 +108,7 @@ func lockFor(ctx context.Context, m *manifest.Manifest, s *bundle.Sources, file 
 		}
 		report.Report(progress.Event{Kind: progress.Note, Stage: "lock", Text: "building exactly what " + file + " pins"})
 		return l, nil
-	case err != nil && !os.IsNotExist(err) && !update:
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !update:
 		return nil, err
 	}
 	if l, err = bundle.Lock(ctx, m, s); err != nil {

@@ -55,6 +55,20 @@ func (a *app) netFlags(c *cobra.Command) {
 	f.IntVar(&a.net.Retries, "retries", retries, "tries at one mirror before the next one is asked")
 	f.DurationVar(&a.net.Stall, "stall", stall, "a connection that sends no byte for this long is cut and resumed")
 	f.BoolVar(&a.net.Insecure, "insecure", false, "allow http:// to other hosts than this one")
+	c.PreRunE = func(*cobra.Command, []string) error { return a.checkNet() }
+}
+
+// checkNet refuses numbers that would be taken for the defaults.
+func (a *app) checkNet() error {
+	switch {
+	case a.net.Jobs < 1:
+		return cli.Usagef("--jobs is %d, want 1 or more", a.net.Jobs)
+	case a.net.Retries < 1:
+		return cli.Usagef("--retries is %d, want 1 or more", a.net.Retries)
+	case a.net.Stall <= 0:
+		return cli.Usagef("--stall is %s, want a duration such as 30s", a.net.Stall)
+	}
+	return nil
 }
 
 // show starts progress, runs f and closes it, whatever f returns.

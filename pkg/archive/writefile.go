@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +58,24 @@ func WriteFile(ctx context.Context, path string, o CreateOptions, entries []Entr
 		return nil, fmt.Errorf("cannot write %s: %w", path, explain(errors.Join(err, w.abort()), dir))
 	}
 	return written, nil
+}
+
+// MakeDir makes the directory that an archive is to be written to, where it is
+// missing, and says before any long work whether it takes files.
+func MakeDir(dir string) error {
+	const mode = 0o755
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return fmt.Errorf("cannot make the target directory: %w", explain(err, dir))
+	}
+	f, err := os.CreateTemp(dir, ".kubecrate-*")
+	if err != nil {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err // its path is a name that was made up
+		}
+		return fmt.Errorf("cannot write to %s: %w", dir, explain(err, dir))
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // volumeLimit is the number of bytes of a volume, where files have at most most

@@ -359,6 +359,28 @@ func TestReadOnlyDisk(t *testing.T) {
 	if !errors.Is(err, syscall.EROFS) || !strings.Contains(hint.Of(err), "mounted read-only") {
 		t.Errorf("error %v, hint %s", err, hint.Of(err))
 	}
+	for target, want := range map[string]string{
+		dir:                       "cannot write to " + dir + ": read-only file system",
+		filepath.Join(dir, "new"): "cannot make the target directory: ",
+	} {
+		err := MakeDir(target)
+		if !errors.Is(err, syscall.EROFS) || !strings.Contains(hint.Of(err), "mounted read-only") || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %v, hint %s", target, err, hint.Of(err))
+		}
+	}
+}
+
+func TestMakeDir(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 {
+		if err := MakeDir(dir); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%v, %v", left, err)
+		}
+	}
 }
 
 // TestFAT writes to a real FAT file system: its limit is known, and volumes

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -29,9 +28,8 @@ type BuildOptions struct {
 // what was fetched stays in the cache.
 func Build(ctx context.Context, m *manifest.Manifest, l *manifest.Lock, s *Sources, o BuildOptions) (*Result, error) {
 	started := time.Now()
-	const dirMode = 0o755
-	if err := os.MkdirAll(o.Dir, dirMode); err != nil {
-		return nil, fmt.Errorf("cannot make the target directory: %w", err)
+	if err := archive.MakeDir(o.Dir); err != nil {
+		return nil, err
 	}
 	b := &builder{
 		Sources: s, manifest: m, lock: l, level: o.Level,
