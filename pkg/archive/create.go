@@ -74,7 +74,11 @@ func Create(ctx context.Context, w io.Writer, o CreateOptions, entries []Entry) 
 		_, err = w.Write(newTable(to.frames).trailer())
 	}
 	if err != nil {
-		o.Report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: o.Name, Text: err.Error()})
+		end := progress.Event{Kind: progress.Failed, Stage: stage, Task: o.Name, Text: err.Error()}
+		if ctx.Err() != nil {
+			end = progress.Event{Kind: progress.Stopped, Stage: stage, Task: o.Name}
+		}
+		o.Report.Report(end)
 		return nil, fmt.Errorf("cannot write archive %s: %w", o.Name, err)
 	}
 	o.Report.Report(progress.Event{Kind: progress.Done, Stage: stage, Task: o.Name, Bytes: b.total})

@@ -134,7 +134,7 @@ func (v *verifier) run(ctx context.Context, list []need, sums []uint32, report p
 	defer p.stop()
 	for {
 		if ctx.Err() != nil {
-			report.Report(progress.Event{Kind: progress.Failed, Stage: verify, Task: task, Text: context.Cause(ctx).Error()})
+			report.Report(progress.Event{Kind: progress.Stopped, Stage: verify, Task: task})
 			return context.Cause(ctx)
 		}
 		next, ok := p.next()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
@@ -47,7 +48,7 @@ func (b *bars) Event(e Event) {
 			}
 			bar.IncrInt64(e.Bytes)
 		}
-	case Done, Failed:
+	case Done, Failed, Stopped:
 		if bar := b.tasks[key]; bar != nil {
 			bar.Abort(true)
 			delete(b.tasks, key)
@@ -81,8 +82,22 @@ func (b *bars) add(e Event) *bar {
 	return &bar{sized: true, Bar: b.progress.AddBar(max(e.Total, 0),
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-8s %-48.48s ", e.Stage, e.Task))),
-		mpb.AppendDecorators(decor.CountersKiloByte("% .1f / % .1f"), decor.Name("  "), decor.AverageSpeed(decor.SizeB1000(0), "% .1f")),
+		mpb.AppendDecorators(decor.Any(counter(time.Now()))),
 	)}
+}
+
+// counter says how much of a task that began at start is done, and how fast.
+func counter(start time.Time) func(decor.Statistics) string {
+	return func(s decor.Statistics) string {
+		text := Size(s.Current)
+		if s.Total > 0 {
+			text += " / " + Size(s.Total)
+		}
+		if took := time.Since(start); took > time.Second {
+			text += fmt.Sprintf("  %s/s", Size(int64(float64(s.Current)/took.Seconds())))
+		}
+		return text
+	}
 }
 
 func (b *bars) Close() {

@@ -33,7 +33,8 @@ type plainTask struct {
 // plainEvery is how often a task that is still at work prints a line.
 const plainEvery = 10 * time.Second
 
-// NewPlain prints lines to w; verbose adds a line when a task starts.
+// NewPlain prints lines to w; verbose adds a line when a task
+// starts, or is stopped.
 func NewPlain(w io.Writer, verbose bool) Renderer {
 	return &plain{w: w, verbose: verbose, tasks: map[string]*plainTask{}, now: time.Now}
 }
@@ -62,6 +63,11 @@ func (p *plain) Event(e Event) {
 		delete(p.tasks, key)
 	case Failed:
 		p.line(e.Stage, e.Task, "failed: "+e.Text)
+		delete(p.tasks, key)
+	case Stopped:
+		if p.verbose {
+			p.line(e.Stage, e.Task, "stopped")
+		}
 		delete(p.tasks, key)
 	case Note:
 		p.line(e.Stage, e.Task, e.Text)

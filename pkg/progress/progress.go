@@ -5,13 +5,15 @@ package progress
 // Kind says what an Event reports.
 type Kind string
 
-// The life of a task: Start, any number of Advance, then Done or Failed. Note
-// and Warn are lines of their own and belong to no task.
+// The life of a task: Start, any number of Advance, then Done, Failed, or
+// Stopped where nothing is wrong with it but nobody wants it any more. Note and
+// Warn are lines of their own and belong to no task.
 const (
 	Start   Kind = "start"
 	Advance Kind = "advance"
 	Done    Kind = "done"
 	Failed  Kind = "failed"
+	Stopped Kind = "stopped"
 	Note    Kind = "note"
 	Warn    Kind = "warn"
 )

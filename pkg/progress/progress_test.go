@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vbauerster/mpb/v8/decor"
 )
 
 func TestPlain(t *testing.T) {
@@ -20,6 +22,8 @@ func TestPlain(t *testing.T) {
 	p.Event(Event{Kind: Advance, Stage: "fetch", Task: "a", Bytes: 500})
 	p.Event(Event{Kind: Done, Stage: "fetch", Task: "a", Bytes: 2000})
 	p.Event(Event{Kind: Failed, Stage: "fetch", Task: "b", Text: "no route"})
+	p.Event(Event{Kind: Start, Stage: "fetch", Task: "c"})
+	p.Event(Event{Kind: Stopped, Stage: "fetch", Task: "c"})
 	p.Event(Event{Kind: Note, Stage: "lock", Text: "wrote x.lock"})
 	p.Event(Event{Kind: Warn, Task: "c", Text: "key expired"})
 	p.Event(Event{Kind: Start, Stage: "3/9", Task: "init", Total: Unsized, Text: "kubeadm init runs"})
@@ -87,6 +91,18 @@ func TestBarsDrawNotesAndEnd(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing from %q", want, out.String())
 		}
+	}
+}
+
+func TestCounter(t *testing.T) {
+	t.Parallel()
+	s := decor.Statistics{Current: 398, Total: 2_600_000}
+	if got := counter(time.Now())(s); got != "398 B / 2.6 MB" {
+		t.Errorf("got %q", got)
+	}
+	s.Total = 0
+	if got := counter(time.Now().Add(-2 * time.Second))(s); !strings.HasPrefix(got, "398 B  ") || !strings.HasSuffix(got, " B/s") {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"kubecrate/pkg/progress"
@@ -42,6 +44,11 @@ func (m *meter) advance(have int64, force bool) {
 }
 
 func (m *meter) end(size int64, err error) {
+	if errors.Is(err, context.Canceled) {
+		// Whoever ended it says why: a line for every download that was on its way would hide that.
+		m.report.Report(progress.Event{Kind: progress.Stopped, Stage: stage, Task: m.task})
+		return
+	}
 	if err != nil {
 		m.report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: m.task, Text: err.Error()})
 		return

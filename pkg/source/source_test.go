@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -351,15 +352,22 @@ func TestCancelKeepsPartial(t *testing.T) {
 	o := quick()
 	o.Stall = 10 * time.Second
 	var once sync.Once
+	var end atomic.Value
 	o.Report = func(e progress.Event) {
-		if e.Kind == progress.Advance && e.Bytes > 0 {
+		switch {
+		case e.Kind == progress.Advance && e.Bytes > 0:
 			once.Do(func() { time.AfterFunc(50*time.Millisecond, cancel) })
+		case e.Kind == progress.Stopped, e.Kind == progress.Failed:
+			end.Store(e.Kind)
 		}
 	}
 	f := source.New(newStore(t, dir), o)
 	_, err := f.Fetch(ctx, blobOf(data, serve(t, st.HangAt(mib, st.Content(data)))))
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error is %v", err)
+	}
+	if end.Load() != progress.Stopped {
+		t.Errorf("it was reported as %v: nothing is wrong with it", end.Load())
 	}
 	for name, size := range partials(t, f.Store()) {
 		if size != mib {
