@@ -2,9 +2,11 @@ package source
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"time"
 
@@ -208,10 +210,17 @@ func advise(e *Error) error {
 	if hint.Of(e) != "" {
 		return e
 	}
+	var permanent *permanentError
+	var dns *net.DNSError
+	var authority x509.UnknownAuthorityError
 	for _, f := range e.Failures {
-		var permanent *permanentError
-		if !errors.As(f.Err, &permanent) {
+		switch {
+		case !errors.As(f.Err, &permanent):
 			return hint.With(e, "run the same command again: what has arrived is kept; a proxy is taken from HTTPS_PROXY")
+		case errors.As(f.Err, &dns):
+			return hint.With(e, "check the name, and that this machine is connected; a proxy is taken from HTTPS_PROXY")
+		case errors.As(f.Err, &authority):
+			return hint.With(e, "where a proxy has certificates of its own, SSL_CERT_FILE names the file of their authority")
 		}
 	}
 	return e
