@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -35,7 +37,10 @@ func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, c.Argv[1:]...)
 	cmd.Args[0] = c.Argv[0]
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "LANG=C", "PATH="+searchPath)
-	cmd.Stdin = c.Stdin
+	in := &stdin{r: c.Stdin, failed: func() { _ = cmd.Process.Kill() }} // it may have ended
+	if c.Stdin != nil {
+		cmd.Stdin = in
+	}
 	var stdout bytes.Buffer
 	stderr := &tail{most: mostKept}
 	cmd.Stdout, cmd.Stderr = &stdout, stderr
@@ -46,10 +51,37 @@ func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	switch {
 	case ctx.Err() != nil:
 		return stdout.Bytes(), context.Cause(ctx)
+	case in.broken() != nil:
+		return stdout.Bytes(), fmt.Errorf("cannot feed %s: %w", CommandLine(c.Argv), in.broken())
 	case err != nil:
 		return stdout.Bytes(), &CommandError{Argv: c.Argv, Err: err, Stdout: lastLines(stdout.String()), Stderr: lastLines(stderr.String())}
 	}
 	return stdout.Bytes(), nil
+}
+
+// stdin is what a program is fed with. Where that breaks off, the program is
+// ended before it sees the end, which it could take for a whole input, and the
+// cause is kept: os/exec hides it behind the exit status.
+type stdin struct {
+	r      io.Reader
+	failed func()
+	err    atomic.Pointer[error]
+}
+
+func (s *stdin) Read(b []byte) (int, error) {
+	n, err := s.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err.Store(&err)
+		s.failed()
+	}
+	return n, err
+}
+
+func (s *stdin) broken() error {
+	if err := s.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // lookPath finds a program in searchPath, whatever PATH this process has.

@@ -20,7 +20,7 @@ type Runner interface {
 }
 
 // Cmd is a program and its arguments; there is no shell between. Stdin nil is
-// empty.
+// empty. An error of Stdin ends the program, and is what Run returns.
 type Cmd struct {
 	Argv  []string
 	Stdin io.Reader

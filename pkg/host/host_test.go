@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,6 +150,37 @@ func TestExec(t *testing.T) {
 	defer cancel()
 	if _, err = (host.Exec{}).Run(short, host.Command("sleep", "60")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("sleep: %v", err)
+	}
+}
+
+// TestStdinBreaks: a program must not take what came so far for all of it, and
+// the cause is what counts, whatever the program says.
+func TestStdinBreaks(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the stick was pulled")
+	for _, argv := range [][]string{{"cat"}, {"tar", "-x", "-f", "-"}, {"sh", "-c", "cat; touch " + t.TempDir() + "/end; sleep 60"}} {
+		r, w := io.Pipe()
+		go func() {
+			_, _ = w.Write([]byte("first part"))
+			_ = w.CloseWithError(broken)
+		}()
+		if _, err := (host.Exec{}).Run(t.Context(), host.Cmd{Argv: argv, Stdin: r}); !errors.Is(err, broken) {
+			t.Errorf("%s: %v", argv, err)
+		}
+	}
+	// One that ends by itself is no breach of the stream.
+	r, w := io.Pipe()
+	go func() {
+		for {
+			if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+				return
+			}
+		}
+	}()
+	_, err := host.Exec{}.Run(t.Context(), host.Cmd{Argv: []string{"ls", "/no such file"}, Stdin: r})
+	_ = r.Close()
+	if host.ExitCode(err) != 2 {
+		t.Errorf("ls: %v", err)
 	}
 }
 
