@@ -22,9 +22,59 @@ type stored struct {
 	body     []byte
 }
 
-// open reads what describes the images of an archive, and checks all of it but
+// Info describes an image that an archive holds. Manifest is the digest under
+// which the archive has it, Upstream that of the registry's manifest, Config
+// that of the config, which is docker's image ID. Blobs are its config and its
+// layers.
+type Info struct {
+	Ref      Reference
+	Manifest string
+	Upstream string
+	Config   string
+	Blobs    []Descriptor
+}
+
+// List describes the named images (all, without names) of the archive fsys, in
+// the archive's order. Names may be spelt in any way; one that the archive does
+// not hold is an error. Only the manifests of those images are read.
+func List(fsys fs.FS, names []string) ([]Info, error) {
+	images, err := openChosen(fsys, names)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Info, len(images))
+	for i, img := range images {
+		list[i] = Info{
+			Ref: img.ref, Manifest: img.desc.Digest, Upstream: img.desc.Annotations[annotationUpstream],
+			Config: img.manifest.Config.Digest, Blobs: append([]Descriptor{img.manifest.Config}, img.manifest.Layers...),
+		}
+	}
+	return list, nil
+}
+
+// open reads what describes all images of an archive, and checks all of it but
 // the configs and layers.
-func open(fsys fs.FS) ([]stored, error) {
+func open(fsys fs.FS) ([]stored, error) { return openChosen(fsys, nil) }
+
+// openChosen is open for the named images: the manifests of others are not read.
+func openChosen(fsys fs.FS, names []string) ([]stored, error) {
+	images, err := openIndex(fsys)
+	if err != nil {
+		return nil, err
+	}
+	if images, err = choose(images, names); err != nil {
+		return nil, err
+	}
+	for i := range images {
+		if err := images[i].open(fsys); err != nil {
+			return nil, err
+		}
+	}
+	return images, nil
+}
+
+// openIndex reads the images' names and digests.
+func openIndex(fsys fs.FS) ([]stored, error) {
 	var version struct {
 		Version string `json:"imageLayoutVersion"`
 	}
@@ -39,54 +89,58 @@ func open(fsys fs.FS) ([]stored, error) {
 		return nil, err
 	}
 	doc, err := ParseDocument(body)
+	if err == nil && (doc.Index == nil || doc.MediaType != OCIIndex) {
+		err = errors.New("it is not an OCI index")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s/%s: %w", Dir, indexFile, err)
-	}
-	if doc.Index == nil || doc.MediaType != OCIIndex {
-		return nil, fmt.Errorf("cannot read %s/%s: it is not an OCI index", Dir, indexFile)
 	}
 	var images []stored
 	seen := map[string]bool{}
 	for _, desc := range doc.Index.Manifests {
-		img, err := openImage(fsys, desc)
+		ref, err := reference(desc)
+		if err == nil && seen[ref.String()] {
+			err = fmt.Errorf("it names %s twice", ref)
+		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("cannot read %s/%s: %w", Dir, indexFile, err)
 		}
-		if seen[img.ref.String()] {
-			return nil, fmt.Errorf("cannot read %s/%s: it names %s twice", Dir, indexFile, img.ref)
-		}
-		seen[img.ref.String()] = true
-		images = append(images, img)
+		seen[ref.String()] = true
+		images = append(images, stored{ref: ref, desc: desc})
 	}
 	return images, nil
 }
 
-func openImage(fsys fs.FS, desc Descriptor) (stored, error) {
-	name := desc.Annotations[annotationRefName]
+// reference is the name that an index entry gives to an image.
+func reference(desc Descriptor) (Reference, error) {
+	name, full := desc.Annotations[annotationRefName], desc.Annotations[annotationFullName]
 	ref, err := ParseReference(name)
-	if err == nil && (ref.String() != name || ref.Full() != desc.Annotations[annotationFullName]) {
-		err = fmt.Errorf("names %s and %s are not canonical", quoted(name), quoted(desc.Annotations[annotationFullName]))
+	if err == nil && (ref.String() != name || ref.Full() != full) {
+		err = fmt.Errorf("names %s and %s are not canonical", quoted(name), quoted(full))
 	}
+	return ref, err
+}
+
+// open reads the manifest of an image.
+func (img *stored) open(fsys fs.FS) error {
+	body, err := readBlob(fsys, img.desc.Digest, img.desc.Size, MaxManifest)
 	if err != nil {
-		return stored{}, fmt.Errorf("cannot read %s/%s: %w", Dir, indexFile, err)
-	}
-	body, err := readBlob(fsys, desc.Digest, desc.Size, MaxManifest)
-	if err != nil {
-		return stored{}, fmt.Errorf("cannot read image %s: manifest: %w", name, err)
+		return fmt.Errorf("cannot read image %s: manifest: %w", img.ref, err)
 	}
 	doc, err := ParseDocument(body)
-	if err == nil && (doc.Manifest == nil || doc.MediaType != desc.MediaType) {
-		err = fmt.Errorf("its manifest is of type %s, its index entry of %s", quoted(doc.MediaType), quoted(desc.MediaType))
+	if err == nil && (doc.Manifest == nil || doc.MediaType != img.desc.MediaType) {
+		err = fmt.Errorf("its manifest is of type %s, its index entry of %s", quoted(doc.MediaType), quoted(img.desc.MediaType))
 	}
 	if err != nil {
-		return stored{}, fmt.Errorf("cannot read image %s: %w", name, err)
+		return fmt.Errorf("cannot read image %s: %w", img.ref, err)
 	}
 	for i, l := range doc.Manifest.Layers {
 		if err := CheckLayer(l.MediaType); err != nil {
-			return stored{}, fmt.Errorf("cannot read image %s: layer %d: %w", name, i+1, err)
+			return fmt.Errorf("cannot read image %s: layer %d: %w", img.ref, i+1, err)
 		}
 	}
-	return stored{ref: ref, desc: desc, manifest: doc.Manifest, body: body}, nil
+	img.manifest, img.body = doc.Manifest, body
+	return nil
 }
 
 // choose gives the named images in the archive's order, or all of them where

@@ -92,14 +92,6 @@ func small(name string, data []byte) member {
 	return member{name: name, size: int64(len(data)), data: data}
 }
 
-func openChosen(fsys fs.FS, names []string) ([]stored, error) {
-	images, err := open(fsys)
-	if err != nil {
-		return nil, err
-	}
-	return choose(images, names)
-}
-
 func write(ctx context.Context, w io.Writer, fsys fs.FS, images []stored, first, last []member) error {
 	blobs, err := blobsOf(fsys, images)
 	if err != nil {

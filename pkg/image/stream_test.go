@@ -239,3 +239,33 @@ func TestWriteInOrderOfTheArchive(t *testing.T) {
 		t.Errorf("not in order: %q", blobs)
 	}
 }
+
+// TestList: an image's manifest is read where the image is asked for, and only
+// there.
+func TestList(t *testing.T) {
+	t.Parallel()
+	r, images := sample(t)
+	fsys := r.archive(t, images...)
+	all, err := List(fsys, nil)
+	if err != nil || len(all) != len(images) {
+		t.Fatalf("%d images, %v", len(all), err)
+	}
+	for i, img := range images {
+		if got := all[i]; got.Ref.String() != img.Name || got.Config != img.Config.Digest || got.Upstream != img.Digest || len(got.Blobs) != 1+len(img.Layers) {
+			t.Errorf("%s: %+v", img.Name, got)
+		}
+	}
+	if all[2].Manifest != images[2].Digest || all[0].Manifest == images[0].Digest {
+		t.Error("an image that keeps its digest has it, and no other")
+	}
+	delete(fsys, blobPath(all[0].Manifest))
+	if one, err := List(fsys, []string{"docker.io/nginx:1.14-alpine"}); err != nil || len(one) != 1 || one[0].Ref.Full() != "docker.io/library/nginx:1.14-alpine" {
+		t.Errorf("nginx, beside an image whose manifest is missing: %+v, %v", one, err)
+	}
+	if _, err := List(fsys, nil); err == nil || !strings.Contains(err.Error(), images[0].Name) {
+		t.Errorf("all, with a manifest missing: %v", err)
+	}
+	if _, err := List(fsys, []string{"redis:6"}); err == nil || hint.Of(err) == "" {
+		t.Errorf("an image that is not there: %v", err)
+	}
+}
