@@ -137,3 +137,19 @@ func (m *memberReader) WriteTo(w io.Writer) (int64, error) {
 	}
 	return total, m.err
 }
+
+// Compressed is how many bytes of the file hold the members that want chooses
+// (nil chooses all), each frame counted once: what a pass over them reads.
+func (r *Reader) Compressed(want func(Member) bool) int64 {
+	var list []need
+	for _, m := range r.index.Members {
+		if want == nil || want(m) {
+			list = r.need(list, m.Offset, m.Offset+m.Size)
+		}
+	}
+	var n int64
+	for _, frame := range list {
+		n += int64(r.table.frames[frame.frame].packed)
+	}
+	return n
+}

@@ -362,3 +362,28 @@ func TestReaderConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestCompressed: what it promises is what a pass reads.
+func TestCompressed(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if _, err := Create(t.Context(), &b, options(Default), sample(1)); err != nil {
+		t.Fatal(err)
+	}
+	node := func(m Member) bool { return m.NeededBy(manifest.Node) }
+	for name, want := range map[string]func(Member) bool{"all": nil, "node": node, "none": func(Member) bool { return false }} {
+		src := &countingReader{Reader: bytes.NewReader(b.Bytes())}
+		r, err := Open(src, int64(b.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened := src.n.Load()
+		err = r.Each(t.Context(), want, func(_ Member, c io.Reader) error { _, err := io.Copy(io.Discard, c); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := src.n.Load() - opened; got != r.Compressed(want) {
+			t.Errorf("%s: a pass reads %d bytes, promised are %d", name, got, r.Compressed(want))
+		}
+	}
+}
