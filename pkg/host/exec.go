@@ -44,6 +44,9 @@ func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	var stdout bytes.Buffer
 	stderr := &tail{most: mostKept}
 	cmd.Stdout, cmd.Stderr = &stdout, stderr
+	if c.Log != nil {
+		cmd.Stdout, cmd.Stderr = c.Log, c.Log
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = endWait
@@ -53,10 +56,23 @@ func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 		return stdout.Bytes(), context.Cause(ctx)
 	case in.broken() != nil:
 		return stdout.Bytes(), fmt.Errorf("cannot feed %s: %w", CommandLine(c.Argv), in.broken())
+	case err != nil && c.Log != nil:
+		return nil, &CommandError{Argv: c.Argv, Err: err, Stdout: lastLines(endOf(c.Log))}
 	case err != nil:
 		return stdout.Bytes(), &CommandError{Argv: c.Argv, Err: err, Stdout: lastLines(stdout.String()), Stderr: lastLines(stderr.String())}
 	}
 	return stdout.Bytes(), nil
+}
+
+// endOf is the end of what a log holds, "" where it cannot be read.
+func endOf(log *os.File) string {
+	info, err := log.Stat()
+	if err != nil {
+		return ""
+	}
+	from := max(0, info.Size()-mostKept)
+	b, _ := io.ReadAll(io.NewSectionReader(log, from, info.Size()-from)) // the program's own error is what counts
+	return string(b)
 }
 
 // stdin is what a program is fed with. Where that breaks off, the program is

@@ -20,10 +20,14 @@ type Runner interface {
 }
 
 // Cmd is a program and its arguments; there is no shell between. Stdin nil is
-// empty. An error of Stdin ends the program, and is what Run returns.
+// empty. An error of Stdin ends the program, and is what Run returns. Log, where
+// it is set, takes all that the program writes, and Run returns none of it: such
+// a program goes on to its own end where this one is killed, as nothing breaks
+// off that it writes to.
 type Cmd struct {
 	Argv  []string
 	Stdin io.Reader
+	Log   *os.File // open for reading too: the end of it is in the error
 }
 
 // Command makes a Cmd.

@@ -184,6 +184,24 @@ func TestStdinBreaks(t *testing.T) {
 	}
 }
 
+// TestLog: what a program writes goes to its log, and the end of that into the
+// error.
+func TestLog(t *testing.T) {
+	t.Parallel()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	out, err := host.Exec{}.Run(t.Context(), host.Cmd{Argv: []string{"ls", "/etc/passwd", "/no such file"}, Log: log})
+	if host.ExitCode(err) != 2 || !strings.Contains(err.Error(), "No such file") || len(out) > 0 {
+		t.Errorf("ls: %q, %v", out, err)
+	}
+	if text, err := os.ReadFile(log.Name()); err != nil || !strings.Contains(string(text), "/etc/passwd") || !strings.Contains(string(text), "No such file") {
+		t.Errorf("the log holds %q, %v", text, err)
+	}
+}
+
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	got := host.CommandLine([]string{"a", "", "b c", "it's", "--x=$y"})

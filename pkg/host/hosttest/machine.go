@@ -150,12 +150,18 @@ func (m *Machine) Run(ctx context.Context, c host.Cmd) ([]byte, error) {
 		return nil, &host.CommandError{Argv: c.Argv, Err: notFound(c.Argv[0])}
 	}
 	out, err := program(c.Argv[1:], string(stdin))
-	if err != nil {
-		var exit *Exit
-		if errors.As(err, &exit) {
-			return []byte(out), &host.CommandError{Argv: c.Argv, Err: exit, Stdout: out, Stderr: exit.Stderr}
-		}
-		return []byte(out), err
+	var exit *Exit
+	if errors.As(err, &exit) {
+		err = &host.CommandError{Argv: c.Argv, Err: exit, Stdout: out, Stderr: exit.Stderr}
 	}
-	return []byte(out), nil
+	if c.Log != nil {
+		if exit != nil {
+			out += exit.Stderr
+		}
+		if _, err := c.Log.WriteString(out); err != nil {
+			return nil, err
+		}
+		out = ""
+	}
+	return []byte(out), err
 }
