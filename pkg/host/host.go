@@ -123,10 +123,22 @@ func (h *Host) Do(ctx context.Context, c Cmd, undo []string) error {
 		return fmt.Errorf("cannot run %s: %w", CommandLine(c.Argv), ErrReadOnly)
 	}
 	if undo != nil {
-		if err := h.Recorder.Undo(undo); err != nil {
-			return fmt.Errorf("cannot keep how to undo %s: %w", CommandLine(c.Argv), err)
+		if err := h.Undoing(undo...); err != nil {
+			return err
 		}
 	}
 	_, err := h.Run(ctx, c)
 	return err
+}
+
+// Undoing keeps the command that takes back what follows. What is undone is
+// undone in reverse, so it runs when all that came after it was taken back.
+func (h *Host) Undoing(argv ...string) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot keep how to undo a change: %w", ErrReadOnly)
+	}
+	if err := h.Recorder.Undo(argv); err != nil {
+		return fmt.Errorf("cannot keep %s, which undoes a change: %w", CommandLine(argv), err)
+	}
+	return nil
 }

@@ -86,6 +86,7 @@ func TestNothingUnrecorded(t *testing.T) {
 			"write":  w.WriteFile("/etc/fstab", []byte("new"), host.FileMode),
 			"remove": w.Remove("/etc/fstab"),
 			"off":    w.Off(t.Context(), "x"),
+			"undo":   w.Undoing("systemctl", "restart", "x"),
 			"do":     w.Do(t.Context(), host.Command("setenforce", "0"), []string{"setenforce", "1"}),
 		} {
 			if err == nil {
