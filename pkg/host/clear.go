@@ -1,0 +1,37 @@
+package host
+
+import (
+	"fmt"
+	"os"
+	"path"
+)
+
+// Clear removes path and all below it, without recording anything: it is for
+// what was made here and is wanted no more. A path that is missing is no error.
+func (h *Host) Clear(name string) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot remove %s: %w", name, ErrReadOnly)
+	}
+	if path.Clean("/"+name) == "/" {
+		return fmt.Errorf("cannot remove %q: it is the whole host", name)
+	}
+	return os.RemoveAll(h.Path(name))
+}
+
+// ClearDir is Clear for all that is in a directory; the directory stays, since a
+// package may own it or a file system be mounted on it.
+func (h *Host) ClearDir(name string) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot empty %s: %w", name, ErrReadOnly)
+	}
+	names, err := h.ReadDir(name)
+	if err != nil {
+		return err
+	}
+	for _, entry := range names {
+		if err := h.Clear(path.Join(name, entry)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
