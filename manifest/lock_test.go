@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -161,7 +162,9 @@ func FuzzParseLock(f *testing.F) {
 	f.Add(text)
 	f.Add([]byte("packages: &a [{why: *a}]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l, err := ParseLock("f", data)
+		var l *Lock
+		var err error
+		bounded(t, data, func() { l, err = ParseLock("f", data) })
 		if err != nil {
 			_ = err.Error()
 			return
@@ -187,7 +190,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("extends: x\npackages: {repos: [&a {id: b, baseurl: [c]}, *a]}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Parse("f", data)
+		var m *Manifest
+		var err error
+		bounded(t, data, func() { m, err = Parse("f", data) })
 		if err != nil {
 			if err.Error() == "" {
 				t.Fatal("an error without text")
@@ -209,4 +214,18 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("another digest comes back:\n%s", text)
 		}
 	})
+}
+
+// bounded calls f and fails the test if it takes more memory than a small
+// input is worth.
+func bounded(t *testing.T, input []byte, f func()) {
+	t.Helper()
+	const most, small = 64 << 20, 1 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; len(input) < small && used > most {
+		t.Fatalf("%d bytes allocated for %d bytes of input", used, len(input))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -183,7 +184,9 @@ func FuzzNames(f *testing.F) {
 	f.Add("\xff\xfek\x00:\x00")
 	f.Add("image: {{ .Values.image }}")
 	f.Fuzz(func(t *testing.T, s string) {
-		names, err := Names(strings.NewReader(s))
+		var names []string
+		var err error
+		bounded(t, []byte(s), func() { names, err = Names(strings.NewReader(s)) })
 		if err != nil && names != nil {
 			t.Fatal("names beside an error")
 		}
@@ -193,4 +196,18 @@ func FuzzNames(f *testing.F) {
 			}
 		}
 	})
+}
+
+// bounded calls f and fails the test if it takes more memory than a small
+// input is worth.
+func bounded(t *testing.T, input []byte, f func()) {
+	t.Helper()
+	const most, small = 64 << 20, 1 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; len(input) < small && used > most {
+		t.Fatalf("%d bytes allocated for %d bytes of input", used, len(input))
+	}
 }

@@ -120,12 +120,14 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(raw)
 	f.Add([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0xff, 1, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rc, err := Unpack(OCILayer+"+gzip", bytes.NewReader(data))
-		if err != nil {
-			return
-		}
-		if _, err := io.Copy(io.Discard, io.LimitReader(rc, 1<<20)); err == nil {
-			_ = rc.Close()
-		}
+		bounded(t, data, func() {
+			rc, err := Unpack(OCILayer+"+gzip", bytes.NewReader(data))
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(io.Discard, io.LimitReader(rc, 1<<20)); err == nil {
+				_ = rc.Close()
+			}
+		})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -129,12 +130,14 @@ func FuzzLayout(f *testing.F) {
 		fsys[Dir+"/"+dockerFile] = &fstest.MapFile{Data: docker}
 		fsys[blobPath(digestOf(doc))] = &fstest.MapFile{Data: doc}
 		fsys[blobPath(digestOf(config))] = &fstest.MapFile{Data: config}
-		_ = Validate(t.Context(), fsys) // must return, whatever it says
-		if d, err := ParseDocument(doc); err == nil && (d.Manifest == nil) == (d.Index == nil) {
-			t.Fatal("a document is one of two things")
-		}
-		if c, err := ParseConfig(config); err == nil && len(c.RootFS.DiffIDs) > MaxLayers {
-			t.Fatal("too many diffIDs")
-		}
+		bounded(t, slices.Concat(index, docker, doc, config), func() {
+			_ = Validate(t.Context(), fsys) // must return, whatever it says
+			if d, err := ParseDocument(doc); err == nil && (d.Manifest == nil) == (d.Index == nil) {
+				t.Fatal("a document is one of two things")
+			}
+			if c, err := ParseConfig(config); err == nil && len(c.RootFS.DiffIDs) > MaxLayers {
+				t.Fatal("too many diffIDs")
+			}
+		})
 	})
 }

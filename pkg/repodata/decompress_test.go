@@ -203,16 +203,18 @@ func FuzzDecompress(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		r, err := Decompress("fuzz", bytes.NewReader(packed))
-		if err != nil {
-			return
-		}
-		n, err := io.Copy(io.Discard, io.LimitReader(r, 16<<20))
-		if err == nil && n > 0 && len(packed) == 0 {
-			t.Fatal("something out of nothing")
-		}
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
+		bounded(t, packed, func() {
+			r, err := Decompress("fuzz", bytes.NewReader(packed))
+			if err != nil {
+				return
+			}
+			n, err := io.Copy(io.Discard, io.LimitReader(r, 16<<20))
+			if err == nil && n > 0 && len(packed) == 0 {
+				t.Fatal("something out of nothing")
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -322,7 +323,9 @@ func TestReadFilelists(t *testing.T) {
 func FuzzReadRepomd(f *testing.F) {
 	f.Add([]byte(`<repomd xmlns="http://linux.duke.edu/metadata/repo"><data type="primary"><location href="p"/><checksum type="sha256">` + hash64 + `</checksum></data></repomd>`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		md, err := ReadRepomd(bytes.NewReader(doc))
+		var md *Repomd
+		var err error
+		bounded(t, doc, func() { md, err = ReadRepomd(bytes.NewReader(doc)) })
 		if (md == nil) != (err != nil) {
 			t.Fatalf("%v and error %v", md, err)
 		}
@@ -334,11 +337,13 @@ func FuzzReadPrimary(f *testing.F) {
 		`</checksum><size package="1"/><location href="l"/></package></metadata>`))
 	f.Add([]byte(`<metadata xmlns:rpm="http://linux.duke.edu/metadata/rpm"><package><format><rpm:provides><rpm:entry name="n" flags="EQ" epoch="0" ver="1" rel="2"/></rpm:provides><file>/a</file></format></package></metadata>`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		_ = ReadPrimary(context.Background(), bytes.NewReader(doc), func(p *Package) error {
-			if _, err := FileName(p.NEVRA); err != nil || p.Location == "" || p.Checksum.Digest() == "" {
-				t.Fatalf("accepted %+v", p)
-			}
-			return nil
+		bounded(t, doc, func() {
+			_ = ReadPrimary(context.Background(), bytes.NewReader(doc), func(p *Package) error {
+				if _, err := FileName(p.NEVRA); err != nil || p.Location == "" || p.Checksum.Digest() == "" {
+					t.Fatalf("accepted %+v", p)
+				}
+				return nil
+			})
 		})
 	})
 }
@@ -346,11 +351,27 @@ func FuzzReadPrimary(f *testing.F) {
 func FuzzReadFilelists(f *testing.F) {
 	f.Add([]byte(`<filelists><package pkgid="1" name="a" arch="b"><version ver="1" rel="2"/><file>/a</file></package></filelists>`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		_ = ReadFilelists(context.Background(), bytes.NewReader(doc), func(id string, _ rpm.NEVRA, _ []rpm.File) error {
-			if id == "" {
-				t.Fatal("a package without id")
-			}
-			return nil
+		bounded(t, doc, func() {
+			_ = ReadFilelists(context.Background(), bytes.NewReader(doc), func(id string, _ rpm.NEVRA, _ []rpm.File) error {
+				if id == "" {
+					t.Fatal("a package without id")
+				}
+				return nil
+			})
 		})
 	})
+}
+
+// bounded calls f and fails the test if it takes more memory than a small
+// input is worth.
+func bounded(t *testing.T, input []byte, f func()) {
+	t.Helper()
+	const most, small = 64 << 20, 1 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; len(input) < small && used > most {
+		t.Fatalf("%d bytes allocated for %d bytes of input", used, len(input))
+	}
 }

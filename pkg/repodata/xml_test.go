@@ -244,7 +244,9 @@ func FuzzScanner(f *testing.F) {
 		f.Add([]byte(doc))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		got, err := scannerEvents(bytes.NewReader(doc))
+		var got []event
+		var err error
+		bounded(t, doc, func() { got, err = scannerEvents(bytes.NewReader(doc)) })
 		if err != nil {
 			return
 		}
