@@ -15,6 +15,7 @@ import (
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/report"
 )
 
 // leastVolume is the smallest --volume-size, in bytes: 999 volumes can be.
@@ -127,6 +128,8 @@ func (a *app) lockCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lock [MANIFEST]",
 		Short: "Pin what a manifest means: every RPM, image and file by digest",
+		Long: `Write the lock beside the manifest. Where there was one, what differs is listed:
+another version in a repository, or a tag that leads to another image by now.`,
 		Example: `  bundle lock my.yaml          # writes my.lock
   bundle lock my.yaml --check  # fails when my.lock no longer says what would be locked now`,
 		Args: cobra.MaximumNArgs(1),
@@ -135,33 +138,55 @@ func (a *app) lockCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			file := lockPath(args)
-			var l *manifest.Lock
-			err = a.show(func(report progress.Func) error {
-				s, err := a.sources(m, report)
-				if err != nil {
-					return err
-				}
-				if l, err = bundle.Lock(cmd.Context(), m, s); err != nil || check {
-					return err
-				}
-				return manifest.WriteLock(file, l)
-			})
+			l, err := a.lock(cmd.Context(), m)
 			if err != nil {
 				return err
 			}
 			if check {
-				return a.checkLock(file, l)
+				return a.checkLock(lockPath(args), l)
 			}
-			return a.out.Print(map[string]any{"lock": file, "packages": len(l.Packages), "images": len(l.Images), "files": len(l.Files)},
-				func(w io.Writer) error {
-					_, err := fmt.Fprintf(w, "wrote %s: %d packages, %d images, %d files\n", file, len(l.Packages), len(l.Images), len(l.Files))
-					return err
-				})
+			return a.writeLock(lockPath(args), l)
 		},
 	}
 	v.flags(c)
 	a.netFlags(c)
 	c.Flags().BoolVar(&check, "check", false, "write nothing; fail when the lock is stale")
 	return c
+}
+
+func (a *app) lock(ctx context.Context, m *manifest.Manifest) (l *manifest.Lock, err error) {
+	err = a.show(func(report progress.Func) error {
+		s, err := a.sources(m, report)
+		if err != nil {
+			return err
+		}
+		l, err = bundle.Lock(ctx, m, s)
+		return err
+	})
+	return l, err
+}
+
+// writeLock writes l and prints what differs from the lock that was there.
+func (a *app) writeLock(file string, l *manifest.Lock) error {
+	old, failed := manifest.ReadLock(file)
+	if err := manifest.WriteLock(file, l); err != nil {
+		return err
+	}
+	done := struct {
+		Lock     string          `json:"lock"`
+		Packages int             `json:"packages"`
+		Images   int             `json:"images"`
+		Files    int             `json:"files"`
+		Changes  []report.Change `json:"changes,omitempty"`
+	}{file, len(l.Packages), len(l.Images), len(l.Files), nil}
+	if failed == nil {
+		done.Changes = report.Diff(old, l)
+	}
+	return a.out.Print(done, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "wrote %s: %d packages, %d images, %d files\n", file, done.Packages, done.Images, done.Files)
+		if err != nil || failed != nil {
+			return err
+		}
+		return report.WriteDiff(w, done.Changes)
+	})
 }

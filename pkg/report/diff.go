@@ -66,10 +66,19 @@ func WriteDiff(w io.Writer, changes []Change) error {
 	return p.Flush()
 }
 
+// put adds a value; a name that has one already has both, as with two tags of
+// one repository.
+func put(m map[string]string, name, value string) {
+	if have := m[name]; have != "" {
+		value = have + ", " + value
+	}
+	m[name] = value
+}
+
 func packagesOf(l *manifest.Lock) map[string]string {
 	m := map[string]string{}
 	for _, p := range l.Packages {
-		m[packageName(p.NEVRA)+archSuffix(p.NEVRA)] = p.NEVRA + " " + Short(p.SHA256)
+		put(m, packageName(p.NEVRA)+archSuffix(p.NEVRA), p.NEVRA+" "+Short(p.SHA256))
 	}
 	return m
 }
@@ -77,7 +86,7 @@ func packagesOf(l *manifest.Lock) map[string]string {
 func imagesOf(l *manifest.Lock) map[string]string {
 	m := map[string]string{}
 	for _, img := range l.Images {
-		m[repository(img.Name)] = img.Name + " " + Short(img.Digest)
+		put(m, repository(img.Name), img.Name+" "+Short(img.Digest))
 	}
 	return m
 }

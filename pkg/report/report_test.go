@@ -98,4 +98,10 @@ func TestDiff(t *testing.T) {
 	if got := report.Diff(a, a); len(got) != 0 {
 		t.Errorf("a lock differs from itself: %v", got)
 	}
+	a.Images = []manifest.LockedImage{{Name: "nginx:1.14", Digest: "sha256:" + strings.Repeat("1", 64)}, {Name: "nginx:1.15", Digest: "sha256:" + strings.Repeat("2", 64)}}
+	b = testLock()
+	b.Images = []manifest.LockedImage{{Name: "nginx:1.14", Digest: "sha256:" + strings.Repeat("3", 64)}, a.Images[1]}
+	if got := report.Diff(a, b); len(got) != 1 || got[0].Old != "nginx:1.14 111111111111, nginx:1.15 222222222222" || got[0].New != "nginx:1.14 333333333333, nginx:1.15 222222222222" {
+		t.Errorf("of two tags of one repository, the first moved: %+v", got)
+	}
 }

@@ -58,44 +58,6 @@ func (p *Puller) Metadata(ctx context.Context, img manifest.LockedImage) error {
 	return nil
 }
 
-// Moved says whether the reference that a locked image was pulled by leads to
-// another manifest by now, for the same platform, and to which. Only the place
-// that the lock names is asked, since mirrors may disagree. An image that is
-// named by digest never moves.
-func (p *Puller) Moved(ctx context.Context, locked manifest.LockedImage) (now string, moved bool, err error) {
-	ref, err := image.ParseReference(locked.Name)
-	if err != nil {
-		return "", false, err
-	}
-	if ref.Digest != "" {
-		return locked.Digest, false, nil
-	}
-	pl, err := p.origin(locked)
-	if err == nil {
-		now, err = p.now(ctx, pl, ref, locked.Platform)
-	}
-	if err != nil {
-		return "", false, fmt.Errorf("cannot tell whether image %s moved: %w", locked.Name, err)
-	}
-	return now, now != locked.Digest, nil
-}
-
-func (p *Puller) now(ctx context.Context, pl *place, ref image.Reference, platform string) (string, error) {
-	body, _, err := p.get(ctx, ref, []*place{pl})
-	if err != nil {
-		return "", err
-	}
-	doc, err := read(pl, ref, body)
-	if err != nil {
-		return "", err
-	}
-	if doc.Index == nil {
-		return doc.digest, nil
-	}
-	desc, err := choose(doc.Index.Manifests, platform)
-	return desc.Digest, err
-}
-
 // origin is the place that a locked image was resolved at.
 func (p *Puller) origin(img manifest.LockedImage) (*place, error) {
 	from, err := image.ParseReference(img.Source)

@@ -262,35 +262,6 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-func TestMoved(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	w.host(t, "mirror.example")
-	first, second := picture(t, "amd64", true, 1), picture(t, "amd64", true, 1)
-	w.push(t, "mirror.example/gc/pause:3.1", first)
-	p := w.puller(t, map[string][]string{"k8s.gcr.io": {"mirror.example/gc"}}, Options{})
-	locked, err := p.Resolve(t.Context(), manifest.Image{Name: "k8s.gcr.io/pause:3.1"}, amd64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, moved, err := p.Moved(t.Context(), locked); err != nil || moved {
-		t.Errorf("at first: %v, %v", moved, err)
-	}
-	w.push(t, "mirror.example/gc/pause:3.1", second)
-	if now, moved, err := p.Moved(t.Context(), locked); err != nil || !moved || now != digestOf(t, second) {
-		t.Errorf("then: %s, %v, %v", now, moved, err)
-	}
-	pinned := locked
-	pinned.Name = "k8s.gcr.io/pause@" + locked.Digest
-	if _, moved, err := p.Moved(t.Context(), pinned); err != nil || moved {
-		t.Errorf("pinned: %v, %v", moved, err)
-	}
-	locked.Source = "mirror.example/gc/other:3.1"
-	if _, _, err := p.Moved(t.Context(), locked); err == nil || !strings.Contains(err.Error(), "cannot tell whether") {
-		t.Errorf("not there: %v", err)
-	}
-}
-
 // From a registry to an archive: what was resolved and unpacked is a layout
 // that verifies.
 func TestToLayout(t *testing.T) {
