@@ -93,6 +93,11 @@ type Process struct {
 // Start runs argv in the background; what it prints goes to NAME.log in the
 // run directory. It is stopped at Close.
 func (l *Lab) Start(name string, argv ...string) (*Process, error) {
+	return l.startIn(name, 0, argv...)
+}
+
+// startIn is Start in new namespaces, CLONE_NEW flags of clone(2).
+func (l *Lab) startIn(name string, namespaces uintptr, argv ...string) (*Process, error) {
 	path := filepath.Join(l.Dir, name+".log")
 	out, err := os.Create(path)
 	if err != nil {
@@ -101,7 +106,7 @@ func (l *Lab) Start(name string, argv ...string) (*Process, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = out, out
 	// A Ctrl-C at the terminal is for the tests, which then stop this one.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Cloneflags: namespaces}
 	err = cmd.Start()
 	if cerr := out.Close(); err == nil {
 		err = cerr

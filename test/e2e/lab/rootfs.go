@@ -19,30 +19,35 @@ func (l *Lab) Root(ctx context.Context) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
+	return path, l.debianRoot(ctx, path, rootPackages)
+}
+
+// debianRoot makes a tar of debootstrap's minbase and more packages.
+func (l *Lab) debianRoot(ctx context.Context, path, packages string) error {
 	mirror, err := debianMirror(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
 	dir, err := os.MkdirTemp(l.Cache, "root-")
 	if err != nil {
-		return "", fmt.Errorf("cannot make a Debian root: %w", err)
+		return fmt.Errorf("cannot make a Debian root: %w", err)
 	}
 	l.OnClose(func() error { return os.RemoveAll(dir) })
 	l.logf("debootstrap of bookworm from apt's mirror")
-	_, err = Run(ctx, "debootstrap", "--variant=minbase", "--include="+rootPackages, "bookworm", dir, mirror)
+	_, err = Run(ctx, "debootstrap", "--variant=minbase", "--include="+packages, "bookworm", dir, mirror)
 	if err != nil {
-		return "", fmt.Errorf("cannot make a Debian root: %w", err)
+		return fmt.Errorf("cannot make a Debian root: %w", err)
 	}
 	_, err = Run(ctx, "tar", "-C", dir, "--sort=name", "--numeric-owner", "--one-file-system",
 		"--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*", "--exclude=./var/cache/apt/*",
 		"--transform=s,^\\./,,", "-cf", path+".part", ".")
 	if err != nil {
-		return "", fmt.Errorf("cannot pack the Debian root: %w", err)
+		return fmt.Errorf("cannot pack the Debian root: %w", err)
 	}
 	if err := os.Rename(path+".part", path); err != nil {
-		return "", fmt.Errorf("cannot keep the Debian root: %w", err)
+		return fmt.Errorf("cannot keep the Debian root: %w", err)
 	}
-	return path, nil
+	return nil
 }
 
 // debianMirror is where apt gets bookworm's main from.
