@@ -1,0 +1,98 @@
+package distro
+
+import (
+	"fmt"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/nevra"
+)
+
+// change is a package that is to come, and the older build that it replaces.
+type change struct {
+	want nevra.NEVRA
+	from *nevra.NEVRA
+}
+
+func (c change) String() string {
+	if c.from == nil {
+		return fmt.Sprintf("%s is installed", c.want)
+	}
+	return fmt.Sprintf("%s is installed in place of %s", c.want, c.from.EVR)
+}
+
+// problem is why packages cannot be installed, and the names of the packages
+// whose removal mends it.
+type problem struct {
+	what   string
+	remove []string
+}
+
+// compare lists what of the lock is missing on a host, and what is newer than
+// the version that the bundle was asked to have.
+func compare(lock []manifest.LockedPackage, have installed) (missing []change, newer []problem, err error) {
+	for _, p := range lock {
+		n, err := nevra.Parse(p.NEVRA)
+		if err != nil {
+			return nil, nil, fmt.Errorf("cannot read the bundle's lock: %w", err)
+		}
+		list := have.of(n)
+		if len(list) == 0 {
+			missing = append(missing, change{want: n})
+			continue
+		}
+		newest := list[0]
+		switch is := newest.Compare(n.EVR); {
+		case is < 0:
+			missing = append(missing, change{want: n, from: &newest})
+		case is > 0 && pinned(p, n) && !satisfies(p, n, newest):
+			newer = append(newer, problem{
+				what:   fmt.Sprintf("%s is installed, and the bundle is made for %s", newest, n.EVR),
+				remove: []string{n.Name},
+			})
+		}
+	}
+	return missing, newer, nil
+}
+
+// pinned says that the manifest asks for this version of the package and not
+// for any.
+func pinned(p manifest.LockedPackage, n nevra.NEVRA) bool {
+	for _, w := range p.Why {
+		if _, ok := pin(w.Root, n); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// satisfies says that another build is what every pin of p asks for, too: a pin
+// without a release leaves that open.
+func satisfies(p manifest.LockedPackage, n, other nevra.NEVRA) bool {
+	for _, w := range p.Why {
+		if release, ok := pin(w.Root, n); ok && (release || nevra.Vercmp(n.Version, other.Version) != 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// pin reads a root in one of the forms of yum(8): NAME-VERSION, with a release
+// or without, or "NAME = VERSION". ok is false where it pins no version.
+func pin(root string, n nevra.NEVRA) (release, ok bool) {
+	const relation = 3
+	if f := strings.Fields(root); len(f) == relation {
+		return strings.Contains(f[2], "-"), f[0] == n.Name && f[1] == "="
+	}
+	if epoch, rest, found := strings.Cut(root, ":"); found && !strings.Contains(epoch, "-") {
+		root = rest
+	}
+	rest, ok := strings.CutPrefix(root, n.Name+"-")
+	if _, version, found := strings.Cut(rest, ":"); found {
+		rest = version
+	}
+	if !ok || !strings.HasPrefix(rest, n.Version) {
+		return false, false
+	}
+	return strings.HasPrefix(rest, n.Version+"-"+n.Release), true
+}

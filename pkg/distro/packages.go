@@ -1,0 +1,267 @@
+package distro
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/nevra"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/step"
+)
+
+// Archive is what the step reads of a bundle; *archive.Reader is one.
+type Archive interface {
+	fs.FS
+	Each(ctx context.Context, want func(archive.Member) bool, fn func(archive.Member, io.Reader) error) error
+}
+
+// Bundle is the bundle's repository, rpms/ in its archive, and what its lock
+// says of the packages. To undo needs neither.
+type Bundle struct {
+	Archive  Archive
+	Packages []manifest.LockedPackage
+}
+
+// Packages is the step that installs the packages of the bundle, those that are
+// missing on the host or older there. Its check is rpm's database: a package of
+// the lock is there where a build of its name and architecture is installed that
+// is as new or newer, and where the manifest asks for a version, it has to be
+// that. report may be nil.
+//
+// Undo removes what came with the bundle and was not there before, but for what
+// other packages need by then; what was upgraded stays so.
+func Packages(d Distro, b Bundle, report progress.Func) step.Step {
+	return packages{distro: d, bundle: b, report: report, pause: waitStep}
+}
+
+const stepName = "packages"
+
+type packages struct {
+	distro Distro
+	bundle Bundle
+	report progress.Func
+	pause  time.Duration
+}
+
+func (packages) Name() string { return stepName }
+
+// todo is what a look at the host found.
+type todo struct {
+	missing  []change
+	problems []problem
+	again    []string      // cut off, and to be installed again
+	doubles  []nevra.NEVRA // to be removed
+	others   []nevra.NEVRA // doubles that are not ours
+	unowned  []string      // files that would be overwritten
+}
+
+func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, err error) {
+	have, err := readInstalled(ctx, h)
+	if err != nil {
+		return t, err
+	}
+	if t.missing, t.problems, err = compare(s.bundle.Packages, have); err != nil {
+		return t, err
+	}
+	if t.again, err = r.again(h, have); err != nil {
+		return t, err
+	}
+	t.doubles, t.others = r.doubles(have, s.bundle.Packages)
+	if len(t.missing) == 0 {
+		return t, nil
+	}
+	primary, err := readPrimary(s.bundle.Archive)
+	if err != nil {
+		return t, err
+	}
+	found, err := findRivals(ctx, h, have, t.missing, primary)
+	if err != nil {
+		return t, err
+	}
+	t.problems = append(t.problems, found...)
+	if len(r.Packages) == 0 { // else they may be of a transaction of ours that was cut off
+		t.unowned, err = unowned(ctx, h, t.missing, primary)
+	}
+	return t, err
+}
+
+func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	m, err := working(h)
+	if err != nil {
+		return st, err
+	}
+	if m.pid > 0 {
+		st.Todo("process %d is at work and is waited for: %s", m.pid, short(m.what))
+		return st, nil
+	}
+	r, err := readRecord(h)
+	if err != nil {
+		return st, err
+	}
+	t, err := s.look(ctx, h, r)
+	if err != nil {
+		return st, err
+	}
+	if len(t.problems) > 0 {
+		return s.impossible(t), nil
+	}
+	for _, n := range t.doubles {
+		st.Todo("%s is removed: an upgrade that was cut off left it", n)
+	}
+	for _, c := range t.missing {
+		st.Todo("%s", c)
+	}
+	for _, p := range t.again {
+		st.Todo("%s is installed again: the first time was cut off", p)
+	}
+	for _, n := range t.others {
+		st.Warn("%s is installed beside a newer build; yum-complete-transaction or package-cleanup --cleandupes (of yum-utils) mend that, or rpm -e %s", n, label(n))
+	}
+	if len(t.unowned) > 0 {
+		const most = 5
+		st.Warn("%d programs belong to no package and are overwritten, for good: %s", len(t.unowned), strings.Join(t.unowned[:min(most, len(t.unowned))], " "))
+	}
+	if st.State != step.ToDo {
+		return st, nil
+	}
+	text, err := h.Text(repoFile)
+	if err != nil {
+		return st, err
+	}
+	st.File(repoFile, text, s.distro.repoText())
+	return st, nil
+}
+
+func (s packages) impossible(t todo) step.Status {
+	st := step.Status{State: step.Impossible, Mend: s.distro.mend(t.problems)}
+	for _, p := range t.problems {
+		st.What = append(st.What, p.what)
+	}
+	return st
+}
+
+func (s packages) Apply(ctx context.Context, h *host.Host) error {
+	if err := s.wait(ctx, h); err != nil {
+		return err
+	}
+	r, err := readRecord(h)
+	if err != nil {
+		return err
+	}
+	t, err := s.look(ctx, h, r)
+	if err != nil {
+		return err
+	}
+	if len(t.problems) > 0 {
+		return hint.With(fmt.Errorf("%w: %s", errImpossible, t.problems[0].what), "%s", s.distro.mend(t.problems))
+	}
+	if err := s.repository(ctx, h); err != nil {
+		return err
+	}
+	if err := s.drop(ctx, h, t.doubles); err != nil {
+		return err
+	}
+	return s.install(ctx, h, r, t)
+}
+
+// repository makes the bundle's repository known to the manager.
+func (s packages) repository(ctx context.Context, h *host.Host) error {
+	if err := s.unpack(ctx, h); err != nil {
+		return err
+	}
+	if err := forget(h); err != nil {
+		return fmt.Errorf("cannot remove what is cached of an older repository: %w", err)
+	}
+	text, err := h.Text(repoFile)
+	if err != nil || text == s.distro.repoText() {
+		return err
+	}
+	return h.WriteFile(repoFile, []byte(s.distro.repoText()), host.FileMode)
+}
+
+// drop removes the older builds that an upgrade left which was cut off. rpm
+// leaves the files that the newer ones have too.
+func (s packages) drop(ctx context.Context, h *host.Host, list []nevra.NEVRA) error {
+	if len(list) == 0 {
+		return nil
+	}
+	argv := append([]string{"rpm", "-e"}, labels(list)...)
+	if err := s.logged(ctx, h, testFile, append([]string{"rpm", "-e", "--test"}, labels(list)...)); err != nil {
+		return hint.With(fmt.Errorf("cannot remove %s, which an upgrade left that was cut off: %w", strings.Join(labels(list), " "), err), "%s", host.CommandLine(argv))
+	}
+	if err := s.logged(context.WithoutCancel(ctx), h, eraseFile, argv); err != nil {
+		return fmt.Errorf("cannot remove %s: %w", strings.Join(labels(list), " "), err)
+	}
+	return nil
+}
+
+// install installs what is missing, then again what was cut off: its scripts may
+// not have run. The record is on the disk before anything changes.
+func (s packages) install(ctx context.Context, h *host.Host, r *record, t todo) error {
+	var names []string
+	for _, c := range t.missing {
+		names = append(names, c.want.String())
+	}
+	if err := s.testAll(ctx, h, names, t.again); err != nil {
+		return err
+	}
+	r.add(t.missing)
+	r.Unfinished = t.again
+	for _, c := range []struct {
+		verb  string
+		names []string
+	}{{"install", names}, {"reinstall", t.again}} {
+		if len(c.names) == 0 {
+			continue
+		}
+		if c.verb == "reinstall" {
+			r.Unfinished = nil // they are in Running now
+		}
+		if err := s.one(ctx, h, r, c.verb, c.names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// testAll tests what can be tested before the first change: what is installed
+// again may need what is only about to come.
+func (s packages) testAll(ctx context.Context, h *host.Host, missing, again []string) error {
+	if len(missing) > 0 {
+		return s.test(ctx, h, "install", missing)
+	}
+	if len(again) > 0 {
+		return s.test(ctx, h, "reinstall", again)
+	}
+	return nil
+}
+
+// one runs a transaction between two records: that it runs, and that it ended.
+// The log is emptied first, so that it cannot be taken for the end of this one.
+func (s packages) one(ctx context.Context, h *host.Host, r *record, verb string, names []string) error {
+	log, err := h.Log(logFile)
+	if err != nil {
+		return fmt.Errorf("cannot write a log: %w", err)
+	}
+	if err := log.Close(); err != nil {
+		return err
+	}
+	r.Running = names
+	if err := r.save(h); err != nil {
+		return err
+	}
+	if err := s.change(ctx, h, verb, names); err != nil {
+		return err
+	}
+	r.Running = nil
+	return r.save(h)
+}

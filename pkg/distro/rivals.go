@@ -1,0 +1,172 @@
+package distro
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/nevra"
+)
+
+// known lists packages that cannot be beside one of the bundle although neither
+// says so: they have the same files, or start the same services.
+func known(name string) []string {
+	switch name {
+	case "docker-ce":
+		return []string{
+			"docker", "docker-ce-cli", "docker-client", "docker-client-latest", "docker-common", "docker-ee", "docker-ee-cli",
+			"docker-engine", "docker-engine-selinux", "docker-latest", "docker-latest-logrotate", "docker-logrotate",
+			"moby-cli", "moby-engine", "podman-docker",
+		}
+	case "kubelet":
+		return []string{"kubernetes", "kubernetes-master", "kubernetes-node"}
+	case "kubectl":
+		return []string{"kubernetes-client"}
+	case "kubeadm":
+		return []string{"kubernetes-kubeadm"}
+	}
+	return nil
+}
+
+// rivals finds installed packages that exclude what is to come: by a conflict,
+// by an obsolete, which would remove them without a way back, or because they
+// are known to. Each is named once.
+type rivals struct {
+	have    installed
+	missing []change
+	found   map[string]problem // by name of the installed package
+	asked   map[string]change  // by capability that no installed package has for its name
+}
+
+// findRivals asks rpm only where a conflict names a capability.
+func findRivals(ctx context.Context, h *host.Host, have installed, missing []change, primary map[string]relations) ([]problem, error) {
+	r := &rivals{have: have, missing: missing, found: map[string]problem{}, asked: map[string]change{}}
+	for _, c := range missing {
+		p := primary[label(c.want)]
+		for _, o := range p.obsoletes {
+			for _, n := range r.matching(c, o) {
+				r.add(n, "%s takes the place of %s, which is installed", c.want, n)
+			}
+		}
+		for _, x := range p.conflicts {
+			for _, n := range r.matching(c, x) {
+				r.add(n, "%s conflicts with %s, which is installed", c.want, n)
+			}
+			if _, there := have[x.Name]; !there && x.Op == nevra.Any {
+				r.asked[x.Name] = c
+			}
+		}
+		for _, name := range known(c.want.Name) {
+			for _, n := range r.matching(c, nevra.Relation{Name: name}) {
+				r.add(n, "%s cannot be beside %s, which is installed", c.want, n)
+			}
+		}
+	}
+	if err := r.ask(ctx, h); err != nil {
+		return nil, err
+	}
+	var list []problem
+	for _, name := range sorted(r.found) {
+		list = append(list, r.found[name])
+	}
+	return list, nil
+}
+
+func (r *rivals) add(n nevra.NEVRA, format string, args ...any) {
+	if _, there := r.found[n.Name]; !there {
+		r.found[n.Name] = problem{what: fmt.Sprintf(format, args...), remove: []string{n.Name}}
+	}
+}
+
+// matching lists the packages that rel means and that will still be there when
+// everything missing has come; c itself is none of them.
+func (r *rivals) matching(c change, rel nevra.Relation) []nevra.NEVRA {
+	var list []nevra.NEVRA
+	for _, n := range r.have[rel.Name] {
+		if n.Name == c.want.Name || r.replaced(n) {
+			continue
+		}
+		if rel.Matches(nevra.Relation{Name: n.Name, Op: nevra.EQ, EVR: n.EVR}) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// replaced says that the bundle brings another build of n.
+func (r *rivals) replaced(n nevra.NEVRA) bool {
+	return slices.ContainsFunc(r.missing, func(c change) bool { return c.want.Name == n.Name })
+}
+
+// ask finds the packages that provide a capability which is in conflict.
+func (r *rivals) ask(ctx context.Context, h *host.Host) error {
+	const mark = "package "
+	for _, capability := range sorted(r.asked) {
+		c := r.asked[capability]
+		out, err := h.Output(ctx, "rpm", "-q", "--whatprovides", "--qf", mark+nevraFormat, capability)
+		if err != nil && host.ExitCode(err) <= 0 { // the exit code counts what nobody provides
+			return fmt.Errorf("cannot ask rpm who provides %s: %w", capability, err)
+		}
+		for line := range strings.Lines(string(out)) {
+			rest, ok := strings.CutPrefix(line, mark)
+			for _, list := range parseInstalled(rest) {
+				if n := list[0]; ok && n.Name != c.want.Name && !r.replaced(n) {
+					r.add(n, "%s conflicts with %s, which is installed and provides %s", c.want, n, capability)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// unowned lists programs of packages to come that are on the host already and
+// belong to no package: somebody put them there by hand, and they would be
+// overwritten.
+func unowned(ctx context.Context, h *host.Host, missing []change, primary map[string]relations) ([]string, error) {
+	var there []string
+	for _, c := range missing {
+		if c.from != nil {
+			continue
+		}
+		for _, path := range primary[label(c.want)].files {
+			ok, err := h.Exists(path)
+			if err != nil {
+				return nil, fmt.Errorf("cannot look at %s: %w", path, err)
+			}
+			if ok {
+				there = append(there, path)
+			}
+		}
+	}
+	if len(there) == 0 {
+		return nil, nil
+	}
+	out, err := h.Output(ctx, append([]string{"rpm", "-qf", "--qf", nevraFormat}, there...)...)
+	if err != nil && host.ExitCode(err) <= 0 {
+		return nil, fmt.Errorf("cannot ask rpm whose %s is: %w", there[0], err)
+	}
+	var list []string
+	for line := range strings.Lines(string(out)) {
+		rest, ok := strings.CutSuffix(strings.TrimSpace(line), " is not owned by any package")
+		if path, is := strings.CutPrefix(rest, "file "); ok && is {
+			list = append(list, path)
+		}
+	}
+	return list, nil
+}
+
+// mend is the command that removes all that stands in the way.
+func (d Distro) mend(list []problem) string {
+	var names []string
+	for _, p := range list {
+		names = append(names, p.remove...)
+	}
+	slices.Sort(names)
+	return d.Remove(slices.Compact(names)...) + " takes away what stands in the way; a bundle made with the versions that are here leaves it"
+}
+
+// errImpossible is for a change of the host between Check and Apply.
+var errImpossible = errors.New("packages of this host stand in the way")

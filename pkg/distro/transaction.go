@@ -1,0 +1,143 @@
+package distro
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/progress"
+)
+
+// Package managers are waited for this long, and asked this often.
+const (
+	longestWait = 15 * time.Minute
+	waitStep    = time.Second
+)
+
+// manager is a package manager at work.
+type manager struct {
+	pid  int
+	what string // its command line
+}
+
+// working finds the package manager that holds a lock, pid 0 for none. A lock
+// whose process is gone, or is another program by now, is of no one.
+func working(h *host.Host) (manager, error) {
+	for _, lock := range []string{
+		"/var/run/yum.pid", "/var/lib/dnf/rpmdb_lock.pid", "/var/cache/dnf/metadata_lock.pid", "/var/cache/dnf/download_lock.pid",
+	} {
+		text, err := h.Text(lock)
+		if err != nil {
+			return manager{}, fmt.Errorf("cannot read %s: %w", lock, err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || pid <= 0 {
+			continue
+		}
+		line, err := h.Text(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			continue // it ended while it was looked at
+		}
+		for _, name := range []string{"yum", "dnf", "packagekit"} {
+			if strings.Contains(line, name) {
+				return manager{pid: pid, what: strings.TrimSpace(strings.ReplaceAll(line, "\x00", " "))}, nil
+			}
+		}
+	}
+	return manager{}, nil
+}
+
+// wait returns when no package manager is at work: the transaction of a run
+// that was killed goes on to its end, and two must not meet.
+func (s packages) wait(ctx context.Context, h *host.Host) error {
+	told := false
+	for end := time.Now().Add(longestWait); ; {
+		m, err := working(h)
+		if err != nil || m.pid == 0 {
+			return err
+		}
+		if time.Now().After(end) {
+			return hint.With(fmt.Errorf("another package manager is at work since more than %v: process %d, %s", longestWait, m.pid, short(m.what)), "ps -fp %d; kill %d ends it", m.pid, m.pid)
+		}
+		if !told {
+			told = true
+			s.report.Report(progress.Event{Kind: progress.Note, Stage: stepName, Text: fmt.Sprintf("waits for process %d to end: %s", m.pid, short(m.what))})
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(s.pause):
+		}
+	}
+}
+
+// short is the start of a command line.
+func short(line string) string {
+	const most = 80
+	if len(line) > most {
+		return line[:most] + "..."
+	}
+	return line
+}
+
+// test runs a transaction of the manager up to the point where it would change
+// something: what is needed is there, nothing conflicts, no file belongs to two
+// packages, the disk has room.
+func (s packages) test(ctx context.Context, h *host.Host, verb string, names []string) error {
+	argv := append(s.distro.bundleOnly(), "--setopt=tsflags=test", verb)
+	if err := s.logged(ctx, h, testFile, append(argv, names...)); err != nil {
+		return fmt.Errorf("cannot %s the packages, and nothing was changed: %w", verb, err)
+	}
+	return nil
+}
+
+// change runs a transaction for real. It is not ended in the middle when ctx is:
+// half a transaction is worse than a minute.
+func (s packages) change(ctx context.Context, h *host.Host, verb string, names []string) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	task := fmt.Sprintf("%s %s, %d packages", s.distro.manager, verb, len(names))
+	s.report.Report(progress.Event{Kind: progress.Start, Stage: stepName, Task: task, Total: progress.Unsized})
+	stop := context.AfterFunc(ctx, func() {
+		s.report.Report(progress.Event{Kind: progress.Note, Stage: stepName, Text: s.distro.manager + " is in the middle of its work; this stops when that has ended"})
+	})
+	err := s.logged(context.WithoutCancel(ctx), h, logFile, append(append(s.distro.bundleOnly(), verb), names...))
+	stop()
+	if err != nil {
+		s.report.Report(progress.Event{Kind: progress.Failed, Stage: stepName, Task: task, Text: err.Error()})
+		return fmt.Errorf("cannot %s the packages: %w", verb, err)
+	}
+	s.report.Report(progress.Event{Kind: progress.Done, Stage: stepName, Task: task})
+	return nil
+}
+
+// logged runs a program whose output goes to a file, so that it goes on where
+// this program is killed.
+func (s packages) logged(ctx context.Context, h *host.Host, file string, argv []string) (err error) {
+	log, err := h.Log(file)
+	if err != nil {
+		return fmt.Errorf("cannot write a log: %w", err)
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	failed := h.Do(ctx, host.Cmd{Argv: argv, Log: log}, nil)
+	if failed == nil || ctx.Err() != nil {
+		return failed
+	}
+	said, err := h.Text(file)
+	if err != nil {
+		return failed
+	}
+	if host.ExitCode(failed) > 0 && file == logFile && complete(said) {
+		// yum ends with an error, too, where a script failed that is not needed
+		// for the package to be there.
+		s.report.Report(progress.Event{Kind: progress.Warn, Stage: stepName, Text: fmt.Sprintf("%s did its work and complains: %v; %s has more", argv[0], explain(failed, said), file)})
+		return nil
+	}
+	return explain(failed, said)
+}

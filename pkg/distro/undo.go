@@ -1,0 +1,145 @@
+package distro
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/nevra"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/step"
+)
+
+const eraseFile = step.Dir + "/rpm.log"
+
+// Undo is step.Undoer's.
+func (s packages) Undo(ctx context.Context, h *host.Host) error {
+	r, err := readRecord(h)
+	if err != nil {
+		return err
+	}
+	if len(r.Packages) > 0 {
+		if err := s.wait(ctx, h); err != nil {
+			return err
+		}
+		if err := s.remove(ctx, h, r); err != nil {
+			return err
+		}
+	}
+	if err := forget(h); err != nil {
+		return fmt.Errorf("cannot remove what is cached of the bundle's repository: %w", err)
+	}
+	for _, own := range []string{repoDir, testFile, eraseFile, logFile, recordFile} { // the record last
+		if err := h.Discard(own); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s packages) remove(ctx context.Context, h *host.Host, r *record) error {
+	have, err := readInstalled(ctx, h)
+	if err != nil {
+		return err
+	}
+	var list []nevra.NEVRA
+	for _, key := range sorted(r.Packages) {
+		c := r.Packages[key]
+		n, err := nevra.Parse(c.NEVRA)
+		if err != nil {
+			return fmt.Errorf("cannot read %s: %w", recordFile, err)
+		}
+		there := have.of(n)
+		switch {
+		case len(there) == 0:
+		case c.Was != "":
+			if have.has(n) {
+				s.warn("%s stays; it was %s before, which this host has no repository for", n, c.Was)
+			}
+		case !have.has(n):
+			s.warn("%s stays: the bundle brought %s, and somebody changed that since. rpm -e %s removes it", there[0], n, n.Name)
+		default:
+			list = append(list, n)
+		}
+	}
+	if list, err = s.removable(ctx, h, list); err != nil || len(list) == 0 {
+		return err
+	}
+	argv := append([]string{"rpm", "-e"}, labels(list)...)
+	if err := s.logged(context.WithoutCancel(ctx), h, eraseFile, argv); err != nil {
+		return fmt.Errorf("cannot remove the packages that came with the bundle: %w", err)
+	}
+	return nil
+}
+
+func (s packages) warn(format string, args ...any) {
+	s.report.Report(progress.Event{Kind: progress.Warn, Stage: stepName, Text: fmt.Sprintf(format, args...)})
+}
+
+// removable leaves out of list what packages need that stay, until rpm would
+// remove the rest.
+func (s packages) removable(ctx context.Context, h *host.Host, list []nevra.NEVRA) ([]nevra.NEVRA, error) {
+	for len(list) > 0 {
+		err := s.logged(ctx, h, testFile, append([]string{"rpm", "-e", "--test"}, labels(list)...))
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		said, readErr := h.Text(testFile)
+		needs := parseNeeds(said)
+		if readErr != nil || len(needs) == 0 {
+			return nil, fmt.Errorf("cannot remove the packages that came with the bundle: %w", errors.Join(err, readErr))
+		}
+		keep, askErr := s.neededOf(ctx, h, list, needs)
+		if askErr != nil {
+			return nil, askErr
+		}
+		if len(keep) == 0 {
+			return nil, fmt.Errorf("cannot remove the packages that came with the bundle: %s is needed by %s: %w", needs[0].what, needs[0].by, err)
+		}
+		list = slices.DeleteFunc(list, func(n nevra.NEVRA) bool { _, kept := keep[n]; return kept })
+		for n, by := range keep {
+			s.warn("%s stays: %s needs it", n, by)
+		}
+	}
+	return list, nil
+}
+
+// neededOf tells which packages of list are needed, and by which package.
+func (s packages) neededOf(ctx context.Context, h *host.Host, list []nevra.NEVRA, needs []need) (map[nevra.NEVRA]string, error) {
+	keep := map[nevra.NEVRA]string{}
+	for _, x := range needs {
+		out, err := h.Output(ctx, "rpm", "-q", "--whatprovides", "--qf", nevraFormat, x.what)
+		if err != nil && host.ExitCode(err) <= 0 {
+			return nil, fmt.Errorf("cannot ask rpm who provides %s: %w", x.what, err)
+		}
+		have := parseInstalled(string(out))
+		for _, n := range list {
+			if _, known := keep[n]; !known && have.has(n) {
+				keep[n] = x.by
+			}
+		}
+	}
+	return keep, nil
+}
+
+// need is a capability that an installed package needs.
+type need struct{ what, by string }
+
+// parseNeeds reads what rpm -e says of dependencies:
+//
+//	libltdl.so.7()(64bit) is needed by (installed) foo-1.0-1.x86_64
+//	container-selinux >= 2:2.74 is needed by (installed) podman-1.6.4-1.x86_64
+func parseNeeds(text string) []need {
+	var list []need
+	for _, m := range regexp.MustCompile(`(?m)^\s+(\S+)(?: [^\n]*?)? is needed by \(installed\) (\S+)\s*$`).FindAllStringSubmatch(text, -1) {
+		list = append(list, need{what: m[1], by: strings.TrimSpace(m[2])})
+	}
+	return list
+}
