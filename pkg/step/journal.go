@@ -207,6 +207,16 @@ func (j *Journal) undone() map[int]bool {
 	return m
 }
 
+// Forget makes what a step did stay when everything is undone.
+func (j *Journal) Forget(step string) error {
+	for _, i := range j.open(func(s string) bool { return s == step }) {
+		if err := j.append(record{Undoes: i + 1}); err != nil {
+			return fmt.Errorf("cannot write the journal: %w", err)
+		}
+	}
+	return nil
+}
+
 // Empty says that there is nothing to undo.
 func (j *Journal) Empty() bool {
 	undone := j.undone()

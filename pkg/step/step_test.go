@@ -287,3 +287,22 @@ func TestPlanGoesOn(t *testing.T) {
 		t.Errorf("%v, mend %q", states, plan[0].Status.Mend)
 	}
 }
+
+// TestForget: what is forgotten stays when the rest is undone.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+	j := journal(t, h)
+	if err := j.Forget("third"); err != nil {
+		t.Fatal(err)
+	}
+	if err := step.Reset(t.Context(), h, j, steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Read(t, "/etc/new/file"); got != "# three\n" || m.Units["one"].Active == false || !j.Empty() {
+		t.Errorf("the file holds %q, %s", got, m.State(t))
+	}
+}
