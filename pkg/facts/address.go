@@ -62,7 +62,7 @@ func Self(f *Facts, cluster *manifest.Cluster) (*manifest.Host, error) {
 			return both, nil
 		}
 		return nil, hint.With(fmt.Errorf("cannot tell which host of the cluster this one is: it could be %s", names(found)),
-			"correct the hosts in cluster.yaml: every address is that of one host")
+			"correct the hosts in cluster.yaml or --hosts: every address is that of one host")
 	}
 	return nil, nil
 }
@@ -115,11 +115,11 @@ func AddressOf(f *Facts, cluster *manifest.Cluster, flag string) (netip.Addr, st
 		return netip.Addr{}, "", err
 	}
 	if self != nil {
-		a, iface, err := f.named(self.Address, "cluster.yaml, for "+self.Name+",")
+		a, iface, err := f.named(self.Address, "the cluster's list of hosts, for "+self.Name+",")
 		if err != nil || self.Interface == "" || self.Interface == iface {
 			return a, iface, err
 		}
-		return netip.Addr{}, "", hint.With(fmt.Errorf("cluster.yaml says that %s has %s on %s, it is on %s", self.Name, a, self.Interface, iface),
+		return netip.Addr{}, "", hint.With(fmt.Errorf("the cluster's list of hosts says that %s has %s on %s, it is on %s", self.Name, a, self.Interface, iface),
 			"correct hosts[].interface in cluster.yaml: %s", iface)
 	}
 	return f.routed()

@@ -199,7 +199,7 @@ func TestAddressOf(t *testing.T) {
 		"the cluster, by address":   {cluster: "- {name: m, address: 10.9.0.6, role: master}", want: "10.9.0.6", iface: "eth1"},
 		"the cluster, interface":    {cluster: "- {name: m, address: 10.9.0.6, role: master, interface: eth1}", want: "10.9.0.6", iface: "eth1"},
 		"another interface":         {cluster: "- {name: m, address: 10.9.0.6, role: master, interface: eth0}", err: "it is on eth1", hint: "cluster.yaml: eth1"},
-		"the cluster, by name":      {cluster: "- {name: master1, address: 10.9.0.9, role: master}", err: "cluster.yaml, for master1, says 10.9.0.9", hint: "--advertise-address"},
+		"the cluster, by name":      {cluster: "- {name: master1, address: 10.9.0.9, role: master}", err: "list of hosts, for master1, says 10.9.0.9", hint: "--advertise-address"},
 		"the cluster, not in it":    {cluster: "- {name: m, address: 10.9.0.9, role: master}", want: "192.168.4.11", iface: "eth0"},
 		"the cluster, twice":        {cluster: "- {name: a, address: 10.9.0.6, role: node}\n- {name: b, address: 192.168.4.11, role: node}", err: "it could be a (10.9.0.6) or b (192.168.4.11)", hint: "cluster.yaml"},
 		"twice, the name tells":     {cluster: "- {name: a, address: 10.9.0.6, role: node}\n- {name: master1, address: 192.168.4.11, role: node}", want: "192.168.4.11", iface: "eth0"},
