@@ -1,0 +1,182 @@
+package preflight
+
+import (
+	"slices"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/facts"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/progress"
+)
+
+// Need is what is still to be written below Path, in bytes.
+type Need struct {
+	Path  string
+	Bytes int64
+	What  string // "images", for a message
+}
+
+const (
+	etcdDir    = "/var/lib/etcd"
+	kubeletDir = "/var/lib/kubelet"
+)
+
+// What the members of an archive become on a host.
+const (
+	// unpacked is how many bytes of files an RPM's byte holds: 4.1 and 5.2 of
+	// docker-ce 18.06.3 and kubelet 1.17.4, the largest of the default profile.
+	unpacked = 5
+	// contentStore: containerd keeps an image's layers beside what it unpacks.
+	contentStore = 2
+	// grown is what etcd's data and the kubelet's logs and volumes are given.
+	grown = 256 << 20
+)
+
+// ImageDir is where a runtime keeps images.
+func ImageDir(runtime string) string {
+	if runtime == manifest.RuntimeContainerd {
+		return "/var/lib/containerd"
+	}
+	return "/var/lib/docker"
+}
+
+// NeedsOf is what a host of a role that has nothing yet is to hold of an
+// archive. A caller that knows what is there already takes it off.
+func NeedsOf(idx *archive.Index, m *manifest.Manifest, role manifest.Role) []Need {
+	var rpms, images int64
+	for _, member := range idx.Members {
+		switch {
+		case !member.NeededBy(role):
+		case member.Kind == manifest.KindRPM:
+			rpms += member.Size
+		case member.Kind == manifest.KindImage:
+			images += member.Size
+		}
+	}
+	if m.Runtime == manifest.RuntimeContainerd {
+		images *= contentStore
+	}
+	list := []Need{
+		{"/usr", rpms * unpacked, "packages"},
+		{"/var/lib/kubecrate", rpms, "the bundle's package repository"},
+		{ImageDir(m.Runtime), images, "images"},
+		{kubeletDir, grown, "the kubelet"},
+	}
+	if role != manifest.Node {
+		list = append(list, Need{etcdDir, grown, "etcd"})
+	}
+	return list
+}
+
+// writable are the directories that have to be on a file system of this host.
+func writable(o *Options) []string {
+	list := []string{"/", ImageDir(o.Manifest.Runtime), kubeletDir}
+	if o.controls() {
+		list = append(list, etcdDir)
+	}
+	return list
+}
+
+// mounts looks at the kinds of file systems, and how they are mounted.
+func mounts(_ *host.Host, o *Options, f *found) error {
+	network := []string{"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.glusterfs", "fuse.sshfs"}
+	lost := []string{"tmpfs", "ramfs"}
+	for _, path := range writable(o) {
+		d := o.Facts.Disk(path)
+		at := d.Mount
+		if at == "" {
+			at = path
+		}
+		switch {
+		case d.ReadOnly:
+			f.fail("mount -o remount,rw "+at+"; if that fails, dmesg tells what is wrong with the disk", "%s is on %s, which is mounted read-only", path, at)
+		case d.NoExec && (path == "/" || path == ImageDir(o.Manifest.Runtime)):
+			f.fail("mount -o remount,exec "+at+", and take noexec out of its line in /etc/fstab", "%s is on %s, which is mounted noexec: no container could start", path, at)
+		case slices.Contains(network, d.Type) && path != "/":
+			f.fail("mount a disk of this host at "+path, "%s is on %s, a network file system (%s): data would be lost or locked there", path, at, d.Type)
+		case slices.Contains(lost, d.Type) && path != "/":
+			f.warn("mount a disk of this host at "+path, "%s is on %s, which is in memory (%s): what is there is gone after a reboot", path, at, d.Type)
+		}
+	}
+	f.okIf("%s on disks of this host", strings.Join(writable(o), ", "))
+	return nil
+}
+
+// The kubelet's thresholds, in percent of a file system that are free: below
+// the first it evicts pods and lets none in (evictionHard, nodefs.available),
+// below the second it also deletes images that no pod uses just then, which no
+// registry brings back here (imagefs.available, imageGCHighThresholdPercent).
+const (
+	evicts  = 10
+	deletes = 15
+)
+
+// volume is a file system of the host and what is to be written to it.
+type volume struct {
+	facts.Disk
+	need   int64
+	whats  []string
+	evicts bool // the kubelet keeps an eye on it
+	images bool // and deletes images there
+}
+
+// disk adds up what is to be written to each file system.
+func disk(h *host.Host, o *Options, f *found) error {
+	var list []volume
+	for _, n := range o.Needs {
+		d, err := diskOf(h, o.Facts, n.Path)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(list, func(v volume) bool { return v.Mount == d.Mount })
+		if i < 0 {
+			list = append(list, volume{Disk: d})
+			i = len(list) - 1
+		}
+		list[i].need += n.Bytes
+		list[i].images = list[i].images || n.Path == ImageDir(o.Manifest.Runtime)
+		list[i].evicts = list[i].evicts || list[i].images || n.Path == kubeletDir
+		if n.Bytes > 0 {
+			list[i].whats = append(list[i].whats, n.What)
+		}
+	}
+	for _, v := range list {
+		v.judge(f)
+	}
+	return nil
+}
+
+func diskOf(h *host.Host, fs *facts.Facts, path string) (facts.Disk, error) {
+	i := slices.IndexFunc(fs.Disks, func(d facts.Disk) bool { return d.Path == path })
+	if i >= 0 {
+		return fs.Disks[i], nil
+	}
+	return facts.DiskOf(h, path)
+}
+
+func (v volume) judge(f *found) {
+	const margin = 10 // percent, of what was reckoned
+	at := v.Mount
+	if at == "" {
+		at = v.Path
+	}
+	need := v.need + v.need/100*margin
+	left := v.Free - need
+	mend := "see what takes the space: du -xh --max-depth=2 " + at + " | sort -h | tail; yum clean all and journalctl --vacuum-size=100M free some"
+	share := max(1, v.Size/100)
+	percent := left / share
+	switch {
+	case left < 0:
+		f.fail(mend, "%s has %s free, %s need %s", at, progress.Size(v.Free), strings.Join(v.whats, ", "), progress.Size(need))
+	case v.evicts && percent < evicts:
+		f.fail(mend, "%s would have %s of %s left, %d %%: below %d %% the kubelet lets no pod in. %s more must be free",
+			at, progress.Size(left), progress.Size(v.Size), percent, evicts, progress.Size(share*evicts-left))
+	case v.images && percent < deletes:
+		f.warn(mend, "%s would have %s of %s left, %d %%: below %d %% the kubelet deletes images that no pod uses just then, and takes no more pods. %s more should be free",
+			at, progress.Size(left), progress.Size(v.Size), percent, deletes, progress.Size(share*deletes-left))
+	default:
+		f.ok("%s: %s free, %s needed", at, progress.Size(v.Free), progress.Size(need))
+	}
+}

@@ -1,0 +1,69 @@
+package preflight
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/host"
+)
+
+const cniDir = "/etc/cni/net.d"
+
+// earlier looks for a cluster that somebody else made on this host.
+func earlier(h *host.Host, o *Options, f *found) error {
+	if o.Ours {
+		f.ok("not looked at: kubeadm was begun on this host")
+		return nil
+	}
+	const mend = "if that cluster is not needed any more: kubeadm reset; otherwise take another host"
+	for _, file := range []string{"/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf"} {
+		ok, err := h.Exists(file)
+		if err != nil {
+			return err
+		}
+		if ok {
+			f.fail(mend, "this host is part of a cluster already, which kubecrate did not make: there is %s", file)
+			break
+		}
+	}
+	pods, err := h.ReadDir("/etc/kubernetes/manifests")
+	if err != nil {
+		return err
+	}
+	pods = slices.DeleteFunc(pods, func(n string) bool { return path.Ext(n) != ".yaml" })
+	if len(pods) > 0 {
+		f.fail(mend, "the kubelet would start pods of an earlier cluster: /etc/kubernetes/manifests holds %s", strings.Join(pods, ", "))
+	}
+	if o.controls() {
+		data, err := h.ReadDir(etcdDir)
+		if err != nil {
+			return err
+		}
+		data = slices.DeleteFunc(data, func(n string) bool { return n == "lost+found" })
+		if len(data) > 0 {
+			f.fail("keep it under another name: mkdir "+etcdDir+".before && mv "+etcdDir+"/* "+etcdDir+".before/", "%s holds data of an earlier etcd: %s", etcdDir, strings.Join(data, ", "))
+		}
+	}
+	f.okIf("no earlier cluster")
+	return nil
+}
+
+// cni: the kubelet takes the network whose file has the first name.
+func cni(h *host.Host, o *Options, f *found) error {
+	own := "10-" + o.Manifest.Network + ".conflist"
+	names, err := h.ReadDir(cniDir)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		switch path.Ext(n) {
+		case ".conf", ".conflist", ".json":
+			if n < own {
+				f.fail("mv "+cniDir+"/"+n+" /root/", "%s/%s comes before %s, so pods would get that network and not the cluster's", cniDir, n, own)
+			}
+		}
+	}
+	f.okIf("no other pod network in %s comes first", cniDir)
+	return nil
+}

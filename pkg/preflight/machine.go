@@ -1,0 +1,246 @@
+package preflight
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/distro"
+	"kubecrate/pkg/facts"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/nevra"
+)
+
+func root(_ *host.Host, o *Options, f *found) error {
+	if o.EUID != 0 {
+		f.fail("sudo and the same command, or su - first", "this program runs as user %d, it has to be root", o.EUID)
+	}
+	f.okIf("runs as root")
+	return nil
+}
+
+// system asks the bundle's family whether its packages fit the host.
+func system(h *host.Host, o *Options, f *found) error {
+	d, err := distro.For(o.Manifest.Platform.Family)
+	if err != nil {
+		return err
+	}
+	s, err := d.Supports(h)
+	if err != nil {
+		return err
+	}
+	if s.Problem != "" {
+		f.fail(s.Mend, "%s", s.Problem)
+	}
+	f.okIf("%s", s.Name)
+	return nil
+}
+
+func arch(_ *host.Host, o *Options, f *found) error {
+	if want := o.Manifest.Platform.Arch; o.Facts.Arch != want {
+		f.fail("on the connected machine: bundle build with platform.arch: "+orUnknown(o.Facts.Arch),
+			"this host is of architecture %s, the bundle is for %s", orUnknown(o.Facts.Arch), want)
+	}
+	f.okIf("%s", o.Facts.Arch)
+	return nil
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// The least kernel, as kubeadm's system check has it.
+const kernelMajor, kernelMinor = 3, 10
+
+func kernel(_ *host.Host, o *Options, f *found) error {
+	major, minor := facts.OS{Version: o.Facts.Kernel}.Numbers()
+	if major < kernelMajor || major == kernelMajor && minor < kernelMinor {
+		f.fail("boot the kernel of CentOS 7: grubby --default-kernel shows which one starts, grubby --set-default /boot/vmlinuz-VERSION sets it, then reboot",
+			"the kernel is %s, Kubernetes needs %d.%d or later", orUnknown(o.Facts.Kernel), kernelMajor, kernelMinor)
+	}
+	f.okIf("%s", o.Facts.Kernel)
+	return nil
+}
+
+// systemd says that it runs the host by this directory, sd_booted(3).
+func systemd(h *host.Host, _ *Options, f *found) error {
+	ok, err := h.Exists("/run/systemd/system")
+	if err != nil {
+		return err
+	}
+	if !ok {
+		f.fail("boot the host with systemd; a chroot or a plain container is no host", "systemd does not run this host")
+	}
+	f.okIf("systemd runs this host")
+	return nil
+}
+
+// cgroupsNeeded are the controllers that kubeadm's system check asks for.
+func cgroupsNeeded() []string {
+	return []string{"cpu", "cpuacct", "cpuset", "devices", "freezer", "memory"}
+}
+
+// unified is the least minor release of Kubernetes 1 that runs on cgroup v2.
+const unified = 19
+
+func cgroups(h *host.Host, o *Options, f *found) error {
+	text, err := h.Text("/proc/mounts")
+	if err != nil {
+		return err
+	}
+	v1, v2 := false, false
+	for line := range strings.Lines(text) {
+		if w := strings.Fields(line); len(w) > 2 {
+			v1 = v1 || w[2] == "cgroup"
+			v2 = v2 || w[2] == "cgroup2" && w[1] == "/sys/fs/cgroup"
+		}
+	}
+	switch {
+	case !v1 && !v2:
+		f.fail("mount the control groups: systemctl daemon-reexec, or reboot", "no control groups (cgroups) are mounted at /sys/fs/cgroup")
+		return nil
+	case v2 && !v1:
+		if minor, ok := minorOf(o.Manifest.Kubernetes); ok && minor < unified {
+			f.fail("grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=0, then reboot",
+				"this host has cgroup v2 only, and Kubernetes %s knows cgroup v1 only", o.Manifest.Kubernetes)
+		}
+		f.okIf("cgroup v2")
+		return nil
+	}
+	if text, err = h.Text("/proc/cgroups"); err != nil {
+		return err
+	}
+	for _, name := range cgroupsNeeded() {
+		if !cgroupEnabled(text, name) {
+			f.fail("grubby --update-kernel=ALL --remove-args=cgroup_disable="+name+", then reboot",
+				"the kernel has no control group %q, or it is turned off", name)
+		}
+	}
+	f.okIf("cgroup v1 with %s", strings.Join(cgroupsNeeded(), ", "))
+	return nil
+}
+
+// cgroupEnabled reads /proc/cgroups: name, hierarchy, number, enabled.
+func cgroupEnabled(text, name string) bool {
+	for line := range strings.Lines(text) {
+		if w := strings.Fields(line); len(w) > 3 && w[0] == name {
+			return w[3] == "1"
+		}
+	}
+	return false
+}
+
+// minorOf is the 17 of v1.17.4.
+func minorOf(version string) (int, bool) {
+	major, minor := facts.OS{Version: strings.TrimPrefix(version, "v")}.Numbers()
+	return minor, major == 1 && minor >= 0
+}
+
+func cpus(_ *host.Host, o *Options, f *found) error {
+	// kubeadm's ControlPlaneNumCPU.
+	need := 1
+	if o.controls() {
+		need = 2
+	}
+	if n := o.Facts.CPUs; n < need {
+		f.fail("give the virtual machine another CPU, or take another host", "this host has %s, a %s needs %d", count(n, "CPU"), roleName(o.Role), need)
+	}
+	f.okIf("%s", count(o.Facts.CPUs, "CPU"))
+	return nil
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// The least memory in MiB: kubeadm's ControlPlaneMem, which a host of 2 GiB has
+// when its kernel has taken its own, and what a node with flannel's and
+// kube-proxy's pods was seen to need, three times over.
+const (
+	masterMemory = 1700
+	nodeMemory   = 900
+)
+
+func memory(_ *host.Host, o *Options, f *found) error {
+	has := o.Facts.Memory >> 20
+	need := int64(nodeMemory)
+	if o.controls() {
+		need = masterMemory
+	}
+	switch {
+	case has < need:
+		f.fail("give the virtual machine 2048 MiB, or take another host", "this host has %d MiB of memory, a %s needs %d MiB", has, roleName(o.Role), need)
+	case has < masterMemory:
+		f.warn("give the virtual machine 2048 MiB when there is occasion", "this host has %d MiB of memory: it can be a %s, but few pods fit beside Kubernetes", has, roleName(o.Role))
+	}
+	f.okIf("%d MiB", has)
+	return nil
+}
+
+// program is one that the installation runs or Kubernetes needs, and the
+// package of EL that has it.
+type program struct {
+	name, pkg string
+	must      bool
+}
+
+// programList is that of kubeadm's preflight, and what the steps run.
+func programList() []program {
+	return []program{
+		{"ip", "iproute", true}, {"iptables", "iptables", true}, {"modprobe", "kmod", true}, {"mount", "util-linux", true},
+		{"nsenter", "util-linux", true}, {"rpm", "rpm", true}, {"sysctl", "procps-ng", true},
+		{"conntrack", "conntrack-tools", false}, {"ebtables", "ebtables", false}, {"ethtool", "ethtool", false},
+		{"socat", "socat", false}, {"tc", "iproute", false},
+	}
+}
+
+func programs(h *host.Host, o *Options, f *found) error {
+	var brought []string
+	for _, p := range programList() {
+		there, err := hasProgram(h, p.name)
+		switch {
+		case err != nil:
+			return err
+		case there:
+			continue
+		case o.Lock != nil && slices.ContainsFunc(o.Lock.Packages, func(l manifest.LockedPackage) bool { return packageName(l.NEVRA) == p.pkg }):
+			brought = append(brought, p.name)
+			continue
+		}
+		mend := "on the connected machine add " + p.pkg + " to packages.roots of the manifest; or, from the installation medium: rpm -i " + p.pkg + "-*.rpm"
+		if p.must {
+			f.fail(mend, "the program %s is missing, and the bundle does not bring it", p.name)
+		} else {
+			f.warn(mend, "the program %s is missing, and the bundle does not bring it: parts of Kubernetes use it", p.name)
+		}
+	}
+	if len(brought) > 0 {
+		f.okIf("%s: come with the bundle", strings.Join(brought, ", "))
+	}
+	f.okIf("all are there")
+	return nil
+}
+
+func hasProgram(h *host.Host, name string) (bool, error) {
+	for _, dir := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
+		if ok, err := h.Exists(dir + "/" + name); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+func packageName(id string) string {
+	n, err := nevra.Parse(id)
+	if err != nil {
+		return id
+	}
+	return n.Name
+}

@@ -1,0 +1,158 @@
+package preflight
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/host"
+)
+
+// port is one that Kubernetes listens on.
+type port struct {
+	number  int
+	what    string
+	control bool // of the control plane
+}
+
+// portList is that of kubeadm's preflight, and the ports that the same programs
+// have for their health and metrics.
+func portList() []port {
+	return []port{
+		{2379, "etcd, for clients", true},
+		{2380, "etcd, for its peers", true},
+		{2381, "etcd, metrics", true},
+		{6443, "the API server", true},
+		{10248, "the kubelet, health", false},
+		{10249, "kube-proxy, metrics", false},
+		{10250, "the kubelet", false},
+		{10251, "the scheduler", true},
+		{10252, "the controller manager", true},
+		{10256, "kube-proxy, health", false},
+		{10257, "the controller manager", true},
+		{10259, "the scheduler", true},
+	}
+}
+
+// The ports that services of type NodePort get, the API server's default.
+const nodePortFirst, nodePortLast = 30000, 32767
+
+func ports(h *host.Host, o *Options, f *found) error {
+	if o.Ours {
+		f.ok("not looked at: kubeadm was begun on this host")
+		return nil
+	}
+	var list []listener
+	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := h.Text(file)
+		if err != nil {
+			return err
+		}
+		list = append(list, parseListeners(text)...)
+	}
+	for _, p := range portList() {
+		if p.control && !o.controls() {
+			continue
+		}
+		i := slices.IndexFunc(list, func(l listener) bool { return l.port == p.number })
+		if i < 0 {
+			continue
+		}
+		holder, err := holderOf(h, list[i].inode)
+		if err != nil {
+			return err
+		}
+		f.fail(holder.mend(p.number), "port %d, which %s needs, is taken by %s", p.number, p.what, holder)
+	}
+	if i := slices.IndexFunc(list, func(l listener) bool { return l.port >= nodePortFirst && l.port <= nodePortLast }); i >= 0 {
+		f.warn(fmt.Sprintf("ss -ltnp 'sport = :%d'", list[i].port), "something listens on port %d, which a service of type NodePort might get", list[i].port)
+	}
+	f.okIf("%s free", portNumbers(o.Role))
+	return nil
+}
+
+func portNumbers(r manifest.Role) string {
+	var list []string
+	for _, p := range portList() {
+		if !p.control || r != manifest.Node {
+			list = append(list, strconv.Itoa(p.number))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// listener is a TCP socket that waits for connections.
+type listener struct {
+	port  int
+	inode string
+}
+
+// parseListeners reads /proc/net/tcp and tcp6, proc(5): the local address with
+// the port in hexadecimal, the state (0A is LISTEN), the inode of the socket.
+func parseListeners(text string) []listener {
+	const address, state, inode, listen = 1, 3, 9, "0A"
+	var list []listener
+	for line := range strings.Lines(text) {
+		w := strings.Fields(line)
+		if len(w) <= inode || w[state] != listen {
+			continue
+		}
+		_, number, ok := strings.Cut(w[address], ":")
+		n, err := strconv.ParseUint(number, 16, 16)
+		if ok && err == nil {
+			list = append(list, listener{int(n), w[inode]})
+		}
+	}
+	return list
+}
+
+// holder is the process behind a socket.
+type holder struct{ pid, name string }
+
+func (p holder) String() string {
+	if p.pid == "" {
+		return "another program"
+	}
+	return fmt.Sprintf("%s (process %s)", p.name, p.pid)
+}
+
+// mend is what frees the port: what a cluster runs goes with the cluster.
+func (p holder) mend(number int) string {
+	show := fmt.Sprintf("ss -ltnp 'sport = :%d' shows it", number)
+	switch {
+	case p.pid == "":
+		return show + "; stop it"
+	case strings.HasPrefix(p.name, "kube") || p.name == "etcd":
+		return "if that cluster is not needed any more: kubeadm reset; " + show
+	}
+	return "systemctl status " + p.pid + " names its service, systemctl disable --now SERVICE stops it; " + show
+}
+
+// holderOf finds the process that has a socket open; the zero holder where that
+// cannot be seen.
+func holderOf(h *host.Host, inode string) (holder, error) {
+	pids, err := h.ReadDir("/proc")
+	if err != nil {
+		return holder{}, err
+	}
+	for _, pid := range pids {
+		if strings.Trim(pid, "0123456789") != "" {
+			continue
+		}
+		fds, err := h.ReadDir("/proc/" + pid + "/fd")
+		if err != nil {
+			continue // it has ended, or is not ours to see
+		}
+		for _, fd := range fds {
+			link, err := os.Readlink(h.Path("/proc/" + pid + "/fd/" + fd))
+			if err == nil && link == "socket:["+inode+"]" {
+				name, err := h.Text("/proc/" + pid + "/comm")
+				return holder{pid, strings.TrimSpace(name)}, err
+			}
+		}
+	}
+	return holder{}, nil
+}

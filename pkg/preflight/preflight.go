@@ -1,0 +1,274 @@
+// Package preflight says whether a host can become what it is to be, before
+// anything on it is changed. Every check runs, and everything that is wrong is
+// told at once, each with the command that mends it.
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/facts"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/lines"
+	"kubecrate/pkg/spelling"
+)
+
+// Options say what the host is to become, and what is known. Role, Facts and
+// Manifest must be there; the rest may be empty.
+type Options struct {
+	Role     manifest.Role
+	Facts    *facts.Facts       // of this host, read now
+	Manifest *manifest.Manifest // the bundle's
+	Lock     *manifest.Lock     // the bundle's: what its packages bring is not missed
+	Cluster  *manifest.Cluster  // nil is the default one
+	Ticket   *manifest.Ticket   // nil for the first master
+	Others   []*facts.Facts     // sheets of other hosts; one of this host is passed over
+
+	Hostname  string // that the host is to get, "" for the one of cluster.yaml or its own
+	Advertise string // the flag --advertise-address, "" without
+
+	Needs      []Need        // what is still to be written, see NeedsOf
+	NotBefore  time.Time     // a time that has passed for sure; zero is 2020
+	TicketLife time.Duration // how long a ticket lives: its expiry tells when it was written
+	Tolerance  time.Duration // of clocks; 0 is a minute
+
+	EUID    int      // of this process: 0 is root
+	Environ []string // of this process, as os.Environ has it
+	// Ours says that kubeadm was begun on this host by an earlier run: what then
+	// listens and lies there is not held against the host.
+	Ours bool
+	Skip []string // names of checks that only warn, see CheckSkip
+}
+
+// State of a check.
+type State string
+
+// The states. A check with a warning does not stop an installation.
+const (
+	OK      State = "ok"
+	Warning State = "warning"
+	Failed  State = "failed"
+)
+
+// Check is one finding. A check that finds several things wrong has as many.
+// Mend is the command, or the sentence, that mends it.
+type Check struct {
+	Name    string `json:"name"`
+	State   State  `json:"state"`
+	Message string `json:"message"`
+	Mend    string `json:"mend,omitempty"`
+}
+
+// Result is what all checks found, in their order.
+type Result struct {
+	Role   manifest.Role `json:"role"`
+	Checks []Check       `json:"checks"`
+}
+
+// check is a check: look tells f what it finds. What it returns is a failure to
+// look at the host at all.
+type check struct {
+	name string
+	look func(h *host.Host, o *Options, f *found) error
+}
+
+// checks lists them in the order in which they are told.
+func checks() []check {
+	return []check{
+		{"root", root},
+		{"os", system},
+		{"arch", arch},
+		{"kernel", kernel},
+		{"systemd", systemd},
+		{"cgroups", cgroups},
+		{"cpus", cpus},
+		{"memory", memory},
+		{"mounts", mounts},
+		{"disk", disk},
+		{"programs", programs},
+		{"hostname", hostname},
+		{"cluster", cluster},
+		{"duplicates", duplicates},
+		{"address", address},
+		{"reach", reach},
+		{"networks", networks},
+		{"service-route", serviceRoute},
+		{"proxy", proxy},
+		{"ports", ports},
+		{"clock", clock},
+		{"ticket", ticket},
+		{"earlier", earlier},
+		{"cni", cni},
+	}
+}
+
+// Names lists the checks, as Options.Skip takes them.
+func Names() []string {
+	var list []string
+	for _, c := range checks() {
+		list = append(list, c.name)
+	}
+	return list
+}
+
+// CheckSkip says which of names is no check.
+func CheckSkip(names []string) error {
+	known := Names()
+	for _, n := range names {
+		if slices.Contains(known, n) {
+			continue
+		}
+		guess := slices.MinFunc(known, func(a, b string) int { return spelling.Distance(n, a) - spelling.Distance(n, b) })
+		return hint.With(fmt.Errorf("there is no check %q to skip, did you mean %q?", n, guess), "the checks are %s", strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// Run looks at h and changes nothing. It ends early only where ctx does; what
+// was not looked at by then is not in the result.
+func Run(ctx context.Context, h *host.Host, o Options) *Result {
+	o.defaults()
+	h = h.With(nil)
+	r := &Result{Role: o.Role}
+	for _, c := range checks() {
+		if ctx.Err() != nil {
+			return r
+		}
+		f := &found{name: c.name}
+		if err := c.look(h, &o, f); err != nil {
+			f.fail(hint.Of(err), "cannot look: %v", err)
+		}
+		if slices.Contains(o.Skip, c.name) {
+			f.forgive()
+		}
+		r.Checks = append(r.Checks, f.list...)
+	}
+	return r
+}
+
+func (o *Options) defaults() {
+	const firstYear = 2020 // of the oldest bundle that was ever made
+	if o.Cluster == nil {
+		o.Cluster = manifest.DefaultCluster()
+	}
+	if o.NotBefore.IsZero() {
+		o.NotBefore = time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if o.Tolerance == 0 {
+		o.Tolerance = time.Minute
+	}
+	o.Others = slices.DeleteFunc(slices.Clone(o.Others), o.Facts.Same)
+}
+
+// controls says that the host gets a control plane.
+func (o *Options) controls() bool { return o.Role != manifest.Node }
+
+// found collects what a check finds.
+type found struct {
+	name string
+	list []Check
+}
+
+func (f *found) ok(format string, args ...any) { f.add(OK, "", format, args...) }
+
+func (f *found) warn(mend, format string, args ...any) { f.add(Warning, mend, format, args...) }
+
+func (f *found) fail(mend, format string, args ...any) { f.add(Failed, mend, format, args...) }
+
+func (f *found) add(s State, mend, format string, args ...any) {
+	f.list = append(f.list, Check{Name: f.name, State: s, Message: fmt.Sprintf(format, args...), Mend: mend})
+}
+
+// okIf adds that all is well, unless something was found.
+func (f *found) okIf(format string, args ...any) {
+	if len(f.list) == 0 {
+		f.ok(format, args...)
+	}
+}
+
+// forgive makes warnings of failures.
+func (f *found) forgive() {
+	for i := range f.list {
+		if f.list[i].State == Failed {
+			f.list[i].State = Warning
+			f.list[i].Message += " (skipped)"
+		}
+	}
+}
+
+// Of are the findings of one state.
+func (r *Result) Of(s State) []Check {
+	var list []Check
+	for _, c := range r.Checks {
+		if c.State == s {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// Err is an *Error with everything that failed, nil where nothing did.
+func (r *Result) Err() error {
+	failed := r.Of(Failed)
+	if len(failed) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range failed {
+		if !slices.Contains(names, c.Name) {
+			names = append(names, c.Name)
+		}
+	}
+	return hint.With(&Error{Role: r.Role, Failed: failed},
+		"mend these and run the same command again; nothing was changed. To go on in spite of them: --skip-preflight %s", strings.Join(names, ","))
+}
+
+// Error is what failed.
+type Error struct {
+	Role   manifest.Role
+	Failed []Check
+}
+
+// Error has a line for everything that failed, and one for what mends it.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "this host cannot become a %s yet, %s:", roleName(e.Role), count(len(e.Failed), "problem"))
+	for _, c := range e.Failed {
+		fmt.Fprintf(&b, "\n  %s: %s", c.Name, c.Message)
+		if c.Mend != "" {
+			fmt.Fprintf(&b, "\n      mend: %s", c.Mend)
+		}
+	}
+	return b.String()
+}
+
+// ExitCode is cli.ExitPreflight.
+func (*Error) ExitCode() int { return 3 }
+
+// roleName is a role within a sentence.
+func roleName(r manifest.Role) string {
+	if r == manifest.Single {
+		return "single host"
+	}
+	return string(r)
+}
+
+// WriteText prints one finding a line, and below it what mends it.
+func (r *Result) WriteText(w io.Writer) error {
+	out := lines.New(w)
+	for _, c := range r.Checks {
+		out.Line("%s\t%s\t%s", c.State, c.Name, c.Message)
+		if c.Mend != "" {
+			out.Line("\t\tmend: %s", c.Mend)
+		}
+	}
+	out.Line("")
+	out.Line("%s: %d failed, %s, %d ok", roleName(r.Role), len(r.Of(Failed)), count(len(r.Of(Warning)), "warning"), len(r.Of(OK)))
+	return out.Flush()
+}
