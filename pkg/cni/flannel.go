@@ -1,0 +1,274 @@
+package cni
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// flannel is the network of https://github.com/flannel-io/flannel; what is said
+// of it here is so from v0.9 on and was read in the source of v0.14.0.
+type flannel struct{}
+
+const (
+	netConf = "net-conf.json" // key of the ConfigMap
+	// nodeIP is the variable that holds the host's address in the cluster.
+	nodeIP = "NODE_IP"
+)
+
+func (flannel) Name() string { return "flannel" }
+
+// Claims is Network's: the manifest holds a DaemonSet that runs flanneld, and no
+// other network's: canal runs flanneld too.
+func (flannel) Claims(manifest []byte) bool {
+	d, err := parse(manifest)
+	if err != nil {
+		return false
+	}
+	for _, o := range d.objects() {
+		if by := ownerOf(text(get(o, "metadata", "name"))); text(get(o, "kind")) == daemonSet && by != "" && by != "flannel" {
+			return false
+		}
+	}
+	return len(flannelds(d)) > 0
+}
+
+// Render is Network's. It writes the pod CIDR into net-conf.json and tells
+// flanneld its interface.
+//
+// Left alone, flanneld takes the interface of the default route and ends where
+// there is none; where there is one it may lead elsewhere than to the other
+// hosts. One DaemonSet serves all hosts, whose interfaces may have other names,
+// so it is told by the address that the kubelet has registered: --iface takes an
+// address too, and status.hostIP is that of the host's node. A manifest that
+// names an interface itself keeps it.
+func (flannel) Render(manifest []byte, c Cluster) ([]byte, error) {
+	d, err := parse(manifest)
+	if err == nil {
+		err = flannelConfig(d, c.PodCIDR)
+	}
+	if err == nil {
+		err = flannelInterface(d, c)
+	}
+	var out []byte
+	if err == nil {
+		out, err = d.bytes()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot fit the manifest of flannel to this cluster: %w", err)
+	}
+	return out, nil
+}
+
+func flannelConfig(d *document, pods netip.Prefix) error {
+	found := false
+	for _, o := range d.objects() {
+		config := get(o, "data", netConf)
+		if text(get(o, "kind")) != configMap || config == nil {
+			continue
+		}
+		changed, err := withNetwork(text(config), pods)
+		if err != nil {
+			return fmt.Errorf("line %d: %s: %w", config.Line, netConf, err)
+		}
+		if changed != text(config) {
+			d.setText(config, changed)
+		}
+		found = true
+	}
+	if !found {
+		return fmt.Errorf("it has no ConfigMap with %s", netConf)
+	}
+	return nil
+}
+
+// withNetwork is flannel's configuration with another Network; everything else
+// stays as it is, byte for byte.
+func withNetwork(conf string, pods netip.Prefix) (string, error) {
+	now, err := networkOf(conf)
+	if err != nil || now == pods {
+		return conf, err
+	}
+	d := json.NewDecoder(strings.NewReader(conf))
+	if _, err := d.Token(); err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	rest := 0
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return "", err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return "", err
+		}
+		// encoding/json takes Network in any case, as flanneld does through it.
+		if name, _ := key.(string); strings.EqualFold(name, "Network") {
+			end := int(d.InputOffset())
+			out.WriteString(conf[rest:end-len(value)] + `"` + pods.String() + `"`)
+			rest = end
+		}
+	}
+	return out.String() + conf[rest:], nil
+}
+
+// networkOf is the Network of flannel's configuration.
+func networkOf(conf string) (netip.Prefix, error) {
+	var c struct{ Network string }
+	if err := json.Unmarshal([]byte(conf), &c); err != nil {
+		return netip.Prefix{}, fmt.Errorf("it is no JSON: %w", err)
+	}
+	if c.Network == "" {
+		return netip.Prefix{}, errors.New("it has no Network")
+	}
+	p, err := netip.ParsePrefix(c.Network)
+	if err != nil {
+		return p, fmt.Errorf("its Network %q is no network", c.Network)
+	}
+	return p, nil
+}
+
+// flanneld is a container that runs it, and the pod that holds that.
+type flanneld struct{ pod, container *yaml.Node }
+
+func flannelds(d *document) []flanneld {
+	var all []flanneld
+	for _, o := range d.objects() {
+		if text(get(o, "kind")) != daemonSet {
+			continue
+		}
+		pod := get(o, "spec", "template", "spec")
+		for _, c := range list(get(pod, "containers")) {
+			words := append(list(get(c, "command")), list(get(c, "args"))...)
+			if slices.ContainsFunc(words, func(w *yaml.Node) bool {
+				return strings.HasSuffix(text(w), "flanneld") || strings.HasSuffix(text(w), "-kube-subnet-mgr")
+			}) {
+				all = append(all, flanneld{pod, c})
+			}
+		}
+	}
+	return all
+}
+
+func flannelInterface(d *document, c Cluster) error {
+	daemons := flannelds(d)
+	if len(daemons) == 0 {
+		return errors.New("it has no DaemonSet that runs flanneld")
+	}
+	fit := false
+	for _, f := range daemons {
+		fit = fit || runsOn(f.pod, c.Arch)
+		args := get(f.container, "args")
+		if args == nil {
+			args = get(f.container, "command")
+		}
+		if named(list(args)) {
+			continue
+		}
+		iface := c.Interface
+		if iface == "" {
+			iface = "$(" + nodeIP + ")" // the kubelet fills it in
+			addNodeIP(d, f.container)
+		}
+		flag := "--iface=" + iface
+		if args == get(f.container, "command") {
+			args.Content = append(args.Content, scalar(flag)) // behind the program
+			d.stuck = true
+			continue
+		}
+		d.prepend(args, scalar(flag), "- "+flag)
+	}
+	if !fit {
+		return fmt.Errorf("none of its DaemonSets runs on %s", c.Arch)
+	}
+	return nil
+}
+
+// named says that the interface stands there already.
+func named(args []*yaml.Node) bool {
+	return slices.ContainsFunc(args, func(a *yaml.Node) bool {
+		word := strings.TrimLeft(text(a), "-")
+		return strings.HasPrefix(word, "iface") || strings.HasPrefix(word, "public-ip")
+	})
+}
+
+// addNodeIP gives the container the address of its host.
+func addNodeIP(d *document, container *yaml.Node) {
+	item := mapping("name", scalar(nodeIP), "valueFrom", mapping("fieldRef", mapping("fieldPath", scalar("status.hostIP"))))
+	env := get(container, "env")
+	if env == nil || env.Kind != yaml.SequenceNode {
+		env = &yaml.Node{Kind: yaml.SequenceNode}
+		container.Content = append(container.Content, scalar("env"), env)
+	}
+	d.prepend(env, item,
+		"- name: "+nodeIP,
+		"  valueFrom:",
+		"    fieldRef:",
+		"      fieldPath: status.hostIP")
+}
+
+func scalar(value string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(value)
+	return n
+}
+
+// mapping is made of keys and nodes in turn.
+func mapping(pairs ...any) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		key, _ := pairs[i].(string)
+		value, _ := pairs[i+1].(*yaml.Node)
+		n.Content = append(n.Content, scalar(key), value)
+	}
+	return n
+}
+
+// runsOn says whether a pod may run on hosts of an architecture, as far as its
+// node selector and affinity tell.
+func runsOn(pod *yaml.Node, arch string) bool {
+	keys := []string{"kubernetes.io/arch", "beta.kubernetes.io/arch"}
+	for _, key := range keys {
+		if want := text(get(pod, "nodeSelector", key)); want != "" && want != arch {
+			return false
+		}
+	}
+	terms := list(get(pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"))
+	allows := func(term *yaml.Node) bool {
+		for _, e := range list(get(term, "matchExpressions")) {
+			if !slices.Contains(keys, text(get(e, "key"))) {
+				continue
+			}
+			in := slices.ContainsFunc(list(get(e, "values")), func(v *yaml.Node) bool { return text(v) == arch })
+			switch text(get(e, "operator")) {
+			case "In":
+				if !in {
+					return false
+				}
+			case "NotIn":
+				if in {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	return len(terms) == 0 || slices.ContainsFunc(terms, allows)
+}
+
+// sameNetwork says whether two configurations of flannel have one Network.
+func sameNetwork(a, b string) bool {
+	if a == b {
+		return true
+	}
+	was, err1 := networkOf(a)
+	want, err2 := networkOf(b)
+	return err1 == nil && err2 == nil && was == want
+}

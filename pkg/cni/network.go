@@ -1,0 +1,256 @@
+package cni
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubectl"
+	"kubecrate/pkg/step"
+)
+
+// Kinds of what a manifest holds.
+const (
+	daemonSet = "DaemonSet"
+	configMap = "ConfigMap"
+)
+
+// Install is the step that gives the cluster its network: manifest is that of n
+// in the bundle. It is for a host with the administrator's kubeconfig. A cluster
+// that has another network already keeps it. There is nothing to undo: what it
+// makes goes with the cluster.
+func Install(n Network, manifest []byte, c Cluster) step.Step {
+	return &network{n: n, manifest: manifest, cluster: c}
+}
+
+type network struct {
+	n        Network
+	manifest []byte
+	cluster  Cluster
+	kubectl  kubectl.Client
+}
+
+func (*network) Name() string { return "network" }
+
+func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	others, err := Others(h, s.n)
+	if err != nil {
+		return st, err
+	}
+	for _, o := range others {
+		switch {
+		case o.Network != "":
+			return step.Cannot(o.Mend(), "this host has %s, of network %s: pods would get their addresses from that", o.Path, o.Network), nil
+		case o.First:
+			return step.Cannot(o.Mend(), "the kubelet takes %s before what %s brings: pods would get their addresses from that", o.Path, s.n.Name()), nil
+		}
+		st.Warn("%s is used until %s is there: a pod that starts before has a wrong address; better first: %s", o.Path, s.n.Name(), o.Mend())
+	}
+	rendered, err := s.n.Render(s.manifest, s.cluster)
+	if err != nil {
+		return st, err
+	}
+	if err := s.kubectl.Usable(h); err != nil {
+		return st, err
+	}
+	other, err := applied(ctx, h, s.kubectl, s.n)
+	if err != nil {
+		return st, err
+	}
+	if other != nil {
+		return step.Cannot(fmt.Sprintf("kubectl delete daemonset %s --namespace=%s", other.Metadata.Name, other.Metadata.Namespace),
+			"the cluster has network %s already: DaemonSet %s", ownerOf(other.Metadata.Name), other), nil
+	}
+	changes, err := s.compare(ctx, h, rendered)
+	for _, c := range changes {
+		st.Todo("%s", c.what)
+	}
+	return st, err
+}
+
+func (s *network) Apply(ctx context.Context, h *host.Host) error {
+	rendered, err := s.n.Render(s.manifest, s.cluster)
+	if err != nil {
+		return err
+	}
+	changes, err := s.compare(ctx, h, rendered)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(changes, func(c change) bool { return c.restart }) {
+		// Pods read their ConfigMap when they start, and nothing restarts them for
+		// it. Deleted before, they are missing until all is applied, so that a run
+		// which is killed in between goes on here.
+		for _, o := range objectsOf(rendered) {
+			if o.Kind == daemonSet {
+				gone := s.kubectl.Command(nil, "delete", "daemonset", o.Metadata.Name, "--namespace="+o.Metadata.Namespace, "--ignore-not-found")
+				if err := h.Do(ctx, gone, nil); err != nil {
+					return kubectl.Explain(err)
+				}
+			}
+		}
+	}
+	if err := h.Do(ctx, s.kubectl.Command(rendered, "apply", "--filename=-"), nil); err != nil {
+		return fmt.Errorf("cannot apply the manifest of %s: %w", s.n.Name(), kubectl.Explain(err))
+	}
+	return nil
+}
+
+// change is something that the cluster has not, or has otherwise. Restart is
+// that what runs already would not notice.
+type change struct {
+	what    string
+	restart bool
+}
+
+// compare tells what of a rendered manifest the cluster has not. What people
+// tune afterwards, such as flannel's backend or its limits, does not count.
+func (s *network) compare(ctx context.Context, h *host.Host, rendered []byte) ([]change, error) {
+	var reply struct {
+		object
+		Items []object
+	}
+	if _, err := s.kubectl.Get(ctx, h, &reply, rendered, "--filename=-"); err != nil {
+		return nil, err
+	}
+	live := append(reply.Items, reply.object) // one object is not put into a List
+	var changes []change
+	for _, want := range objectsOf(rendered) {
+		at := slices.IndexFunc(live, want.is)
+		if at < 0 {
+			changes = append(changes, change{what: fmt.Sprintf("%s %s is made", want.Kind, want)})
+			continue
+		}
+		changes = append(changes, want.differs(live[at])...)
+	}
+	return changes, nil
+}
+
+// object is what is compared of a Kubernetes object.
+type object struct {
+	Kind     string
+	Metadata struct{ Name, Namespace string }
+	Data     map[string]string
+	Spec     struct {
+		Template struct {
+			Spec struct {
+				InitContainers []container `yaml:"initContainers"`
+				Containers     []container
+			}
+		}
+	}
+}
+
+func (o object) containers() []container {
+	return slices.Concat(o.Spec.Template.Spec.InitContainers, o.Spec.Template.Spec.Containers)
+}
+
+type container struct {
+	Name, Image   string
+	Command, Args []string
+	Env           []variable
+}
+
+type variable struct {
+	Name, Value string
+	ValueFrom   struct {
+		FieldRef struct {
+			FieldPath string `yaml:"fieldPath"`
+		} `yaml:"fieldRef"`
+	} `yaml:"valueFrom"`
+}
+
+// String is the object's name with its namespace.
+func (o object) String() string {
+	return strings.TrimPrefix(o.Metadata.Namespace+"/"+o.Metadata.Name, "/")
+}
+
+// is says whether now is the object of that name; a manifest may leave the
+// namespace out.
+func (o object) is(now object) bool {
+	return o.Kind == now.Kind && o.Metadata.Name == now.Metadata.Name &&
+		(o.Metadata.Namespace == "" || o.Metadata.Namespace == now.Metadata.Namespace)
+}
+
+// objectsOf reads the objects of a manifest, those of Lists too. What is none
+// is left out: kubectl says better what is wrong with it.
+func objectsOf(stream []byte) []object {
+	var all []object
+	for decoder := yaml.NewDecoder(bytes.NewReader(stream)); ; {
+		var one struct {
+			object `yaml:",inline"`
+			Items  []object
+		}
+		err := decoder.Decode(&one)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		var wrong *yaml.TypeError
+		if err != nil && !errors.As(err, &wrong) {
+			return all
+		}
+		switch {
+		case one.Kind == "List":
+			all = append(all, one.Items...)
+		case one.Kind != "":
+			all = append(all, one.object)
+		}
+	}
+}
+
+// differs tells how now is otherwise than o.
+func (o object) differs(now object) []change {
+	var changes []change
+	for _, key := range slices.Sorted(maps.Keys(o.Data)) {
+		have, ok := now.Data[key]
+		switch {
+		case !ok:
+			changes = append(changes, change{fmt.Sprintf("%s %s gets %s", o.Kind, o, key), true})
+		case key == netConf && !sameNetwork(have, o.Data[key]):
+			want, _ := networkOf(o.Data[key])
+			before := "it was not to be read"
+			if was, err := networkOf(have); err == nil {
+				before = "before " + was.String()
+			}
+			changes = append(changes, change{fmt.Sprintf("the pods' network in %s %s is %s, %s", o.Kind, o, want, before), true})
+		}
+	}
+	have := now.containers()
+	for _, c := range o.containers() {
+		at := slices.IndexFunc(have, func(x container) bool { return x.Name == c.Name })
+		if at < 0 {
+			changes = append(changes, change{what: fmt.Sprintf("%s %s gets container %s", o.Kind, o, c.Name)})
+			continue
+		}
+		if text := c.differs(have[at]); text != "" {
+			changes = append(changes, change{what: fmt.Sprintf("%s %s: %s", o.Kind, o, text)})
+		}
+	}
+	return changes
+}
+
+// differs tells how now is otherwise than c, "" where it is not.
+func (c container) differs(now container) string {
+	switch {
+	case c.Image != now.Image:
+		return fmt.Sprintf("image %s, before %s", c.Image, now.Image)
+	case !slices.Equal(c.Command, now.Command) || !slices.Equal(c.Args, now.Args):
+		return fmt.Sprintf("%s runs with %s, before %s", c.Name,
+			strings.Join(append(c.Command, c.Args...), " "), strings.Join(append(now.Command, now.Args...), " "))
+	}
+	for _, v := range c.Env {
+		if !slices.Contains(now.Env, v) {
+			return fmt.Sprintf("%s gets the variable %s", c.Name, v.Name)
+		}
+	}
+	return ""
+}

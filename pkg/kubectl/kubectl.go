@@ -1,0 +1,133 @@
+// Package kubectl asks the API server of a cluster, and changes what it holds,
+// through the kubectl of a host.
+package kubectl
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+)
+
+// What kubeadm leaves on a host: the administrator's way in, on a control
+// plane, and the kubelet's own, on every host.
+const (
+	Admin   = "/etc/kubernetes/admin.conf"
+	Kubelet = "/etc/kubernetes/kubelet.conf"
+)
+
+// requestTime bounds one question to the API server.
+const requestTime = "20s"
+
+// Client is kubectl with a kubeconfig of the host, "" for Admin.
+type Client struct{ Kubeconfig string }
+
+// ErrNoCluster is that the kubeconfig is not there: this host is in no cluster
+// yet, or no control plane of it.
+var ErrNoCluster = errors.New("this host is in no cluster yet")
+
+// Command is kubectl ARGS with a bound on each of its requests. It is for
+// changes, which go through host.Do.
+func (c Client) Command(stdin []byte, args ...string) host.Cmd {
+	return c.command(stdin, append([]string{"--request-timeout=" + requestTime}, args...))
+}
+
+func (c Client) command(stdin []byte, args []string) host.Cmd {
+	cmd := host.Command(append([]string{"kubectl", "--kubeconfig=" + c.file()}, args...)...)
+	if stdin != nil {
+		cmd.Stdin = bytes.NewReader(stdin)
+	}
+	return cmd
+}
+
+func (c Client) file() string { return cmp.Or(c.Kubeconfig, Admin) }
+
+// Usable says whether the kubeconfig is there; the error wraps ErrNoCluster
+// where it is not.
+func (c Client) Usable(h *host.Host) error {
+	there, err := h.Exists(c.file())
+	if err == nil && !there {
+		err = hint.With(fmt.Errorf("%w: %s is missing", ErrNoCluster, c.file()),
+			"a cluster is made by ./install --role master, and looked at from there")
+	}
+	return err
+}
+
+// Get is kubectl get ARGS: what it finds is decoded into v, and left as it is
+// where there is nothing, which found tells. Stdin is for objects named by
+// `-f -`.
+func (c Client) Get(ctx context.Context, h *host.Host, v any, stdin []byte, args ...string) (found bool, err error) {
+	if err := c.Usable(h); err != nil {
+		return false, err
+	}
+	args = append(append([]string{"get"}, args...), "--output=json", "--ignore-not-found")
+	out, err := h.Run(ctx, c.Command(stdin, args...))
+	if err != nil {
+		return false, Explain(err)
+	}
+	if len(bytes.TrimSpace(out)) == 0 {
+		return false, nil
+	}
+	if err := json.Unmarshal(out, v); err != nil {
+		return false, fmt.Errorf("cannot read what kubectl %s printed: %w", strings.Join(args, " "), err)
+	}
+	return true, nil
+}
+
+// Change is kubectl ARGS on a cluster; it changes nothing of the host, so that
+// there is nothing to record.
+func (c Client) Change(ctx context.Context, h *host.Host, stdin []byte, args ...string) error {
+	_, err := h.Run(ctx, c.Command(stdin, args...))
+	return Explain(err)
+}
+
+// Exec runs argv in the first container of a pod. Its requests have no bound of
+// their own: ctx ends it. What was printed is returned with an error, too.
+func (c Client) Exec(ctx context.Context, h *host.Host, namespace, pod string, argv ...string) ([]byte, error) {
+	out, err := h.Run(ctx, c.command(nil, append([]string{"exec", "--namespace=" + namespace, pod, "--"}, argv...)))
+	return out, Explain(err)
+}
+
+// Logs gives the beginning of what a pod's container wrote, most bytes at most.
+func (c Client) Logs(ctx context.Context, h *host.Host, namespace, pod string, most int) ([]byte, error) {
+	out, err := h.Run(ctx, c.Command(nil, "logs", "--namespace="+namespace, pod, fmt.Sprintf("--limit-bytes=%d", most)))
+	return out, Explain(err)
+}
+
+// Explain adds to an error of kubectl what mends it, where its words tell.
+func Explain(err error) error {
+	var failed *host.CommandError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	if host.NotFound(err) {
+		return hint.With(err, "yum --disablerepo='*' --enablerepo=kubecrate install kubectl")
+	}
+	said := failed.Stderr
+	has := func(texts ...string) bool {
+		for _, t := range texts {
+			if strings.Contains(said, t) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case has("was refused", "connection refused", "Unable to connect to the server", "i/o timeout", "no route to host", "EOF"):
+		return hint.With(err, "the API server does not answer; on the master: systemctl status kubelet docker, and docker ps -a | grep apiserver")
+	case has("certificate has expired", "not yet valid"):
+		return hint.With(err, "compare the clocks with date; kubeadm alpha certs check-expiration shows the certificates")
+	case has("x509:", "Unauthorized", "must be logged in"):
+		return hint.With(err, "the kubeconfig is of another cluster: on a master, %s is the one of this", Admin)
+	case errors.Is(err, fs.ErrPermission), has("permission denied"):
+		return hint.With(err, "run it as root")
+	}
+	return err
+}

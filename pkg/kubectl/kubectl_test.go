@@ -1,0 +1,62 @@
+package kubectl_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/kubectl"
+)
+
+func TestGet(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, out, stderr string
+		found             bool
+		err, mend         string
+	}{
+		{name: "found", out: `{"metadata":{"name":"n"}}`, found: true},
+		{name: "nothing", out: "\n"},
+		{name: "not JSON", out: "<html>", err: "cannot read what kubectl get node n --output=json --ignore-not-found printed"},
+		{name: "down", stderr: "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?", err: "was refused", mend: "systemctl status kubelet"},
+		{name: "unreachable", stderr: "Unable to connect to the server: dial tcp: i/o timeout", err: "i/o timeout", mend: "the API server does not answer"},
+		{name: "another cluster", stderr: "Unable to do it: x509: certificate signed by unknown authority", err: "x509", mend: "of another cluster"},
+		{name: "a clock", stderr: "x509: certificate has expired or is not yet valid", err: "expired", mend: "compare the clocks"},
+		{name: "another error", stderr: "error: the server doesn't have a resource type", err: "resource type"},
+	} {
+		h, m := hosttest.New(t)
+		m.Write(t, "/k.conf", "")
+		m.Programs["kubectl"] = func(args []string, stdin string) (string, error) {
+			if got := strings.Join(args, " "); got != "--kubeconfig=/k.conf --request-timeout=20s get node n --output=json --ignore-not-found" || stdin != "in" {
+				t.Errorf("%s: called with %s and %q", c.name, got, stdin)
+			}
+			if c.stderr != "" {
+				return c.out, &hosttest.Exit{Code: 1, Stderr: c.stderr}
+			}
+			return c.out, nil
+		}
+		var v struct{ Metadata struct{ Name string } }
+		found, err := kubectl.Client{Kubeconfig: "/k.conf"}.Get(t.Context(), h, &v, []byte("in"), "node", "n")
+		if found != c.found || (err != nil) != (c.err != "") || found && v.Metadata.Name != "n" {
+			t.Errorf("%s: %v, %v, %+v", c.name, found, err, v)
+		}
+		if err != nil && (!strings.Contains(err.Error(), c.err) || !strings.Contains(hint.Of(err), c.mend)) {
+			t.Errorf("%s: %v (%s)", c.name, err, hint.Of(err))
+		}
+	}
+}
+
+func TestNoCluster(t *testing.T) {
+	t.Parallel()
+	h, m := hosttest.New(t)
+	var v any
+	if _, err := (kubectl.Client{}).Get(t.Context(), h, &v, nil, "nodes"); !errors.Is(err, kubectl.ErrNoCluster) || !strings.Contains(err.Error(), kubectl.Admin) || hint.Of(err) == "" {
+		t.Errorf("%v", err)
+	}
+	m.Write(t, kubectl.Admin, "")
+	if _, err := (kubectl.Client{}).Get(t.Context(), h, &v, nil, "nodes"); !strings.Contains(hint.Of(err), "install kubectl") {
+		t.Errorf("%v (%s)", err, hint.Of(err))
+	}
+}
