@@ -165,3 +165,7 @@ func (m *Machine) Run(ctx context.Context, c host.Cmd) ([]byte, error) {
 	}
 	return []byte(out), err
 }
+
+// Builtin is a program that every machine has, for one in Programs that does
+// more than it.
+func (m *Machine) Builtin(name string) Program { return m.builtin()[name] }

@@ -1,0 +1,140 @@
+package cri
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/step"
+)
+
+const (
+	containerdUnit   = "containerd.service"
+	containerdSocket = "/run/containerd/containerd.sock"
+	containerdRoot   = "/var/lib/containerd"
+	// containerdNamespace is where its CRI plugin keeps images.
+	containerdNamespace = "k8s.io"
+	// keptPrefix begins the names under which images wait that had theirs taken;
+	// nothing can be pulled from a name below .invalid (RFC 2606).
+	keptPrefix = "kept.kubecrate.invalid/"
+)
+
+// containerd is containerd with its CRI plugin.
+type containerd struct{}
+
+// Name is Runtime's.
+func (containerd) Name() string { return "containerd" }
+
+// Socket is Runtime's.
+func (containerd) Socket() string { return containerdSocket }
+
+// Steps is Runtime's.
+func (containerd) Steps(o Options) []step.Step { return []step.Step{containerdStep{o.Pause}} }
+
+func ctr(args ...string) host.Cmd {
+	return host.Cmd{Argv: append([]string{"ctr", "--address", containerdSocket, "--namespace", containerdNamespace}, args...)}
+}
+
+func containerdAway(err error) error {
+	return away(err, "containerd", "containerd.io", "containerd", "failed to dial", "connection refused", "connection error")
+}
+
+// Load is Runtime's. containerd names images only when it has all of a stream.
+func (containerd) Load(ctx context.Context, h *host.Host, r io.Reader) error {
+	c := ctr("images", "import", "-")
+	c.Stdin = r
+	err := containerdAway(h.Do(ctx, c, nil))
+	var failed *host.CommandError
+	if errors.As(err, &failed) && strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
+		return hint.With(fmt.Errorf("%s is full%s, and containerd needs room for the images twice, packed and unpacked: %w", containerdRoot, free(h, containerdRoot), err),
+			"crictl rmi --prune removes images that no container uses; or mount a larger disk at %s", containerdRoot)
+	}
+	return err
+}
+
+func (containerd) spell(ref image.Reference) string { return ref.Full() }
+
+func (containerd) write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error {
+	return image.WriteOCI(ctx, w, archive, names)
+}
+
+// held reads the table of ctr images ls: the name, the media type and the
+// digest are its first columns.
+func (containerd) held(ctx context.Context, h *host.Host) (held, error) {
+	out, err := h.Run(ctx, ctr("images", "ls"))
+	if err != nil {
+		return held{}, containerdAway(err)
+	}
+	now := held{names: map[string]string{}}
+	for line := range strings.Lines(string(out)) {
+		const digest = 2
+		if f := strings.Fields(line); len(f) > digest && image.CheckDigest(f[digest]) == nil {
+			now.names[f[0]] = f[digest]
+		}
+	}
+	return now, nil
+}
+
+// keptName is under which name waits what p.Name stood for.
+func keptName(p prior) string {
+	sum := sha256.Sum256([]byte(p.Name + " " + p.Before))
+	return keptPrefix + hex.EncodeToString(sum[:]) + ":before"
+}
+
+// keep gives an image another name: containerd collects what has none.
+func (containerd) keep(ctx context.Context, h *host.Host, p prior) error {
+	return h.Do(ctx, ctr("images", "tag", "--force", p.Name, keptName(p)), nil)
+}
+
+// giveBack goes on where an earlier one ended at any point: the name comes last.
+func (containerd) giveBack(ctx context.Context, h *host.Host, now held, p prior) error {
+	id, kept := now.names[p.Name], keptName(p)
+	if !slices.Contains(p.IDs, id) { // given back already, or to another image by somebody else
+		if now.names[kept] == "" {
+			return nil
+		}
+		return h.Do(ctx, ctr("images", "rm", kept), nil)
+	}
+	if p.Before != "" && now.names[kept] != p.Before {
+		return fmt.Errorf("cannot give the name %s back to image %s: containerd does not have that: %w", p.Name, p.Before, errGone)
+	}
+	var remove []string
+	// The CRI plugin adds names of its own: the ID of the image, and its digest.
+	derived, others := 0, now.named(id)
+	for _, name := range others {
+		if isDerived(name) {
+			derived++
+			remove = append(remove, name)
+		}
+	}
+	if p.Had || len(others) > derived+1 { // it is more than this program's
+		remove = nil
+	}
+	if p.Before == "" {
+		return h.Do(ctx, ctr(slices.Concat([]string{"images", "rm"}, remove, []string{p.Name})...), nil)
+	}
+	if len(remove) > 0 {
+		if err := h.Do(ctx, ctr(append([]string{"images", "rm"}, remove...)...), nil); err != nil {
+			return err
+		}
+	}
+	if err := h.Do(ctx, ctr("images", "tag", "--force", kept, p.Name), nil); err != nil {
+		return err
+	}
+	return h.Do(ctx, ctr("images", "rm", kept), nil)
+}
+
+func isDerived(name string) bool {
+	return strings.HasPrefix(name, "sha256:") || strings.Contains(name, "@sha256:")
+}

@@ -1,0 +1,181 @@
+package cri
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/step"
+)
+
+const (
+	containerdConfig = "/etc/containerd/config.toml"
+	crictlConfig     = "/etc/crictl.yaml"
+	criPlugin        = "io.containerd.grpc.v1.cri"
+	runcType         = "io.containerd.runc.v2"
+)
+
+// containerdStep is the step that has containerd answer the kubelet, with
+// systemd's cgroups and the bundle's pause image, and turns it on.
+type containerdStep struct{ pause string }
+
+// Name is step.Step's.
+func (containerdStep) Name() string { return "containerd" }
+
+// containerdPlan is what is to be done.
+type containerdPlan struct {
+	service
+	now  host.Unit
+	lack string // what containerd, which runs, does not have yet
+}
+
+// Check is step.Step's.
+func (s containerdStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	p, err := s.plan(ctx, h)
+	var no *cannot
+	if errors.As(err, &no) {
+		return step.Cannot(no.mend, "%s", no.says), nil
+	}
+	if err != nil {
+		return st, err
+	}
+	for _, f := range p.files {
+		st.File(f.path, f.before, f.after)
+	}
+	switch {
+	case !p.now.Known():
+		st.Todo("containerd is started, and at boot, once its package is installed")
+	case p.restarts(p.now) && p.lack != "":
+		st.Todo("containerd is restarted: %s", p.lack)
+	case p.restarts(p.now):
+		st.Todo("containerd is restarted; containers go on")
+	case !p.now.Active || !p.now.Starts():
+		st.Todo("containerd runs and starts at boot")
+	}
+	return st, nil
+}
+
+// Apply is step.Step's.
+func (s containerdStep) Apply(ctx context.Context, h *host.Host) error {
+	p, err := s.plan(ctx, h)
+	if err != nil {
+		return err
+	}
+	if !p.now.Known() {
+		return hint.With(errors.New("containerd is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install containerd.io")
+	}
+	return p.apply(ctx, h)
+}
+
+func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPlan, err error) {
+	if s.pause == "" {
+		return p, cannotf("bundle build again, with k8s.gcr.io/pause:3.1 among the manifest's images", "the bundle has no pause image, and containerd would ask a registry for its own")
+	}
+	pause, err := image.FullName(s.pause)
+	if err != nil {
+		return p, fmt.Errorf("cannot configure containerd's sandbox image: %w", err)
+	}
+	p.service = service{unit: containerdUnit}
+	before, err := h.Text(containerdConfig)
+	if err != nil {
+		return p, err
+	}
+	after, err := withCRI(before, pause)
+	if err != nil {
+		var bad *badFile
+		if !errors.As(err, &bad) {
+			return p, err
+		}
+		return p, cannotf("mv "+containerdConfig+" "+containerdConfig+".mine; a new one is then written, to which your settings can be added",
+			"%s cannot be changed: %s", containerdConfig, bad.says)
+	}
+	tool, err := h.Text(crictlConfig)
+	if err != nil {
+		return p, err
+	}
+	p.files = []file{{containerdConfig, before, after}, {crictlConfig, tool, withEndpoint(tool)}}
+	if p.now, err = h.Unit(ctx, containerdUnit); err != nil {
+		return p, err
+	}
+	if p.now.Active {
+		p.lack, err = lacks(ctx, h, pause)
+		p.stale = p.lack != ""
+		return p, err
+	}
+	mount, bad, err := noTypes(ctx, h, containerdRoot)
+	if bad {
+		return p, cannotf("mkfs.xfs -n ftype=1 DEVICE on a spare disk or volume, and mount it at "+containerdRoot+" (in /etc/fstab, too)",
+			"containerd cannot keep images in %s: the XFS at %s was made with ftype=0, as older releases did, and overlay does not work on that", containerdRoot, mount)
+	}
+	return p, err
+}
+
+// lacks asks a containerd that runs what it has, and says what is missing.
+func lacks(ctx context.Context, h *host.Host, pause string) (string, error) {
+	out, err := h.Output(ctx, "crictl", "--runtime-endpoint", "unix://"+containerdSocket, "info")
+	switch {
+	case host.NotFound(err):
+		return "", hint.With(err, "yum --disablerepo='*' --enablerepo=kubecrate install cri-tools")
+	case host.ExitCode(err) > 0:
+		return "it does not answer as CRI", nil
+	case err != nil:
+		return "", err
+	}
+	var info struct {
+		Config struct {
+			Containerd struct {
+				DefaultRuntimeName string
+				Runtimes           map[string]struct {
+					Options struct{ SystemdCgroup bool }
+				}
+			}
+			SandboxImage string
+		}
+	}
+	if err := json.Unmarshal(out, &info); err != nil {
+		return "", fmt.Errorf("cannot read what crictl info says of containerd: %w", err)
+	}
+	c := info.Config
+	name := c.Containerd.DefaultRuntimeName
+	if name == "" {
+		name = "runc"
+	}
+	switch {
+	case !c.Containerd.Runtimes[name].Options.SystemdCgroup:
+		return "it does not make its cgroups through systemd", nil
+	case c.SandboxImage != pause:
+		return fmt.Sprintf("its sandbox image is %s, the bundle's is %s", c.SandboxImage, pause), nil
+	}
+	return "", nil
+}
+
+// withEndpoint is a crictl.yaml that leads to containerd; what else it says
+// stays.
+func withEndpoint(text string) string {
+	var b strings.Builder
+	missing := []string{"runtime-endpoint", "image-endpoint"}
+	for line := range strings.Lines(text) {
+		key, _, _ := strings.Cut(line, ":")
+		if i := slices.Index(missing, strings.TrimSpace(key)); i >= 0 {
+			line = endpoint(missing[i])
+			missing = slices.Delete(missing, i, i+1)
+		}
+		b.WriteString(line)
+	}
+	if t := b.String(); t != "" && !strings.HasSuffix(t, "\n") {
+		b.WriteString("\n")
+	}
+	for _, key := range missing {
+		b.WriteString(endpoint(key))
+	}
+	return b.String()
+}
+
+func endpoint(key string) string { return key + ": unix://" + containerdSocket + "\n" }

@@ -1,0 +1,124 @@
+// Package cri brings a container runtime up for Kubernetes and fills it with
+// the images of an archive. There is one file a runtime, and one line in For.
+//
+//	rt, err := cri.For(manifest.Runtime)
+//	steps = append(steps, packages, rt.Steps(...)..., cri.Images(rt, archive, images, report))
+package cri
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/step"
+)
+
+// Runtime is a container runtime of a host.
+type Runtime interface {
+	// Name is that of a manifest's key runtime.
+	Name() string
+	// Socket is the path on which kubeadm and the kubelet find it.
+	Socket() string
+	// Steps configure it and turn it on. They come after the packages.
+	Steps(o Options) []step.Step
+	// Load takes the images of a stream, as the runtime's own program does: all
+	// of them, or where the stream breaks off none. It is an error that wraps
+	// ErrAway where the runtime does not run.
+	Load(ctx context.Context, h *host.Host, r io.Reader) error
+	store
+}
+
+// store is how the step Images finds, fills and empties a runtime.
+type store interface {
+	// spell is the name under which the runtime keeps an image, "" where it can
+	// keep it by its ID only.
+	spell(ref image.Reference) string
+	// held is what there is. It wraps ErrAway where the runtime does not run.
+	held(ctx context.Context, h *host.Host) (held, error)
+	// write is the stream that Load takes.
+	write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error
+	// giveBack makes a name stand for what it stood for before, and takes out
+	// what this program loaded under it. What containers use stays.
+	giveBack(ctx context.Context, h *host.Host, now held, p prior) error
+}
+
+// keeper is a runtime that forgets an image when its name is given to another.
+type keeper interface {
+	// keep lets what a name stands for outlive a load.
+	keep(ctx context.Context, h *host.Host, p prior) error
+}
+
+// Options say how a runtime is configured. Pause is the name of the image of a
+// pod's sandbox, "" where there is none.
+type Options struct{ Pause string }
+
+// ErrAway says that a runtime is not installed or does not run.
+var ErrAway = errors.New("it does not answer")
+
+// For gives a runtime by its name in a manifest.
+func For(name string) (Runtime, error) {
+	table := []Runtime{docker{}, containerd{}}
+	names := make([]string, len(table))
+	for i, r := range table {
+		if r.Name() == name {
+			return r, nil
+		}
+		names[i] = r.Name()
+	}
+	return nil, fmt.Errorf("cannot use container runtime %q: there is %s", name, strings.Join(names, " and "))
+}
+
+// Pause is the name of the image of a pod's sandbox among images, "" where
+// there is none.
+func Pause(images []manifest.LockedImage) string {
+	for _, img := range images {
+		if repo, _ := manifest.SplitTag(img.Name); path.Base(repo) == "pause" {
+			return img.Name
+		}
+	}
+	return ""
+}
+
+// held is what a runtime holds: the ID for which each name stands, and the IDs
+// that have no name.
+type held struct {
+	names map[string]string
+	loose map[string]bool
+}
+
+func (h held) named(id string) (names []string) {
+	for name, of := range h.names {
+		if of == id {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// has says that there is an image of one of these IDs, under whatever name.
+func (h held) has(ids []string) bool {
+	return slices.ContainsFunc(ids, func(id string) bool { return h.loose[id] || len(h.named(id)) > 0 })
+}
+
+// away makes an error of a program that is missing, or whose server does not
+// answer, one that wraps ErrAway; what stands in for the words that programs use.
+func away(err error, runtime, install, start string, words ...string) error {
+	if host.NotFound(err) {
+		return hint.With(fmt.Errorf("%s is not installed: %w", runtime, ErrAway), "yum --disablerepo='*' --enablerepo=kubecrate install %s", install)
+	}
+	var failed *host.CommandError
+	if errors.As(err, &failed) && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(failed.Stderr, w) }) {
+		return hint.With(fmt.Errorf("%s does not run: %w", runtime, ErrAway), "systemctl start %s", start)
+	}
+	return err
+}

@@ -1,0 +1,140 @@
+package cri
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/step"
+)
+
+const (
+	dockerUnit = "docker.service"
+	// dockerHost is where the kubelet finds docker, whatever DOCKER_HOST or a
+	// docker context of the operator's says.
+	dockerHost = "unix:///var/run/docker.sock"
+	dockerRoot = "/var/lib/docker"
+)
+
+// docker is dockerd with the kubelet's own shim for it.
+type docker struct{}
+
+// Name is Runtime's.
+func (docker) Name() string { return "docker" }
+
+// Socket is that of the kubelet's shim, which kubeadm takes for docker.
+func (docker) Socket() string { return "/var/run/dockershim.sock" }
+
+// Steps is Runtime's.
+func (docker) Steps(Options) []step.Step { return []step.Step{dockerStep{}} }
+
+func dockerCmd(args ...string) host.Cmd {
+	return host.Cmd{Argv: append([]string{"docker", "-H", dockerHost}, args...)}
+}
+
+func dockerAway(err error) error {
+	return away(err, "docker", "docker-ce", "docker", "Cannot connect to the Docker daemon", "Is the docker daemon running")
+}
+
+// Load is Runtime's. docker reads all of a stream into a folder of its own
+// before it keeps any of it.
+func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
+	c := dockerCmd("load")
+	c.Stdin = r
+	err := dockerAway(h.Do(ctx, c, nil))
+	var failed *host.CommandError
+	if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
+		return err
+	}
+	dir := dockerRoot
+	if out, infoErr := h.Run(ctx, dockerCmd("info", "--format", "{{.DockerRootDir}}")); infoErr == nil && len(out) > 1 {
+		dir = strings.TrimSpace(string(out))
+	}
+	return hint.With(fmt.Errorf("%s is full%s, and docker needs room for the images twice while it loads them: %w", dir, free(h, dir), err),
+		"docker system df shows what docker keeps there, docker system prune removes what no container uses; or mount a larger disk at %s", dir)
+}
+
+// free says how much room there is at a path, as part of a sentence.
+func free(h *host.Host, at string) string {
+	var st unix.Statfs_t
+	if unix.Statfs(h.Path(at), &st) != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s are free)", progress.Size(int64(st.Bavail)*st.Bsize)) //nolint:gosec // bytes of a disk
+}
+
+func (docker) spell(ref image.Reference) string { return ref.DockerTag() }
+
+func (docker) write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error {
+	return image.WriteDocker(ctx, w, archive, names)
+}
+
+// held lists images; unlike an inspection of some, this is no error where one
+// is missing.
+func (docker) held(ctx context.Context, h *host.Host) (held, error) {
+	out, err := h.Run(ctx, dockerCmd("image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
+	if err != nil {
+		return held{}, dockerAway(err)
+	}
+	now := held{names: map[string]string{}, loose: map[string]bool{}}
+	for line := range strings.Lines(string(out)) {
+		id, name, ok := strings.Cut(strings.TrimSpace(line), " ")
+		switch {
+		case !ok:
+		case strings.Contains(name, "<none>"):
+			now.loose[id] = true
+		default:
+			now.names[name] = id
+		}
+	}
+	for id := range now.loose {
+		if len(now.named(id)) > 0 {
+			delete(now.loose, id)
+		}
+	}
+	return now, nil
+}
+
+func (d docker) giveBack(ctx context.Context, h *host.Host, now held, p prior) error {
+	id := now.names[p.Name]
+	last := len(now.named(id)) == 1
+	switch {
+	case !slices.Contains(p.IDs, id): // given back already, or to another image by somebody else
+	case p.Before == "" && p.Had && last: // it would be gone with its only name
+	case p.Before == "":
+		return d.remove(ctx, h, p.Name)
+	case !now.has([]string{p.Before}):
+		return fmt.Errorf("cannot give the name %s back to image %s: docker does not have that: %w", p.Name, p.Before, errGone)
+	default:
+		if err := h.Do(ctx, dockerCmd("tag", p.Before, p.Name), nil); err != nil {
+			return err
+		}
+		now.loose[id] = last
+	}
+	for _, id := range p.IDs {
+		if now.loose[id] && !p.Had {
+			return d.remove(ctx, h, id)
+		}
+	}
+	return nil
+}
+
+// remove takes out an image, unless a container was made of it.
+func (docker) remove(ctx context.Context, h *host.Host, what string) error {
+	err := h.Do(ctx, dockerCmd("image", "rm", what), nil)
+	var failed *host.CommandError
+	if errors.As(err, &failed) && (strings.Contains(failed.Stderr, "conflict:") || strings.Contains(failed.Stderr, "No such image")) {
+		return nil
+	}
+	return err
+}

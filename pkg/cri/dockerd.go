@@ -1,0 +1,245 @@
+package cri
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+const daemonJSON = "/etc/docker/daemon.json"
+
+// dockerStep is the step that has docker make its cgroups through systemd, as
+// the kubelet does, and turns it on. The operator's settings stay; docker is
+// restarted only if it runs with another driver or its file changes.
+type dockerStep struct{}
+
+// dockerPlan is what is to be done.
+type dockerPlan struct {
+	service
+	now    host.Unit
+	driver string // of cgroups, "" where docker does not run
+}
+
+// Name is step.Step's.
+func (dockerStep) Name() string { return "docker" }
+
+// Check is step.Step's.
+func (s dockerStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	p, err := s.plan(ctx, h)
+	var no *cannot
+	if errors.As(err, &no) {
+		return step.Cannot(no.mend, "%s", no.says), nil
+	}
+	if err != nil {
+		return st, err
+	}
+	for _, f := range p.files {
+		st.File(f.path, f.before, f.after)
+	}
+	switch {
+	case !p.now.Known():
+		st.Todo("docker is started, and at boot, once its package is installed")
+		return st, nil
+	case p.restarts(p.now) && p.driver != "systemd":
+		st.Todo("docker is restarted: its cgroup driver is %s, the kubelet's is systemd", p.driver)
+	case p.restarts(p.now):
+		st.Todo("docker is restarted")
+	case !p.now.Active || !p.now.Starts():
+		st.Todo("docker runs and starts at boot")
+	}
+	if p.restarts(p.now) {
+		out, err := h.Run(ctx, dockerCmd("ps", "--quiet"))
+		if err != nil {
+			return st, err
+		}
+		if n := len(strings.Fields(string(out))); n > 0 {
+			st.Warn("%d containers run on this host: they stop when docker is restarted, and start again if they have a restart policy", n)
+		}
+	}
+	return st, nil
+}
+
+// Apply is step.Step's.
+func (s dockerStep) Apply(ctx context.Context, h *host.Host) error {
+	p, err := s.plan(ctx, h)
+	if err != nil {
+		return err
+	}
+	if !p.now.Known() {
+		return hint.With(errors.New("docker is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install docker-ce")
+	}
+	return p.apply(ctx, h)
+}
+
+// cannot is why a step is impossible.
+type cannot struct{ mend, says string }
+
+func (e *cannot) Error() string { return e.says }
+
+func cannotf(mend, format string, args ...any) error {
+	return &cannot{mend, fmt.Sprintf(format, args...)}
+}
+
+// plan looks at a host. What keeps docker from running as it should is *cannot.
+func (s dockerStep) plan(ctx context.Context, h *host.Host) (p dockerPlan, err error) {
+	p.service = service{unit: dockerUnit, with: []string{"docker.socket", "containerd.service"}}
+	line, err := execStart(h, dockerUnit)
+	if err != nil {
+		return p, err
+	}
+	given := flags(line, dockerShort())
+	path := daemonJSON
+	if f, ok := flagOf(given, "config-file"); ok {
+		path = f.value
+	}
+	before, err := h.Text(path)
+	if err != nil {
+		return p, err
+	}
+	after := before
+	if f, ok := driverFlag(given); !ok {
+		if after, err = withSystemd(before, given); err != nil {
+			return p, named(path, err)
+		}
+	} else if driver, _ := driverOf(f.value); driver != "systemd" {
+		return p, cannotf(takeOut(f), "docker is started with --exec-opt %s, and the kubelet needs systemd as cgroup driver", f.value)
+	}
+	if err := conflicts(path, after, given); err != nil {
+		return p, err
+	}
+	p.files = []file{{path, before, after}}
+	if p.now, err = h.Unit(ctx, dockerUnit); err != nil {
+		return p, err
+	}
+	if p.now.Active {
+		out, err := h.Run(ctx, dockerCmd("info", "--format", "{{.CgroupDriver}}"))
+		if p.driver = strings.TrimSpace(string(out)); err == nil && p.driver == "" {
+			err = errors.New("it does not say which cgroup driver it has")
+		}
+		if err != nil {
+			return p, hint.With(fmt.Errorf("docker runs, but cannot be asked: %w", err), "systemctl restart docker, and if that does not help: journalctl --unit=docker --lines=50 --no-pager")
+		}
+		p.stale = p.driver != "systemd"
+		return p, nil
+	}
+	return p, s.room(ctx, h, after, given)
+}
+
+// named gives a *badFile its path, and makes it *cannot.
+func named(path string, err error) error {
+	var bad *badFile
+	if !errors.As(err, &bad) {
+		return err
+	}
+	bad.path = path
+	return cannotf(bad.mend(), "%s cannot be changed: %s", path, bad.says)
+}
+
+// dockerShort are dockerd's options of one letter.
+func dockerShort() map[string]string {
+	return map[string]string{"H": "host", "s": "storage-driver", "g": "graph", "b": "bridge", "G": "group", "p": "pidfile", "D": "debug", "l": "log-level"}
+}
+
+func flagOf(given []flag, name string) (flag, bool) {
+	i := slices.IndexFunc(given, func(f flag) bool { return f.name == name })
+	if i < 0 {
+		return flag{}, false
+	}
+	return given[i], true
+}
+
+// driverFlag is the option that sets the cgroup driver.
+func driverFlag(given []flag) (flag, bool) {
+	i := slices.IndexFunc(given, func(f flag) bool {
+		_, ok := driverOf(f.value)
+		return f.name == "exec-opt" && ok
+	})
+	if i < 0 {
+		return flag{}, false
+	}
+	return given[i], true
+}
+
+func takeOut(f flag) string {
+	return fmt.Sprintf("vi %s, take --%s %s out (%s is the place for it), then systemctl daemon-reload", f.file, f.name, f.value, daemonJSON)
+}
+
+// conflicts finds what keeps dockerd from starting with that file, or the
+// kubelet from finding it: a setting that stands in the file and is a flag, too,
+// which dockerd refuses, and hosts without docker's usual socket.
+func conflicts(path, text string, given []flag) error {
+	if strings.TrimSpace(text) == "" {
+		text = "{}"
+	}
+	o, err := parseObject(text)
+	if err != nil {
+		return named(path, err)
+	}
+	for _, f := range given {
+		for _, m := range o.members {
+			if m.key == f.name || m.key == f.name+"s" || strings.HasSuffix(f.name, "y") && m.key == strings.TrimSuffix(f.name, "y")+"ies" {
+				return cannotf(takeOut(f), "dockerd does not start with %s both in %s and as --%s %s in %s", m.key, path, f.name, f.value, f.file)
+			}
+		}
+	}
+	var hosts []string
+	if err := o.get("hosts", &hosts); err != nil {
+		return named(path, err)
+	}
+	for _, f := range given {
+		if f.name == "host" {
+			hosts = append(hosts, f.value)
+			path = f.file
+		}
+	}
+	usual := func(s string) bool {
+		return strings.HasPrefix(s, "fd:") || s == "unix://" || s == dockerHost || s == "unix:///run/docker.sock"
+	}
+	if len(hosts) > 0 && !slices.ContainsFunc(hosts, usual) {
+		return cannotf(fmt.Sprintf("vi %s, and add %s to its hosts", path, dockerHost),
+			"docker listens only at %s, and the kubelet asks it at %s", strings.Join(hosts, ", "), dockerHost)
+	}
+	return nil
+}
+
+// room sees whether docker's data lie where overlay works, unless another
+// storage driver was chosen. docker would not say so: it takes devicemapper on a
+// sparse file instead, or does not start.
+func (dockerStep) room(ctx context.Context, h *host.Host, text string, given []flag) error {
+	if strings.TrimSpace(text) == "" {
+		text = "{}"
+	}
+	o, err := parseObject(text)
+	if err != nil {
+		return err
+	}
+	chosen := map[string]string{"data-root": dockerRoot}
+	for _, key := range []string{"storage-driver", "graph", "data-root"} {
+		value := ""
+		if f, ok := flagOf(given, key); ok {
+			value = f.value
+		}
+		if err := o.get(key, &value); err != nil {
+			return named(daemonJSON, err)
+		}
+		if value != "" {
+			chosen[strings.Replace(key, "graph", "data-root", 1)] = value
+		}
+	}
+	if d := chosen["storage-driver"]; d != "" && !strings.HasPrefix(d, "overlay") {
+		return nil
+	}
+	mount, bad, err := noTypes(ctx, h, chosen["data-root"])
+	if err != nil || !bad {
+		return err
+	}
+	return cannotf(fmt.Sprintf("mkfs.xfs -n ftype=1 DEVICE on a spare disk or volume, and mount it at %s (in /etc/fstab, too)", chosen["data-root"]),
+		"docker cannot keep images in %s: the XFS at %s was made with ftype=0, as older releases did, and overlay2 does not work on that", chosen["data-root"], mount)
+}

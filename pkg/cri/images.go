@@ -1,0 +1,299 @@
+package cri
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/step"
+)
+
+// Stage is that of the progress that Images reports.
+const Stage = "load"
+
+// Images is the step that loads images of the archive into the runtime, straight
+// from the archive, all that are missing in one stream, so that a layer passes
+// once. An image that is there already is not read. archive may be nil where
+// the step is only undone.
+//
+// Damage of the archive ends the stream before anything of it was kept, and
+// comes out as *archive.DamageError.
+func Images(r Runtime, archive fs.FS, images []manifest.LockedImage, report progress.Func) step.Step {
+	return imagesStep{r, archive, images, report}
+}
+
+type imagesStep struct {
+	runtime Runtime
+	archive fs.FS
+	images  []manifest.LockedImage
+	report  progress.Func
+}
+
+// wanted is an image that is to be there: the archive's description, the name
+// that the runtime gives it, and the IDs of which it has one when it is there.
+type wanted struct {
+	image.Info
+	spelt string
+	ids   []string
+}
+
+// Name is step.Step's.
+func (imagesStep) Name() string { return "images" }
+
+// Check is step.Step's. While the runtime does not run, it is step.Later.
+func (s imagesStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	all, err := s.wanted()
+	if err != nil {
+		return st, err
+	}
+	now, err := s.runtime.held(ctx, h)
+	if errors.Is(err, ErrAway) && len(all) > 0 {
+		what := fmt.Sprintf("up to %d images, %s, are loaded when %s runs", len(all), progress.Size(size(all)), s.runtime.Name())
+		return step.Status{State: step.Later, What: []string{what}}, nil
+	}
+	if err != nil {
+		return st, fmt.Errorf("cannot list the images of %s: %w", s.runtime.Name(), err)
+	}
+	for _, img := range missing(all, now) {
+		if before := now.names[img.spelt]; before != "" {
+			st.Todo("image %s is loaded; the name stands for %s now", img.Ref, before)
+			continue
+		}
+		st.Todo("image %s is loaded", img.Ref)
+	}
+	return st, nil
+}
+
+// wanted describes the images from the archive.
+func (s imagesStep) wanted() ([]wanted, error) {
+	if len(s.images) == 0 {
+		return nil, nil
+	}
+	names := make([]string, len(s.images))
+	locked := map[string]manifest.LockedImage{}
+	for i, img := range s.images {
+		names[i] = img.Name
+		locked[img.Name] = img
+	}
+	list, err := image.List(s.archive, names)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the images in the archive: %w", err)
+	}
+	all := make([]wanted, len(list))
+	for i, info := range list {
+		l := locked[info.Ref.String()]
+		// docker's ID is the config's digest. containerd's is that of the manifest: the
+		// archive's, or the registry's where somebody pulled the same image.
+		ids := []string{info.Config, info.Manifest}
+		for _, id := range []string{info.Upstream, l.Digest, l.Index} {
+			if id != "" && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+		all[i] = wanted{info, s.runtime.spell(info.Ref), ids}
+	}
+	return all, nil
+}
+
+func missing(all []wanted, now held) (list []wanted) {
+	for _, img := range all {
+		there := slices.Contains(img.ids, now.names[img.spelt])
+		if img.spelt == "" {
+			there = now.has(img.ids)
+		}
+		if !there {
+			list = append(list, img)
+		}
+	}
+	return list
+}
+
+// size is the bytes of the images' blobs, each once.
+func size(list []wanted) (total int64) {
+	seen := map[string]bool{}
+	for _, img := range list {
+		for _, b := range img.Blobs {
+			if !seen[b.Digest] {
+				seen[b.Digest] = true
+				total += b.Size
+			}
+		}
+	}
+	return total
+}
+
+// Apply is step.Step's.
+func (s imagesStep) Apply(ctx context.Context, h *host.Host) error {
+	all, err := s.wanted()
+	if err != nil {
+		return err
+	}
+	now, err := s.runtime.held(ctx, h)
+	if err != nil {
+		return fmt.Errorf("cannot list the images of %s: %w", s.runtime.Name(), err)
+	}
+	list := missing(all, now)
+	if len(list) == 0 {
+		return nil
+	}
+	if err := s.keep(ctx, h, list, now); err != nil {
+		return err
+	}
+	return s.load(ctx, h, list)
+}
+
+// keep notes what is there before it changes.
+func (s imagesStep) keep(ctx context.Context, h *host.Host, list []wanted, now held) error {
+	kept, err := readPriors(h)
+	if err != nil {
+		return err
+	}
+	var named []prior // whose name another image has
+	for _, img := range list {
+		p := prior{Runtime: s.runtime.Name(), Name: img.spelt, IDs: img.ids, Before: now.names[img.spelt], Had: now.has(img.ids)}
+		if old := kept.add(p); p.Before != "" && old.Before == p.Before {
+			named = append(named, p)
+		}
+	}
+	if err := kept.write(h); err != nil {
+		return err
+	}
+	k, ok := s.runtime.(keeper)
+	if !ok {
+		return nil
+	}
+	for _, p := range named {
+		if err := k.keep(ctx, h, p); err != nil {
+			return fmt.Errorf("cannot keep what %s stands for: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+var errOver = errors.New("the runtime ended")
+
+// load streams images into the runtime.
+func (s imagesStep) load(ctx context.Context, h *host.Host, list []wanted) error {
+	names := make([]string, len(list))
+	for i, img := range list {
+		names[i] = img.Ref.String()
+	}
+	total := size(list)
+	task := names[0]
+	if n := len(names); n > 1 {
+		task = fmt.Sprintf("%d images", n)
+	}
+	s.report.Report(progress.Event{Kind: progress.Start, Stage: Stage, Task: task, Total: total})
+	err := s.stream(ctx, h, names, &counter{report: s.report, task: task, left: total})
+	if err != nil {
+		err = fmt.Errorf("cannot load %s, %s unpacked, into %s: %w", task, progress.Size(total), s.runtime.Name(), err)
+		s.report.Report(progress.Event{Kind: progress.Failed, Stage: Stage, Task: task, Text: err.Error()})
+		return err
+	}
+	s.report.Report(progress.Event{Kind: progress.Done, Stage: Stage, Task: task, Bytes: total, Total: total})
+	return nil
+}
+
+// stream writes the images into a pipe from which the runtime reads. An error of
+// the archive is the cause of whatever the runtime then says, and comes first.
+func (s imagesStep) stream(ctx context.Context, h *host.Host, names []string, c *counter) error {
+	r, w := io.Pipe()
+	c.w = w
+	written := make(chan error, 1)
+	go func() {
+		err := s.runtime.write(ctx, c, s.archive, names)
+		if err == nil {
+			s.report.Report(progress.Event{Kind: progress.Note, Stage: Stage, Task: c.task, Text: "all read, " + s.runtime.Name() + " unpacks"})
+		}
+		_ = w.CloseWithError(err) // never fails
+		written <- err
+	}()
+	err := s.runtime.Load(ctx, h, r)
+	_ = r.CloseWithError(errOver) // a writer that is not through must not wait
+	if cause := <-written; cause != nil && !errors.Is(cause, errOver) {
+		return cause
+	}
+	return err
+}
+
+// counter reports what passes, in parts that are worth an event.
+type counter struct {
+	w       io.Writer
+	report  progress.Func
+	task    string
+	left    int64 // that may be reported: headers come on top of what was promised
+	pending int64
+}
+
+const countedPart = 4 << 20
+
+// Write passes b on.
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.pending += int64(n)
+	if c.pending >= countedPart {
+		part := min(c.pending, c.left)
+		c.left -= part
+		c.pending = 0
+		if part > 0 {
+			c.report.Report(progress.Event{Kind: progress.Advance, Stage: Stage, Task: c.task, Bytes: part})
+		}
+	}
+	return n, err
+}
+
+// Undo is step.Undoer's: names stand again for what they stood for, and what
+// was loaded is gone, unless containers use it. Where the runtime does not run,
+// nothing is done, and what is to be done is kept for the next time.
+func (imagesStep) Undo(ctx context.Context, h *host.Host) error {
+	list, err := readPriors(h)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	gone := map[string]bool{} // runtimes that do not run
+	for i := len(list.Images) - 1; i >= 0; i-- {
+		p := list.Images[i]
+		if gone[p.Runtime] {
+			continue
+		}
+		err := undo(ctx, h, p)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, ErrAway):
+			gone[p.Runtime] = true
+			continue
+		case err != nil:
+			errs = append(errs, fmt.Errorf("cannot take image %s out of %s: %w", p.Name, p.Runtime, err))
+			if !errors.Is(err, errGone) {
+				continue
+			}
+		}
+		list.Images = slices.Delete(list.Images, i, i+1)
+		if err := list.write(h); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func undo(ctx context.Context, h *host.Host, p prior) error {
+	r, err := For(p.Runtime)
+	if err != nil {
+		return err
+	}
+	now, err := r.held(ctx, h)
+	if err != nil {
+		return err
+	}
+	return r.giveBack(ctx, h, now, p)
+}

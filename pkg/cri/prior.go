@@ -1,0 +1,92 @@
+package cri
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// priorFile lies beside the journal. The journal's own commands would not do:
+// what takes an image out depends on what became of it since.
+const priorFile = step.Dir + "/images.json"
+
+// priors are what the names of images stood for before this program loaded
+// images under them. They are on the disk before an image is loaded, and stay
+// until they are given back.
+type priors struct {
+	Images []prior `json:"images"`
+}
+
+// prior is what one name stood for.
+type prior struct {
+	Runtime string   `json:"runtime"`
+	Name    string   `json:"name,omitempty"`   // as the runtime spells it, "" for an image without
+	IDs     []string `json:"ids"`              // by which the runtime may know the loaded image
+	Before  string   `json:"before,omitempty"` // ID of the image that had the name
+	Had     bool     `json:"had,omitempty"`    // the loaded image was there already, without that name
+}
+
+func readPriors(h *host.Host) (priors, error) {
+	var list priors
+	text, err := h.ReadFile(priorFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return list, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil {
+		err = fmt.Errorf("cannot read %s: %w", priorFile, err)
+	}
+	return list, err
+}
+
+// write brings the list to the disk, or takes it from there when it is empty.
+// It is no change of the host, as the journal is none, and not recorded.
+func (l priors) write(h *host.Host) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot write %s: %w", priorFile, host.ErrReadOnly)
+	}
+	const private = 0o600
+	after := host.Original{Absent: len(l.Images) == 0, Mode: private, UID: os.Geteuid(), GID: os.Getegid()}
+	if !after.Absent {
+		text, err := json.MarshalIndent(l, "", "  ")
+		if err != nil {
+			return fmt.Errorf("cannot write %s: %w", priorFile, err)
+		}
+		after.Content = text
+	} else if ok, err := h.Exists(priorFile); err != nil || !ok {
+		return err
+	}
+	if err := h.Put(priorFile, after); err != nil {
+		return fmt.Errorf("cannot write %s: %w", priorFile, err)
+	}
+	return nil
+}
+
+// add keeps the oldest of what is said of a name: what this program loaded
+// itself was not there before it. It returns what is kept.
+func (l *priors) add(p prior) prior {
+	i := slices.IndexFunc(l.Images, func(old prior) bool {
+		return old.Runtime == p.Runtime && old.Name == p.Name && (p.Name != "" || slices.Equal(old.IDs, p.IDs))
+	})
+	if i < 0 {
+		l.Images = append(l.Images, p)
+		return p
+	}
+	for _, id := range p.IDs {
+		if !slices.Contains(l.Images[i].IDs, id) {
+			l.Images[i].IDs = append(l.Images[i].IDs, id)
+		}
+	}
+	return l.Images[i]
+}
+
+// errGone says that what had a name before is no more: trying again is no use.
+var errGone = errors.New("it is not there any more")
