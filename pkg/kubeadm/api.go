@@ -1,0 +1,155 @@
+package kubeadm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/host"
+)
+
+var (
+	// errAbsent is an object that the API server does not have.
+	errAbsent = errors.New("the API server does not have it")
+	// errUnreached is an API server that could not be asked at all.
+	errUnreached = errors.New("the API server does not answer")
+)
+
+// get fetches a path of the API by kubectl with a kubeconfig of the host. Raw
+// paths need no discovery, and so leave no cache in root's home. The error is
+// errAbsent where the server answers that there is no such thing, errUnreached
+// where it cannot be asked.
+func get(ctx context.Context, h *host.Host, kubeconfig, path string) ([]byte, error) {
+	out, err := h.Output(ctx, "kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "10s", "get", "--raw", path)
+	var failed *host.CommandError
+	if !errors.As(err, &failed) {
+		return out, err
+	}
+	switch said := failed.Stderr; {
+	case strings.Contains(said, "(NotFound)"):
+		return nil, errAbsent
+	case strings.Contains(said, "was refused"), strings.Contains(said, "Unable to connect") && !strings.Contains(said, "x509"):
+		return nil, fmt.Errorf("%w: %w", errUnreached, err)
+	}
+	return nil, err
+}
+
+// getObject fetches an object and decodes it into v.
+func getObject(ctx context.Context, h *host.Host, kubeconfig, path string, v any) error {
+	out, err := get(ctx, h, kubeconfig, path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, v); err != nil {
+		return fmt.Errorf("cannot read what the API server says of %s: %w", path, err)
+	}
+	return nil
+}
+
+// healthy asks the API server whether it is well; nil is yes.
+func healthy(ctx context.Context, h *host.Host, kubeconfig string) error {
+	_, err := get(ctx, h, kubeconfig, "/healthz")
+	return err
+}
+
+// waitHealthy waits for the API server that a kubeconfig names.
+func (o *Options) waitHealthy(ctx context.Context, h *host.Host, stage, kubeconfig string, most time.Duration) error {
+	limits := o.Limits.withDefaults()
+	begun := time.Now()
+	for first := true; ; first = false {
+		err := healthy(ctx, h, kubeconfig)
+		if err == nil || host.NotFound(err) || ctx.Err() != nil || time.Since(begun) > most {
+			return err
+		}
+		if first {
+			o.note(stage, "waiting up to %s for the API server", most)
+		}
+		if err := sleep(ctx, limits.Poll); err != nil {
+			return err
+		}
+	}
+}
+
+// apiNode is a Node, as far as it is read.
+type apiNode struct {
+	Metadata struct {
+		Name   string            `json:"name"`
+		Labels map[string]string `json:"labels"`
+	} `json:"metadata"`
+	Status struct {
+		Conditions []struct {
+			Type    string `json:"type"`
+			Status  string `json:"status"`
+			Message string `json:"message"`
+		} `json:"conditions"`
+	} `json:"status"`
+}
+
+// controlPlane says that kubeadm marked the node as a master, which it does last.
+func (n *apiNode) controlPlane() bool {
+	_, now := n.Metadata.Labels["node-role.kubernetes.io/control-plane"]
+	_, before := n.Metadata.Labels["node-role.kubernetes.io/master"]
+	return now || before
+}
+
+// ready is "" for a node that is Ready, and else why it is not.
+func (n *apiNode) ready() string {
+	for _, c := range n.Status.Conditions {
+		switch {
+		case c.Type != "Ready":
+		case c.Status == "True":
+			return ""
+		case c.Message != "":
+			return c.Message
+		default:
+			return "Ready is " + c.Status
+		}
+	}
+	return "it has not reported yet"
+}
+
+func nodePath(name string) string { return "/api/v1/nodes/" + name }
+
+// otherNodes lists the nodes of the cluster but for one.
+func otherNodes(ctx context.Context, h *host.Host, kubeconfig, name string) ([]string, error) {
+	var list struct {
+		Items []apiNode `json:"items"`
+	}
+	if err := getObject(ctx, h, kubeconfig, "/api/v1/nodes", &list); err != nil {
+		return nil, err
+	}
+	var others []string
+	for _, n := range list.Items {
+		if n.Metadata.Name != name {
+			others = append(others, n.Metadata.Name)
+		}
+	}
+	return others, nil
+}
+
+// initialised says whether kubeadm init came to its end, by all that it makes:
+// the addons come last, and of them kube-proxy's permissions. missing is the
+// first thing that is not there.
+func initialised(ctx context.Context, h *host.Host, node string) (missing string, err error) {
+	const rbac = "/apis/rbac.authorization.k8s.io/v1"
+	for _, path := range []string{
+		nodePath(node),
+		"/api/v1/namespaces/kube-system/configmaps/kubeadm-config",
+		"/api/v1/namespaces/kube-public/configmaps/cluster-info",
+		"/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+		"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy",
+		rbac + "/clusterrolebindings/kubeadm:node-proxier",
+		rbac + "/namespaces/kube-system/rolebindings/kube-proxy",
+	} {
+		switch _, err := get(ctx, h, AdminConf, path); {
+		case errors.Is(err, errAbsent):
+			return path, nil
+		case err != nil:
+			return "", err
+		}
+	}
+	return "", nil
+}

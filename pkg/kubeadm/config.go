@@ -1,0 +1,180 @@
+package kubeadm
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kubecrate/manifest"
+)
+
+const (
+	initComment    = "# for kubeadm, written by install; it holds no secret\n"
+	privateComment = "# for kubeadm, written by install; it holds a secret and goes when kubeadm has read it\n"
+
+	// A cluster begins with a bootstrap token, and without one kubeadm makes one
+	// that lives for a day. This one nobody learns; the ticket has its own.
+	firstTTL          = 10 * time.Minute
+	firstDescription  = "kubecrate: made with the cluster, and known to nobody"
+	ticketDescription = "kubecrate: the ticket that install wrote"
+)
+
+// InitConfig is what kubeadm init reads: a YAML stream of InitConfiguration,
+// ClusterConfiguration, KubeProxyConfiguration and KubeletConfiguration. It
+// holds no secret.
+func InitConfig(o Options) ([]byte, error) {
+	r, api, err := o.release()
+	if err != nil {
+		return nil, err
+	}
+	first, err := o.initDocument(r, api)
+	if err != nil {
+		return nil, err
+	}
+	first.BootstrapTokens = []bootstrapToken{{Description: firstDescription, TTL: firstTTL.String()}}
+	p := o.Cluster.Proxy
+	proxy := proxyDocument{header: header{"kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"}, Mode: p.Mode}
+	if p.ConntrackMaxPerCore != nil || p.ConntrackMin != nil {
+		proxy.Conntrack = &conntrack{p.ConntrackMaxPerCore, p.ConntrackMin}
+	}
+	return render(initComment, first, o.clusterDocument(api), proxy,
+		kubeletDocument{header{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"}, "systemd"})
+}
+
+// tokenConfig is what kubeadm token create and the upload-certs phase read: it
+// holds the token and, unless it is "", the certificate key.
+func tokenConfig(o Options, token, certificateKey string, ttl time.Duration) ([]byte, error) {
+	r, api, err := o.release()
+	if err != nil {
+		return nil, err
+	}
+	first, err := o.initDocument(r, api)
+	if err != nil {
+		return nil, err
+	}
+	first.BootstrapTokens = []bootstrapToken{{Token: token, Description: ticketDescription, TTL: ttl.String()}}
+	first.CertificateKey = certificateKey
+	return render(privateComment, first, o.clusterDocument(api))
+}
+
+// joinConfig is what kubeadm join reads; it holds the ticket's secrets.
+func joinConfig(o Options, t *manifest.Ticket, controlPlane bool) ([]byte, error) {
+	r, api, err := o.release()
+	if err != nil {
+		return nil, err
+	}
+	d := joinDocument{
+		header:           header{api, "JoinConfiguration"},
+		Discovery:        discovery{tokenDiscovery{manifest.HostPort(t.Endpoint), t.Token, t.CACertHashes}},
+		NodeRegistration: o.registration(r),
+	}
+	if controlPlane {
+		d.ControlPlane = &joinControlPlane{t.CertificateKey, apiEndpoint{o.Address.String(), apiPort}}
+	}
+	return render(privateComment, d)
+}
+
+func (o *Options) release() (r release, api string, err error) {
+	if r, err = parseRelease(o.Version); err == nil {
+		api, err = r.configVersion()
+	}
+	if err != nil {
+		err = fmt.Errorf("cannot render the configuration of kubeadm: %w", err)
+	}
+	return r, api, err
+}
+
+func (o *Options) initDocument(r release, api string) (initDocument, error) {
+	d := initDocument{header: header{api, "InitConfiguration"}, NodeRegistration: o.registration(r)}
+	port, err := o.bindPort()
+	if err != nil {
+		return d, err
+	}
+	d.LocalAPIEndpoint = apiEndpoint{o.Address.String(), port}
+	if o.Schedulable {
+		d.NodeRegistration.Taints = &[]string{}
+	}
+	return d, nil
+}
+
+// registration names the kubelet's address: without a default route, or with
+// more than one interface, it would find none or the wrong one.
+func (o *Options) registration(r release) registration {
+	return registration{
+		Name: o.Node, CRISocket: r.criSocket(o.Socket),
+		KubeletExtraArgs: r.extraArgs(map[string]string{"node-ip": o.Address.String()}),
+	}
+}
+
+func (o *Options) clusterDocument(api string) clusterDocument {
+	c := o.Cluster
+	return clusterDocument{
+		header:               header{api, "ClusterConfiguration"},
+		ClusterName:          c.Name,
+		KubernetesVersion:    o.Version,
+		ControlPlaneEndpoint: o.Endpoint(),
+		ImageRepository:      o.Repository,
+		Networking:           networking{c.PodCIDR, c.ServiceCIDR, c.DNSDomain},
+		APIServer:            apiServer{o.certSANs()},
+		Etcd:                 etcd{localEtcd{etcdDir}},
+	}
+}
+
+// Endpoint is HOST:PORT at which the cluster is reached: what cluster.yaml says,
+// or else the address of the first master.
+func (o *Options) Endpoint() string {
+	if o.Cluster.Endpoint != "" {
+		return manifest.HostPort(o.Cluster.Endpoint)
+	}
+	return manifest.HostPort(o.Address.String())
+}
+
+// bindPort is where the API server of this host listens: 6443, unless the
+// endpoint is this very host and has another port.
+func (o *Options) bindPort() (int, error) {
+	name, text, err := net.SplitHostPort(o.Endpoint())
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the endpoint: %w", err)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the endpoint's port: %w", err)
+	}
+	if slices.Contains(o.ownNames(), name) {
+		return port, nil
+	}
+	return apiPort, nil
+}
+
+// ownNames are this host's address and the names that cluster.yaml gives it.
+func (o *Options) ownNames() []string {
+	own := []string{o.Address.String(), o.Node}
+	for _, h := range o.Cluster.Hosts {
+		if h.Address == o.Address.String() {
+			own = append(append(own, h.Name), h.Aliases...)
+		}
+	}
+	return own
+}
+
+// certSANs are the names under which the API server is trusted, of every master
+// that is known.
+func (o *Options) certSANs() []string {
+	name, _, _ := strings.Cut(o.Endpoint(), ":")
+	all := append([]string{name}, o.ownNames()...)
+	for _, h := range o.Cluster.Hosts {
+		if h.Role != manifest.Node {
+			all = append(append(all, h.Name, h.Address), h.Aliases...)
+		}
+	}
+	var sans []string
+	for _, s := range all {
+		if !slices.Contains(sans, s) {
+			sans = append(sans, s)
+		}
+	}
+	return sans
+}

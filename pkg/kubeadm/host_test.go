@@ -1,0 +1,239 @@
+package kubeadm
+
+import (
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/step"
+)
+
+func TestKubelet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	delete(w.m.Units, "kubelet.service")
+	if st := w.check(Kubelet()); st.State != step.Impossible || !strings.Contains(st.Mend, "yum") {
+		t.Errorf("not installed: %+v", st)
+	}
+	w.m.Units["kubelet.service"] = &hosttest.Unit{}
+	remove(w, "/etc/resolv.conf")
+	if err := os.Symlink("../run/nowhere/resolv.conf", w.h.Path("/etc/resolv.conf")); err != nil {
+		t.Fatal(err)
+	}
+	before := w.m.State(t)
+	if st := w.check(Kubelet()); st.State != step.ToDo || len(st.What) != 1 || len(st.Diffs) != 1 {
+		t.Errorf("to do: %+v", st)
+	}
+	if err := w.run(Kubelet()); err != nil {
+		t.Fatal(err)
+	}
+	if u := w.m.Units["kubelet.service"]; !u.Enabled || u.Active || !strings.Contains(w.m.Read(t, "/etc/resolv.conf"), "no nameserver") {
+		t.Errorf("%+v", u)
+	}
+	if err := w.run(Kubelet()); err != nil || w.called("systemctl enable") != 1 {
+		t.Errorf("run again: %v, %v", err, w.m.Calls())
+	}
+	if err := w.undo(Kubelet()); err != nil || w.m.State(t) != before {
+		t.Errorf("undone: %v\n%s\nwant\n%s", err, w.m.State(t), before)
+	}
+	w.m.Units["kubelet.service"].Masked = true
+	if err := w.run(Kubelet()); err != nil || w.m.Units["kubelet.service"].Masked {
+		t.Errorf("masked: %v", err)
+	}
+}
+
+func TestKubeconfig(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.m.Programs["install"] = func(args []string, _ string) (string, error) {
+		return "", os.MkdirAll(w.h.Path(args[len(args)-1]), 0o750)
+	}
+	owner := map[string]string{}
+	w.m.Programs["chown"] = func(args []string, _ string) (string, error) {
+		owner[args[1]] = args[0]
+		return "", os.Chown(w.h.Path(args[1]), 1000, 1000)
+	}
+	w.m.Programs["find"] = func(args []string, _ string) (string, error) {
+		_ = os.Remove(w.h.Path(args[0] + "/.kube")) // if it is empty
+		return "", nil
+	}
+	s := Kubeconfig(User{Name: "op", UID: 1000, GID: 1000}, User{Name: "root"})
+	if err := w.run(s); err == nil {
+		t.Error("without an admin.conf")
+	}
+	made(w)
+	before := w.m.State(t)
+	if st := w.check(s); st.State != step.ToDo || len(st.What) != 2 {
+		t.Errorf("%+v", st)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("giving a file away needs root")
+	}
+	if err := w.run(s); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/root/.kube/config", "/home/op/.kube/config"} {
+		info, err := os.Stat(w.h.Path(path))
+		if err != nil || info.Mode().Perm() != 0o600 || w.m.Read(t, path) != w.kubeconfig() {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+	if owner["/home/op/.kube/config"] != "1000:1000" || len(owner) != 1 {
+		t.Errorf("owners %v", owner)
+	}
+	if err := os.Chown(w.h.Path("/home/op/.kube/config"), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if st := w.check(s); st.State != step.ToDo || !strings.Contains(st.What[0], "belongs to op") {
+		t.Errorf("killed before it was given away: %+v", st)
+	}
+	if err := w.run(s); err != nil || w.check(s).State != step.Done {
+		t.Error(err)
+	}
+	if err := w.undo(s); err != nil || w.m.State(t) != before {
+		t.Errorf("undone: %v\n%s\nwant\n%s", err, w.m.State(t), before)
+	}
+}
+
+// TestKubeconfigKept: what a person has stays, and they are told.
+func TestKubeconfigKept(t *testing.T) {
+	t.Parallel()
+	w, other := newWorld(t), newWorld(t)
+	made(w)
+	w.m.Write(t, "/root/.kube/config", other.kubeconfig())
+	st := w.check(Kubeconfig())
+	if st.State != step.Done || len(st.Warnings) != 1 || !strings.Contains(st.Warnings[0], "export KUBECONFIG=/etc/kubernetes/admin.conf") {
+		t.Errorf("%+v", st)
+	}
+	w.m.Write(t, "/root/.kube/config", w.kubeconfig()+"current-context: mine\n")
+	if st := w.check(Kubeconfig()); st.State != step.Done || len(st.Warnings) != 0 {
+		t.Errorf("the same cluster: %+v", st)
+	}
+	st = w.check(Kubeconfig(User{Name: "ldap", UID: 70000}))
+	if len(st.Warnings) != 1 || !strings.Contains(st.Warnings[0], "ldap has no home directory") {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := Ready(options())
+	if st := w.check(s); st.State != step.ToDo || len(w.m.Calls()) != 0 {
+		t.Errorf("before there is a cluster: %+v", st)
+	}
+	made(w)
+	if st := w.check(s); st.State != step.Done {
+		t.Errorf("%+v", st)
+	}
+	w.objects["/api/v1/nodes/master1"] = `{"status":{"conditions":[{"type":"Ready","status":"False","message":"cni config uninitialized"}]}}`
+	if st := w.check(s); st.State != step.ToDo || !strings.Contains(st.What[0], "cni config uninitialized") {
+		t.Errorf("%+v", st)
+	}
+	err := w.run(s)
+	if err == nil || !strings.Contains(err.Error(), "did not become Ready within 50ms: cni config") || !strings.Contains(hint.Of(err), "journalctl -u kubelet") {
+		t.Errorf("%v (%s)", err, hint.Of(err))
+	}
+	asked := 0
+	w.m.OnCall = func(string) error {
+		if asked++; asked == 3 {
+			w.objects["/api/v1/nodes/master1"] = readyNode
+		}
+		return nil
+	}
+	if err := w.run(s); err != nil {
+		t.Error(err)
+	}
+	w.m.OnCall = nil
+	w.up = false
+	if st := w.check(s); st.State != step.ToDo || !strings.Contains(st.What[0], "was refused") {
+		t.Errorf("%+v", st)
+	}
+	remove(w, AdminConf)
+	w.up = true
+	if st := w.check(s); st.State != step.Done || w.called("kubectl --kubeconfig /etc/kubernetes/kubelet.conf") != 1 {
+		t.Errorf("as a node: %+v", st)
+	}
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	pods := netip.MustParsePrefix("10.244.0.0/16")
+	got, changed := withoutCluster(kubeRules, pods)
+	if !changed || got != userRules {
+		t.Errorf("changed %v:\n%s\nwant\n%s", changed, got, userRules)
+	}
+	if got, changed := withoutCluster(userRules, pods); changed || got != userRules {
+		t.Errorf("another's rules:\n%s", got)
+	}
+	if got, _ := withoutCluster(kubeRules, netip.Prefix{}); !strings.Contains(got, "-s 10.244.0.0/16 -j ACCEPT") || strings.Contains(got, "KUBE-FIREWALL") {
+		t.Errorf("without a pod network:\n%s", got)
+	}
+}
+
+func FuzzWithoutCluster(f *testing.F) {
+	f.Add(kubeRules, "10.244.0.0/16")
+	f.Fuzz(func(t *testing.T, saved, cidr string) {
+		pods, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			pods = netip.Prefix{}
+		}
+		kept, changed := withoutCluster(saved, pods)
+		if again, more := withoutCluster(kept, pods); more || again != kept || !changed && kept != saved {
+			t.Errorf("not stable:\n%s", again)
+		}
+	})
+}
+
+// TestLinks: what hangs in the kernel goes, of others nothing.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.m.Write(t, "/sys/class/net/eth0/address", "", "/sys/class/net/docker0/address", "")
+	sets := "mine\nKUBE-CLUSTER-IP\ncali40s:x\n"
+	w.m.Programs["ipset"] = func(args []string, _ string) (string, error) { return sets, nil }
+	w.m.Programs["ipvsadm"] = func([]string, string) (string, error) { return "", nil }
+	w.m.Programs["ip6tables-save"] = func([]string, string) (string, error) { return "", nil }
+	made(w)
+	w.m.Write(t, "/sys/class/net/flannel.1/address", "", "/sys/class/net/cali123/address", "")
+	if err := w.undo(Init(Options{})); err != nil {
+		t.Fatal(err)
+	}
+	names, err := w.h.ReadDir("/sys/class/net")
+	if err != nil || strings.Join(names, " ") != "docker0 eth0" {
+		t.Errorf("links %v, %v", names, err)
+	}
+	for line, want := range map[string]int{"ipvsadm --clear": 1, "ipset destroy": 2, "ipset destroy mine": 0, "iptables-restore -c": 1, "ip6tables-restore": 0} {
+		if got := w.called(line); got != want {
+			t.Errorf("%s: %d calls", line, got)
+		}
+	}
+	if names, err := w.h.ReadDir(cniDir); err != nil || strings.Join(names, " ") != "87-podman-bridge.conflist" {
+		t.Errorf("%s holds %v, %v", cniDir, names, err)
+	}
+}
+
+// TestComplaints reads what kubeadm 1.17.4 printed.
+func TestComplaints(t *testing.T) {
+	t.Parallel()
+	list := complaints("error execution phase preflight: [preflight] Some fatal errors occurred:\n\t[ERROR CRI]: container runtime is not running: output: Client:\n Debug Mode: false\n, error: exit status 1\n" +
+		"\t[ERROR Service-Docker]: docker service is not active, please run 'systemctl start docker.service'\n\t[ERROR Odd]: what\n[preflight] If you know what you are doing, you can make a check non-fatal with `--ignore-preflight-errors=...`\n")
+	if len(list) != 3 || list[1].check != "Service-Docker" || list[1].mend() == "" || list[2].mend() != "" {
+		t.Errorf("%+v", list)
+	}
+}
+
+func FuzzComplaints(f *testing.F) {
+	f.Add("\t[ERROR Swap]: running with swap on\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, c := range complaints(text) {
+			if c.check == "" || strings.Contains(c.text, "\n") {
+				t.Errorf("%+v", c)
+			}
+			c.mend()
+		}
+	})
+}

@@ -1,0 +1,46 @@
+package kubeadm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+)
+
+// Repository is where the control plane's images come from by the names of a
+// bundle's images: "k8s.gcr.io" where one is k8s.gcr.io/kube-apiserver:v1.17.4.
+func Repository(images []string) (string, error) {
+	for _, name := range images {
+		if i := strings.LastIndex(name, "/"); i >= 0 && strings.HasPrefix(name[i+1:], "kube-apiserver:") {
+			return name[:i], nil
+		}
+	}
+	return "", hint.With(fmt.Errorf("cannot tell the repository of the control plane's images: the bundle holds no kube-apiserver"),
+		"take an archive that was built for masters too")
+}
+
+// checkImages compares what this kubeadm will run with what the bundle holds:
+// it would pull what is missing, and wait for a network that is not there.
+func (o *Options) checkImages(ctx context.Context, h *host.Host, config string) error {
+	if len(o.Images) == 0 {
+		return nil
+	}
+	out, err := h.Output(ctx, "kubeadm", "config", "images", "list", "--config", config)
+	if err != nil {
+		return fmt.Errorf("cannot ask kubeadm for its images: %w", err)
+	}
+	var missing []string
+	for name := range strings.FieldsSeq(string(out)) {
+		if !slices.Contains(o.Images, name) {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return hint.With(fmt.Errorf("the bundle lacks images that kubeadm runs: %s", strings.Join(missing, ", ")),
+		"add them to images.list of the bundle's manifest and build it again, on the connected machine")
+}

@@ -1,0 +1,171 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// Init is the step that makes the host the first master of a cluster, by kubeadm
+// init. A try that did not come to its end is taken back and made anew; a
+// cluster that is only down is waited for; one that install did not make is
+// never touched.
+func Init(o Options) step.Step { return initStep{o} }
+
+type initStep struct{ o Options }
+
+func (initStep) Name() string { return "init" }
+
+func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	f, err := s.judge(ctx, h)
+	if err != nil {
+		return st, err
+	}
+	st.Warnings = f.warnings
+	switch f.is {
+	case done:
+	case refused:
+		st.State, st.What, st.Mend = step.Impossible, []string{f.why}, f.mend
+	case nothing:
+		st.Todo("kubeadm init makes this host the first master of cluster %s, Kubernetes %s, at %s", s.o.Cluster.Name, s.o.Version, s.o.Endpoint())
+		if config, err := InitConfig(s.o); err == nil {
+			before, err := h.Text(initConfigFile)
+			if err != nil {
+				return st, err
+			}
+			st.File(initConfigFile, before, string(config))
+		}
+	case half:
+		st.Todo("an earlier kubeadm init did not come to its end (%s): kubeadm reset -f takes it back, and kubeadm init begins anew", f.why)
+	case busy, down, unnoted:
+		st.Todo("%s", f.why)
+	}
+	return st, nil
+}
+
+func (s initStep) Apply(ctx context.Context, h *host.Host) error {
+	const most = 6 // more turns than a host can take
+	for range most {
+		f, err := s.judge(ctx, h)
+		if err != nil {
+			return err
+		}
+		switch f.is {
+		case done:
+			return nil
+		case refused:
+			return refusal(f)
+		case busy:
+			err = s.o.waitWorking(ctx, h, "init")
+		case down:
+			err = s.revive(ctx, h)
+		case unnoted:
+			err = s.complete(h, f.mark)
+		case half:
+			err = s.takeBack(ctx, h, f.mark)
+		case nothing:
+			return s.begin(ctx, h, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return errors.New("the cluster on this host does not come to rest")
+}
+
+func refusal(f finding) error {
+	err := errors.New(f.why)
+	if f.mend == "" {
+		return err
+	}
+	return hint.With(err, "%s", f.mend)
+}
+
+// begin runs kubeadm init. The mark is on the disk before.
+func (s initStep) begin(ctx context.Context, h *host.Host, f finding) error {
+	config, err := InitConfig(s.o)
+	if err != nil {
+		return err
+	}
+	m, err := s.o.newMark(h, verbInit, f.remains, f.mark)
+	if err != nil {
+		return err
+	}
+	m.ControlPlane = true
+	if err := put(h, initConfigFile, config); err != nil {
+		return err
+	}
+	if err := s.o.checkImages(ctx, h, initConfigFile); err != nil {
+		return err
+	}
+	if err := m.write(h); err != nil {
+		return err
+	}
+	s.o.note("init", "kubeadm init, which takes about a minute")
+	// Without this flag it prints the token.
+	argv := host.Command("kubeadm", "init", "--config", initConfigFile, "--skip-token-print")
+	err = s.o.during(ctx, "init", "kubeadm init", func() error { return h.Do(ctx, argv, nil) })
+	if err != nil {
+		return explain("init", err)
+	}
+	return s.complete(h, m)
+}
+
+// complete notes that the cluster is made.
+func (s initStep) complete(h *host.Host, m *mark) error {
+	hash, err := caHashOf(h)
+	if err != nil {
+		return err
+	}
+	m.Completed, m.CAHash = true, hash
+	return m.write(h)
+}
+
+// takeBack undoes a try that did not come to its end. After a boot the cluster
+// may be whole and only on its way up, which is waited for first.
+func (s initStep) takeBack(ctx context.Context, h *host.Host, m *mark) error {
+	boot, err := bootID(h)
+	if err != nil {
+		return err
+	}
+	r, err := look(h)
+	if err != nil {
+		return err
+	}
+	if boot != m.Boot && r.has(append(staticPods(), etcdMember, AdminConf)...) {
+		limits := s.o.Limits.withDefaults()
+		if err := s.o.waitHealthy(ctx, h, "init", AdminConf, limits.Boot); err == nil {
+			m.Boot = boot
+			return m.write(h) // and judge it again, now that it can be asked
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	s.o.note("init", "taking back what an earlier kubeadm init left")
+	return tearDown(ctx, h, m)
+}
+
+// revive waits for a cluster that was made and does not answer now.
+func (s initStep) revive(ctx context.Context, h *host.Host) error {
+	if err := startKubelet(ctx, h); err != nil {
+		return err
+	}
+	limits := s.o.Limits.withDefaults()
+	if err := s.o.waitHealthy(ctx, h, "init", AdminConf, limits.API); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return hint.With(fmt.Errorf("the cluster is made, but its API server did not answer within %s: %w", limits.API, err),
+			"systemctl status kubelet docker; journalctl -u kubelet -n 50; docker ps -a")
+	}
+	return nil
+}
+
+// Undo is step.Undoer's: it takes back a cluster that this step made.
+func (s initStep) Undo(ctx context.Context, h *host.Host) error { return undo(ctx, h, &s.o, verbInit) }

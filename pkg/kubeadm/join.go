@@ -1,0 +1,258 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// JoinOptions say how a host joins a cluster. Ticket nil is for undoing only.
+// ControlPlane makes the host a further master, for which the ticket carries a
+// certificate key.
+type JoinOptions struct {
+	Options
+	Ticket       *manifest.Ticket
+	ControlPlane bool
+}
+
+// Join is the step that brings the host into the ticket's cluster by kubeadm
+// join, once its API server answers. A try that did not come to its end is
+// finished where only the end is missing, or else taken back and made anew.
+func Join(o JoinOptions) step.Step { return joinStep{o: o, ask: probe} }
+
+type joinStep struct {
+	o   JoinOptions
+	ask asker
+}
+
+func (joinStep) Name() string { return "join" }
+
+func (s joinStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	f, err := s.judge(ctx, h)
+	if err != nil {
+		return st, err
+	}
+	switch f.is {
+	case done:
+	case refused:
+		st.State, st.What, st.Mend = step.Impossible, []string{f.why}, f.mend
+	case nothing, half:
+		if s.o.Ticket == nil {
+			return step.Cannot("--ticket FILE, or --master HOST --token TOKEN --ca-cert-hash HASH", "there is no ticket that says which cluster to join"), nil
+		}
+		if why, mend := usable(&s.o.Options, s.o.Ticket, time.Now()); why != "" {
+			return step.Cannot(mend, "%s", why), nil
+		}
+		if f.is == half {
+			st.Todo("an earlier kubeadm join did not come to its end (%s): kubeadm reset -f takes it back", f.why)
+		}
+		as := "a node"
+		if s.o.ControlPlane {
+			as = "a further master"
+		}
+		st.Todo("kubeadm join makes this host %s of cluster %s at %s", as, s.o.Ticket.Cluster, manifest.HostPort(s.o.Ticket.Endpoint))
+		if s.o.ControlPlane && s.o.Ticket.CertificateKey == "" {
+			return step.Cannot("on the master: ./install ticket --control-plane, then carry the new join.yaml here", "the ticket lets no further master join"), nil
+		}
+	case busy, down, unnoted:
+		st.Todo("%s", f.why)
+	}
+	return st, nil
+}
+
+func (s joinStep) Apply(ctx context.Context, h *host.Host) error {
+	const most = 6 // more turns than a host can take
+	for range most {
+		f, err := s.judge(ctx, h)
+		if err != nil {
+			return err
+		}
+		switch f.is {
+		case done:
+			return nil
+		case refused:
+			return refusal(f)
+		case busy:
+			err = s.o.waitWorking(ctx, h, "join")
+		case down:
+			err = s.revive(ctx, h)
+		case unnoted:
+			err = s.finish(h, f.mark)
+		case half:
+			s.o.note("join", "taking back what an earlier kubeadm join left")
+			err = tearDown(ctx, h, f.mark)
+		case nothing:
+			return s.begin(ctx, h, f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return errors.New("the node on this host does not come to rest")
+}
+
+// judge tells what is to be done on a host that is to join.
+func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
+	in, err := clusterIn(h, kubeletConf)
+	if err != nil {
+		return finding{}, err
+	}
+	f, decided, err := s.o.find(h, verbJoin)
+	if err != nil {
+		return f, err
+	}
+	// Who joined this cluster by hand has joined it.
+	byHand := f.is == refused && f.mark == nil && in.caHash != "" && s.o.Ticket != nil && slices.Contains(s.o.Ticket.CACertHashes, in.caHash)
+	if decided && !byHand {
+		return f, nil
+	}
+	if in.caHash != "" && s.o.Ticket != nil && !slices.Contains(s.o.Ticket.CACertHashes, in.caHash) {
+		return refuse(mendOurs, "this host is in another cluster than the ticket's: that at %s", in.server), nil
+	}
+	if byHand {
+		f = finding{}
+		return s.running(ctx, h, f)
+	}
+	ended, why, err := s.ended(ctx, h, f)
+	switch {
+	case errors.Is(err, errUnreached):
+		f.is, f.why = down, "kubeadm join may have come to its end, but the API server does not answer: it is waited for"
+		return f, nil
+	case err != nil:
+		return f, err
+	case !ended && f.mark.Completed && f.remains.has(kubeletConf):
+		return refuse("./install reset, then the same command again", "the node that was made here is not whole: %s", why), nil
+	case !ended:
+		f.is, f.why = half, why
+		return f, nil
+	case !f.mark.Completed:
+		f.is, f.why = unnoted, "kubeadm join came to its end, which is noted"
+		return f, nil
+	}
+	if left, err := h.Exists(joinConfigFile); err != nil || left {
+		f.is, f.why = unnoted, joinConfigFile+" holds a secret, and is removed"
+		return f, err
+	}
+	return s.running(ctx, h, f)
+}
+
+// running is the finding about a node that is made.
+func (s joinStep) running(ctx context.Context, h *host.Host, f finding) (finding, error) {
+	u, err := h.Unit(ctx, kubeletUnit)
+	f.is = done
+	if !u.Active {
+		f.is, f.why = down, kubeletUnit+" does not run: it is started"
+	}
+	return f, err
+}
+
+// ended says whether kubeadm join came to its end. The kubelet writes
+// kubelet.conf when it has its certificate, and kubeadm then removes the
+// bootstrap credentials; a master is marked at the very end.
+func (s joinStep) ended(ctx context.Context, h *host.Host, f finding) (ok bool, why string, err error) {
+	want := []string{kubeletConf, kubeletConfig}
+	if f.mark.ControlPlane {
+		want = append(append(want, AdminConf, etcdMember), staticPods()...)
+	}
+	if missing := f.remains.lacks(want...); len(missing) > 0 {
+		return false, "there is no " + strings.Join(missing, ", "), nil
+	}
+	if f.mark.Completed {
+		return true, "", nil
+	}
+	if !f.mark.ControlPlane && !f.remains.has(bootstrapConf) {
+		return true, "", nil
+	}
+	kubeconfig := kubeletConf
+	if f.mark.ControlPlane {
+		kubeconfig = AdminConf
+	}
+	var n apiNode
+	switch err := getObject(ctx, h, kubeconfig, nodePath(f.mark.Node), &n); {
+	case ctx.Err() != nil:
+		return false, "", context.Cause(ctx)
+	case errors.Is(err, errUnreached):
+		return false, "", err
+	case err != nil:
+		return false, fmt.Sprintf("the API server does not know node %s", f.mark.Node), nil
+	case f.mark.ControlPlane && !n.controlPlane():
+		return false, "the node is not marked as a master", nil
+	}
+	return true, "", nil
+}
+
+// begin runs kubeadm join. The mark is on the disk before.
+func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error) {
+	t := s.o.Ticket
+	if t == nil {
+		return errors.New("there is no ticket")
+	}
+	if err := s.o.waitMaster(ctx, t, s.ask); err != nil {
+		return err
+	}
+	config, err := joinConfig(s.o.Options, t, s.o.ControlPlane)
+	if err != nil {
+		return err
+	}
+	m, err := s.o.newMark(h, verbJoin, f.remains, f.mark)
+	if err != nil {
+		return err
+	}
+	m.Cluster, m.Endpoint, m.ControlPlane, m.CAHash = t.Cluster, manifest.HostPort(t.Endpoint), s.o.ControlPlane, t.CACertHashes[0]
+	if t.PodCIDR != "" {
+		m.PodCIDR = t.PodCIDR
+	}
+	if err := m.write(h); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, drop(h, joinConfigFile)) }()
+	if err := put(h, joinConfigFile, config); err != nil {
+		return err
+	}
+	s.o.note("join", "kubeadm join, which takes about half a minute")
+	argv := host.Command("kubeadm", "join", "--config", joinConfigFile)
+	err = s.o.during(ctx, "join", "kubeadm join", func() error { return h.Do(ctx, argv, nil) })
+	if err != nil {
+		return explain("join", err, t.Token, t.CertificateKey)
+	}
+	return s.finish(h, m)
+}
+
+// revive starts the kubelet of a node that was made, and waits for its cluster.
+func (s joinStep) revive(ctx context.Context, h *host.Host) error {
+	if err := startKubelet(ctx, h); err != nil {
+		return err
+	}
+	limits := s.o.Limits.withDefaults()
+	if err := s.o.waitHealthy(ctx, h, "join", kubeletConf, limits.API); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return hint.With(fmt.Errorf("the API server did not answer within %s: %w", limits.API, err), "on the master: ./install status")
+	}
+	return nil
+}
+
+// finish notes that the node is made, and removes the credentials that only
+// joining needs.
+func (s joinStep) finish(h *host.Host, m *mark) error {
+	if err := drop(h, append(secretFiles(), bootstrapConf)...); err != nil {
+		return err
+	}
+	m.Completed = true
+	return m.write(h)
+}
+
+// Undo is step.Undoer's: it takes back a node that this step made.
+func (s joinStep) Undo(ctx context.Context, h *host.Host) error {
+	return undo(ctx, h, &s.o.Options, verbJoin)
+}

@@ -1,0 +1,218 @@
+package kubeadm
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/host"
+)
+
+// state is what is to be done about a host.
+type state int
+
+const (
+	nothing state = iota // of a cluster is here: kubeadm may begin
+	busy                 // a kubeadm of an earlier run is at work
+	half                 // a try of ours did not come to its end
+	unnoted              // a try of ours came to its end, and only the note is missing
+	down                 // what we made is whole, and does not answer now
+	done                 // it is as it should be
+	refused              // this is not ours to touch
+)
+
+// finding is what a look at the host gave, and in words.
+type finding struct {
+	is       state
+	why      string
+	mend     string
+	warnings []string
+	mark     *mark
+	remains  remains
+}
+
+func refuse(mend, format string, args ...any) finding {
+	return finding{is: refused, why: fmt.Sprintf(format, args...), mend: mend}
+}
+
+// The commands that make room for a cluster.
+const (
+	mendForeign = "if that cluster is wanted, use another host; if nothing of it is wanted: kubeadm reset -f, then the same command again"
+	mendOurs    = "./install reset, then the same command again"
+)
+
+// find is what init and join ask first. decided is false where the mark tells of
+// v and there is something to judge.
+func (o *Options) find(h *host.Host, v verb) (f finding, decided bool, err error) {
+	p, err := working(h)
+	if err != nil {
+		return f, false, err
+	}
+	if p.pid != 0 {
+		return finding{is: busy, why: fmt.Sprintf("kubeadm %s of an earlier run is still at work (process %d) and is waited for", p.verb, p.pid)}, true, nil
+	}
+	if f.mark, err = readMark(h); err != nil {
+		return f, false, err
+	}
+	if f.remains, err = look(h); err != nil {
+		return f, false, err
+	}
+	f.remains.disown(f.mark, v)
+	switch {
+	case len(f.remains.made) == 0:
+		f.is = nothing
+		return f, true, nil
+	case f.mark == nil:
+		return refuse(mendForeign, "a cluster that install did not make left %s", f.remains.some()), true, nil
+	case f.mark.Verb != v:
+		no := refuse(mendOurs, "this host took part in cluster %s at %s already, by kubeadm %s", f.mark.Cluster, f.mark.Endpoint, f.mark.Verb)
+		no.mark = f.mark
+		return no, true, nil
+	}
+	return f, false, nil
+}
+
+// judge tells what is to be done on a host that is to be the first master.
+func (s initStep) judge(ctx context.Context, h *host.Host) (finding, error) {
+	f, decided, err := s.o.find(h, verbInit)
+	if err != nil || decided {
+		return f, err
+	}
+	if f.mark.Completed {
+		return s.judgeMade(ctx, h, f)
+	}
+	return s.judgeBegun(ctx, h, f)
+}
+
+// judgeMade judges a cluster that was completed once.
+func (s initStep) judgeMade(ctx context.Context, h *host.Host, f finding) (finding, error) {
+	hash, err := caHashOf(h)
+	if err != nil {
+		return f, err
+	}
+	if hash != "" && hash != f.mark.CAHash {
+		return refuse(mendForeign, "another cluster took the place of the one that install made: %s is another CA", caFile), nil
+	}
+	if missing := f.remains.lacks(append(staticPods(), AdminConf, etcdMember)...); len(missing) > 0 {
+		return refuse(mendMissing(missing[0]), "the cluster that was made here lacks %s", strings.Join(missing, ", ")), nil
+	}
+	f.warnings = s.o.differences(f.mark)
+	err = healthy(ctx, h, AdminConf)
+	if ctx.Err() != nil {
+		return f, context.Cause(ctx)
+	}
+	u, uerr := h.Unit(ctx, kubeletUnit)
+	switch {
+	case uerr != nil:
+		return f, uerr
+	case err != nil && strings.Contains(err.Error(), "certificate has expired or is not yet valid"):
+		return refuse("date, and where that is right: "+f.mark.renewCommand()+", then systemctl restart kubelet",
+			"the certificates of the cluster on this host are not valid at the time of its clock, %s", time.Now().Format(time.RFC3339)), nil
+	case err != nil:
+		f.is, f.why = down, "the cluster is made, but its API server does not answer: it is waited for"
+	case !u.Active:
+		f.is, f.why = down, "the cluster is made, but "+kubeletUnit+" does not run: it is started"
+	default:
+		f.is = done
+	}
+	return f, nil
+}
+
+// renewCommand renews certificates; kubeadm moved it in 1.20.
+func (m *mark) renewCommand() string {
+	const moved = 20
+	if r, err := parseRelease(m.Version); err == nil && r.minor < moved {
+		return "kubeadm alpha certs renew all"
+	}
+	return "kubeadm certs renew all"
+}
+
+// mendMissing is how a file of a cluster that was made comes back.
+func mendMissing(file string) string {
+	const phase = "kubeadm init phase "
+	switch file {
+	case etcdMember:
+		return "bring " + etcdDir + " back from a backup; without one the cluster is lost: " + mendOurs
+	case AdminConf:
+		return phase + "kubeconfig admin --config " + initConfigFile
+	case staticPods()[0]:
+		return phase + "etcd local --config " + initConfigFile
+	}
+	return phase + "control-plane all --config " + initConfigFile
+}
+
+// judgeBegun judges a try that nobody noted the end of.
+func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f finding) (finding, error) {
+	f.is, f.why = half, "there is "+f.remains.some()
+	if !f.remains.has(AdminConf) {
+		return f, nil
+	}
+	if err := s.firmly(ctx, h, f); err != nil {
+		if ctx.Err() != nil {
+			return f, context.Cause(ctx)
+		}
+		used, err := lived(h, f.mark.Begun)
+		if err != nil {
+			return f, err
+		}
+		if used {
+			return refuse("systemctl start kubelet, and the same command again when the API server answers; if nothing of that cluster is wanted: "+mendOurs,
+				"a cluster was begun here at %s and used long after, but its API server does not answer", f.mark.Begun.Format(time.RFC3339)), nil
+		}
+		return f, nil
+	}
+	missing, err := initialised(ctx, h, f.mark.Node)
+	if err != nil {
+		return f, fmt.Errorf("cannot ask the API server: %w", err)
+	}
+	if missing == "" {
+		f.is, f.why = unnoted, "kubeadm init came to its end, which is noted"
+		return f, nil
+	}
+	others, err := otherNodes(ctx, h, AdminConf, f.mark.Node)
+	if err != nil {
+		return f, fmt.Errorf("cannot ask the API server: %w", err)
+	}
+	if len(others) > 0 {
+		return refuse("kubeadm init phase addon all --config "+initConfigFile, "kubeadm init did not come to its end, but %s joined: it lacks %s", strings.Join(others, ", "), missing), nil
+	}
+	f.why = "the API server lacks " + missing
+	return f, nil
+}
+
+// firmly is healthy for a try that was begun: before a cluster is taken for one
+// that never was, it is asked more than once, if it has all its parts.
+func (s initStep) firmly(ctx context.Context, h *host.Host, f finding) error {
+	const times = 3
+	var err error
+	for i := range times {
+		if err = healthy(ctx, h, AdminConf); err == nil || !f.remains.has(append(staticPods(), etcdMember)...) {
+			return err
+		}
+		if i+1 < times {
+			if err := sleep(ctx, s.o.Limits.withDefaults().Poll); err != nil {
+				return err
+			}
+		}
+	}
+	return err
+}
+
+// differences says where the cluster that is there is not the one asked for.
+func (o *Options) differences(m *mark) []string {
+	var list []string
+	for _, d := range []struct{ what, is, asked string }{
+		{"name", m.Cluster, o.Cluster.Name},
+		{"endpoint", m.Endpoint, o.Endpoint()},
+		{"pod network", m.PodCIDR, o.Cluster.PodCIDR},
+		{"service network", m.ServiceCIDR, o.Cluster.ServiceCIDR},
+		{"version", m.Version, o.Version},
+		{"node name", m.Node, o.Node},
+	} {
+		if d.is != d.asked {
+			list = append(list, fmt.Sprintf("the cluster was made with the %s %s, and keeps it: %s was asked for", d.what, d.is, d.asked))
+		}
+	}
+	return list
+}

@@ -1,0 +1,162 @@
+// Package kubeadm makes a host a part of a cluster with kubeadm: it renders the
+// configuration that fits the bundle's Kubernetes, initialises or joins, tells a
+// cluster that is down from one that was only half made, writes the ticket for
+// the other hosts, and takes everything back.
+//
+// What was begun and what was completed stands in a mark below /var/lib/kubecrate
+// that is on the disk before kubeadm runs. Nothing that this mark does not
+// account for is ever reset.
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/step"
+)
+
+// Options say what a host is to be in the cluster.
+type Options struct {
+	Version     string            // of the bundle's Kubernetes, "v1.17.4"
+	Node        string            // what the host is called in the cluster: its hostname
+	Address     netip.Addr        // of this host, as the others reach it
+	Socket      string            // of the container runtime: a path
+	Cluster     *manifest.Cluster // what the hosts become together
+	Repository  string            // of the bundle's images, see Repository
+	Images      []string          // names of the bundle's images; without any, what kubeadm wants is not compared
+	Schedulable bool              // the control plane runs pods too
+	Limits      Limits
+	Progress    progress.Func // hears what is waited for
+}
+
+// Limits are how long is waited for what; 0 takes the default in the comment.
+type Limits struct {
+	API     time.Duration // the API server of a cluster that is there: 10 min
+	Boot    time.Duration // the same where it may never come up: 3 min
+	Process time.Duration // a kubeadm that an earlier run left at work: 15 min
+	Ready   time.Duration // a node to become Ready: 5 min
+	Poll    time.Duration // between two looks: 2 s
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(d *time.Duration, to time.Duration) {
+		if *d <= 0 {
+			*d = to
+		}
+	}
+	set(&l.API, 10*time.Minute)
+	set(&l.Boot, 3*time.Minute)
+	set(&l.Process, 15*time.Minute)
+	set(&l.Ready, 5*time.Minute)
+	set(&l.Poll, 2*time.Second)
+	return l
+}
+
+// What kubeadm, the kubelet and etcd keep where.
+const (
+	etcDir         = "/etc/kubernetes"
+	pkiDir         = etcDir + "/pki"
+	manifestsDir   = etcDir + "/manifests"
+	caFile         = pkiDir + "/ca.crt"
+	etcdDir        = "/var/lib/etcd"
+	etcdMember     = etcdDir + "/member"
+	kubeletDir     = "/var/lib/kubelet"
+	kubeletConfig  = kubeletDir + "/config.yaml"
+	kubeletConf    = etcDir + "/kubelet.conf"
+	bootstrapConf  = etcDir + "/bootstrap-kubelet.conf"
+	cniDir         = "/etc/cni/net.d"
+	kubeletUnit    = "kubelet.service"
+	dockershimSock = "/var/run/dockershim.sock"
+
+	// AdminConf is the kubeconfig of the cluster's administrator, on a master.
+	AdminConf = etcDir + "/admin.conf"
+	// TicketFile is where a master keeps the ticket that it wrote last.
+	TicketFile = step.Dir + "/join.yaml"
+)
+
+// What this package keeps beside the journal. Those that hold a secret exist
+// only while kubeadm reads them.
+const (
+	initConfigFile   = step.Dir + "/kubeadm-init.yaml"
+	joinConfigFile   = step.Dir + "/kubeadm-join.yaml"   // secret
+	ticketConfigFile = step.Dir + "/kubeadm-ticket.yaml" // secret
+)
+
+const (
+	apiPort    = 6443
+	secretMode = 0o600
+)
+
+// secretFiles lists the files that must not stay.
+func secretFiles() []string { return []string{joinConfigFile, ticketConfigFile} }
+
+// put writes a file of this package's own, which the journal must not keep: it
+// would copy secrets. It is on the disk when put returns.
+func put(h *host.Host, name string, content []byte) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot write %s: %w", name, host.ErrReadOnly)
+	}
+	o := host.Original{Content: content, Mode: secretMode, UID: os.Geteuid(), GID: os.Getegid()}
+	if err := h.Put(name, o); err != nil {
+		return fmt.Errorf("cannot write %s: %w", name, err)
+	}
+	return nil
+}
+
+// drop removes files of this package's own; those that are missing are no error.
+func drop(h *host.Host, names ...string) error {
+	var errs []error
+	for _, name := range names {
+		dir, err := h.Exists(path.Dir(name))
+		if err != nil || !dir {
+			errs = append(errs, err)
+			continue
+		}
+		if err := h.Put(name, host.Original{Absent: true}); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("cannot remove %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// note reports a line for people.
+func (o *Options) note(stage, format string, args ...any) {
+	o.Progress.Report(progress.Event{Kind: progress.Note, Stage: stage, Text: fmt.Sprintf(format, args...)})
+}
+
+// during says every now and then that what is still going on, while f runs.
+func (o *Options) during(ctx context.Context, stage, what string, f func() error) error {
+	const every = 20 * time.Second
+	ctx, done := context.WithCancel(ctx)
+	stopped := make(chan struct{})
+	begun := time.Now()
+	go func() {
+		defer close(stopped)
+		for sleep(ctx, every) == nil {
+			o.note(stage, "%s: %s so far", what, time.Since(begun).Round(time.Second))
+		}
+	}()
+	defer func() { done(); <-stopped }()
+	return f()
+}
+
+// sleep waits for d, or gives the cause for which ctx ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

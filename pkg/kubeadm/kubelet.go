@@ -1,0 +1,77 @@
+package kubeadm
+
+import (
+	"context"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// Kubelet is the step that lets the kubelet start at boot, and sees to it that
+// there is the /etc/resolv.conf which it hands to pods: without that file it
+// starts none of them. It is not started now: until kubeadm has configured it,
+// it would only end again.
+func Kubelet() step.Step { return kubelet{} }
+
+type kubelet struct{}
+
+const (
+	resolvFile = "/etc/resolv.conf"
+	resolvText = "# made by install: this network has no nameserver, but the kubelet wants this file\n"
+)
+
+func (kubelet) Name() string { return "kubelet" }
+
+func (kubelet) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	u, err := h.Unit(ctx, kubeletUnit)
+	if err != nil {
+		return st, err
+	}
+	if !u.Known() {
+		return step.Cannot("yum --disablerepo='*' --enablerepo=kubecrate install kubelet kubeadm kubectl", "kubelet is not installed"), nil
+	}
+	if !u.Starts() {
+		st.Todo("%s starts at boot", kubeletUnit)
+	}
+	ok, err := h.Exists(resolvFile)
+	if err == nil && !ok {
+		st.File(resolvFile, "", resolvText)
+	}
+	return st, err
+}
+
+func (kubelet) Apply(ctx context.Context, h *host.Host) error {
+	ok, err := h.Exists(resolvFile)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		// A link may lead to a file that the next boot does not have.
+		if err := h.Remove(resolvFile); err != nil {
+			return err
+		}
+		if err := h.WriteFile(resolvFile, []byte(resolvText), host.FileMode); err != nil {
+			return err
+		}
+	}
+	u, err := h.Unit(ctx, kubeletUnit)
+	if err != nil || u.Starts() {
+		return err
+	}
+	if u.Load == "masked" {
+		if err := h.Do(ctx, host.Command("systemctl", "unmask", kubeletUnit), []string{"systemctl", "mask", kubeletUnit}); err != nil {
+			return err
+		}
+	}
+	return h.Do(ctx, host.Command("systemctl", "enable", kubeletUnit), []string{"systemctl", "disable", kubeletUnit})
+}
+
+// startKubelet starts a kubelet that kubeadm configured and that does not run.
+func startKubelet(ctx context.Context, h *host.Host) error {
+	u, err := h.Unit(ctx, kubeletUnit)
+	if err != nil || u.Active {
+		return err
+	}
+	return h.Do(ctx, host.Command("systemctl", "start", kubeletUnit), nil)
+}

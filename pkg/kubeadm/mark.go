@@ -1,0 +1,101 @@
+package kubeadm
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// markFile says what was begun here and what was completed. It is on the disk
+// before kubeadm changes anything.
+const markFile = step.Dir + "/kubeadm.json"
+
+// mark is the account of what kubeadm was made to do on this host, and all that
+// is needed to take it back.
+type mark struct {
+	Verb         verb      `json:"verb"`
+	Completed    bool      `json:"completed"`
+	Begun        time.Time `json:"begun"`
+	Boot         string    `json:"boot"` // boot ID of the kernel, when it was begun
+	Node         string    `json:"node"`
+	Socket       string    `json:"socket"` // as kubeadm calls it
+	Version      string    `json:"version"`
+	Cluster      string    `json:"cluster"`
+	Endpoint     string    `json:"endpoint"`
+	PodCIDR      string    `json:"podCIDR,omitempty"`
+	ServiceCIDR  string    `json:"serviceCIDR,omitempty"`
+	ControlPlane bool      `json:"controlPlane"`
+	CAHash       string    `json:"caHash,omitempty"` // known when a join is begun, or an init completed
+	Given        []string  `json:"given,omitempty"`  // files of pki that were there before
+	CNI          []string  `json:"cni,omitempty"`    // names in /etc/cni/net.d that were there before
+}
+
+// verb is what kubeadm was called for.
+type verb string
+
+const (
+	verbInit verb = "init"
+	verbJoin verb = "join"
+)
+
+// readMark gives nil where nothing was begun.
+func readMark(h *host.Host) (*mark, error) {
+	text, err := h.Text(markFile)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	m := &mark{}
+	if err := json.Unmarshal([]byte(text), m); err != nil {
+		return nil, hint.With(fmt.Errorf("cannot read %s: %w", markFile, err),
+			"where nothing of the cluster on this host is wanted: kubeadm reset -f, then rm %s", markFile)
+	}
+	if m.Verb != verbInit && m.Verb != verbJoin {
+		return nil, hint.With(fmt.Errorf("cannot read %s: it tells of %q", markFile, m.Verb), "use the installer of the same or a later version")
+	}
+	return m, nil
+}
+
+func (m *mark) write(h *host.Host) error {
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", markFile, err)
+	}
+	return put(h, markFile, append(text, '\n'))
+}
+
+// bootID tells one run of the kernel from another.
+func bootID(h *host.Host) (string, error) {
+	text, err := h.Text("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(text), err
+}
+
+// newMark is what is begun now; what was there before the first try stays as the
+// earlier mark has it.
+func (o *Options) newMark(h *host.Host, v verb, r remains, before *mark) (*mark, error) {
+	boot, err := bootID(h)
+	if err != nil {
+		return nil, err
+	}
+	rel, _, err := o.release()
+	if err != nil {
+		return nil, err
+	}
+	m := &mark{
+		Verb: v, Begun: time.Now().UTC().Truncate(time.Second), Boot: boot,
+		Node: o.Node, Socket: rel.criSocket(o.Socket), Version: o.Version,
+		Cluster: o.Cluster.Name, Endpoint: o.Endpoint(),
+		PodCIDR: o.Cluster.PodCIDR, ServiceCIDR: o.Cluster.ServiceCIDR,
+	}
+	if before != nil {
+		m.Given, m.CNI = before.Given, before.CNI
+		return m, nil
+	}
+	m.Given = r.authority
+	m.CNI, err = h.ReadDir(cniDir)
+	return m, err
+}

@@ -1,0 +1,148 @@
+package kubeadm
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"kubecrate/pkg/hint"
+)
+
+// answer is what an API server says to a stranger: the cluster it belongs to and
+// the bootstrap tokens with which one may join it. It comes over a connection
+// that nobody vouched for, and so serves messages only: kubeadm join verifies.
+type answer struct {
+	cluster
+	tokens map[string]bool // by the public part of the token
+}
+
+// A probe asks for cluster-info, which kubeadm publishes to everybody.
+const (
+	probeTimeout = 5 * time.Second
+	probePath    = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
+	mostAnswer   = 1 << 20
+	signature    = "jws-kubeconfig-" // and the token's public part
+)
+
+// errNotYet is an API server that answers, but whose cluster is still being made.
+var errNotYet = errors.New("the API server is up, but the master is not finished")
+
+// probe connects to the API server at endpoint, HOST:PORT, and asks who it is.
+// What it fails with names the cause and carries the mend.
+func probe(ctx context.Context, endpoint string) (*answer, error) {
+	ctx, done := context.WithTimeout(ctx, probeTimeout)
+	defer done()
+	var d net.Dialer
+	raw, err := d.DialContext(ctx, "tcp", endpoint)
+	if err != nil {
+		return nil, unreached(endpoint, err)
+	}
+	// Who answers is not known yet, and nothing secret is said to it: the ticket
+	// pins the CA, and kubeadm join checks that.
+	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // G402: see above
+	defer func() { _ = conn.Close() }()                                                          // the answer is read
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, hint.With(fmt.Errorf("what listens at %s is no API server: %w", endpoint, err), "on the master: ss -lntp shows what listens there; --endpoint HOST:PORT names another")
+	}
+	if err := clocks(conn.ConnectionState(), time.Now()); err != nil {
+		return nil, err
+	}
+	if at, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(at); err != nil {
+			return nil, err
+		}
+	}
+	// net/http would bring a whole client for the outside into the installer.
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\nAccept: application/json\r\n\r\n", probePath, endpoint); err != nil {
+		return nil, fmt.Errorf("cannot ask the API server at %s: %w", endpoint, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(conn), mostAnswer))
+	if err != nil && len(text) == 0 {
+		return nil, fmt.Errorf("cannot ask the API server at %s: %w", endpoint, err)
+	}
+	return readAnswer(text)
+}
+
+// readAnswer reads an HTTP response that holds the ConfigMap cluster-info.
+func readAnswer(text []byte) (*answer, error) {
+	head, body, _ := bytes.Cut(text, []byte("\r\n\r\n"))
+	status, _, _ := bytes.Cut(head, []byte("\r\n"))
+	words := strings.Fields(string(status))
+	const least = 2
+	if len(words) < least || !strings.HasPrefix(words[0], "HTTP/") {
+		return nil, errors.New("it does not speak HTTP")
+	}
+	if words[1] != "200" {
+		return nil, errNotYet
+	}
+	var info struct {
+		Data map[string]string `json:"data"`
+	}
+	if err := json.Unmarshal(body, &info); err != nil {
+		return nil, fmt.Errorf("cannot read what the API server says of its cluster: %w", err)
+	}
+	a := &answer{tokens: map[string]bool{}}
+	for key := range info.Data {
+		if id, ok := strings.CutPrefix(key, signature); ok {
+			a.tokens[id] = true
+		}
+	}
+	var ok bool
+	if a.cluster, ok = readKubeconfig(info.Data["kubeconfig"]); !ok {
+		return nil, errNotYet
+	}
+	return a, nil
+}
+
+// ClockError is a certificate that is not valid yet, or no more, by the clock of
+// this host: one of the clocks is wrong.
+type ClockError struct{ Now, NotBefore, NotAfter time.Time }
+
+// Error names both clocks.
+func (e *ClockError) Error() string {
+	if e.Now.Before(e.NotBefore) {
+		return fmt.Sprintf("this host's clock says %s, but the master's certificate begins at %s by the master's clock",
+			e.Now.Format(time.RFC3339), e.NotBefore.Format(time.RFC3339))
+	}
+	return fmt.Sprintf("this host's clock says %s, but the master's certificate ended at %s", e.Now.Format(time.RFC3339), e.NotAfter.Format(time.RFC3339))
+}
+
+// clocks compares the clock of this host with the certificate of the server.
+func clocks(state tls.ConnectionState, now time.Time) error {
+	if len(state.PeerCertificates) == 0 {
+		return errors.New("the API server shows no certificate")
+	}
+	cert := state.PeerCertificates[0]
+	if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+		e := &ClockError{now.UTC(), cert.NotBefore.UTC(), cert.NotAfter.UTC()}
+		return hint.With(e, "compare date here and on the master; chronyc makestep, or date -s 'YYYY-MM-DD HH:MM:SS' where a clock is wrong")
+	}
+	return nil
+}
+
+// unreached says why there is no connection, and what to look at.
+func unreached(endpoint string, err error) error {
+	name, port, _ := net.SplitHostPort(endpoint)
+	var lookup *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &lookup):
+		return hint.With(fmt.Errorf("the name %s has no address on this host", name), "--hosts %s=ADDRESS=master, or a line 'ADDRESS %s' in /etc/hosts", name, name)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return hint.With(fmt.Errorf("%s is there, but nothing listens on port %s", name, port), "on the master: ./install status")
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return hint.With(fmt.Errorf("there is no way from this host to %s", name), "ip route get %s; ip address", name)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return hint.With(fmt.Errorf("%s does not answer", name), "ping -c 3 %s; on the master: systemctl status firewalld", name)
+	}
+	return fmt.Errorf("cannot connect to %s: %w", endpoint, err)
+}

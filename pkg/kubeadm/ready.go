@@ -1,0 +1,81 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// Ready is the step that waits until this host's node is Ready. A node asks with
+// the kubelet's own credentials, which may read that one node.
+func Ready(o Options) step.Step { return readyStep{o} }
+
+type readyStep struct{ o Options }
+
+func (readyStep) Name() string { return "ready" }
+
+// unready is why the node is not Ready, "" where it is.
+func (s readyStep) unready(ctx context.Context, h *host.Host) (string, error) {
+	kubeconfig := kubeletConf
+	admin, err := h.Exists(AdminConf)
+	if err != nil {
+		return "", err
+	}
+	if admin {
+		kubeconfig = AdminConf
+	}
+	var n apiNode
+	switch err := getObject(ctx, h, kubeconfig, nodePath(s.o.Node), &n); {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case host.NotFound(err):
+		return "", err
+	case errors.Is(err, errAbsent):
+		return "the API server does not know it yet", nil
+	case err != nil:
+		return err.Error(), nil
+	}
+	return n.ready(), nil
+}
+
+func (s readyStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	// Before anything joined there is nobody to ask.
+	if here, err := h.Exists(kubeletConf); err != nil || !here {
+		st.Todo("node %s becomes Ready", s.o.Node)
+		return st, err
+	}
+	why, err := s.unready(ctx, h)
+	if why != "" {
+		st.Todo("node %s becomes Ready: %s", s.o.Node, why)
+	}
+	return st, err
+}
+
+func (s readyStep) Apply(ctx context.Context, h *host.Host) error {
+	limits := s.o.Limits.withDefaults()
+	begun, said := time.Now(), ""
+	for {
+		why, err := s.unready(ctx, h)
+		if err != nil || why == "" {
+			return err
+		}
+		waited := time.Since(begun)
+		if waited > limits.Ready {
+			return hint.With(fmt.Errorf("node %s did not become Ready within %s: %s", s.o.Node, limits.Ready, why),
+				"journalctl -u kubelet -n 50; on a master: kubectl -n kube-system get pods -o wide")
+		}
+		if why != said {
+			said = why
+			s.o.note("ready", "waiting for node %s, %s of at most %s: %s", s.o.Node, waited.Round(time.Second), limits.Ready, why)
+		}
+		if err := sleep(ctx, limits.Poll); err != nil {
+			return err
+		}
+	}
+}

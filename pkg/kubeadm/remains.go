@@ -1,0 +1,136 @@
+package kubeadm
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/host"
+)
+
+// remains are the files of a cluster that a host holds: those of CAs, with which
+// a cluster may begin, and all others, which only kubeadm and what it starts make.
+type remains struct {
+	authority []string
+	made      []string
+}
+
+// authorityFiles are those that kubeadm takes over where they are given.
+func authorityFiles() []string {
+	return []string{
+		"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key",
+		"etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub",
+	}
+}
+
+// staticPods are the manifests of a control plane.
+func staticPods() []string {
+	return []string{
+		manifestsDir + "/etcd.yaml", manifestsDir + "/kube-apiserver.yaml",
+		manifestsDir + "/kube-controller-manager.yaml", manifestsDir + "/kube-scheduler.yaml",
+	}
+}
+
+// kubeconfigs are those that kubeadm and the kubelet write.
+func kubeconfigs() []string {
+	var list []string
+	for _, name := range []string{"admin", "super-admin", "controller-manager", "scheduler", "kubelet", "bootstrap-kubelet"} {
+		list = append(list, etcDir+"/"+name+".conf")
+	}
+	return list
+}
+
+// look lists what remains of a cluster on the host.
+func look(h *host.Host) (remains, error) {
+	var r remains
+	for _, dir := range []string{pkiDir, pkiDir + "/etcd"} {
+		names, err := h.ReadDir(dir)
+		if err != nil {
+			return r, err
+		}
+		for _, name := range names {
+			file := path.Join(dir, name)
+			switch rel := strings.TrimPrefix(file, pkiDir+"/"); {
+			case slices.Contains(authorityFiles(), rel):
+				r.authority = append(r.authority, file)
+			case rel != "etcd":
+				r.made = append(r.made, file)
+			}
+		}
+	}
+	others := append(append(kubeconfigs(), staticPods()...), etcdMember, kubeletConfig, kubeletDir+"/kubeadm-flags.env")
+	for _, file := range others {
+		ok, err := h.Exists(file)
+		if err != nil {
+			return r, err
+		}
+		if ok {
+			r.made = append(r.made, file)
+		}
+	}
+	return r, nil
+}
+
+// disown counts the files of CAs that nobody gave among those that were made:
+// what came since m was begun, and all of them on a host that is to join, since
+// kubeadm fetches the CA there.
+func (r *remains) disown(m *mark, v verb) {
+	if m == nil && v == verbInit {
+		return
+	}
+	var given []string
+	for _, f := range r.authority {
+		if m != nil && slices.Contains(m.Given, f) {
+			given = append(given, f)
+			continue
+		}
+		r.made = append(r.made, f)
+	}
+	r.authority = given
+}
+
+// has says whether all of the files are there.
+func (r remains) has(files ...string) bool { return len(r.lacks(files...)) == 0 }
+
+func (r remains) lacks(files ...string) []string {
+	var missing []string
+	for _, f := range files {
+		if !slices.Contains(r.made, f) {
+			missing = append(missing, f)
+		}
+	}
+	return missing
+}
+
+// some names a few of the files, for a message.
+func (r remains) some() string {
+	const most = 3
+	if len(r.made) <= most {
+		return strings.Join(r.made, ", ")
+	}
+	return strings.Join(r.made[:most], ", ") + " and more"
+}
+
+// lived says that etcd wrote its data long after it was begun: somebody has used
+// that cluster, even if nobody noted that it was completed.
+func lived(h *host.Host, begun time.Time) (bool, error) {
+	const long = time.Hour
+	var last time.Time
+	err := fs.WalkDir(os.DirFS(h.Path("/")), strings.TrimPrefix(etcdMember, "/"), func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+		return err
+	})
+	if os.IsNotExist(err) {
+		return false, nil
+	}
+	return last.Sub(begun) > long, err
+}

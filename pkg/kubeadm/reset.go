@@ -1,0 +1,197 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+)
+
+// noPKI is a directory that does not exist: kubeadm reset cleans it in place of
+// pki, where that holds CAs which were given.
+const noPKI = "/var/lib/kubecrate/no-pki"
+
+// tearDown takes back what kubeadm, and what it started, made on this host since
+// m was begun, and what the network left in the kernel. The caller has made sure
+// that nothing of it is wanted. It goes on where something fails, may be
+// repeated, and leaves the mark.
+func tearDown(ctx context.Context, h *host.Host, m *mark) error {
+	err := kubeadmReset(ctx, h, m)
+	errs := []error{files(h, m)}
+	if err != nil && ctx.Err() == nil {
+		// It gives up where it cannot take the host out of the cluster. Now that
+		// the credentials for that are gone, it does not try.
+		err = kubeadmReset(ctx, h, m)
+	}
+	errs = append(errs, err)
+	for _, f := range []func(context.Context, *host.Host, *mark) error{rules, links, sets, routes} {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		errs = append(errs, f(ctx, h, m))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
+	}
+	return nil
+}
+
+// kubeadmReset is no error where kubeadm was removed since.
+func kubeadmReset(ctx context.Context, h *host.Host, m *mark) error {
+	argv := []string{"kubeadm", "reset", "-f", "--cri-socket", m.Socket}
+	if len(m.Given) > 0 {
+		argv = append(argv, "--cert-dir", noPKI)
+	}
+	err := h.Do(ctx, host.Command(argv...), nil)
+	if host.NotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// files removes what kubeadm reset leaves, or would have removed had it run to
+// its end.
+func files(h *host.Host, m *mark) error {
+	r, err := look(h)
+	errs := []error{err}
+	list := append(kubeconfigs(), r.made...)
+	for _, f := range r.authority {
+		if !slices.Contains(m.Given, f) {
+			list = append(list, f)
+		}
+	}
+	names, err := h.ReadDir(cniDir)
+	errs = append(errs, err)
+	for _, name := range names {
+		if !slices.Contains(m.CNI, name) {
+			list = append(list, path.Join(cniDir, name))
+		}
+	}
+	for _, f := range append(list, secretFiles()...) {
+		errs = append(errs, h.Clear(f))
+	}
+	for _, dir := range []string{etcdDir, "/var/lib/cni", "/var/lib/calico", "/run/flannel", "/var/lib/dockershim", "/var/run/kubernetes"} {
+		errs = append(errs, h.ClearDir(dir))
+	}
+	return errors.Join(errs...)
+}
+
+// rules takes the cluster's rules out of netfilter, for both families.
+func rules(ctx context.Context, h *host.Host, m *mark) error {
+	pods, err := netip.ParsePrefix(m.PodCIDR)
+	if err != nil {
+		pods = netip.Prefix{}
+	}
+	var errs []error
+	for _, program := range []string{"iptables", "ip6tables"} {
+		saved, err := h.Output(ctx, program+"-save", "-c")
+		if host.NotFound(err) {
+			continue
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		kept, changed := withoutCluster(string(saved), pods)
+		if !changed {
+			continue
+		}
+		errs = append(errs, h.Do(ctx, host.Cmd{Argv: []string{program + "-restore", "-c"}, Stdin: strings.NewReader(kept)}, nil))
+	}
+	return errors.Join(errs...)
+}
+
+// The links that kube-proxy, flannel and calico make. tunl0 is the ipip module's.
+const proxyLink = "kube-ipvs0"
+
+// links removes network interfaces, and first what kube-proxy told ipvs, which
+// nothing else on such a host uses.
+func links(ctx context.Context, h *host.Host, _ *mark) error {
+	names, err := h.ReadDir("/sys/class/net")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		switch {
+		case name == proxyLink:
+			if err := h.Do(ctx, host.Command("ipvsadm", "--clear"), nil); err != nil && !host.NotFound(err) {
+				errs = append(errs, err)
+			}
+		case name == "cni0", strings.HasPrefix(name, "flannel."), strings.HasPrefix(name, "cali"), name == "vxlan.calico":
+		default:
+			continue
+		}
+		err := h.Do(ctx, host.Command("ip", "link", "delete", name), nil)
+		if gone, _ := h.Exists("/sys/class/net/" + name); err != nil && gone {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sets removes kube-proxy's sets of addresses, once no rule names them.
+func sets(ctx context.Context, h *host.Host, _ *mark) error {
+	out, err := h.Output(ctx, "ipset", "list", "-n")
+	if host.NotFound(err) || err != nil && ctx.Err() == nil {
+		return nil // a kernel without sets has none
+	}
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for name := range strings.FieldsSeq(string(out)) {
+		if ours(name) || strings.HasPrefix(name, "cali4") {
+			errs = append(errs, h.Do(ctx, host.Command("ipset", "destroy", name), nil))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// routes removes those into the pod network that go through other hosts.
+func routes(ctx context.Context, h *host.Host, m *mark) error {
+	if _, err := netip.ParsePrefix(m.PodCIDR); err != nil {
+		return nil
+	}
+	out, err := h.Output(ctx, "ip", "route", "show", "root", m.PodCIDR)
+	if host.NotFound(err) || len(strings.TrimSpace(string(out))) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return h.Do(ctx, host.Command("ip", "route", "flush", "root", m.PodCIDR), nil)
+}
+
+// undo takes back what the mark accounts for, if it tells of v. It refuses where
+// the cluster on this host is not the one that was made.
+func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
+	m, err := readMark(h)
+	if err != nil || m == nil || m.Verb != v {
+		return err
+	}
+	if err := o.waitWorking(ctx, h, "reset"); err != nil {
+		return err
+	}
+	now, err := caHashOf(h)
+	if err != nil {
+		return err
+	}
+	if m.CAHash != "" && now != "" && now != m.CAHash {
+		return hint.With(fmt.Errorf("the cluster on this host is not the one that was made by install: %s is another CA", caFile),
+			"kubeadm reset -f, if that cluster is to go; then rm %s", markFile)
+	}
+	if err := tearDown(ctx, h, m); err != nil {
+		return err
+	}
+	if v == verbJoin {
+		o.note("reset", "on a master: kubectl delete node %s", m.Node)
+	}
+	return drop(h, markFile, initConfigFile)
+}

@@ -1,0 +1,54 @@
+package kubeadm
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// ours says that a chain of netfilter, or a set, belongs to the kubelet,
+// kube-proxy, the CNI plugins, flannel or calico. Docker's and the user's do not.
+func ours(name string) bool {
+	return slices.ContainsFunc([]string{"KUBE-", "CNI-", "FLANNEL-", "cali-"}, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// withoutCluster takes out of what iptables-save printed all that a cluster
+// added: its chains, the jumps to them, and rules about the pod network, which
+// flannel before 0.20 puts straight into the built-in chains. changed is false
+// where there is none.
+func withoutCluster(saved string, pods netip.Prefix) (text string, changed bool) {
+	var b strings.Builder
+	for line := range strings.Lines(saved) {
+		if ofCluster(strings.Fields(line), pods) {
+			changed = true
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String(), changed
+}
+
+// ofCluster judges the words of a line: ":CHAIN POLICY [0:0]" or
+// "[0:0] -A CHAIN ... -j TARGET".
+func ofCluster(words []string, pods netip.Prefix) bool {
+	if len(words) == 0 {
+		return false
+	}
+	if chain, ok := strings.CutPrefix(words[0], ":"); ok {
+		return ours(chain)
+	}
+	for i := 0; i+1 < len(words); i++ {
+		switch value := words[i+1]; words[i] {
+		case "-A", "-j", "-g":
+			if ours(value) {
+				return true
+			}
+		case "-s", "-d":
+			p, err := netip.ParsePrefix(value)
+			if err == nil && pods.IsValid() && pods.Bits() <= p.Bits() && pods.Contains(p.Addr()) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,307 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// TicketOptions say which ticket a master writes, and where.
+type TicketOptions struct {
+	Options
+	Stick        string        // path of join.yaml beside the archive, on the host; "" keeps it on the host alone
+	MustWrite    bool          // the operator named Stick: that it cannot be written is an error, and no warning
+	TTL          time.Duration // how long it is valid; 0 is DefaultTTL
+	ControlPlane bool          // it lets further masters join too, for two hours
+	TimeServer   string        // address that serves time to the others, "" for none
+	Hosts        []manifest.Host
+}
+
+// DefaultTTL is how long a ticket is valid where nothing else is said.
+const DefaultTTL = 24 * time.Hour
+
+// least is how long a ticket must still be valid for it not to be made anew.
+func (o *TicketOptions) least() time.Duration {
+	const part = 4
+	return min(time.Hour, o.ttl()/part)
+}
+
+func (o *TicketOptions) ttl() time.Duration {
+	if o.TTL > 0 {
+		return o.TTL
+	}
+	return DefaultTTL
+}
+
+// Ticket is the step that leaves a ticket for the other hosts: on this host, for
+// root alone, and on the stick. One that is there and still good is kept.
+func Ticket(o TicketOptions) step.Step { return &ticketStep{o: o} }
+
+// Renew is Ticket, but always makes a new one and revokes the one before.
+func Renew(o TicketOptions) step.Step { return &ticketStep{o: o, renew: true} }
+
+type ticketStep struct {
+	o     TicketOptions
+	renew bool // until it is done
+}
+
+func (*ticketStep) Name() string { return "ticket" }
+
+// view is what a look at the tickets gave. kept is the one of this host, nil
+// without one that serves.
+type view struct {
+	kept    *manifest.Ticket
+	text    string // of kept
+	why     string // there is none, or it does not serve
+	stick   string // what lies on the stick
+	foreign string // the cluster of a ticket on the stick that is another's
+}
+
+func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error) {
+	hash, err := caHashOf(h)
+	if err != nil {
+		return v, err
+	}
+	if s.o.Stick != "" {
+		if v.stick, err = h.Text(s.o.Stick); err != nil {
+			return v, fmt.Errorf("cannot read the ticket on the stick: %w", err)
+		}
+	}
+	if other, err := manifest.ParseTicket(s.o.Stick, []byte(v.stick)); v.stick != "" && err == nil && !slices.Contains(other.CACertHashes, hash) {
+		v.foreign = other.Cluster + " at " + other.Endpoint
+	}
+	if v.text, err = h.Text(TicketFile); err != nil {
+		return v, err
+	}
+	v.kept, v.why, err = s.serves(ctx, h, v.text, hash)
+	return v, err
+}
+
+// serves reads the ticket of this host, and says why it does not serve.
+func (s *ticketStep) serves(ctx context.Context, h *host.Host, text, hash string) (t *manifest.Ticket, why string, err error) {
+	if text == "" {
+		return nil, "there is none yet", nil
+	}
+	t, err = manifest.ParseTicket(TicketFile, []byte(text))
+	if err != nil {
+		return nil, "the one that is there cannot be read", nil
+	}
+	if !slices.Contains(t.CACertHashes, hash) {
+		return nil, "the one that is there is of another cluster", nil
+	}
+	if s.renew {
+		return t, "a new one was asked for", nil
+	}
+	life, err := tokenLife(ctx, h, t.Token, time.Now())
+	switch {
+	case err != nil:
+		return nil, "", err
+	case life == 0:
+		return t, "the one that is there was revoked or has expired", nil
+	case life < s.o.least():
+		return t, "the one that is there expires within the hour", nil
+	case s.o.ControlPlane:
+		offered, err := certificatesOffered(ctx, h)
+		if err != nil || t.CertificateKey == "" || !offered {
+			return t, "the one that is there lets no further master join", err
+		}
+	}
+	return t, "", nil
+}
+
+func (s *ticketStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	left, err := h.Exists(ticketConfigFile)
+	if err != nil {
+		return st, err
+	}
+	if left {
+		st.Todo("%s holds a secret, and is removed", ticketConfigFile)
+	}
+	if ok, err := h.Exists(AdminConf); err != nil || !ok {
+		st.Todo("a ticket for the other hosts is written to %s", s.paths())
+		return st, err
+	}
+	v, err := s.look(ctx, h)
+	if err != nil {
+		return st, err
+	}
+	if v.why != "" {
+		st.Todo("a ticket for the other hosts, valid for %s, is written to %s: %s", s.o.ttl(), s.paths(), v.why)
+	} else if s.o.Stick != "" && v.stick != v.text && (s.o.MustWrite || s.writable(h) == nil) {
+		st.Todo("the ticket is copied to %s", s.o.Stick)
+	}
+	if v.foreign != "" {
+		st.Warn("%s is replaced: it is the ticket of cluster %s", s.o.Stick, v.foreign)
+	}
+	s.warn(h, &st, v)
+	return st, nil
+}
+
+func (s *ticketStep) paths() string {
+	if s.o.Stick == "" {
+		return TicketFile
+	}
+	return TicketFile + " and " + s.o.Stick
+}
+
+// warn tells what the operator has to know of the stick.
+func (s *ticketStep) warn(h *host.Host, st *step.Status, v view) {
+	if s.o.Stick == "" {
+		return
+	}
+	if err := s.writable(h); err != nil && (v.why != "" || v.stick != v.text) {
+		st.Warn("the ticket cannot be written to %s (%v): %s", s.o.Stick, err, carry)
+	} else if err == nil && withoutOwners(h.Path(path.Dir(s.o.Stick))) {
+		st.Warn("everybody who holds this stick can join the cluster until the ticket expires, %s after it was made: ./install ticket --revoke ends that", s.o.ttl())
+	}
+}
+
+// carry is what to do without a stick that can be written.
+const carry = "carry " + TicketFile + " to the other hosts and name it there: ./install --role node --ticket FILE"
+
+// writable says why the stick cannot be written, nil if it can.
+func (s *ticketStep) writable(h *host.Host) error {
+	return unix.Access(h.Path(path.Dir(s.o.Stick)), unix.W_OK)
+}
+
+// withoutOwners says that the file system of dir keeps no owners and modes, so
+// that everybody may read what lies there: FAT and exFAT (statfs(2)).
+func withoutOwners(dir string) bool {
+	const exfat = 0x2011bab0
+	var st unix.Statfs_t
+	return unix.Statfs(dir, &st) == nil && (st.Type == unix.MSDOS_SUPER_MAGIC || st.Type == exfat)
+}
+
+func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
+	if err := drop(h, ticketConfigFile); err != nil {
+		return err
+	}
+	v, err := s.look(ctx, h)
+	if err != nil {
+		return err
+	}
+	text := v.text
+	if v.why != "" {
+		if text, err = s.make(ctx, h); err != nil {
+			return err
+		}
+	}
+	if err := s.toStick(h, text, v.stick); err != nil {
+		return err
+	}
+	if v.why != "" && v.kept != nil {
+		if err := deleteToken(ctx, h, v.kept.Token); err != nil {
+			return err
+		}
+	}
+	s.renew = false
+	return nil
+}
+
+// make makes a ticket. It is on the disk before the cluster knows its token: a
+// token that nobody knows would live on.
+func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err error) {
+	hash, err := caHashOf(h)
+	if err != nil {
+		return "", err
+	}
+	t := &manifest.Ticket{
+		APIVersion: manifest.APIVersion, Kind: manifest.KindTicket,
+		Cluster: s.o.Cluster.Name, Endpoint: s.o.Endpoint(),
+		Token: newToken(), CACertHashes: []string{hash},
+		Expires:    time.Now().Add(s.o.ttl()).UTC().Format(time.RFC3339),
+		Kubernetes: s.o.Version, TimeServer: s.o.TimeServer, Hosts: s.o.Hosts,
+		PodCIDR: s.o.Cluster.PodCIDR, ProxyMode: s.o.Cluster.Proxy.Mode,
+	}
+	// What the cluster is counts, not what is asked for now.
+	m, err := readMark(h)
+	if err != nil {
+		return "", err
+	}
+	if m != nil {
+		t.Cluster, t.Endpoint, t.PodCIDR, t.Kubernetes = m.Cluster, m.Endpoint, m.PodCIDR, m.Version
+	}
+	if s.o.ControlPlane {
+		t.CertificateKey = newCertificateKey()
+	}
+	if err := t.Validate(); err != nil {
+		return "", fmt.Errorf("cannot make a ticket: %w", err)
+	}
+	content, err := t.Marshal()
+	if err != nil {
+		return "", err
+	}
+	if err := put(h, TicketFile, content); err != nil {
+		return "", err
+	}
+	return string(content), s.announce(ctx, h, t)
+}
+
+// announce tells the cluster of the ticket's secrets, by a file: arguments can be
+// seen by everybody on the host.
+func (s *ticketStep) announce(ctx context.Context, h *host.Host, t *manifest.Ticket) (err error) {
+	config, err := tokenConfig(s.o.Options, t.Token, t.CertificateKey, s.o.ttl())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, drop(h, ticketConfigFile)) }()
+	if err := put(h, ticketConfigFile, config); err != nil {
+		return err
+	}
+	if t.CertificateKey != "" {
+		argv := host.Command("kubeadm", "init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print", "--config", ticketConfigFile)
+		if err := h.Do(ctx, argv, nil); err != nil {
+			return explain("offer the control plane's keys", err, t.Token, t.CertificateKey)
+		}
+	}
+	argv := host.Command("kubeadm", "token", "create", "--kubeconfig", AdminConf, "--config", ticketConfigFile)
+	return explain("make a token", h.Do(ctx, argv, nil), t.Token, t.CertificateKey)
+}
+
+// toStick copies the ticket beside the archive. That is no file of this host,
+// and so it is not in the journal: the stick may be elsewhere at a reset.
+func (s *ticketStep) toStick(h *host.Host, text, there string) error {
+	if s.o.Stick == "" || text == there {
+		return nil
+	}
+	err := s.writable(h)
+	if err != nil && !s.o.MustWrite {
+		return nil // Check warns, and says what to carry
+	}
+	if err == nil {
+		err = put(h, s.o.Stick, []byte(text))
+	}
+	if err == nil {
+		return nil
+	}
+	return hint.With(fmt.Errorf("cannot write the ticket to %s: %w", s.o.Stick, err), carry)
+}
+
+// Undo is step.Undoer's: it removes the tickets of the cluster that this host
+// made. Their token goes with the cluster.
+func (s *ticketStep) Undo(_ context.Context, h *host.Host) error {
+	mine, err := h.Text(TicketFile)
+	if err != nil {
+		return err
+	}
+	if s.o.Stick != "" && mine != "" {
+		there, err := h.Text(s.o.Stick)
+		if err == nil && there == mine && s.writable(h) == nil {
+			if err := drop(h, s.o.Stick); err != nil {
+				return err
+			}
+		}
+	}
+	return drop(h, TicketFile, ticketConfigFile)
+}

@@ -1,0 +1,119 @@
+package kubeadm
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+)
+
+// preflightLine is how kubeadm reports a check that failed.
+var preflightLine = regexp.MustCompile(`\[ERROR ([^\]]+)\]: (.*)`)
+
+// complaint is one check of kubeadm that failed.
+type complaint struct{ check, text string }
+
+// complaints reads the checks that failed out of what kubeadm printed.
+func complaints(output string) []complaint {
+	var list []complaint
+	for line := range strings.Lines(output) {
+		if m := preflightLine.FindStringSubmatch(line); m != nil {
+			list = append(list, complaint{m[1], strings.TrimSpace(m[2])})
+		}
+	}
+	return list
+}
+
+// mend is the command that mends a check that failed; "" where none is known.
+func (c complaint) mend() string {
+	for _, m := range []struct{ check, command string }{
+		{"NumCPU", "give the host 2 CPUs at least"},
+		{"Mem", "give the host 1700 MB of memory at least"},
+		{"Swap", "swapoff -a"},
+		{"FileContent--proc-sys-net-bridge", "modprobe br_netfilter && sysctl -p /etc/sysctl.d/kubernetes.conf"},
+		{"FileContent--proc-sys-net-ipv4", "sysctl -p /etc/sysctl.d/kubernetes.conf"},
+		{"Port-", "ss -lntp shows which program listens there: stop it"},
+		{"Service-Docker", "systemctl enable docker && systemctl start docker"},
+		{"CRI", "systemctl restart docker, or containerd; then: journalctl -u docker -n 50"},
+		{"ImagePull", "install load brings the images back from the archive"},
+		{"KubeletVersion", "kubelet and kubeadm must come from one archive: rpm -q kubelet kubeadm"},
+		{"FileAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
+		{"DirAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
+		{"FileExisting-", "yum --disablerepo='*' --enablerepo=kubecrate install the package that has it"},
+		{"Hostname", "give the host a name in /etc/hosts"},
+		{"IsPrivilegedUser", "run it as root"},
+		{"SystemVerification", "uname -r and docker info show what kubeadm refuses"},
+	} {
+		if strings.HasPrefix(c.check, m.check) {
+			return m.command
+		}
+	}
+	return ""
+}
+
+// symptom is something else that kubeadm says, and what it means to a person.
+type symptom struct{ said, means, mend string }
+
+func symptoms() []symptom {
+	const kubelet = "journalctl -u kubelet -n 50; docker ps -a shows which container ends"
+	const renew = "on the master: ./install ticket, and carry the new join.yaml here"
+	return []symptom{
+		{"none of the public keys", "the API server belongs to another cluster than the ticket", renew},
+		{"invalid for this cluster or it has expired", "the ticket's token is not valid any more", renew},
+		{"abort connecting to API servers", "the API server did not accept the ticket", renew},
+		{"certificate has expired or is not yet valid", "the clocks of this host and of the master differ", "date, here and on the master; chronyc makestep"},
+		{"already exists in the cluster", "the cluster has a node of this name that is Ready", "on the master: kubectl delete node NAME, or give this host another name: --hostname NAME"},
+		{"kubeadm-certs", "the control plane's keys are no longer offered: that ends after two hours", "on the master: ./install ticket --control-plane"},
+		{"couldn't initialize a Kubernetes cluster", "the control plane did not come up", kubelet},
+		{"timed out waiting for the condition", "the kubelet did not get it done in time", kubelet},
+		{"[kubelet-check]", "the kubelet does not run", "journalctl -u kubelet -n 50"},
+	}
+}
+
+// explain turns what kubeadm said into a message that a person can act on, in
+// which no secret stands. A nil err stays nil, and one that is not of a program
+// that ended badly as it is.
+func explain(what string, err error, secrets ...string) error {
+	var failed *host.CommandError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	failed = redacted(failed, secrets)
+	output := failed.Stdout + "\n" + failed.Stderr
+	if list := complaints(output); len(list) > 0 {
+		var texts, mends []string
+		for _, c := range list {
+			texts = append(texts, c.text+" ("+c.check+")")
+			if m := c.mend(); m != "" {
+				mends = append(mends, m)
+			}
+		}
+		err := fmt.Errorf("kubeadm refuses to %s: %s", what, strings.Join(texts, "; "))
+		if len(mends) == 0 {
+			return err
+		}
+		return hint.With(err, "%s", strings.Join(mends, "\n"))
+	}
+	for _, s := range symptoms() {
+		if strings.Contains(output, s.said) {
+			return hint.With(fmt.Errorf("kubeadm cannot %s: %s: %w", what, s.means, failed), "%s", s.mend)
+		}
+	}
+	return hint.With(fmt.Errorf("kubeadm cannot %s: %w", what, failed), "journalctl -u kubelet -n 50; then the same command again")
+}
+
+// redacted is e without the secrets, in case a program repeats them.
+func redacted(e *host.CommandError, secrets []string) *host.CommandError {
+	c := *e
+	for _, s := range secrets {
+		if s == "" {
+			continue
+		}
+		c.Stdout = strings.ReplaceAll(c.Stdout, s, "(secret)")
+		c.Stderr = strings.ReplaceAll(c.Stderr, s, "(secret)")
+	}
+	return &c
+}

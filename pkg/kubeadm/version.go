@@ -1,0 +1,65 @@
+package kubeadm
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"kubecrate/pkg/hint"
+)
+
+// release is a Kubernetes version as far as something depends on it.
+type release struct{ major, minor int }
+
+// The first and the oldest minor of what changed.
+const (
+	oldestMinor   = 15 // kubeadm.k8s.io/v1beta2 begins
+	v1beta3Minor  = 22
+	noDockerMinor = 24 // without dockershim; sockets are URLs
+	v1beta4Minor  = 31 // extraArgs is a list
+	configGroup   = "kubeadm.k8s.io/"
+	onlyMajor     = 1
+)
+
+// parseRelease reads "v1.17.4".
+func parseRelease(version string) (release, error) {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) == 3 {
+		major, err := strconv.Atoi(parts[0])
+		minor, merr := strconv.Atoi(parts[1])
+		if err == nil && merr == nil && major >= 0 && minor >= 0 {
+			return release{major, minor}, nil
+		}
+	}
+	return release{}, fmt.Errorf("%q is no Kubernetes version: want such as v1.17.4", version)
+}
+
+// configVersion is the apiVersion that kubeadm of the release reads: v1beta2
+// from 1.15, v1beta3 from 1.22, v1beta4 from 1.31 on (kubeadm's own apis).
+func (r release) configVersion() (string, error) {
+	switch {
+	case r.major != onlyMajor || r.minor < oldestMinor:
+		return "", hint.With(fmt.Errorf("kubeadm %d.%d is too old", r.major, r.minor), "bundle Kubernetes 1.%d or later", oldestMinor)
+	case r.minor < v1beta3Minor:
+		return configGroup + "v1beta2", nil
+	case r.minor < v1beta4Minor:
+		return configGroup + "v1beta3", nil
+	}
+	return configGroup + "v1beta4", nil
+}
+
+// criSocket is a runtime's socket as kubeadm of the release calls it. Docker is
+// known by the path of dockershim's socket, exactly, before 1.24.
+func (r release) criSocket(path string) string {
+	path = strings.TrimPrefix(path, "unix://")
+	switch {
+	case r.minor >= noDockerMinor:
+		return "unix://" + path
+	case path == "/run/dockershim.sock" || path == "/var/run/docker.sock" || path == "/run/docker.sock":
+		return dockershimSock
+	}
+	return path
+}
+
+// argsAreList says that extraArgs is a list of names and values, not a map.
+func (r release) argsAreList() bool { return r.minor >= v1beta4Minor }

@@ -1,0 +1,101 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
+)
+
+// mendTicket is how a ticket is made anew.
+const mendTicket = "on the master: ./install ticket, then carry the new join.yaml here"
+
+// asker is probe, or its double in a test.
+type asker func(ctx context.Context, endpoint string) (*answer, error)
+
+// waitMaster waits until the API server that the ticket names would let a holder
+// of the ticket in. It gives up at once where waiting mends nothing.
+func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker) error {
+	limits := o.Limits.withDefaults()
+	endpoint := manifest.HostPort(t.Endpoint)
+	begun, said, saidAt := time.Now(), "", time.Time{}
+	var unknown time.Time // since when the token is not known
+	for {
+		a, err := ask(ctx, endpoint)
+		if err == nil {
+			err = admits(a, t)
+		}
+		var clock *ClockError
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.As(err, &clock), errors.Is(err, errOther):
+			return err
+		case !errors.Is(err, errToken):
+			unknown = time.Time{}
+		case unknown.IsZero():
+			unknown = time.Now()
+		case time.Since(unknown) > signing:
+			return err
+		}
+		waited := time.Since(begun)
+		if waited > limits.API {
+			return fmt.Errorf("the API server at %s did not let this host in within %s: %w", endpoint, limits.API, err)
+		}
+		if text := err.Error(); text != said || time.Since(saidAt) > repeat {
+			said, saidAt = text, time.Now()
+			o.note("join", "waiting for the master at %s, %s of at most %s: %s", endpoint, waited.Round(time.Second), limits.API, text)
+		}
+		if err := sleep(ctx, limits.Poll); err != nil {
+			return err
+		}
+	}
+}
+
+const (
+	signing = 30 * time.Second // a new token is in cluster-info within seconds
+	repeat  = 30 * time.Second // between two notes of the same cause
+)
+
+var (
+	errOther = errors.New("another cluster answers")
+	errToken = errors.New("the master does not know the ticket's token: it has expired or was revoked")
+)
+
+// admits says whether the cluster that answered is the ticket's, and still knows
+// its token.
+func admits(a *answer, t *manifest.Ticket) error {
+	if !slices.Contains(t.CACertHashes, a.caHash) {
+		return hint.With(fmt.Errorf("%w at %s: its CA is %s, the ticket's is %s", errOther, t.Endpoint, a.caHash, strings.Join(t.CACertHashes, ", ")), mendTicket)
+	}
+	id, _, _ := strings.Cut(t.Token, ".")
+	if !a.tokens[id] {
+		return hint.With(errToken, mendTicket)
+	}
+	return nil
+}
+
+// usable says whether a ticket can be used at all by this bundle, at now.
+func usable(o *Options, t *manifest.Ticket, now time.Time) (why, mend string) {
+	if t.Expired(now) {
+		at, _ := time.Parse(time.RFC3339, t.Expires) // Expired has parsed it
+		return fmt.Sprintf("the ticket expired %s ago, at %s, by this host's clock, which says %s", now.Sub(at).Round(time.Second),
+			at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)), "date shows whether the clock is right; if it is, " + mendTicket
+	}
+	if t.Kubernetes == "" {
+		return "", ""
+	}
+	theirs, err := parseRelease(t.Kubernetes)
+	mine, merr := parseRelease(o.Version)
+	if err == nil && merr == nil && theirs != mine {
+		return fmt.Sprintf("the cluster runs Kubernetes %s, and this archive carries %s", t.Kubernetes, o.Version), "take the archive from which the master was installed"
+	}
+	return "", ""
+}
