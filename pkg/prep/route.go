@@ -1,0 +1,110 @@
+package prep
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// ServiceRoute is the step that lets a host without a default route reach the
+// cluster's services: iptables turns their addresses into those of pods only
+// after the kernel has found some route to them, and without one the programs
+// in the host's own network, flannel among them, get "network is unreachable".
+// The route comes back at boot by a systemd unit, before the kubelet.
+func ServiceRoute(services netip.Prefix, iface string) step.Step {
+	return serviceRoute{services.Masked(), iface}
+}
+
+type serviceRoute struct {
+	services netip.Prefix
+	iface    string
+}
+
+const (
+	routeUnit = "kubecrate-route.service"
+	routeFile = "/etc/systemd/system/" + routeUnit
+)
+
+// routeText is the unit. Stopping it takes the route away.
+func (s serviceRoute) text() string {
+	return fmt.Sprintf(`# written by install: this host has no default route
+[Unit]
+Description=Route to the services of Kubernetes
+Wants=network-online.target
+After=network-online.target
+Before=kubelet.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/sbin/ip route replace %[1]s dev %[2]s
+ExecStop=-/sbin/ip route del %[1]s dev %[2]s
+
+[Install]
+WantedBy=multi-user.target
+`, s.services, s.iface)
+}
+
+func (serviceRoute) Name() string { return "route" }
+
+func (s serviceRoute) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	text, err := h.Text(routeFile)
+	if err != nil {
+		return st, err
+	}
+	st.File(routeFile, text, s.text())
+	u, err := h.Unit(ctx, routeUnit)
+	if err != nil {
+		return st, err
+	}
+	there, err := s.there(ctx, h)
+	if err != nil {
+		return st, err
+	}
+	if !there || !u.Active || !u.Starts() {
+		st.Todo("the services' network %s is reached by %s, now and after a boot", s.services, s.iface)
+	}
+	return st, nil
+}
+
+// there says whether the kernel has the route.
+func (s serviceRoute) there(ctx context.Context, h *host.Host) (bool, error) {
+	out, err := h.Output(ctx, "ip", "-4", "route", "show", s.services.String(), "dev", s.iface)
+	if err != nil {
+		return false, fmt.Errorf("cannot list the routes: %w", err)
+	}
+	return strings.TrimSpace(string(out)) != "", nil
+}
+
+func (s serviceRoute) Apply(ctx context.Context, h *host.Host) error {
+	text, err := h.Text(routeFile)
+	if err != nil {
+		return err
+	}
+	reload := []string{"systemctl", "daemon-reload"}
+	if text != s.text() {
+		// Undone in reverse: systemd forgets the unit when its file is gone.
+		if err := h.Undoing(reload...); err != nil {
+			return err
+		}
+		if err := h.WriteFile(routeFile, []byte(s.text()), host.FileMode); err != nil {
+			return err
+		}
+	}
+	if err := h.Do(ctx, host.Command(reload...), nil); err != nil {
+		return err
+	}
+	if err := h.On(ctx, routeUnit); err != nil {
+		return err
+	}
+	if there, err := s.there(ctx, h); err != nil || there {
+		return err
+	}
+	// It ran before, and somebody took the route away.
+	return h.Do(ctx, host.Command("systemctl", "restart", routeUnit), nil)
+}
