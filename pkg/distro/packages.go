@@ -164,6 +164,9 @@ func (s packages) Apply(ctx context.Context, h *host.Host) error {
 	if len(t.problems) > 0 {
 		return hint.With(fmt.Errorf("%w: %s", errImpossible, t.problems[0].what), "%s", s.distro.mend(t.problems))
 	}
+	if len(t.missing)+len(t.again)+len(t.doubles) == 0 { // whom it waited for did it
+		return nil
+	}
 	if err := s.repository(ctx, h); err != nil {
 		return err
 	}
@@ -198,7 +201,7 @@ func (s packages) drop(ctx context.Context, h *host.Host, list []nevra.NEVRA) er
 	if err := s.logged(ctx, h, testFile, append([]string{"rpm", "-e", "--test"}, labels(list)...)); err != nil {
 		return hint.With(fmt.Errorf("cannot remove %s, which an upgrade left that was cut off: %w", strings.Join(labels(list), " "), err), "%s", host.CommandLine(argv))
 	}
-	if err := s.logged(context.WithoutCancel(ctx), h, eraseFile, argv); err != nil {
+	if err := s.whole(ctx, h, eraseFile, argv); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", strings.Join(labels(list), " "), err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package distro_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
@@ -436,6 +437,9 @@ func TestStates(t *testing.T) {
 		{"yum at work", full, func(t *testing.T, w *world) {
 			w.m.Write(t, "/var/run/yum.pid", "2047\n", "/proc/2047/cmdline", "/usr/bin/python\x00/usr/bin/yum\x00update")
 		}, step.ToDo, "process 2047 is at work and is waited for: /usr/bin/python /usr/bin/yum update", ""},
+		{"a yum of ours that went on", full, func(t *testing.T, w *world) {
+			w.m.Write(t, "/proc/311/cmdline", "/usr/bin/python\x00/usr/bin/yum\x00-y\x00--enablerepo=kubecrate\x00install\x00x\x00")
+		}, step.ToDo, "process 311 is at work", ""},
 		{"a lock of nobody", full, func(t *testing.T, w *world) {
 			w.m.Write(t, "/var/run/yum.pid", "2047\n", "/proc/2047/cmdline", "sshd\x00")
 		}, step.Done, "", ""},
@@ -494,6 +498,32 @@ func TestWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.installed(t, kernel, ipset)
+}
+
+// TestStopped: a Ctrl-C in the middle of a transaction waits for its end.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, kernel)
+	before := w.m.State(t)
+	ctx, stop := context.WithCancelCause(t.Context())
+	yum := w.m.Programs["yum"]
+	w.m.Programs["yum"] = func(args []string, in string) (string, error) {
+		if !slices.Contains(args, "--setopt=tsflags=test") {
+			stop(errKilled)
+		}
+		return yum(args, in)
+	}
+	err := step.Run(ctx, w.h, w.journal(t), w.steps, func(step.Event) {})
+	if !errors.Is(err, errKilled) {
+		t.Errorf("it ended with %v", err)
+	}
+	w.installed(t, kernel, dockerCE, kubelet, selinux, ipset)
+	if st := w.check(t); st.State != step.Done {
+		t.Errorf("then it is %+v", st)
+	}
+	if err := w.reset(t); err != nil || w.m.State(t) != before {
+		t.Errorf("reset: %v", err)
+	}
 }
 
 func TestFailures(t *testing.T) {

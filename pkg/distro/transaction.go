@@ -13,11 +13,15 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// Package managers are waited for this long, and asked this often.
+// Other package managers are waited for this long, and looked at this often; a
+// transaction of ours has time enough for a slow disk.
 const (
 	longestWait = 15 * time.Minute
 	waitStep    = time.Second
+	longest     = time.Hour
 )
+
+var errLong = errors.New("it did not end within an hour")
 
 // manager is a package manager at work.
 type manager struct {
@@ -25,9 +29,38 @@ type manager struct {
 	what string // its command line
 }
 
-// working finds the package manager that holds a lock, pid 0 for none. A lock
+// working finds a package manager at work, pid 0 for none: one that holds a
+// lock, or a command of ours that went on when the installer was killed. A lock
 // whose process is gone, or is another program by now, is of no one.
 func working(h *host.Host) (manager, error) {
+	if m, err := holder(h); m.pid > 0 || err != nil {
+		return m, err
+	}
+	names, err := h.ReadDir("/proc")
+	if err != nil {
+		return manager{}, fmt.Errorf("cannot list the processes: %w", err)
+	}
+	for _, n := range names {
+		if pid, err := strconv.Atoi(n); err == nil {
+			if line := commandLine(h, pid); strings.Contains(line, " --enablerepo="+repoID+" ") {
+				return manager{pid, line}, nil
+			}
+		}
+	}
+	return manager{}, nil
+}
+
+// commandLine is that of a process, "" where it has ended.
+func commandLine(h *host.Host, pid int) string {
+	line, err := h.Text(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(strings.ReplaceAll(line, "\x00", " "))
+}
+
+// holder is the process behind the locks of yum and dnf.
+func holder(h *host.Host) (manager, error) {
 	for _, lock := range []string{
 		"/var/run/yum.pid", "/var/lib/dnf/rpmdb_lock.pid", "/var/cache/dnf/metadata_lock.pid", "/var/cache/dnf/download_lock.pid",
 	} {
@@ -39,13 +72,10 @@ func working(h *host.Host) (manager, error) {
 		if err != nil || pid <= 0 {
 			continue
 		}
-		line, err := h.Text(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err != nil {
-			continue // it ended while it was looked at
-		}
+		line := commandLine(h, pid)
 		for _, name := range []string{"yum", "dnf", "packagekit"} {
 			if strings.Contains(line, name) {
-				return manager{pid: pid, what: strings.TrimSpace(strings.ReplaceAll(line, "\x00", " "))}, nil
+				return manager{pid, line}, nil
 			}
 		}
 	}
@@ -107,7 +137,7 @@ func (s packages) change(ctx context.Context, h *host.Host, verb string, names [
 	stop := context.AfterFunc(ctx, func() {
 		s.report.Report(progress.Event{Kind: progress.Note, Stage: stepName, Text: s.distro.manager + " is in the middle of its work; this stops when that has ended"})
 	})
-	err := s.logged(context.WithoutCancel(ctx), h, logFile, append(append(s.distro.bundleOnly(), verb), names...))
+	err := s.whole(ctx, h, logFile, append(append(s.distro.bundleOnly(), verb), names...))
 	stop()
 	if err != nil {
 		s.report.Report(progress.Event{Kind: progress.Failed, Stage: stepName, Task: task, Text: err.Error()})
@@ -115,6 +145,17 @@ func (s packages) change(ctx context.Context, h *host.Host, verb string, names [
 	}
 	s.report.Report(progress.Event{Kind: progress.Done, Stage: stepName, Task: task})
 	return nil
+}
+
+// whole runs a program to its end although ctx is at its own, but not for ever.
+func (s packages) whole(ctx context.Context, h *host.Host, file string, argv []string) error {
+	own, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), longest, errLong)
+	defer cancel()
+	err := s.logged(own, h, file, argv)
+	if errors.Is(err, errLong) {
+		return hint.With(fmt.Errorf("%s was ended: %w", argv[0], err), "tail %s shows where it stood", file)
+	}
+	return err
 }
 
 // logged runs a program whose output goes to a file, so that it goes on where

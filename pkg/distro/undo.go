@@ -70,7 +70,7 @@ func (s packages) remove(ctx context.Context, h *host.Host, r *record) error {
 		return err
 	}
 	argv := append([]string{"rpm", "-e"}, labels(list)...)
-	if err := s.logged(context.WithoutCancel(ctx), h, eraseFile, argv); err != nil {
+	if err := s.whole(ctx, h, eraseFile, argv); err != nil {
 		return fmt.Errorf("cannot remove the packages that came with the bundle: %w", err)
 	}
 	return nil
@@ -103,10 +103,13 @@ func (s packages) removable(ctx context.Context, h *host.Host, list []nevra.NEVR
 		if len(keep) == 0 {
 			return nil, fmt.Errorf("cannot remove the packages that came with the bundle: %s is needed by %s: %w", needs[0].what, needs[0].by, err)
 		}
-		list = slices.DeleteFunc(list, func(n nevra.NEVRA) bool { _, kept := keep[n]; return kept })
-		for n, by := range keep {
-			s.warn("%s stays: %s needs it", n, by)
-		}
+		list = slices.DeleteFunc(list, func(n nevra.NEVRA) bool {
+			by, kept := keep[n]
+			if kept {
+				s.warn("%s stays: %s needs it", n, by)
+			}
+			return kept
+		})
 	}
 	return list, nil
 }
