@@ -28,16 +28,21 @@ func hostPackages() []string {
 		"libreadline8", "libnetfilter-conntrack3", "libnetfilter-cttimeout1", "libnetfilter-cthelper0", "libnetfilter-queue1"}
 }
 
+// hostWithout are folders that no host needs and whose bytes every run would copy.
+func hostWithout() []string {
+	return []string{"var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man"}
+}
+
 // hostRoot is a tar of the Debian root beneath the hosts. It is made once and
 // kept in the cache under a name that changes with what is in it.
 func (l *Lab) hostRoot(ctx context.Context) (string, error) {
 	packages := strings.Join(hostPackages(), ",")
-	sum := sha256.Sum256([]byte(packages))
+	sum := sha256.Sum256(fmt.Append(nil, packages, hostWithout()))
 	path := filepath.Join(l.Cache, "host-bookworm-"+hex.EncodeToString(sum[:6])+".tar")
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	return path, l.debianRoot(ctx, path, packages)
+	return path, l.debianRoot(ctx, path, packages, hostWithout()...)
 }
 
 // hostContext fills dir with what docker build needs for the image of a host.

@@ -22,8 +22,9 @@ func (l *Lab) Root(ctx context.Context) (string, error) {
 	return path, l.debianRoot(ctx, path, rootPackages)
 }
 
-// debianRoot makes a tar of debootstrap's minbase and more packages.
-func (l *Lab) debianRoot(ctx context.Context, path, packages string) error {
+// debianRoot makes a tar of debootstrap's minbase and more packages, without
+// the folders that without names.
+func (l *Lab) debianRoot(ctx context.Context, path, packages string, without ...string) error {
 	mirror, err := debianMirror(ctx)
 	if err != nil {
 		return err
@@ -38,10 +39,11 @@ func (l *Lab) debianRoot(ctx context.Context, path, packages string) error {
 	if err != nil {
 		return fmt.Errorf("cannot make a Debian root: %w", err)
 	}
-	_, err = Run(ctx, "tar", "-C", dir, "--sort=name", "--numeric-owner", "--one-file-system",
-		"--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*", "--exclude=./var/cache/apt/*",
-		"--transform=s,^\\./,,", "-cf", path+".part", ".")
-	if err != nil {
+	argv := []string{"tar", "-C", dir, "--sort=name", "--numeric-owner", "--one-file-system"}
+	for _, name := range append([]string{"proc", "sys", "dev", "var/cache/apt"}, without...) {
+		argv = append(argv, "--exclude=./"+name+"/*")
+	}
+	if _, err = Run(ctx, append(argv, "--transform=s,^\\./,,", "-cf", path+".part", ".")...); err != nil {
 		return fmt.Errorf("cannot pack the Debian root: %w", err)
 	}
 	if err := os.Rename(path+".part", path); err != nil {
