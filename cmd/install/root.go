@@ -6,20 +6,19 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"kubecrate/manifest"
-	"kubecrate/pkg/archive"
 	"kubecrate/pkg/cli"
+	"kubecrate/pkg/host"
 	"kubecrate/pkg/install"
 	"kubecrate/pkg/progress"
-	"kubecrate/pkg/report"
-	"kubecrate/pkg/verify"
 	"kubecrate/pkg/version"
 )
 
 // app is what the verbs share.
 type app struct {
-	out     cli.Out
-	archive string
+	out      cli.Out
+	archive  string
+	role     string
+	settings install.Settings
 }
 
 func newApp(stdout, stderr io.Writer) *app {
@@ -27,34 +26,30 @@ func newApp(stdout, stderr io.Writer) *app {
 }
 
 func (a *app) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "install",
-		Short: "Bring up Kubernetes from the archive beside this program",
-		Long: `Bring up Kubernetes on an isolated host from the archive that stands beside
-this program. So far it verifies, inspects and plans: nothing is changed.`,
-		Example: `  ./install verify
-  ./install plan --role master
-  ./install plan --role node --archive /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst`,
-		Version: version.String(),
-	}
+	root := a.runCmd()
+	root.Use = "install"
+	root.Short = "Bring up Kubernetes from the archive beside this program"
+	root.Long = `Bring up Kubernetes on an isolated host from the archive that stands beside this
+program: check the host, verify the archive, prepare the host, install the
+packages, load the images, and initialise or join the cluster.
+
+The first master leaves a ticket, join.yaml, beside the archive; every node finds
+it there. Running the same command again goes on where it stopped, and changes
+nothing where all is done. reset puts the host back as it was.`
+	root.Example = `  ./install --role master      # the first host
+  ./install --role node        # every other one, stick in hand
+  ./install plan --role node   # what would change; nothing is touched
+  ./install status             # is everything still as installed?
+  ./install reset              # put this host back as it was`
+	root.Version = version.String()
 	a.out.Flags(root)
 	root.PersistentFlags().StringVar(&a.archive, "archive", "", "archive to use (default the one beside this program or in this directory)")
-	root.AddCommand(a.verifyCmd(), a.inspectCmd(), a.planCmd(), cli.ManCmd(root))
+	root.AddCommand(
+		a.runCmd(), a.planCmd(), a.preflightCmd(), a.statusCmd(), a.resetCmd(),
+		a.ticketCmd(), a.loadCmd(), a.smokeCmd(), a.inventoryCmd(),
+		a.verifyCmd(), a.inspectCmd(), cli.ManCmd(root),
+	)
 	return root
-}
-
-// open opens the archive that --archive names, or the one that is found.
-func (a *app) open(use func(*archive.Reader) error) (err error) {
-	path, err := a.path()
-	if err != nil {
-		return err
-	}
-	r, closer, err := archive.OpenPath(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	return use(r)
 }
 
 func (a *app) path() (string, error) {
@@ -64,67 +59,41 @@ func (a *app) path() (string, error) {
 	return install.FindArchive()
 }
 
-func (a *app) verifyCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:     "verify",
-		Short:   "Read every byte of the archive and name what is damaged",
-		Example: "  ./install verify",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			path, err := a.path()
-			if err != nil {
-				return err
-			}
-			r := a.out.Progress()
-			v, err := verify.Archive(cmd.Context(), path, progress.Func(r.Event))
-			r.Close()
-			if err != nil {
-				return err
-			}
-			return a.out.Print(v, v.WriteText)
-		},
-	}
+// show starts progress, runs f and closes it, whatever f returns.
+func (a *app) show(f func(progress.Func) error) error {
+	r := a.out.Progress()
+	defer r.Close()
+	return f(r.Event)
 }
 
-func (a *app) inspectCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:     "inspect",
-		Short:   "Say what the archive holds",
-		Example: "  ./install inspect --output json",
-		RunE: func(*cobra.Command, []string) error {
-			return a.open(func(r *archive.Reader) error {
-				contents, err := report.Inspect(r)
-				if err != nil {
-					return err
-				}
-				return a.out.Print(contents, contents.WriteText)
-			})
-		},
+// result is what a verb prints in the end.
+type result interface{ WriteText(w io.Writer) error }
+
+// on runs f, which needs the settings and an archive, on this host and prints
+// its result, also where f failed with one.
+func (a *app) on(f func(h *host.Host, s install.Settings) (result, error)) error {
+	if err := a.finish(); err != nil {
+		return err
 	}
+	return a.print(func(report progress.Func) (result, error) {
+		s := a.settings
+		s.Report = report
+		return f(host.Local(), s)
+	})
 }
 
-func (a *app) planCmd() *cobra.Command {
-	var role string
-	c := &cobra.Command{
-		Use:     "plan",
-		Short:   "Say what an installation would do; nothing is changed",
-		Example: "  ./install plan --role master\n  ./install plan --role node --output json",
-		RunE: func(*cobra.Command, []string) error {
-			switch manifest.Role(role) {
-			case manifest.Master, manifest.Node, manifest.Single:
-			case "":
-				return cli.Usagef("--role is missing, want master, node or single")
-			default:
-				return cli.Usagef("--role is %q, want master, node or single", role)
-			}
-			return a.open(func(r *archive.Reader) error {
-				p, err := install.MakePlan(r, manifest.Role(role))
-				if err != nil {
-					return err
-				}
-				return a.out.Print(p, p.WriteText)
-			})
-		},
+// print shows the progress of f, then its result.
+func (a *app) print(f func(progress.Func) (result, error)) error {
+	var res result
+	err := a.show(func(report progress.Func) (err error) {
+		res, err = f(report)
+		return err
+	})
+	if errors.Is(err, install.ErrRole) {
+		err = &cli.UsageError{Err: err}
 	}
-	c.Flags().StringVar(&role, "role", "", "what this host becomes: master, node or single")
-	return c
+	if res == nil {
+		return err
+	}
+	return errors.Join(a.out.Print(res, res.WriteText), err)
 }

@@ -1,125 +1,122 @@
 // Package install is the installer: what a host of one role needs from the
-// archive, and the steps that bring it there.
+// archive, and the steps that bring it there. Run is its page, and steps its
+// table of contents.
 package install
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"io"
 	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/diff"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/archive"
+	"kubecrate/pkg/host"
 	"kubecrate/pkg/lines"
+	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
-	"kubecrate/pkg/report"
+	"kubecrate/pkg/step"
 )
 
-// Plan is what an installation of one role does, in order, as far as the
-// archive alone tells it: the host is not looked at.
+// Plan is what a run would do on this host.
 type Plan struct {
-	Bundle   string        `json:"bundle"`
-	Role     manifest.Role `json:"role"`
-	Packages []string      `json:"packages"` // NEVRAs
-	Images   []string      `json:"images"`   // canonical names
-	Files    []string      `json:"files"`    // paths in the archive
-	Raw      int64         `json:"raw"`      // bytes read, before compression
-	Members  int           `json:"members"`
-	Steps    []Step        `json:"steps"`
+	Bundle    string            `json:"bundle"`
+	Role      manifest.Role     `json:"role"`
+	Needs     Needs             `json:"needs"`
+	Preflight *preflight.Result `json:"preflight"`
+	Steps     []step.Event      `json:"steps"`
 }
 
-// Step is one entry of the plan.
-type Step struct {
-	Name string `json:"name"`
-	What string `json:"what"`
+// Needs is what a role takes of the archive. Raw and Compressed are bytes.
+type Needs struct {
+	Members    int      `json:"members"`
+	Raw        int64    `json:"raw"`
+	Compressed int64    `json:"compressed"` // of the frames that hold them
+	Packages   []string `json:"packages"`   // NEVRAs
+	Images     []string `json:"images"`     // canonical names
+	Files      []string `json:"files"`      // paths in the archive
 }
 
-// MakePlan reads the bundle's own description out of r.
-func MakePlan(r *archive.Reader, role manifest.Role) (*Plan, error) {
-	lock, err := report.Lock(r)
+// MakePlan looks at the archive and at this host, and changes nothing. Checks
+// that fail are in the plan: only an archive or settings that cannot be used
+// give an error.
+func MakePlan(ctx context.Context, h *host.Host, o Settings) (p *Plan, err error) {
+	s, err := open(ctx, h, o)
 	if err != nil {
 		return nil, err
 	}
-	text, err := r.ReadFile("bundle.yaml")
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the archive's manifest: %w", err)
+	defer func() { err = errors.Join(err, s.close()) }()
+	p = &Plan{Bundle: s.bundle(), Role: s.role, Needs: s.needs()}
+	if p.Preflight, err = s.preflight(ctx); err != nil {
+		return nil, err
 	}
-	m, err := manifest.Parse("bundle.yaml", text)
+	steps, err := s.steps()
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Bundle: lock.Name + "-" + lock.Platform.Arch, Role: role}
-	for _, pkg := range lock.Packages {
-		p.Packages = append(p.Packages, pkg.NEVRA)
-	}
-	for _, img := range lock.Images {
-		if needed(img.Roles, role) {
-			p.Images = append(p.Images, img.Name)
-		}
-	}
-	for _, f := range lock.Files {
-		if needed(f.Roles, role) {
-			p.Files = append(p.Files, f.Path)
-		}
-	}
-	for _, member := range r.Index().Members {
-		if member.NeededBy(role) {
-			p.Members++
-			p.Raw += member.Size
-		}
-	}
-	p.Steps = steps(m, p)
-	return p, nil
+	p.Steps, err = step.Plan(ctx, h, steps)
+	return p, err
 }
 
-func needed(roles []manifest.Role, role manifest.Role) bool {
-	return manifest.Artifact{Roles: roles}.NeededBy(role)
-}
-
-// steps lists what is done on the host, in the order of the kubeadm guide.
-func steps(m *manifest.Manifest, p *Plan) []Step {
-	list := []Step{
-		{"verify", fmt.Sprintf("check %d members, %s unpacked, while they are read", p.Members, progress.Size(p.Raw))},
-		{"hosts", "hostname and /etc/hosts"},
-		{"time", "chronyd started and enabled"},
-		{"firewall", "firewalld and iptables services stopped and disabled"},
-		{"selinux", "permissive now, SELINUX=disabled in /etc/selinux/config"},
-		{"swap", "off now and in /etc/fstab"},
-		{"kernel", "br_netfilter, overlay and the ip_vs modules; /etc/sysctl.d/kubernetes.conf"},
-		{"packages", fmt.Sprintf("%d RPMs offered to yum from the archive, the missing ones installed", len(p.Packages))},
-		{m.Runtime, fmt.Sprintf("%s with the systemd cgroup driver, started and enabled", m.Runtime)},
-		{"images", fmt.Sprintf("%d images loaded", len(p.Images))},
+// Preflight makes the checks of a host and nothing else. The error is a
+// *preflight.Error where one failed; the result is there all the same.
+func Preflight(ctx context.Context, h *host.Host, o Settings) (r *preflight.Result, err error) {
+	s, err := open(ctx, h, o)
+	if err != nil {
+		return nil, err
 	}
-	if p.Role == manifest.Node {
-		return append(list, Step{"join", "kubeadm join with the ticket that the master left"})
+	defer func() { err = errors.Join(err, s.close()) }()
+	if r, err = s.preflight(ctx); err != nil {
+		return nil, err
 	}
-	list = append(list,
-		Step{"init", "kubeadm init, Kubernetes " + m.Kubernetes},
-		Step{"network", fmt.Sprintf("%s applied with the cluster's pod CIDR", m.Network)},
-		Step{"ticket", "join.yaml written for the other hosts"},
-	)
-	if p.Role == manifest.Single {
-		list = append(list, Step{"untaint", "the control plane runs pods too"})
-	}
-	return list
+	err = r.Err()
+	return r, err
 }
 
 // WriteText prints the plan for people.
 func (p *Plan) WriteText(w io.Writer) error {
 	out := lines.New(w)
-	out.Line("%s, role %s: what the archive holds for this host; the host itself was not looked at", p.Bundle, p.Role)
+	out.Line("%s, role %s: what ./install --role %s would do here; nothing was changed", p.Bundle, p.Role, p.Role)
 	out.Line("")
-	for i, s := range p.Steps {
-		out.Line("%2d\t%s\t%s", i+1, s.Name, s.What)
+	for i, e := range p.Steps {
+		out.Line("%2d\t%s\t%s", i+1, e.Step, e.Status.State)
+		writeStatus(out, e.Status)
 	}
 	out.Line("")
 	for _, section := range []struct {
 		title string
 		names []string
-	}{{"packages", p.Packages}, {"images", p.Images}, {"files", p.Files}} {
-		out.Line("%s (%d)", section.title, len(section.names))
+	}{{"packages", p.Needs.Packages}, {"images", p.Needs.Images}, {"files", p.Needs.Files}} {
+		out.Line("%s of this role in the archive (%d)", section.title, len(section.names))
 		for _, name := range slices.Sorted(slices.Values(section.names)) {
 			out.Line("  %s", name)
 		}
 	}
-	return out.Flush()
+	out.Line("%d members of the archive are read, %s, %s unpacked", p.Needs.Members, progress.Size(p.Needs.Compressed), progress.Size(p.Needs.Raw))
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return p.Preflight.WriteText(w)
+}
+
+// writeStatus prints what a check found, indented.
+func writeStatus(out *lines.Printer, st step.Status) {
+	for _, what := range st.What {
+		out.Line("\t  %s", strings.ReplaceAll(what, "\n", "\n\t  "))
+	}
+	for _, d := range st.Diffs {
+		for line := range strings.Lines(string(diff.Diff(d.Path, []byte(d.Before), d.Path, []byte(d.After)))) {
+			if line = strings.TrimSuffix(line, "\n"); !strings.HasPrefix(line, "diff ") {
+				out.Line("\t  %s", line)
+			}
+		}
+	}
+	for _, text := range st.Warnings {
+		out.Line("\t  warning: %s", text)
+	}
+	if st.Mend != "" {
+		out.Line("\t  hint: %s", st.Mend)
+	}
 }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/install"
+)
+
+func (a *app) planCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "plan",
+		Short: "Say what an installation would change on this host; nothing is touched",
+		Example: `  ./install plan --role master
+  ./install plan --role node --output json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.on(func(h *host.Host, s install.Settings) (result, error) {
+				p, err := install.MakePlan(cmd.Context(), h, s)
+				if err != nil {
+					return nil, err
+				}
+				return p, nil
+			})
+		},
+	}
+	a.hostFlags(c)
+	return c
+}
+
+func (a *app) preflightCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "preflight",
+		Short: "Say whether this host can take the role, and what mends it where not",
+		Long: `Make every check of the host that an installation begins with, and report all
+that fails at once. Nothing is touched. The exit code is 3 where a check failed.`,
+		Example: "  ./install preflight --role node",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.on(func(h *host.Host, s install.Settings) (result, error) {
+				r, err := install.Preflight(cmd.Context(), h, s)
+				if r == nil {
+					return nil, err
+				}
+				return r, err
+			})
+		},
+	}
+	a.hostFlags(c)
+	return c
+}

@@ -1,0 +1,198 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
+	"kubecrate/pkg/facts"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubeadm"
+	"kubecrate/pkg/lines"
+	"kubecrate/pkg/smoke"
+	"kubecrate/pkg/step"
+)
+
+// errNotInstalled is a host on which Run never ran.
+var errNotInstalled = errors.New("nothing was installed on this host")
+
+// installed opens the site of a host that was installed, with the archive where
+// it is at hand.
+func installed(ctx context.Context, h *host.Host, o Settings) (*site, error) {
+	saved, err := readState(h)
+	if err != nil {
+		return nil, err
+	}
+	if saved == nil {
+		return nil, hint.With(errNotInstalled, "./install --role master, or ./install --role node")
+	}
+	return reopen(ctx, h, o, saved)
+}
+
+// apply runs steps of their own, beside those of an installation.
+func (s *site) run(ctx context.Context, steps ...step.Step) (changed []string, err error) {
+	j, err := step.OpenJournal(s.host)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	t := newTeller(s.Report, steps, time.Now)
+	err = step.Run(ctx, s.host, j, steps, t.event)
+	return t.changed, err
+}
+
+// TicketOptions say what Ticket does.
+type TicketOptions struct {
+	TTL          time.Duration
+	ControlPlane bool // further masters may join with it
+	Show         bool // give what is to be typed instead of a new ticket
+	Revoke       bool
+}
+
+// Ticketed is what Ticket did. Flags holds the token, where it was asked for.
+type Ticketed struct {
+	Files   []string `json:"files,omitempty"`
+	Expires string   `json:"expires,omitempty"`
+	Flags   string   `json:"flags,omitempty"`
+	Revoked bool     `json:"revoked,omitempty"`
+}
+
+// Ticket makes a new ticket on a master, shows the one that is there, or revokes it.
+func Ticket(ctx context.Context, h *host.Host, o Settings, t TicketOptions) (r *Ticketed, err error) {
+	release, err := lock(h)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	s, err := installed(ctx, h, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if s.role == manifest.Node {
+		return nil, hint.With(errors.New("this host is a node: tickets are made on a master"), "on the master: ./install ticket")
+	}
+	if t.Show {
+		return showTicket(h)
+	}
+	runtime, err := cri.For(s.manifest.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.kubeadm(runtime)
+	if err != nil {
+		return nil, err
+	}
+	to := s.ticketOptions(k)
+	to.TTL, to.ControlPlane = t.TTL, t.ControlPlane
+	if t.Revoke {
+		_, err := s.run(ctx, kubeadm.Revoke(to))
+		return &Ticketed{Revoked: true}, err
+	}
+	if _, err := s.run(ctx, kubeadm.Renew(to)); err != nil {
+		return nil, err
+	}
+	made, err := manifest.ReadTicket(h.Path(kubeadm.TicketFile))
+	if err != nil {
+		return nil, err
+	}
+	r = &Ticketed{Files: []string{kubeadm.TicketFile}, Expires: made.Expires}
+	if text, err := h.Text(to.Stick); to.Stick != "" && err == nil && text != "" {
+		r.Files = append(r.Files, to.Stick)
+	}
+	return r, nil
+}
+
+// showTicket gives the ticket of this host as flags.
+func showTicket(h *host.Host) (*Ticketed, error) {
+	t, err := manifest.ReadTicket(h.Path(kubeadm.TicketFile))
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("there is no ticket on this host: %w", err), "./install ticket makes one")
+	}
+	flags := fmt.Sprintf("--master %s --token %s --ca-cert-hash %s", t.Endpoint, t.Token, strings.Join(t.CACertHashes, ","))
+	return &Ticketed{Expires: t.Expires, Flags: flags}, nil
+}
+
+// WriteText prints what was done for people.
+func (r *Ticketed) WriteText(w io.Writer) error {
+	out := lines.New(w)
+	switch {
+	case r.Revoked:
+		out.Line("nobody can join with the ticket any more; nodes that have joined stay")
+	case r.Flags != "":
+		out.Line("./install --role node %s", r.Flags)
+		out.Line("good until %s, for everybody who knows it", r.Expires)
+	default:
+		for _, f := range r.Files {
+			out.Line("ticket written to %s", f)
+		}
+		out.Line("good until %s, for everybody who has it", r.Expires)
+	}
+	return out.Flush()
+}
+
+// Loaded is what Load did.
+type Loaded struct {
+	Images  int  `json:"images"` // that the role needs
+	Changed bool `json:"changed"`
+}
+
+// Load brings the images of the role back that are missing.
+func Load(ctx context.Context, h *host.Host, o Settings) (r *Loaded, err error) {
+	release, err := lock(h)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	s, err := open(ctx, h, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	runtime, err := cri.For(s.manifest.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := s.run(ctx, s.imageStep(runtime))
+	if err != nil {
+		return nil, err
+	}
+	return &Loaded{Images: len(s.images()), Changed: len(changed) > 0}, nil
+}
+
+// WriteText prints what was done for people.
+func (r *Loaded) WriteText(w io.Writer) error {
+	out := lines.New(w)
+	if r.Changed {
+		out.Line("all %d images are there", r.Images)
+	} else {
+		out.Line("all %d images were there: nothing had to be changed", r.Images)
+	}
+	return out.Flush()
+}
+
+// Smoke tests the cluster of a host that was installed. The error says what
+// failed; the report is there all the same.
+func Smoke(ctx context.Context, h *host.Host, o Settings) (r *smoke.Report, err error) {
+	s, err := installed(ctx, h, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	if r, err = smoke.Run(ctx, h, s.smokeOptions(), s.Report); err != nil {
+		return nil, err
+	}
+	err = r.Err()
+	return r, err
+}
+
+// Inventory says what h is, its packages included.
+func Inventory(ctx context.Context, h *host.Host) (*facts.Facts, error) {
+	return facts.Read(ctx, h, facts.Options{Now: time.Now(), Packages: true})
+}

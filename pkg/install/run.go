@@ -1,0 +1,216 @@
+package install
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/lines"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/smoke"
+	"kubecrate/pkg/step"
+)
+
+// Run brings this host to its role: one page, in the order in which it happens.
+// Nothing is changed before the preflight has passed and every member of the
+// archive that the role needs was found whole. It may be killed at any moment
+// and run again. Where preflight fails the error is a *preflight.Error, where
+// the archive is damaged it wraps *archive.DamageError.
+func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
+	began := time.Now()
+	watch := &host.Stopwatch{Runner: h.Runner}
+	h = &host.Host{Root: h.Root, Runner: watch}
+	release, err := lock(h)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+
+	s, err := open(ctx, h, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	checks, err := s.preflight(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := checks.Err(); err != nil {
+		return nil, err
+	}
+	steps, err := s.steps()
+	if err != nil {
+		return nil, err
+	}
+	t := newTeller(o.Report, steps, time.Now)
+	done, err := s.finished(ctx, steps)
+	if err != nil {
+		return nil, err
+	}
+	var report *smoke.Report
+	if !done {
+		if err := s.verify(ctx); err != nil {
+			return nil, err
+		}
+		if err := s.apply(ctx, steps, t); err != nil {
+			return nil, err
+		}
+		if report, err = s.prove(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.result(t.changed, report, watch.Spent(), time.Since(began)), nil
+}
+
+// finished says whether every step is done, without an event.
+func (s *site) finished(ctx context.Context, steps []step.Step) (bool, error) {
+	if s.saved == nil || !s.saved.Finished {
+		return false, nil
+	}
+	plan, err := step.Plan(ctx, s.host, steps)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range plan {
+		if e.Status.State != step.Done {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// verify reads every member that the role needs, before anything is changed. What
+// is used later is hashed again then: the stick may be another one by that time.
+func (s *site) verify(ctx context.Context) error {
+	return s.archive.Verify(ctx, s.member, s.Report)
+}
+
+// apply runs the steps. What the host is to become is on its disk before.
+func (s *site) apply(ctx context.Context, steps []step.Step, t *teller) (err error) {
+	if err := s.remember(false); err != nil {
+		return err
+	}
+	j, err := step.OpenJournal(s.host)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	if err := step.Run(ctx, s.host, j, steps, t.event); err != nil {
+		return err
+	}
+	return s.remember(true)
+}
+
+// prove tests a cluster that is new; that a node is Ready is a step of its own.
+func (s *site) prove(ctx context.Context) (*smoke.Report, error) {
+	if s.NoSmoke || !s.first() {
+		return nil, nil
+	}
+	report, err := smoke.Run(ctx, s.host, s.smokeOptions(), s.Report)
+	if err != nil {
+		return nil, err
+	}
+	err = report.Err()
+	return report, err
+}
+
+// Result is what a run did. Times are seconds: Own is what no program took that
+// the installer runs, the others are by program. Stick is how many bytes this
+// program made the kernel fetch from any disk; what was in memory is not in it.
+type Result struct {
+	Bundle  string             `json:"bundle"`
+	Role    manifest.Role      `json:"role"`
+	Node    string             `json:"node"`
+	Changed []string           `json:"changed"` // steps
+	Seconds float64            `json:"seconds"`
+	Own     float64            `json:"own"`
+	Spent   map[string]float64 `json:"spent"`
+	Needed  int64              `json:"needed"` // bytes of the archive that the role needs
+	Stick   int64              `json:"stick"`
+	Smoke   *smoke.Report      `json:"smoke,omitempty"`
+	Next    []string           `json:"next,omitempty"`
+}
+
+func (s *site) result(changed []string, report *smoke.Report, spent map[string]time.Duration, took time.Duration) *Result {
+	r := &Result{
+		Bundle: s.bundle(), Role: s.role, Node: s.nodeName(), Changed: changed, Seconds: took.Seconds(),
+		Spent: map[string]float64{}, Smoke: report, Next: s.next(), Needed: s.archive.Compressed(s.member), Stick: readBytes(s.host),
+	}
+	own := took
+	for name, d := range spent {
+		own -= d
+		r.Spent[name] = d.Seconds()
+	}
+	r.Own = max(own, 0).Seconds()
+	return r
+}
+
+// next is what the operator does after this host.
+func (s *site) next() []string {
+	if !s.first() {
+		return nil
+	}
+	list := []string{"kubectl get nodes"}
+	if s.role == manifest.Master {
+		list = append(list, "carry the stick to every other host, and there: ./install --role node")
+	}
+	return append(list, "./install reset puts this host back as it was")
+}
+
+// WriteText prints the result for people.
+func (r *Result) WriteText(w io.Writer) error {
+	out := lines.New(w)
+	if len(r.Changed) == 0 {
+		out.Line("this host is a %s of %s already, and Ready: nothing had to be changed", r.Role, r.Bundle)
+		return out.Flush()
+	}
+	if r.Smoke != nil {
+		out.Line("the cluster works: %d checks passed", len(r.Smoke.Checks))
+	}
+	out.Line("node %s is Ready, a %s of %s: %s changed", r.Node, r.Role, r.Bundle, counted(len(r.Changed), "step"))
+	var spent []string
+	for _, name := range slices.SortedFunc(maps.Keys(r.Spent), func(a, b string) int { return cmp.Compare(r.Spent[b], r.Spent[a]) }) {
+		if r.Spent[name] >= 1 {
+			spent = append(spent, fmt.Sprintf("%s %.0f s", name, r.Spent[name]))
+		}
+	}
+	out.Line("it took %.0f s: %.1f s of its own, the rest in %s", r.Seconds, r.Own, strings.Join(spent, ", "))
+	if r.Stick >= 0 {
+		out.Line("%s of the archive were needed, %s were read from disks", progress.Size(r.Needed), progress.Size(r.Stick))
+	}
+	for _, n := range r.Next {
+		out.Line("next: %s", n)
+	}
+	return out.Flush()
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// readBytes is read_bytes of proc(5)'s io: what this process caused to be
+// fetched from storage; -1 where the kernel does not tell.
+func readBytes(h *host.Host) int64 {
+	text, err := h.Text("/proc/self/io")
+	if err != nil {
+		return -1
+	}
+	for line := range strings.Lines(text) {
+		var n int64
+		if _, err := fmt.Sscanf(line, "read_bytes: %d", &n); err == nil {
+			return n
+		}
+	}
+	return -1
+}

@@ -1,0 +1,386 @@
+package install
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/facts"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/prep"
+	"kubecrate/pkg/report"
+	"kubecrate/pkg/step"
+)
+
+// site is all that is known before anything is done. It must be closed.
+type site struct {
+	Settings
+	host    *host.Host
+	archive *archive.Reader // nil where only the host's copies are there
+	closer  io.Closer
+
+	lock     *manifest.Lock
+	manifest *manifest.Manifest
+	saved    *State // of an earlier run, or nil
+
+	role       manifest.Role
+	cluster    *manifest.Cluster
+	ticket     *manifest.Ticket // of the cluster to join; nil on the first master
+	ticketPath string
+	facts      *facts.Facts
+	self       *manifest.Host // this host in cluster, or nil
+	address    netip.Addr     // the zero Addr where it is not known, because of
+	addressErr error
+	iface      string
+}
+
+// open reads the archive's description and looks at the host.
+func open(ctx context.Context, h *host.Host, o Settings) (s *site, err error) {
+	s = &site{Settings: o, host: h}
+	r, closer, err := archive.OpenPath(o.Archive)
+	if err != nil {
+		return nil, err
+	}
+	s.archive, s.closer = r, closer
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closer.Close())
+		}
+	}()
+	if err := s.describe(r); err != nil {
+		return nil, err
+	}
+	if s.saved, err = readState(h); err != nil {
+		return nil, err
+	}
+	err = s.decide(ctx)
+	return s, err
+}
+
+// reopen is open for a host that was installed: without the archive, the copies
+// of its description on the host do.
+func reopen(ctx context.Context, h *host.Host, o Settings, saved *State) (s *site, err error) {
+	if o.Archive != "" {
+		if s, err = open(ctx, h, o); err == nil && s.bundle() == saved.Bundle {
+			return s, nil
+		}
+		if s != nil && err == nil {
+			err = s.close()
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	o.Archive = ""
+	s = &site{Settings: o, host: h, saved: saved}
+	if err := s.describe(os.DirFS(h.Path(step.Dir)).(fs.ReadFileFS)); err != nil {
+		return nil, hint.With(fmt.Errorf("cannot tell what was installed: %w", err), "put the stick in, and name the archive: --archive FILE")
+	}
+	err = s.decide(ctx)
+	return s, err
+}
+
+// The members that describe a bundle.
+const (
+	lockMember     = "bundle.lock"
+	manifestMember = "bundle.yaml"
+)
+
+func (s *site) describe(from fs.ReadFileFS) (err error) {
+	if s.lock, err = report.Lock(from); err != nil {
+		return err
+	}
+	text, err := from.ReadFile(manifestMember)
+	if err != nil {
+		return fmt.Errorf("cannot read the archive's manifest: %w", err)
+	}
+	s.manifest, err = manifest.Parse(manifestMember, text)
+	return err
+}
+
+// decide settles the role, the cluster, the address and the ticket.
+func (s *site) decide(ctx context.Context) (err error) {
+	if s.cluster, err = s.Settings.cluster(s.saved); err != nil {
+		return err
+	}
+	if s.facts, err = facts.Read(ctx, s.host, facts.Options{Now: time.Now()}); err != nil {
+		return err
+	}
+	if s.self, err = facts.Self(s.facts, s.cluster); err != nil {
+		return err
+	}
+	if err := s.decideRole(); err != nil {
+		return err
+	}
+	s.decideAddress()
+	return s.decideTicket()
+}
+
+func (s *site) decideRole() error {
+	s.role = s.Role
+	if s.role == "" && s.saved != nil {
+		s.role = s.saved.Role
+	}
+	if s.role == "" && s.self != nil {
+		s.role = s.self.Role
+	}
+	switch {
+	case s.role == "":
+		return ErrRole
+	case s.saved != nil && s.saved.Role != s.role:
+		return hint.With(fmt.Errorf("this host was made a %s, and cannot become a %s as it is", s.saved.Role, s.role), "./install reset, then ./install --role %s", s.role)
+	case s.saved != nil && s.saved.Bundle != s.bundle():
+		return hint.With(fmt.Errorf("this host was installed from %s, this is %s", s.saved.Bundle, s.bundle()), "./install reset, then ./install --role %s", s.role)
+	}
+	return nil
+}
+
+func (s *site) decideAddress() {
+	flag := s.Address
+	if flag == "" && s.saved != nil {
+		flag = s.saved.Address
+	}
+	s.address, s.iface, s.addressErr = facts.AddressOf(s.facts, s.cluster, flag)
+	s.iface = cmp.Or(s.Interface, s.iface)
+}
+
+// decideTicket finds what this host joins by. A master joins only where the
+// ticket lets it; a ticket that it wrote itself, or a node's, is no reason to.
+func (s *site) decideTicket() (err error) {
+	t, path, err := s.Settings.ticket()
+	s.ticketPath = path
+	if err != nil || t == nil || s.role == manifest.Node {
+		s.ticket = t
+		return err
+	}
+	host, _, _ := strings.Cut(t.Endpoint, ":")
+	first := s.saved != nil && s.saved.Joined == ""
+	switch own := host == s.address.String() || s.self != nil && host == s.self.Name; {
+	case first || own && t.CertificateKey == "":
+		return nil
+	case t.CertificateKey == "":
+		return hint.With(fmt.Errorf("%s is the ticket of a cluster at %s, and lets no further master join", path, t.Endpoint),
+			"on its master: ./install ticket --control-plane; or, to begin another cluster: rm %s", path)
+	}
+	s.ticket = t
+	return nil
+}
+
+// close lets go of the archive.
+func (s *site) close() error {
+	if s.closer == nil {
+		return nil
+	}
+	return s.closer.Close()
+}
+
+// bundle is the archive's name without its ending.
+func (s *site) bundle() string { return s.lock.Name + "-" + s.lock.Platform.Arch }
+
+// first says that this host begins the cluster.
+func (s *site) first() bool { return s.role != manifest.Node && s.ticket == nil }
+
+// hostname is the name that this host is to have, "" for the one it has.
+func (s *site) hostname() string {
+	switch {
+	case s.Hostname != "":
+		return s.Hostname
+	case s.self != nil:
+		return s.self.Name
+	case s.saved != nil:
+		return s.saved.Hostname
+	}
+	return ""
+}
+
+// nodeName is the name of the node: kubeadm takes the host's, in lower case.
+func (s *site) nodeName() string {
+	return strings.ToLower(cmp.Or(s.hostname(), s.facts.Hostname))
+}
+
+// endpoint is HOST:PORT of the control plane.
+func (s *site) endpoint() string {
+	if s.ticket != nil {
+		return s.ticket.Endpoint
+	}
+	return manifest.HostPort(cmp.Or(s.cluster.Endpoint, s.address.String()))
+}
+
+// hosts are the cluster's hosts as far as they are known here, this one among
+// them; the endpoint's name, where nothing else has it, is one of a master.
+func (s *site) hosts() []manifest.Host {
+	list := s.cluster.Hosts
+	if s.ticket != nil {
+		for _, h := range s.ticket.Hosts {
+			if !known(list, h) {
+				list = append(list[:len(list):len(list)], h)
+			}
+		}
+	}
+	if s.address.IsValid() {
+		list = withHost(list, manifest.Host{Name: s.nodeName(), Address: s.address.String(), Role: s.role, Interface: s.iface})
+	}
+	name, _, _ := strings.Cut(s.endpoint(), ":")
+	if _, err := netip.ParseAddr(name); err == nil || named(list, name) {
+		return list
+	}
+	for i, h := range list {
+		if h.Role != manifest.Node {
+			list = slices.Clone(list)
+			list[i].Aliases = slices.Concat(h.Aliases, []string{name})
+			break
+		}
+	}
+	return list
+}
+
+func known(list []manifest.Host, h manifest.Host) bool {
+	for _, old := range list {
+		if old.Name == h.Name || old.Address == h.Address {
+			return true
+		}
+	}
+	return false
+}
+
+func named(list []manifest.Host, name string) bool {
+	for _, h := range list {
+		for _, n := range append([]string{h.Name}, h.Aliases...) {
+			if n == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// entries are the hosts for /etc/hosts.
+func (s *site) entries() []prep.Entry {
+	var list []prep.Entry
+	for _, h := range s.hosts() {
+		if a, err := netip.ParseAddr(h.Address); err == nil {
+			list = append(list, prep.Entry{Address: a, Names: append([]string{h.Name}, h.Aliases...)})
+		}
+	}
+	return list
+}
+
+// clock says where the time comes from: the first master serves its own to the
+// network that it shares with the others.
+func (s *site) clock() prep.Clock {
+	if s.first() {
+		for _, i := range s.facts.Interfaces {
+			for _, a := range i.Addresses {
+				if a.Prefix.Addr() == s.address {
+					return prep.Clock{Serve: []netip.Prefix{a.Prefix.Masked()}}
+				}
+			}
+		}
+		return prep.Clock{}
+	}
+	server := ""
+	if s.ticket != nil {
+		server = s.ticket.TimeServer
+	}
+	for _, h := range s.hosts() {
+		if server == "" && h.Role != manifest.Node && h.Address != s.address.String() {
+			server = h.Address
+		}
+	}
+	a, err := netip.ParseAddr(server)
+	if err != nil {
+		return prep.Clock{}
+	}
+	return prep.Clock{Server: a}
+}
+
+// needs is what the role takes of the archive.
+func (s *site) needs() Needs {
+	var n Needs
+	for _, p := range s.lock.Packages {
+		n.Packages = append(n.Packages, p.NEVRA)
+	}
+	for _, img := range s.images() {
+		n.Images = append(n.Images, img.Name)
+	}
+	for _, f := range s.lock.Files {
+		if needed(f.Roles, s.role) {
+			n.Files = append(n.Files, f.Path)
+		}
+	}
+	if s.archive == nil {
+		return n
+	}
+	for _, m := range s.archive.Index().Members {
+		if m.NeededBy(s.role) {
+			n.Members++
+			n.Raw += m.Size
+		}
+	}
+	n.Compressed = s.archive.Compressed(s.member)
+	return n
+}
+
+// member says whether the role needs a member.
+func (s *site) member(m archive.Member) bool { return m.NeededBy(s.role) }
+
+// images are those that the role needs.
+func (s *site) images() []manifest.LockedImage {
+	var list []manifest.LockedImage
+	for _, img := range s.lock.Images {
+		if needed(img.Roles, s.role) {
+			list = append(list, img)
+		}
+	}
+	return list
+}
+
+func needed(roles []manifest.Role, role manifest.Role) bool {
+	return manifest.Artifact{Roles: roles}.NeededBy(role)
+}
+
+// remember brings to the host's disk what it is to become, and the bundle's
+// description, for when the stick is gone.
+func (s *site) remember(finished bool) (err error) {
+	st := &State{
+		Bundle: s.bundle(), Role: s.role, Hostname: s.hostname(), Address: s.address.String(), Interface: s.iface,
+		Cluster: s.cluster, Runtime: s.manifest.Runtime, Network: s.manifest.Network, Family: s.lock.Platform.Family, Finished: finished,
+	}
+	if s.ticket != nil {
+		st.Joined = s.ticket.Endpoint
+	}
+	if st.Ticket, err = filepath.Abs(s.ticketPath); err != nil {
+		return fmt.Errorf("cannot note what is installed: %w", err)
+	}
+	names := []string{lockMember, manifestMember}
+	if s.archive == nil {
+		names = nil
+	}
+	for _, f := range s.lock.Files {
+		if s.archive != nil && needed(f.Roles, s.role) {
+			names = append(names, f.Path)
+		}
+	}
+	for _, name := range names {
+		text, err := s.archive.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := keep(s.host, name, text); err != nil {
+			return err
+		}
+	}
+	return st.write(s.host)
+}

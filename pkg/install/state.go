@@ -1,0 +1,99 @@
+package install
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/durable"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// stateFile holds what this host was told to become, so that the same command
+// without flags, status, reset and load mean the same.
+const stateFile = step.Dir + "/install.json"
+
+// State is what a host was told to become. It holds no secret. Finished is
+// set when a run reached its end; it says nothing of the host as it is now.
+type State struct {
+	Bundle    string            `json:"bundle"`
+	Role      manifest.Role     `json:"role"`
+	Hostname  string            `json:"hostname,omitempty"`
+	Address   string            `json:"address"`
+	Interface string            `json:"interface,omitempty"`
+	Runtime   string            `json:"runtime"`
+	Network   string            `json:"network"`
+	Family    string            `json:"family"`
+	Cluster   *manifest.Cluster `json:"cluster"`
+	Joined    string            `json:"joined,omitempty"` // endpoint, for a host that joined
+	Ticket    string            `json:"ticket,omitempty"` // path on the stick
+	Finished  bool              `json:"finished"`
+}
+
+// readState reads the state; nil where this program never ran on h.
+func readState(h *host.Host) (*State, error) {
+	text, err := h.ReadFile(stateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read what was installed: %w", err)
+	}
+	var s State
+	if err := json.Unmarshal(text, &s); err != nil || s.Cluster == nil || s.Role == "" {
+		return nil, hint.With(fmt.Errorf("cannot read what was installed: %s is damaged", stateFile),
+			"mv %s %s.damaged, and run install with its flags again", stateFile, stateFile)
+	}
+	return &s, nil
+}
+
+// write brings the state to the disk.
+func (s *State) write(h *host.Host) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("cannot note what is installed: %w", err)
+	}
+	return keep(h, filepath.Base(stateFile), append(text, '\n'))
+}
+
+// keep brings a file of ours to the disk, beside the journal.
+func keep(h *host.Host, name string, text []byte) error {
+	const dirMode, fileMode = 0o700, 0o600
+	if err := os.MkdirAll(h.Path(step.Dir), dirMode); err != nil {
+		return fmt.Errorf("cannot note what is installed: %w", err)
+	}
+	o := host.Original{Content: text, Mode: fileMode, UID: os.Geteuid(), GID: os.Getegid()}
+	if err := h.Put(step.Dir+"/"+name, o); err != nil {
+		return fmt.Errorf("cannot note what is installed: %w", err)
+	}
+	return nil
+}
+
+// forget removes all that this program keeps on a host, when nothing is left
+// to undo. What somebody else wrote into our files stays, see step.Reset.
+func forget(h *host.Host) error {
+	names, err := h.ReadDir(step.Dir)
+	if err != nil {
+		return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
+	}
+	for _, name := range names {
+		if name == filepath.Base(step.ChangedDir) {
+			continue
+		}
+		if err := os.RemoveAll(h.Path(step.Dir + "/" + name)); err != nil {
+			return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
+		}
+	}
+	err = os.Remove(h.Path(step.Dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
+		return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
+	}
+	return durable.SyncDir(filepath.Dir(h.Path(step.Dir)))
+}

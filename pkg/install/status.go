@@ -1,0 +1,118 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/lines"
+	"kubecrate/pkg/step"
+)
+
+// Condition is how a host stands to its installation.
+type Condition string
+
+// The conditions of a host.
+const (
+	NotInstalled Condition = "not installed"
+	AtWork       Condition = "an install is at work"
+	Unfinished   Condition = "unfinished" // a run ended before its end
+	Drifted      Condition = "changed"    // it was installed, and something is no longer so
+	Installed    Condition = "installed"  // all is as it should be
+)
+
+// Status is what CheckStatus found.
+type Status struct {
+	Condition Condition     `json:"condition"`
+	Bundle    string        `json:"bundle,omitempty"`
+	Role      manifest.Role `json:"role,omitempty"`
+	Node      string        `json:"node,omitempty"`
+	Steps     []step.Event  `json:"steps,omitempty"`
+}
+
+// CheckStatus checks every step again; that the node is Ready is one. Nothing is
+// changed. The error says that the host is not as it should be, unless it is
+// Installed or was never touched.
+func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err error) {
+	saved, err := readState(h)
+	if err != nil {
+		return nil, err
+	}
+	busy, err := locked(h)
+	if err != nil {
+		return nil, err
+	}
+	if saved == nil {
+		st = &Status{Condition: NotInstalled}
+		if busy {
+			st.Condition = AtWork
+		}
+		return st, nil
+	}
+	st = &Status{Bundle: saved.Bundle, Role: saved.Role}
+	s, err := reopen(ctx, h, o, saved)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	st.Node = s.nodeName()
+	steps, err := s.steps()
+	if err != nil {
+		return nil, err
+	}
+	if st.Steps, err = step.Plan(ctx, h, steps); err != nil {
+		return nil, err
+	}
+	st.Condition = condition(st, saved, busy)
+	err = st.err()
+	return st, err
+}
+
+func condition(st *Status, saved *State, busy bool) Condition {
+	whole := true
+	for _, e := range st.Steps {
+		whole = whole && e.Status.State == step.Done
+	}
+	switch {
+	case busy:
+		return AtWork
+	case !saved.Finished:
+		return Unfinished
+	case !whole:
+		return Drifted
+	}
+	return Installed
+}
+
+func (st *Status) err() error {
+	again := fmt.Sprintf("./install --role %s", st.Role)
+	switch st.Condition {
+	case Unfinished:
+		return hint.With(errors.New("the installation of this host is unfinished"), "%s goes on; ./install reset takes it back", again)
+	case Drifted:
+		return hint.With(errors.New("this host is not as the installation left it"), "%s mends it", again)
+	case NotInstalled, AtWork, Installed:
+	}
+	return nil
+}
+
+// WriteText prints the status for people.
+func (st *Status) WriteText(w io.Writer) error {
+	out := lines.New(w)
+	if st.Bundle == "" {
+		out.Line("%s", st.Condition)
+		return out.Flush()
+	}
+	out.Line("%s: %s, role %s, node %s", st.Condition, st.Bundle, st.Role, st.Node)
+	for i, e := range st.Steps {
+		out.Line("%2d\t%s\t%s", i+1, e.Step, e.Status.State)
+		if e.Status.State != step.Done || len(e.Status.Warnings) > 0 {
+			writeStatus(out, e.Status)
+		}
+	}
+	return out.Flush()
+}

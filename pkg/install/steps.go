@@ -1,0 +1,185 @@
+package install
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"slices"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
+	"kubecrate/pkg/cri"
+	"kubecrate/pkg/distro"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubeadm"
+	"kubecrate/pkg/preflight"
+	"kubecrate/pkg/prep"
+	"kubecrate/pkg/smoke"
+	"kubecrate/pkg/step"
+)
+
+// steps are what brings this host to its role, in order: the table of contents
+// of an installation.
+func (s *site) steps() ([]step.Step, error) {
+	family, err := distro.For(s.lock.Platform.Family)
+	if err != nil {
+		return nil, err
+	}
+	runtime, err := cri.For(s.manifest.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.kubeadm(runtime)
+	if err != nil {
+		return nil, err
+	}
+	user := kubeadm.User{Name: s.User.Name, UID: s.User.UID, GID: s.User.GID}
+
+	list := prep.Steps(prep.Options{Hostname: s.hostname(), Hosts: s.entries(), IPVS: s.cluster.Proxy.Mode == manifest.ProxyIPVS})
+	if _, ok := s.facts.DefaultRoute(); !ok && s.iface != "" {
+		list = append(list, prep.ServiceRoute(netip.MustParsePrefix(s.cluster.ServiceCIDR), s.iface))
+	}
+	list = append(list, distro.Packages(family, s.packages(), s.Report), prep.Time(s.clock()))
+	list = append(list, runtime.Steps(cri.Options{Pause: cri.Pause(s.lock.Images)})...)
+	list = append(list, kubeadm.Kubelet(), s.imageStep(runtime))
+	switch {
+	case s.first():
+		network, err := s.network()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, kubeadm.Init(k), kubeadm.Kubeconfig(user), cni.DNS(), network, kubeadm.Ticket(s.ticketOptions(k)))
+	case s.role == manifest.Node:
+		list = append(list, kubeadm.Join(kubeadm.JoinOptions{Options: k, Ticket: s.ticket}))
+	default:
+		list = append(list, kubeadm.Join(kubeadm.JoinOptions{Options: k, Ticket: s.ticket, ControlPlane: true}), kubeadm.Kubeconfig(user))
+	}
+	return append(list, kubeadm.Ready(k)), nil
+}
+
+// packages is the bundle's repository; without the archive its list alone.
+func (s *site) packages() distro.Bundle {
+	b := distro.Bundle{Packages: s.lock.Packages}
+	if s.archive != nil {
+		b.Archive = s.archive
+	}
+	return b
+}
+
+// imageStep loads the role's images; without the archive nothing tells which
+// are missing.
+func (s *site) imageStep(r cri.Runtime) step.Step {
+	if s.archive == nil {
+		return unseen{cri.Images(r, nil, nil, s.Report)}
+	}
+	return cri.Images(r, s.archive, s.images(), s.Report)
+}
+
+// unseen is a step that cannot be checked without the archive.
+type unseen struct{ step.Step }
+
+func (unseen) Check(context.Context, *host.Host) (step.Status, error) {
+	var st step.Status
+	st.Warn("images are looked for only with the archive: --archive FILE names it")
+	return st, nil
+}
+
+// kubeadm is what the host is to be in the cluster.
+func (s *site) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
+	var names []string
+	for _, img := range s.lock.Images {
+		names = append(names, img.Name)
+	}
+	o = kubeadm.Options{
+		Version: s.manifest.Kubernetes, Node: s.nodeName(), Address: s.address, Socket: r.Socket(), Cluster: s.settled(),
+		Images: names, Schedulable: s.role == manifest.Single, Limits: kubeadm.Limits{API: s.Wait, Ready: s.Wait}, Progress: s.Report,
+	}
+	o.Repository, err = kubeadm.Repository(names)
+	return o, err
+}
+
+// settled is the cluster with what this host adds: its hosts, and the endpoint.
+func (s *site) settled() *manifest.Cluster {
+	c := *s.cluster
+	c.Hosts, c.Endpoint = s.hosts(), s.endpoint()
+	return &c
+}
+
+func (s *site) ticketOptions(k kubeadm.Options) kubeadm.TicketOptions {
+	o := kubeadm.TicketOptions{
+		Options: k, Stick: s.ticketPath, MustWrite: s.Join.Ticket != "", TTL: s.TicketTTL, TimeServer: s.address.String(), Hosts: s.hosts(),
+	}
+	if s.archive == nil && s.Join.Ticket == "" {
+		o.Stick = "" // there is no stick
+	}
+	return o
+}
+
+// network is the step that applies the network's manifest.
+func (s *site) network() (step.Step, error) {
+	n, err := cni.For(s.manifest.Network)
+	if err != nil {
+		return nil, err
+	}
+	from := os.DirFS(s.host.Path(step.Dir))
+	if s.archive != nil {
+		from = s.archive
+	}
+	text, _, err := cni.Manifest(from, n)
+	if err != nil {
+		return nil, err
+	}
+	return cni.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch, Interface: s.Interface}), nil
+}
+
+// preflight makes every check of the host.
+func (s *site) preflight(ctx context.Context) (*preflight.Result, error) {
+	if err := preflight.CheckSkip(s.Skip); err != nil {
+		return nil, err
+	}
+	ours, err := kubeadm.Begun(s.host)
+	if err != nil {
+		return nil, err
+	}
+	o := preflight.Options{
+		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Cluster: s.cluster, Ticket: s.ticket,
+		Hostname: s.Hostname, Advertise: s.advertise(),
+		EUID: os.Geteuid(), Environ: os.Environ(), Skip: s.Skip, Ours: ours,
+	}
+	if s.saved == nil { // an earlier run found that there is room, and filled it in part
+		o.Needs = preflight.NeedsOf(s.archive.Index(), s.manifest, s.role)
+	}
+	r := preflight.Run(ctx, s.host, o)
+	return r, context.Cause(ctx)
+}
+
+// advertise is the address as a flag, or that of an earlier run.
+func (s *site) advertise() string {
+	if s.Address == "" && s.saved != nil {
+		return s.saved.Address
+	}
+	return s.Address
+}
+
+// smokeOptions say what a cluster has to show.
+func (s *site) smokeOptions() smoke.Options {
+	o := smoke.Options{
+		Node: s.nodeName(), Version: s.manifest.Kubernetes, Image: s.smokeImage(), ProxyMode: s.cluster.Proxy.Mode,
+		PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Domain: s.cluster.DNSDomain, Wait: s.Wait,
+	}
+	for _, img := range s.lock.Images {
+		o.Images = append(o.Images, img.Name)
+	}
+	return o
+}
+
+// smokeImage is the image that the test of a cluster runs: the one that serves
+// HTTP.
+func (s *site) smokeImage() string {
+	for _, img := range s.lock.Images {
+		if repository, _ := manifest.SplitTag(img.Name); repository == "nginx" || slices.Contains([]string{"docker.io/library/nginx", "library/nginx"}, repository) {
+			return img.Name
+		}
+	}
+	return ""
+}

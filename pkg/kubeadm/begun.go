@@ -1,0 +1,9 @@
+package kubeadm
+
+import "kubecrate/pkg/host"
+
+// Begun says whether install began to make this host a part of a cluster.
+func Begun(h *host.Host) (bool, error) {
+	m, err := readMark(h)
+	return m != nil, err
+}
