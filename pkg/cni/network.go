@@ -122,7 +122,7 @@ func (s *network) compare(ctx context.Context, h *host.Host, rendered []byte) ([
 	if _, err := s.kubectl.Get(ctx, h, &reply, rendered, "--filename=-"); err != nil {
 		return nil, err
 	}
-	live := append(reply.Items, reply.object) // one object is not put into a List
+	live := slices.Concat(reply.Items, []object{reply.object}) // one object is not put into a List
 	var changes []change
 	for _, want := range objectsOf(rendered) {
 		at := slices.IndexFunc(live, want.is)

@@ -1,0 +1,104 @@
+package smoke
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// checkNodes waits until every node is Ready.
+func (s *session) checkNodes(ctx context.Context) Check {
+	var all []node
+	var troubles []trouble
+	var last error
+	s.until(ctx, "nodes", s.Wait, func(ctx context.Context) (bool, string) {
+		found, err := s.listNodes(ctx)
+		if last = err; err != nil {
+			return false, err.Error()
+		}
+		all, troubles = found, s.nodeTroubles(found)
+		if len(troubles) == 0 {
+			return true, ""
+		}
+		return false, troubles[0].what
+	})
+	if last != nil {
+		return because(last)
+	}
+	s.nodes = slices.DeleteFunc(slices.Clone(all), func(n node) bool { return n.unready() != "" })
+	if s.Version != "" {
+		troubles = append(troubles, s.versionTroubles(all)...)
+	}
+	versions := ""
+	if s.Version != "" {
+		versions = ", " + s.Version
+	}
+	return or(troubles, good("%s Ready%s", count(len(all), "node is", "nodes are"), versions))
+}
+
+func (s *session) listNodes(ctx context.Context) ([]node, error) {
+	if s.own {
+		var n node
+		found, err := s.k.Get(ctx, s.h, &n, nil, "node", s.Node)
+		if err != nil || !found {
+			return nil, err
+		}
+		return []node{n}, nil
+	}
+	var list struct{ Items []node }
+	_, err := s.k.Get(ctx, s.h, &list, nil, "nodes")
+	return list.Items, err
+}
+
+func (s *session) nodeTroubles(all []node) []trouble {
+	var troubles []trouble
+	expected := s.Nodes
+	if s.own {
+		expected = []string{s.Node}
+	}
+	for _, name := range expected {
+		if !slices.ContainsFunc(all, func(n node) bool { return n.Metadata.Name == name }) {
+			troubles = append(troubles, trouble{fmt.Sprintf("%s is not in the cluster", name), fmt.Sprintf("on %s: ./install --role node", name)})
+		}
+	}
+	for _, n := range all {
+		if why := n.unready(); why != "" {
+			troubles = append(troubles, trouble{fmt.Sprintf("%s is not Ready: %s", n.Metadata.Name, why), nodeMend(n.Metadata.Name, why)})
+		}
+	}
+	if len(all) == 0 && len(troubles) == 0 {
+		troubles = append(troubles, trouble{"the cluster has no node", "./install --role master"})
+	}
+	return troubles
+}
+
+// versionTroubles compares what the kubelets run.
+func (s *session) versionTroubles(all []node) []trouble {
+	var troubles []trouble
+	for _, n := range all {
+		if v := n.Status.NodeInfo.KubeletVersion; v != s.Version {
+			troubles = append(troubles, trouble{fmt.Sprintf("%s runs kubelet %s, the bundle has %s", n.Metadata.Name, v, s.Version),
+				fmt.Sprintf("on %s: rpm -q kubelet; systemctl restart kubelet", n.Metadata.Name)})
+		}
+	}
+	return troubles
+}
+
+// nodeMend is what helps a node that is not Ready.
+func nodeMend(name, why string) string {
+	switch {
+	case strings.Contains(why, "cni") || strings.Contains(why, "NetworkPlugin"):
+		return fmt.Sprintf("on a master: kubectl --namespace=kube-system get pods --output=wide; the network's pod on %s has to run", name)
+	case strings.Contains(why, "stopped posting"):
+		return fmt.Sprintf("on %s: systemctl restart kubelet, and journalctl -u kubelet -n 50", name)
+	}
+	return fmt.Sprintf("on %s: journalctl -u kubelet -n 50", name)
+}
+
+func count(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}

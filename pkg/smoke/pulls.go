@@ -1,0 +1,61 @@
+package smoke
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// checkPulls looks for images that were pulled, or that a node tried to pull, in
+// the events, which the API server keeps for an hour. Images that are there leave
+// "already present on machine".
+func (s *session) checkPulls(ctx context.Context) Check {
+	var list struct{ Items []event }
+	if _, err := s.k.Get(ctx, s.h, &list, nil, "events", "--all-namespaces"); err != nil {
+		return because(err)
+	}
+	var troubles []trouble
+	var others []string
+	seen := map[string]bool{}
+	for _, e := range list.Items {
+		image, pulled := pulledImage(e)
+		what := fmt.Sprintf("%s was asked of a registry for pod %s/%s on %s", image, e.InvolvedObject.Namespace, e.InvolvedObject.Name, e.Source.Host)
+		if !pulled || seen[what] {
+			continue
+		}
+		seen[what] = true
+		if len(s.Images) > 0 && !s.bundled(image) {
+			others = append(others, what)
+			continue
+		}
+		troubles = append(troubles, trouble{what, fmt.Sprintf("on %s: ./install load", e.Source.Host)})
+	}
+	well := good("no image was asked of any registry")
+	if len(others) > 0 {
+		well = doubtful("", "images that are not of the bundle were asked of a registry: %s", others[0])
+		well.Details = others[1:]
+	}
+	return or(troubles, well)
+}
+
+// bundled says whether an image is one of the bundle; short names are of Docker
+// Hub.
+func (s *session) bundled(image string) bool {
+	full := func(name string) string {
+		name = strings.TrimPrefix(name, "docker.io/")
+		return strings.TrimPrefix(name, "library/")
+	}
+	return slices.ContainsFunc(s.Images, func(i string) bool { return full(i) == full(image) })
+}
+
+// pulledImage is the image that an event of the kubelet says was pulled or tried.
+func pulledImage(e event) (image string, pulled bool) {
+	for _, begin := range []string{`Pulling image "`, `pulling image "`, `Successfully pulled image "`, `Failed to pull image "`} {
+		if rest, ok := strings.CutPrefix(e.Message, begin); ok {
+			image, _, _ := strings.Cut(rest, `"`)
+			return image, true
+		}
+	}
+	return "", false
+}

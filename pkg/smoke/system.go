@@ -1,0 +1,111 @@
+package smoke
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+const dnsApp = "kube-dns" // of CoreDNS, in the label k8s-app
+
+// checkSystem waits until the pods of Kubernetes itself work, and those of the
+// network.
+func (s *session) checkSystem(ctx context.Context) Check {
+	var all []pod
+	var troubles []trouble
+	var last error
+	s.until(ctx, "system", s.Wait, func(ctx context.Context) (bool, string) {
+		found, err := s.systemPods(ctx)
+		if last = err; err != nil {
+			return false, err.Error()
+		}
+		all, troubles = found, s.systemTroubles(found)
+		if len(troubles) == 0 {
+			return true, ""
+		}
+		return false, troubles[0].what
+	})
+	if last != nil {
+		return because(last)
+	}
+	well := good("%s", count(len(all), "pod of the system works", "pods of the system work"))
+	for _, p := range all {
+		if n := p.restarts(); n > 0 {
+			well.Details = append(well.Details, fmt.Sprintf("%s was restarted %s", &p, count(n, "time", "times")))
+		}
+	}
+	return or(troubles, well)
+}
+
+// systemPods are those in namespaces of Kubernetes and of the network, such as
+// kube-flannel, that are not just being removed.
+func (s *session) systemPods(ctx context.Context) ([]pod, error) {
+	args := []string{"pods", "--all-namespaces"}
+	if s.own {
+		args = append(args, "--field-selector=spec.nodeName="+s.Node)
+	}
+	var list struct{ Items []pod }
+	if _, err := s.k.Get(ctx, s.h, &list, nil, args...); err != nil {
+		return nil, err
+	}
+	var pods []pod
+	for _, p := range list.Items {
+		ns := p.Metadata.Namespace
+		if (strings.HasPrefix(ns, "kube-") || strings.HasPrefix(ns, "calico-")) && p.Metadata.DeletionTimestamp == "" {
+			pods = append(pods, p)
+		}
+	}
+	return pods, nil
+}
+
+func (s *session) systemTroubles(all []pod) []trouble {
+	var troubles []trouble
+	dns := s.own
+	for _, p := range all {
+		dns = dns || p.Metadata.Labels["k8s-app"] == dnsApp
+		if why := p.unready(); why != "" {
+			troubles = append(troubles, trouble{fmt.Sprintf("%s does not work: %s", &p, why), podMend(&p, why)})
+		} else if t, wrong := s.strayAddress(&p); wrong {
+			troubles = append(troubles, t)
+		}
+	}
+	if !dns {
+		troubles = append(troubles, trouble{"there is no pod of CoreDNS", "kubectl --namespace=kube-system describe deployment coredns"})
+	}
+	return troubles
+}
+
+// strayAddress is that of a pod that began when another network was configured.
+func (s *session) strayAddress(p *pod) (trouble, bool) {
+	a, err := netip.ParseAddr(p.Status.PodIP)
+	if p.Spec.HostNetwork || !s.PodCIDR.IsValid() || err != nil || s.PodCIDR.Contains(a) {
+		return trouble{}, false
+	}
+	return trouble{fmt.Sprintf("%s has the address %s, which is not of the pods' network %s", p, a, s.PodCIDR),
+		fmt.Sprintf("kubectl --namespace=%s delete pod %s; what else on %s is in /etc/cni/net.d?", p.Metadata.Namespace, p.Metadata.Name, p.Spec.NodeName)}, true
+}
+
+// podMend is what helps a pod that does not work.
+func podMend(p *pod, why string) string {
+	has := func(texts ...string) bool {
+		for _, t := range texts {
+			if strings.Contains(why, t) {
+				return true
+			}
+		}
+		return false
+	}
+	name := fmt.Sprintf("--namespace=%s %s", p.Metadata.Namespace, p.Metadata.Name)
+	switch {
+	case has("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "pull"):
+		return fmt.Sprintf("on %s: ./install load", p.Spec.NodeName)
+	case has("subnet.env", "cni", "network plugin"):
+		return fmt.Sprintf("kubectl --namespace=kube-system get pods --output=wide; the network's pod on %s has to run", p.Spec.NodeName)
+	case has("Unschedulable", "Pending") || p.Spec.NodeName == "":
+		return "kubectl describe pod " + name
+	case has("ended"):
+		return "kubectl logs --previous " + name
+	}
+	return "kubectl describe pod " + name + "; kubectl logs " + name
+}
