@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/image"
 	"kubecrate/pkg/progress"
@@ -20,13 +22,13 @@ const Stage = "load"
 
 // Images is the step that loads images of the archive into the runtime, straight
 // from the archive, all that are missing in one stream, so that a layer passes
-// once. An image that is there already is not read. archive may be nil where
-// the step is only undone.
+// once. An image that is there already is not read. from, the archive, may
+// be nil where the step is only undone.
 //
 // Damage of the archive ends the stream before anything of it was kept, and
 // comes out as *archive.DamageError.
-func Images(r Runtime, archive fs.FS, images []manifest.LockedImage, report progress.Func) step.Step {
-	return imagesStep{r, archive, images, report}
+func Images(r Runtime, from fs.FS, images []manifest.LockedImage, report progress.Func) step.Step {
+	return imagesStep{r, from, images, report}
 }
 
 type imagesStep struct {
@@ -218,7 +220,12 @@ func (s imagesStep) stream(ctx context.Context, h *host.Host, names []string, c 
 	}()
 	err := s.runtime.Load(ctx, h, r)
 	_ = r.CloseWithError(errOver) // a writer that is not through must not wait
-	if cause := <-written; cause != nil && !errors.Is(cause, errOver) {
+	cause := <-written
+	var damage *archive.DamageError
+	switch {
+	case errors.As(cause, &damage): // it names the member, which is enough
+		return hint.With(damage, "%s", hint.Of(cause))
+	case cause != nil && !errors.Is(cause, errOver):
 		return cause
 	}
 	return err

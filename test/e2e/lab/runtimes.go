@@ -14,8 +14,8 @@ const dockerClient = "/usr/bin/docker"
 // Docker is a real dockerd with its own data, socket and containerd.
 type Docker struct{ socket string }
 
-// StartDocker starts dockerd without networks, so that it changes nothing of
-// the machine. It needs root. The storage driver is overlay2, or vfs where
+// StartDocker starts a dockerd of its own without networks, so that it changes
+// nothing of the machine. It needs root. The storage driver is overlay2, or vfs where
 // dockerd does not start with that.
 func (l *Lab) StartDocker(ctx context.Context) (*Docker, error) {
 	var errs []error
@@ -30,8 +30,8 @@ func (l *Lab) StartDocker(ctx context.Context) (*Docker, error) {
 }
 
 func (l *Lab) startDocker(ctx context.Context, driver string) (*Docker, error) {
-	dir := filepath.Join(l.Dir, "docker-"+driver)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := os.MkdirTemp(l.Dir, "docker-"+driver+"-")
+	if err != nil {
 		return nil, err
 	}
 	// An own, empty configuration: the machine's may name keys that stand on the command line, too.
@@ -40,7 +40,7 @@ func (l *Lab) startDocker(ctx context.Context, driver string) (*Docker, error) {
 		return nil, err
 	}
 	d := &Docker{socket: "unix://" + filepath.Join(dir, "docker.sock")}
-	p, err := l.Start("docker-"+driver, "dockerd", "-H", d.socket, "--data-root", filepath.Join(dir, "data"),
+	p, err := l.Start(filepath.Base(dir), "dockerd", "-H", d.socket, "--data-root", filepath.Join(dir, "data"),
 		"--exec-root", filepath.Join(dir, "exec"), "--pidfile", filepath.Join(dir, "pid"), "--config-file", config,
 		"--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver="+driver)
 	if err != nil {
@@ -56,14 +56,19 @@ func (l *Lab) startDocker(ctx context.Context, driver string) (*Docker, error) {
 	return d, nil
 }
 
+// Argv is docker ARGS, for this dockerd.
+func (d *Docker) Argv(args ...string) []string {
+	return append([]string{dockerClient, "-H", d.socket}, args...)
+}
+
 // Run runs docker ARGS against this dockerd.
 func (d *Docker) Run(ctx context.Context, args ...string) (string, error) {
-	return Run(ctx, append([]string{dockerClient, "-H", d.socket}, args...)...)
+	return Run(ctx, d.Argv(args...)...)
 }
 
 // Load is tar -C dir -c . | docker load, as a user types it.
 func (d *Docker) Load(ctx context.Context, dir string) (string, error) {
-	return Pipe(ctx, []string{"tar", "-C", dir, "-c", "."}, []string{dockerClient, "-H", d.socket, "load"})
+	return Pipe(ctx, []string{"tar", "-C", dir, "-c", "."}, d.Argv("load"))
 }
 
 // Containerd is a real containerd with its own data and socket.
@@ -77,10 +82,10 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 address = %q
 `
 
-// StartContainerd starts containerd. It needs root.
+// StartContainerd starts a containerd of its own. It needs root.
 func (l *Lab) StartContainerd(ctx context.Context) (*Containerd, error) {
-	dir := filepath.Join(l.Dir, "containerd")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := os.MkdirTemp(l.Dir, "containerd-")
+	if err != nil {
 		return nil, fmt.Errorf("cannot start containerd: %w", err)
 	}
 	c := &Containerd{socket: filepath.Join(dir, "containerd.sock")}
@@ -89,7 +94,7 @@ func (l *Lab) StartContainerd(ctx context.Context) (*Containerd, error) {
 	if err := os.WriteFile(config, text, 0o644); err != nil {
 		return nil, fmt.Errorf("cannot start containerd: %w", err)
 	}
-	p, err := l.Start("containerd", "containerd", "--config", config)
+	p, err := l.Start(filepath.Base(dir), "containerd", "--config", config)
 	if err != nil {
 		return nil, err
 	}
@@ -103,13 +108,17 @@ func (l *Lab) StartContainerd(ctx context.Context) (*Containerd, error) {
 	return c, nil
 }
 
+// Argv is ctr ARGS in the namespace of Kubernetes, for this containerd.
+func (c *Containerd) Argv(args ...string) []string {
+	return append([]string{"ctr", "--address", c.socket, "--namespace", "k8s.io"}, args...)
+}
+
 // Run runs ctr ARGS in the namespace of Kubernetes.
 func (c *Containerd) Run(ctx context.Context, args ...string) (string, error) {
-	return Run(ctx, append([]string{"ctr", "--address", c.socket, "--namespace", "k8s.io"}, args...)...)
+	return Run(ctx, c.Argv(args...)...)
 }
 
 // Import is tar -C dir -c . | ctr images import -, as a user types it.
 func (c *Containerd) Import(ctx context.Context, dir string) (string, error) {
-	return Pipe(ctx, []string{"tar", "-C", dir, "-c", "."},
-		[]string{"ctr", "--address", c.socket, "--namespace", "k8s.io", "images", "import", "-"})
+	return Pipe(ctx, []string{"tar", "-C", dir, "-c", "."}, c.Argv("images", "import", "-"))
 }
