@@ -58,7 +58,7 @@ func (containerd) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	var failed *host.CommandError
 	if errors.As(err, &failed) && strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
 		return hint.With(fmt.Errorf("%s is full%s, and containerd needs room for the images twice, packed and unpacked: %w", containerdRoot, free(h, containerdRoot), err),
-			"crictl rmi --prune removes images that no container uses; or mount a larger disk at %s", containerdRoot)
+			"crictl images shows what it keeps there, crictl rmi NAME removes one; or mount a larger disk at %s", containerdRoot)
 	}
 	return err
 }

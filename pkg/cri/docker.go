@@ -61,7 +61,7 @@ func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 		dir = strings.TrimSpace(string(out))
 	}
 	return hint.With(fmt.Errorf("%s is full%s, and docker needs room for the images twice while it loads them: %w", dir, free(h, dir), err),
-		"docker system df shows what docker keeps there, docker system prune removes what no container uses; or mount a larger disk at %s", dir)
+		"docker system df shows what docker keeps there, docker image prune removes images without a name; or mount a larger disk at %s", dir)
 }
 
 // free says how much room there is at a path, as part of a sentence.

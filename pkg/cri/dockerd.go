@@ -23,7 +23,7 @@ type dockerStep struct{}
 type dockerPlan struct {
 	service
 	now    host.Unit
-	driver string // of cgroups, "" where docker does not run
+	driver string // of cgroups, or noAnswer; "" where docker does not run
 }
 
 // Name is step.Step's.
@@ -46,6 +46,9 @@ func (s dockerStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	switch {
 	case !p.now.Known():
 		st.Todo("docker is started, and at boot, once its package is installed")
+		return st, nil
+	case p.driver == noAnswer:
+		st.Todo("docker is restarted: it does not answer")
 		return st, nil
 	case p.restarts(p.now) && p.driver != "systemd":
 		st.Todo("docker is restarted: its cgroup driver is %s, the kubelet's is systemd", p.driver)
@@ -119,18 +122,31 @@ func (s dockerStep) plan(ctx context.Context, h *host.Host) (p dockerPlan, err e
 		return p, err
 	}
 	if p.now.Active {
-		out, err := h.Run(ctx, dockerCmd("info", "--format", "{{.CgroupDriver}}"))
-		if p.driver = strings.TrimSpace(string(out)); err == nil && p.driver == "" {
-			err = errors.New("it does not say which cgroup driver it has")
+		if p.driver, err = s.driver(ctx, h); err == nil {
+			p.stale = p.driver != "systemd"
 		}
-		if err != nil {
-			return p, hint.With(fmt.Errorf("docker runs, but cannot be asked: %w", err), "systemctl restart docker, and if that does not help: journalctl --unit=docker --lines=50 --no-pager")
-		}
-		p.stale = p.driver != "systemd"
-		return p, nil
+		return p, err
 	}
 	return p, s.room(ctx, h, after, given)
 }
+
+// driver asks docker for its cgroup driver; noAnswer is that of a docker which
+// is being started, or fails again and again.
+func (dockerStep) driver(ctx context.Context, h *host.Host) (string, error) {
+	out, err := h.Run(ctx, dockerCmd("info", "--format", "{{.CgroupDriver}}"))
+	driver := strings.TrimSpace(string(out))
+	switch {
+	case host.NotFound(err):
+		return "", dockerAway(err)
+	case errors.Is(dockerAway(err), ErrAway), err == nil && driver == "":
+		return noAnswer, nil
+	case err != nil:
+		return "", hint.With(fmt.Errorf("docker runs, but cannot be asked: %w", err), "journalctl --unit=%s --lines=50 --no-pager", dockerUnit)
+	}
+	return driver, nil
+}
+
+const noAnswer = "no answer"
 
 // named gives a *badFile its path, and makes it *cannot.
 func named(path string, err error) error {

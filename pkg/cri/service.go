@@ -54,6 +54,9 @@ func (s service) apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 	}
+	// docker's unit allows three starts a minute. One that never ran has no count
+	// to reset, which is no fault.
+	_ = h.Do(ctx, host.Command("systemctl", "reset-failed", s.unit), nil)
 	if restart {
 		if err := h.Do(ctx, host.Command("systemctl", "restart", s.unit), nil); err != nil {
 			return s.explain(ctx, h, err)

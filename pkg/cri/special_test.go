@@ -168,7 +168,29 @@ func TestFailedStart(t *testing.T) {
 	}
 }
 
-// docker is a host with a docker that runs, and its step of images.
+// TestNoAnswer: a docker that is being started, by a run that was killed, or
+// that fails again and again, is no reason to give up.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	s := sites()["docker"](t, true)
+	d := hosttest.NewDocker(s.m)
+	inner := s.m.Programs["docker"]
+	s.m.Programs["docker"] = func(args []string, stdin string) (string, error) {
+		if d.Restarts == 0 {
+			return "", &hosttest.Exit{Code: 1, Stderr: "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"}
+		}
+		return inner(args, stdin)
+	}
+	docker := runtime(t, "docker").Steps(cri.Options{})
+	if st := check(t, s.h, docker[0]); !strings.Contains(text(st), "it does not answer") {
+		t.Errorf("%+v", st)
+	}
+	if err := apply(t, s.h, docker); err != nil || d.Restarts != 1 {
+		t.Errorf("%v, %d restarts", err, d.Restarts)
+	}
+}
+
+// dockerSite is a host with a docker that runs, and its step of images.
 func dockerSite(t *testing.T, names ...string) (*host.Host, *hosttest.Machine, *hosttest.Docker, step.Step, []manifest.LockedImage) {
 	t.Helper()
 	h, m := hosttest.New(t)
