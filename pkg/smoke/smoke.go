@@ -142,8 +142,12 @@ func Run(ctx context.Context, h *host.Host, o Options, report progress.Func) (*R
 
 func (s *session) tell(name string, f Check) {
 	e := progress.Event{Kind: progress.Done, Stage: stage, Task: name, Text: f.Message}
-	if f.State == Failed {
+	switch f.State {
+	case Failed:
 		e.Kind = progress.Failed
+	case Skipped:
+		e.Text = "skipped: " + f.Message
+	case OK, Warning:
 	}
 	s.report.Report(e)
 	if f.State == Warning {

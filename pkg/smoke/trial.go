@@ -171,8 +171,8 @@ func (s *session) podTroubles(ctx context.Context, waiting []*pod) ([]trouble, e
 	for i, p := range waiting {
 		name := s.nodes[i].Metadata.Name
 		if p == nil {
-			troubles = append(troubles, trouble{fmt.Sprintf("no pod was made for %s", name),
-				"kubectl --namespace=kube-system logs --selector=component=kube-controller-manager"})
+			troubles = append(troubles, trouble{fmt.Sprintf("no pod came to %s", name),
+				"kubectl --namespace=kube-system get pods: kube-controller-manager and kube-scheduler have to run"})
 			continue
 		}
 		why := p.unready()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,8 +102,12 @@ func get(ctx context.Context, d Dialer, address, path string) ([]byte, error) {
 
 // plain leaves out of a network error what stands beside it anyway.
 func plain(err error) error {
+	var call *os.SyscallError
 	var op *net.OpError
-	if errors.As(err, &op) {
+	switch {
+	case errors.As(err, &call):
+		return call.Err
+	case errors.As(err, &op):
 		return op.Err
 	}
 	return err
