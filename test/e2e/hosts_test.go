@@ -82,8 +82,9 @@ func (h *hosts) code(m *lab.Machine, argv ...string) (string, int) {
 // TestHosts: what the installer's tests stand on.
 func TestHosts(t *testing.T) {
 	h := newHosts(t)
+	// For a look around: docker -H unix://DIR/hosts/docker.sock exec -it host1 bash
 	if hold := os.Getenv("KUBECRATE_LAB_HOLD"); hold != "" {
-		t.Log("holding until there is ", hold, " in ", h.Dir)
+		t.Logf("the hosts of %s are kept until there is a file %s", h.Dir, hold)
 		for _, err := os.Stat(hold); err != nil; _, err = os.Stat(hold) {
 			time.Sleep(time.Second)
 		}
@@ -138,7 +139,7 @@ func (h *hosts) firewall() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	fetch := []string{"curl", "-sS", "--retry", "10", "--retry-delay", "1", "--retry-connrefused", "-o", "/dev/null"}
+	fetch := []string{"curl", "--silent", "--retry", "10", "--retry-delay", "1", "--retry-connrefused", "-o", "/dev/null"}
 	h.must(server, append(fetch, "http://127.0.0.1:6443/hosts")...)
 	if out, code := h.code(client, "curl", "-sS", "http://"+server.Address+":6443/"); code != 7 {
 		h.t.Errorf("a port behind firewalld: exit code %d: %s", code, out)
@@ -155,7 +156,7 @@ func (h *hosts) killed(job *lab.Job) {
 	if err := job.Kill(h.t.Context()); err != nil {
 		h.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), 2*time.Second)
 	defer cancel()
 	if out, code, err := job.Wait(ctx); code != 137 || err != nil {
 		h.t.Errorf("a killed job ends with code %d, %v: %s", code, err, out)

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,11 +18,10 @@ import (
 type Room struct {
 	Stick string // the folder that every host has at /mnt/usb
 
-	lab    *Lab
 	docker *Docker
+	jobs   string // the folder of jobs' output, on every host /var/log/lab
 
-	mu     sync.Mutex
-	booted int
+	booted, started atomic.Int32 // hosts and jobs
 }
 
 // Machine is a host: a privileged container in which systemd is the first
@@ -54,9 +53,11 @@ func (l *Lab) StartHosts(ctx context.Context, baseRPM string, names ...string) (
 // OpenRoom prepares the network, the stick and what hosts are made of. There is
 // one room in a lab.
 func (l *Lab) OpenRoom(ctx context.Context, baseRPM string) (*Room, error) {
-	r := &Room{Stick: filepath.Join(l.Dir, "stick"), lab: l}
-	if err := os.Mkdir(r.Stick, 0o755); err != nil {
-		return nil, fmt.Errorf("cannot make the stick: %w", err)
+	r := &Room{Stick: filepath.Join(l.Dir, "stick"), jobs: filepath.Join(l.Dir, "jobs")}
+	for _, dir := range []string{r.Stick, r.jobs} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("cannot make the room: %w", err)
+		}
 	}
 	if err := l.keepKernel(); err != nil {
 		return nil, err
@@ -73,10 +74,7 @@ func (r *Room) Boot(ctx context.Context, names ...string) ([]*Machine, error) {
 	machines := make([]*Machine, len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, name := range names {
-		r.mu.Lock()
-		number := roomFirst + r.booted
-		r.booted++
-		r.mu.Unlock()
+		number := roomFirst - 1 + r.booted.Add(1)
 		machines[i] = &Machine{Name: name, Address: fmt.Sprintf("%s%d", roomPrefix, number), room: r}
 		g.Go(func() error { return machines[i].boot(ctx, fmt.Sprintf("02:00:c0:a8:4d:%02x", number)) })
 	}
@@ -87,7 +85,7 @@ func (m *Machine) boot(ctx context.Context, mac string) error {
 	_, err := m.room.docker.Run(ctx, "run", "--detach", "--tty", "--privileged", "--name", m.Name, "--hostname", m.Name,
 		"--network", roomNet, "--ip", m.Address, "--mac-address", mac, "--cgroupns", "private",
 		"--tmpfs", "/run:mode=755", "--tmpfs", "/tmp:exec,mode=1777", "--volume", "/var/lib",
-		"--volume", m.room.Stick+":/mnt/usb", "lab-host")
+		"--volume", m.room.Stick+":/mnt/usb", "--volume", m.room.jobs+":/var/log/lab", "lab-host")
 	if err != nil {
 		return fmt.Errorf("cannot boot %s: %w", m.Name, err)
 	}

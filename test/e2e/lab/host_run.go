@@ -8,10 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -26,6 +25,14 @@ func (m *Machine) exec(ctx context.Context, options []string, argv ...string) *e
 func (m *Machine) Run(ctx context.Context, argv ...string) (string, int, error) {
 	cmd := m.exec(ctx, nil, argv...)
 	out, err := cmd.CombinedOutput()
+	code, err := m.ended(ctx, cmd, err)
+	return string(out), code, err
+}
+
+// Output is Run for what argv prints on its standard output alone.
+func (m *Machine) Output(ctx context.Context, argv ...string) (string, int, error) {
+	cmd := m.exec(ctx, nil, argv...)
+	out, err := cmd.Output()
 	code, err := m.ended(ctx, cmd, err)
 	return string(out), code, err
 }
@@ -110,46 +117,56 @@ func (m *Machine) Logs(ctx context.Context, units ...string) string {
 type Job struct {
 	PID int // on the host
 
-	m    *Machine
-	cmd  *exec.Cmd
-	out  jobOutput
-	done chan struct{}
-	err  error
+	m     *Machine
+	cmd   *exec.Cmd
+	files string // on this machine: FILES.pid and FILES.out
+	done  chan struct{}
+	said  []byte // by docker itself
+	err   error
 }
 
 // Start starts argv on the host and returns once it has a process there, which
-// is argv's own: what Kill kills. ctx ends the wait for it, not the process.
+// is argv's own: what Kill kills. What it prints goes to a file, so that Wait
+// does not wait for children that outlive it. ctx ends the wait for the process,
+// not the process.
 func (m *Machine) Start(ctx context.Context, argv ...string) (*Job, error) {
-	note := path.Join("/run", "lab-job-"+strconv.FormatInt(time.Now().UnixNano(), 36))
-	j := &Job{m: m, done: make(chan struct{})}
-	j.cmd = m.exec(context.WithoutCancel(ctx), nil, append([]string{"lab-start", note}, argv...)...)
-	j.cmd.Stdout, j.cmd.Stderr = &j.out, &j.out
-	if err := j.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("cannot start %s on %s: %w", argv[0], m.Name, err)
-	}
+	name := fmt.Sprintf("%s-%d", m.Name, m.room.started.Add(1))
+	j := &Job{m: m, files: filepath.Join(m.room.jobs, name), done: make(chan struct{})}
+	j.cmd = m.exec(context.WithoutCancel(ctx), nil, append([]string{"lab-start", name}, argv...)...)
 	go func() {
-		j.err = j.cmd.Wait()
+		j.said, j.err = j.cmd.CombinedOutput()
 		close(j.done)
 	}()
 	for {
-		out, code, err := m.Run(ctx, "cat", note)
-		if err != nil {
-			return nil, err
+		ended := false
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("cannot start %s on %s: %w", argv[0], m.Name, ctx.Err())
+		case <-j.done:
+			ended = true
+		case <-time.After(5 * time.Millisecond):
 		}
-		if pid, perr := strconv.Atoi(strings.TrimSpace(out)); code == 0 && perr == nil {
-			j.PID = pid
+		note, err := os.ReadFile(j.files + ".pid")
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("cannot start %s on %s: %w", argv[0], m.Name, err)
+		}
+		if j.PID, err = strconv.Atoi(strings.TrimSpace(string(note))); err == nil {
 			return j, nil
 		}
-		select {
-		case <-j.done:
-			return nil, fmt.Errorf("cannot start %s on %s: %w\n%s", argv[0], m.Name, j.err, j.Output())
-		case <-time.After(20 * time.Millisecond):
+		if ended {
+			return nil, fmt.Errorf("cannot start %s on %s: %w\n%s", argv[0], m.Name, j.err, j.said)
 		}
 	}
 }
 
 // Output is what the command printed so far on both streams.
-func (j *Job) Output() string { return j.out.String() }
+func (j *Job) Output() string {
+	out, err := os.ReadFile(j.files + ".out")
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}
 
 // Kill sends SIGKILL to the command's process alone, not to its children. One
 // that has ended is no error.
@@ -174,22 +191,4 @@ func (j *Job) Wait(ctx context.Context) (string, int, error) {
 	}
 	code, err := j.m.ended(ctx, j.cmd, j.err)
 	return j.Output(), code, err
-}
-
-// jobOutput is a buffer that one goroutine fills while others read it.
-type jobOutput struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *jobOutput) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *jobOutput) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
