@@ -129,7 +129,7 @@ func (s *site) network() (step.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cni.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch, Interface: s.Interface}), nil
+	return cni.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch}), nil
 }
 
 // preflight makes every check of the host.
