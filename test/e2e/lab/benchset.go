@@ -38,7 +38,7 @@ func (l *Lab) BenchSet(ctx context.Context) ([]Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := func(name string) string { return "bench-" + name + "-" + runtime.Version() }
+	id := func(name string) string { return "bench-" + name + "-" + kubeID() }
 	static := Texts("static-1", [2]string{"etc/passwd", "root:x:0:0:root:/root:/sbin/nologin\n"},
 		[2]string{"etc/nsswitch.conf", "hosts: files dns\n"})
 	root := TarFile("debian-root-2", l.Root)
@@ -75,5 +75,5 @@ func (l *Lab) Huge(ctx context.Context) ([]Image, error) {
 		files = append(files, [2]string{"opt/" + copy, kube})
 	}
 	return []Image{{Name: "k8s.gcr.io/huge:v1.17.4", Path: "google_containers/huge:v1.17.4",
-		Layers: []Layer{Files("huge-"+runtime.Version(), files...)}}}, nil
+		Layers: []Layer{Files("huge-"+kubeID(), files...)}}}, nil
 }

@@ -18,18 +18,19 @@ import (
 
 // Image is the recipe of an image.
 type Image struct {
-	Name   string // canonical: k8s.gcr.io/pause:3.1
-	Path   string // at the mirror: google_containers/pause:3.1
-	Layers []Layer
-	Cmd    []string
-	Index  bool // pushed as an index of amd64 and arm64
+	Name       string // canonical: k8s.gcr.io/pause:3.1
+	Path       string // at the mirror: google_containers/pause:3.1
+	Layers     []Layer
+	Entrypoint []string
+	Cmd        []string
+	Index      bool // pushed as an index of amd64 and arm64
 }
 
 // key changes with what the images hold.
 func key(images []Image) string {
 	h := sha256.New()
 	for _, img := range images {
-		fmt.Fprintf(h, "%s %s %v %v\n", img.Name, img.Path, img.Cmd, img.Index)
+		fmt.Fprintf(h, "%s %s %v %v %v\n", img.Name, img.Path, img.Entrypoint, img.Cmd, img.Index)
 		for _, layer := range img.Layers {
 			fmt.Fprintf(h, "  %s\n", layer.ID)
 		}
@@ -101,7 +102,7 @@ func (l *Lab) Image(ctx context.Context, img Image, arch string) (v1.Image, erro
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Created = "linux", arch, v1.Time{Time: stamp()}
-	config.Config.Cmd = img.Cmd
+	config.Config.Entrypoint, config.Config.Cmd = img.Entrypoint, img.Cmd
 	config.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	made, err = mutate.ConfigFile(made, config)
 	if err != nil {

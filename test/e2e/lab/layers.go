@@ -93,17 +93,24 @@ func Files(id string, files ...[2]string) Layer {
 func Texts(id string, files ...[2]string) Layer {
 	return Layer{ID: id, Write: func(_ context.Context, w io.Writer) error {
 		tw := tar.NewWriter(w)
-		for _, f := range files {
-			h := &tar.Header{Name: f[0], Mode: 0o644, Size: int64(len(f[1])), ModTime: stamp()}
-			if err := tw.WriteHeader(h); err != nil {
-				return err
-			}
-			if _, err := io.WriteString(tw, f[1]); err != nil {
-				return err
-			}
+		if err := addTexts(tw, files...); err != nil {
+			return err
 		}
 		return tw.Close()
 	}}
+}
+
+func addTexts(tw *tar.Writer, files ...[2]string) error {
+	for _, f := range files {
+		h := &tar.Header{Name: f[0], Mode: 0o644, Size: int64(len(f[1])), ModTime: stamp()}
+		if err := tw.WriteHeader(h); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(tw, f[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stamp is the time of every file that the lab makes: the release of Kubernetes 1.17.4.

@@ -8,13 +8,16 @@ import (
 	"strings"
 )
 
-// Spec is the recipe of an RPM: what rpmbuild's preamble says, and files to
-// text. Requires, Provides, Conflicts and Obsoletes are as in a spec file.
+// Spec is the recipe of an RPM: what rpmbuild's preamble says, files to text,
+// executable all of them, and files of every kind. Requires, Provides, Conflicts
+// and Obsoletes are as in a spec file, as are the scriptlets: "-p PROGRAM", or
+// lines for /bin/sh.
 type Spec struct {
 	Name, Version, Release, Epoch, Arch      string
 	Requires, Provides, Conflicts, Obsoletes []string
 	Files                                    map[string]string
-	Post                                     string
+	Content                                  []RPMFile
+	Pre, Post, PreUn, PostUn, PostTrans      string
 }
 
 func (s Spec) arch() string {
@@ -55,12 +58,23 @@ func (s Spec) text() string {
 	for name, text := range s.Files {
 		fmt.Fprintf(&b, "mkdir -p %%{buildroot}%s\ncat > %%{buildroot}%s <<'LAB'\n%s\nLAB\n", filepath.Dir(name), name, text)
 	}
-	if s.Post != "" {
-		b.WriteString("%post\n" + s.Post + "\n")
+	for _, f := range s.Content {
+		b.WriteString(f.install())
+	}
+	for _, script := range [][2]string{{"pre", s.Pre}, {"post", s.Post}, {"preun", s.PreUn}, {"postun", s.PostUn}, {"posttrans", s.PostTrans}} {
+		switch {
+		case strings.HasPrefix(script[1], "-p "):
+			b.WriteString("%" + script[0] + " " + script[1] + "\n")
+		case script[1] != "":
+			b.WriteString("%" + script[0] + "\n" + script[1] + "\n")
+		}
 	}
 	b.WriteString("%files\n")
 	for name := range s.Files {
 		b.WriteString("%attr(0755,root,root) " + name + "\n")
+	}
+	for _, f := range s.Content {
+		b.WriteString(f.listed())
 	}
 	return b.String()
 }
@@ -82,7 +96,7 @@ func (l *Lab) BuildRPMs(ctx context.Context, dir string, specs ...Spec) error {
 		}
 		_, err := Run(ctx, "rpmbuild", "-bb", "--quiet", "--target", "x86_64", "--define", "_topdir "+top,
 			"--define", "_rpmdir "+dir, "--define", "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
-			"--define", "_binary_payload w2.xzdio", "--define", "_source_filedigest_algorithm 8",
+			"--define", "_binary_payload w0T0.xzdio", "--define", "__os_install_post %{nil}", "--define", "_build_id_links none", "--define", "_source_filedigest_algorithm 8",
 			"--define", "_binary_filedigest_algorithm 8", "--define", "_buildhost lab",
 			"--define", "source_date_epoch_from_changelog 0", file)
 		if err != nil {
