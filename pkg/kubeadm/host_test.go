@@ -1,8 +1,10 @@
 package kubeadm
 
 import (
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -214,6 +216,59 @@ func TestLinks(t *testing.T) {
 	if names, err := w.h.ReadDir(cniDir); err != nil || strings.Join(names, " ") != "87-podman-bridge.conflist" {
 		t.Errorf("%s holds %v, %v", cniDir, names, err)
 	}
+}
+
+// TestMounts: what the kubelet mounted is out of the way before anything is
+// removed, or else nothing is.
+func TestMounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	made(w)
+	mounts := map[string]string{"/": "/dev/sda1", "/var/lib/kubelet": "/dev/sdb1"}
+	write := func() {
+		var b strings.Builder
+		for _, at := range slices.Sorted(maps.Keys(mounts)) {
+			b.WriteString(mounts[at] + " " + strings.ReplaceAll(at, " ", `\040`) + " ext4 rw 0 0\n")
+		}
+		w.m.Write(t, "/proc/mounts", b.String())
+	}
+	const volume, token = "/var/lib/kubelet/pods/1/volumes/nfs data", "/var/lib/kubelet/pods/1/volumes/token"
+	mounts[volume], mounts[token] = "fileserver:/export", "tmpfs"
+	write()
+	w.m.Write(t, volume+"/dear", "data")
+	busy := true
+	w.m.Programs["umount"] = func(args []string, _ string) (string, error) {
+		at := args[len(args)-1]
+		if _, ok := mounts[at]; !ok || at == volume && (busy || args[0] != "-l") {
+			return "", &hosttest.Exit{Code: 32, Stderr: "umount: " + at + ": target is busy"}
+		}
+		delete(mounts, at)
+		if at == volume {
+			remove(w, volume) // it is no longer seen here
+		}
+		write()
+		return "", nil
+	}
+	err := w.undo(Init(Options{}))
+	if err == nil || !strings.Contains(err.Error(), "must not be removed") || !strings.Contains(hint.Of(err), "umount "+volume) || w.called("kubeadm reset") != 0 {
+		t.Errorf("%v (%s)", err, hint.Of(err))
+	}
+	if w.m.Read(t, volume+"/dear") != "data" || mounts[token] != "" {
+		t.Errorf("mounted: %v", mounts)
+	}
+	busy = false
+	if err := w.undo(Init(Options{})); err != nil || len(mounts) != 2 || w.called("kubeadm reset") != 1 {
+		t.Errorf("%v; mounted: %v", err, mounts)
+	}
+}
+
+func FuzzUnescape(f *testing.F) {
+	f.Add(`/a\040b\`)
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := unescape(s); !strings.Contains(s, `\`) && got != s {
+			t.Errorf("%q became %q", s, got)
+		}
+	})
 }
 
 // TestComplaints reads what kubeadm 1.17.4 printed.

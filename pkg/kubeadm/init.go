@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -33,6 +34,9 @@ func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		st.State, st.What, st.Mend = step.Impossible, []string{f.why}, f.mend
 	case nothing:
 		st.Todo("kubeadm init makes this host the first master of cluster %s, Kubernetes %s, at %s", s.o.Cluster.Name, s.o.Version, s.o.Endpoint())
+		if slices.Contains(f.remains.authority, caFile) {
+			st.What = append(st.What, "it takes the CA over that lies in "+pkiDir)
+		}
 		if config, err := InitConfig(s.o); err == nil {
 			before, err := h.Text(initConfigFile)
 			if err != nil {
@@ -113,7 +117,10 @@ func (s initStep) begin(ctx context.Context, h *host.Host, f finding) error {
 	if err != nil {
 		return explain("init", err)
 	}
-	return s.complete(h, m)
+	if err := s.complete(h, m); err != nil {
+		return err
+	}
+	return s.revive(ctx, h) // kubeadm restarted the kubelet last
 }
 
 // complete notes that the cluster is made.
@@ -138,6 +145,9 @@ func (s initStep) takeBack(ctx context.Context, h *host.Host, m *mark) error {
 		return err
 	}
 	if boot != m.Boot && r.has(append(staticPods(), etcdMember, AdminConf)...) {
+		if err := startKubelet(ctx, h); err != nil {
+			return err
+		}
 		limits := s.o.Limits.withDefaults()
 		if err := s.o.waitHealthy(ctx, h, "init", AdminConf, limits.Boot); err == nil {
 			m.Boot = boot

@@ -248,7 +248,7 @@ func TestJoinFails(t *testing.T) {
 		`token id "abcdef" is invalid for this cluster or it has expired, token abcdef.0123456789abcdef`:                                                                       {"not valid any more", "./install ticket"},
 		`error execution phase kubelet-start: timed out waiting for the condition`:                                                                                             {"the kubelet did not get it done", "journalctl -u kubelet"},
 		`error execution phase kubelet-start: a Node with name "node1" and status "Ready" already exists in the cluster. You must delete the existing Node or change the name`: {"has a node of this name", "kubectl delete node"},
-		`something else`: {"kubeadm cannot join", "journalctl"},
+		"W1124 21:06:31.664331   26564 validation.go:28] Cannot validate\nsomething else\nTo see the stack trace of this error execute with --v=5 or higher":                   {"kubeadm-join.yaml: exit status 1:\nsomething else", "journalctl"},
 	} {
 		w := newWorld(t)
 		w.fail = &hosttest.Exit{Code: 1, Stderr: said}

@@ -98,7 +98,7 @@ func (s initStep) judgeMade(ctx context.Context, h *host.Host, f finding) (findi
 		return refuse(mendMissing(missing[0]), "the cluster that was made here lacks %s", strings.Join(missing, ", ")), nil
 	}
 	f.warnings = s.o.differences(f.mark)
-	err = healthy(ctx, h, AdminConf)
+	err = s.firmly(ctx, h, f)
 	if ctx.Err() != nil {
 		return f, context.Cause(ctx)
 	}
@@ -181,8 +181,8 @@ func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f finding) (find
 	return f, nil
 }
 
-// firmly is healthy for a try that was begun: before a cluster is taken for one
-// that never was, it is asked more than once, if it has all its parts.
+// firmly is healthy for a cluster that is judged by it: one that has all its
+// parts is asked more than once, since an API server may just be busy.
 func (s initStep) firmly(ctx context.Context, h *host.Host, f finding) error {
 	const times = 3
 	var err error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ const noPKI = "/var/lib/kubecrate/no-pki"
 // that nothing of it is wanted. It goes on where something fails, may be
 // repeated, and leaves the mark.
 func tearDown(ctx context.Context, h *host.Host, m *mark) error {
+	if err := freeKubelet(ctx, h); err != nil {
+		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
+	}
 	err := kubeadmReset(ctx, h, m)
 	errs := []error{files(h, m)}
 	if err != nil && ctx.Err() == nil {
@@ -44,6 +48,11 @@ func tearDown(ctx context.Context, h *host.Host, m *mark) error {
 
 // kubeadmReset is no error where kubeadm was removed since.
 func kubeadmReset(ctx context.Context, h *host.Host, m *mark) error {
+	// Where /var/lib/kubelet is a file system of its own, kubeadm 1.17
+	// would unmount that too; one that is in use stays.
+	if dir, err := os.Open(h.Path(kubeletDir)); err == nil {
+		defer func() { _ = dir.Close() }() // nothing was written
+	}
 	argv := []string{"kubeadm", "reset", "-f", "--cri-socket", m.Socket}
 	if len(m.Given) > 0 {
 		argv = append(argv, "--cert-dir", noPKI)
@@ -76,25 +85,33 @@ func files(h *host.Host, m *mark) error {
 	for _, f := range append(list, secretFiles()...) {
 		errs = append(errs, h.Clear(f))
 	}
-	for _, dir := range []string{etcdDir, "/var/lib/cni", "/var/lib/calico", "/run/flannel", "/var/lib/dockershim", "/var/run/kubernetes"} {
+	for _, dir := range []string{kubeletDir, etcdDir, "/var/lib/cni", "/var/lib/calico", "/run/flannel", "/var/lib/dockershim", "/var/run/kubernetes"} {
 		errs = append(errs, h.ClearDir(dir))
 	}
 	return errors.Join(errs...)
 }
 
-// rules takes the cluster's rules out of netfilter, for both families.
+// netfilters are the programs for each family and, where a host has both, for
+// each of the kernel's tables: kube-proxy chooses by what it finds.
+func netfilters() []string {
+	return []string{"iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft"}
+}
+
+// rules takes the cluster's rules out of netfilter.
 func rules(ctx context.Context, h *host.Host, m *mark) error {
 	pods, err := netip.ParsePrefix(m.PodCIDR)
 	if err != nil {
 		pods = netip.Prefix{}
 	}
 	var errs []error
-	for _, program := range []string{"iptables", "ip6tables"} {
+	for i, program := range netfilters() {
 		saved, err := h.Output(ctx, program+"-save", "-c")
-		if host.NotFound(err) {
-			continue
-		}
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && (i > 0 || host.NotFound(err)):
+			continue // a kernel without that family has no rules of it
+		case err != nil:
 			errs = append(errs, err)
 			continue
 		}
@@ -139,11 +156,11 @@ func links(ctx context.Context, h *host.Host, _ *mark) error {
 // sets removes kube-proxy's sets of addresses, once no rule names them.
 func sets(ctx context.Context, h *host.Host, _ *mark) error {
 	out, err := h.Output(ctx, "ipset", "list", "-n")
-	if host.NotFound(err) || err != nil && ctx.Err() == nil {
-		return nil // a kernel without sets has none
-	}
-	if err != nil {
-		return err
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return nil // without the program, or a kernel that has sets, there are none
 	}
 	var errs []error
 	for name := range strings.FieldsSeq(string(out)) {

@@ -38,7 +38,7 @@ func (c complaint) mend() string {
 		{"Port-", "ss -lntp shows which program listens there: stop it"},
 		{"Service-Docker", "systemctl enable docker && systemctl start docker"},
 		{"CRI", "systemctl restart docker, or containerd; then: journalctl -u docker -n 50"},
-		{"ImagePull", "install load brings the images back from the archive"},
+		{"ImagePull", "./install load brings the images back from the archive"},
 		{"KubeletVersion", "kubelet and kubeadm must come from one archive: rpm -q kubelet kubeadm"},
 		{"FileAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
 		{"DirAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
@@ -66,9 +66,9 @@ func symptoms() []symptom {
 		{"abort connecting to API servers", "the API server did not accept the ticket", renew},
 		{"certificate has expired or is not yet valid", "the clocks of this host and of the master differ", "date, here and on the master; chronyc makestep"},
 		{"already exists in the cluster", "the cluster has a node of this name that is Ready", "on the master: kubectl delete node NAME, or give this host another name: --hostname NAME"},
-		{"kubeadm-certs", "the control plane's keys are no longer offered: that ends after two hours", "on the master: ./install ticket --control-plane"},
+		{`Secret "kubeadm-certs" was not found`, "the control plane's keys are no longer offered: that ends after two hours", "on the master: ./install ticket --control-plane"},
 		{"couldn't initialize a Kubernetes cluster", "the control plane did not come up", kubelet},
-		{"timed out waiting for the condition", "the kubelet did not get it done in time", kubelet},
+		{"phase kubelet-start", "the kubelet did not get it done in time", kubelet},
 		{"[kubelet-check]", "the kubelet does not run", "journalctl -u kubelet -n 50"},
 	}
 }
@@ -81,7 +81,7 @@ func explain(what string, err error, secrets ...string) error {
 	if !errors.As(err, &failed) {
 		return err
 	}
-	failed = redacted(failed, secrets)
+	failed = cleaned(failed, secrets)
 	output := failed.Stdout + "\n" + failed.Stderr
 	if list := complaints(output); len(list) > 0 {
 		var texts, mends []string
@@ -105,15 +105,27 @@ func explain(what string, err error, secrets ...string) error {
 	return hint.With(fmt.Errorf("kubeadm cannot %s: %w", what, failed), "journalctl -u kubelet -n 50; then the same command again")
 }
 
-// redacted is e without the secrets, in case a program repeats them.
-func redacted(e *host.CommandError, secrets []string) *host.CommandError {
-	c := *e
-	for _, s := range secrets {
-		if s == "" {
-			continue
+// cleaned is e without the secrets, in case a program repeats them, and without
+// the lines of kubeadm that tell a person nothing.
+func cleaned(e *host.CommandError, secrets []string) *host.CommandError {
+	clean := func(text string) string {
+		for _, s := range secrets {
+			if s != "" {
+				text = strings.ReplaceAll(text, s, "(secret)")
+			}
 		}
-		c.Stdout = strings.ReplaceAll(c.Stdout, s, "(secret)")
-		c.Stderr = strings.ReplaceAll(c.Stderr, s, "(secret)")
+		var b strings.Builder
+		for line := range strings.Lines(text) {
+			if !chatter.MatchString(line) {
+				b.WriteString(line)
+			}
+		}
+		return strings.TrimSpace(b.String())
 	}
+	c := *e
+	c.Stdout, c.Stderr = clean(c.Stdout), clean(c.Stderr)
 	return &c
 }
+
+// chatter are klog's warnings, and the advice to be more verbose.
+var chatter = regexp.MustCompile(`^([WI]\d{4} |To see the stack trace of this error)`)

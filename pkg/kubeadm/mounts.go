@@ -1,0 +1,82 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+)
+
+// freeKubelet stops the kubelet and unmounts what it mounted for its pods.
+// kubeadm reset goes on where it cannot, and then removes what is in there: of a
+// volume on another machine that would be everybody's data.
+func freeKubelet(ctx context.Context, h *host.Host) error {
+	u, err := h.Unit(ctx, kubeletUnit)
+	if err != nil {
+		return err
+	}
+	if u.Active {
+		if err := h.Do(ctx, host.Command("systemctl", "stop", kubeletUnit), nil); err != nil {
+			return err
+		}
+	}
+	list, err := mounted(h)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range slices.Backward(list) { // what lies upon another came later
+		err := h.Do(ctx, host.Command("umount", m), nil)
+		if err != nil && ctx.Err() == nil {
+			// Detached, it is out of the way of what is removed, whoever still uses it.
+			err = h.Do(ctx, host.Command("umount", "-l", m), nil)
+		}
+		errs = append(errs, err)
+	}
+	left, err := mounted(h)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return hint.With(fmt.Errorf("%s is mounted, and what is in it must not be removed: %w", left[0], errors.Join(errs...)), "umount %s, then the same command again", left[0])
+}
+
+// mounted lists what is mounted below the kubelet's directory, in the order in
+// which it was.
+func mounted(h *host.Host) ([]string, error) {
+	text, err := h.Text("/proc/mounts")
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for line := range strings.Lines(text) {
+		const least = 2
+		if f := strings.Fields(line); len(f) >= least {
+			if at := unescape(f[1]); strings.HasPrefix(at, kubeletDir+"/") {
+				list = append(list, at)
+			}
+		}
+	}
+	return list, nil
+}
+
+// unescape reads a field of /proc/mounts, in which a space is \040 (proc(5)).
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		const digits = 3
+		if s[i] == '\\' && i+digits < len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+1+digits], 8, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += digits
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
