@@ -75,6 +75,9 @@ func files(h *host.Host, m *mark) error {
 			list = append(list, f)
 		}
 	}
+	if len(m.Given) == 0 {
+		list = append(list, pkiDir)
+	}
 	names, err := h.ReadDir(cniDir)
 	errs = append(errs, err)
 	for _, name := range names {
