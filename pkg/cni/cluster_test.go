@@ -115,8 +115,9 @@ func (c *cluster) get(args []string, in []map[string]any) (string, error) {
 			found = append(found, c.objects[at])
 		}
 	}
+	resource, _, _ := strings.Cut(strings.Join(args[:min(1, len(args))], ""), ".")
 	for _, o := range c.objects {
-		if len(args) > 0 && strings.EqualFold(strings.TrimSuffix(args[0], "s"), field(o, "kind")) && (len(args) < 2 || field(o, "metadata", "name") == args[1]) {
+		if len(args) > 0 && strings.EqualFold(strings.TrimSuffix(resource, "s"), field(o, "kind")) && (len(args) < 2 || field(o, "metadata", "name") == args[1]) {
 			found = append(found, o)
 		}
 	}

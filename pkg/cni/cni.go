@@ -48,8 +48,8 @@ type known struct {
 func networks() []known {
 	return []known{
 		{"flannel", flannel{}, []string{"kube-flannel"}, []string{"flannel"}},
-		{name: "canal", daemonSets: []string{"canal"}, files: []string{"canal"}},
-		{name: "calico", daemonSets: []string{"calico-node"}, files: []string{"calico"}},
+		{"canal", canal{}, []string{"canal"}, []string{"canal"}},
+		{"calico", calico{}, []string{"calico-node"}, []string{"calico"}},
 		{name: "weave", daemonSets: []string{"weave-net"}, files: []string{"weave"}},
 		{name: "cilium", daemonSets: []string{"cilium"}, files: []string{"cilium"}},
 		{name: "kube-router", daemonSets: []string{"kube-router"}, files: []string{"kuberouter", "kube-router"}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -65,10 +66,14 @@ func (d *document) objects() []*yaml.Node {
 }
 
 // setText gives a scalar another text. In the lines it works for a block (|) in
-// which as many lines stay as there were.
+// which as many lines stay as there were, and for what stands on one line.
 func (d *document) setText(n *yaml.Node, value string) {
+	if n.Style&yaml.LiteralStyle == 0 {
+		d.setWord(n, value)
+		return
+	}
 	was, now := strings.Split(n.Value, "\n"), strings.Split(value, "\n")
-	if n.Style&yaml.LiteralStyle == 0 || len(was) != len(now) {
+	if len(was) != len(now) {
 		d.stuck = true
 	}
 	for i := 0; i < len(was) && !d.stuck; i++ {
@@ -91,24 +96,111 @@ func (d *document) setText(n *yaml.Node, value string) {
 	n.Value = value
 }
 
+// setWord is setText for a scalar on one line, which keeps its quotes.
+func (d *document) setWord(n *yaml.Node, value string) {
+	quote := ""
+	switch {
+	case n.Style&yaml.DoubleQuotedStyle != 0:
+		quote = `"`
+	case n.Style&yaml.SingleQuotedStyle != 0:
+		quote = "'"
+	}
+	was := quote + n.Value + quote
+	n.SetString(value)
+	at, column := n.Line-1, n.Column-1
+	if was == "" || at < 0 || column < 0 || at >= len(d.lines) || column > len(d.lines[at]) || !strings.HasPrefix(d.lines[at][column:], was) {
+		d.stuck = true
+		return
+	}
+	line := d.lines[at]
+	d.swaps[at] = line[:column] + quote + value + quote + line[column+len(was):]
+}
+
 // prepend puts an item before the others of a list. In the lines it works for a
 // list in block style.
 func (d *document) prepend(seq, item *yaml.Node, lines ...string) {
-	at := seq.Line - 1
-	if seq.Style&yaml.FlowStyle != 0 || len(seq.Content) == 0 || at < 0 || at >= len(d.lines) {
-		d.stuck = true
+	if indent, end, ok := d.dash(seq, seq.Line); ok && len(seq.Content) > 0 {
+		at := seq.Line - 1
+		d.puts[at] = block(indent, end, lines) + d.puts[at]
 	} else {
-		body, end := cutEnd(d.lines[at])
-		dash := strings.TrimLeft(body, " ")
-		if !strings.HasPrefix(dash, "-") || len(body)-len(dash) != seq.Column-1 {
-			d.stuck = true
+		d.stuck = true
+	}
+	seq.Content = slices.Insert(seq.Content, 0, item)
+}
+
+// replace puts an item in the place of that at i. In the lines it works for a
+// list in block style, of an item whose scalars stand on one line each.
+func (d *document) replace(seq *yaml.Node, i int, item *yaml.Node, lines ...string) {
+	was := seq.Content[i]
+	if indent, end, ok := d.dash(seq, was.Line); ok && lastLine(was) <= len(d.lines) {
+		for at := was.Line - 1; at < lastLine(was); at++ {
+			d.swaps[at] = ""
 		}
-		indent := strings.Repeat(" ", len(body)-len(dash))
-		for _, l := range lines {
-			d.puts[at] += indent + l + end
+		d.swaps[was.Line-1] = block(indent, end, lines)
+	} else {
+		d.stuck = true
+	}
+	item.Line, item.Column = was.Line, was.Column // it stands there now
+	seq.Content[i] = item
+}
+
+// uncomment puts an item into a list where it stands in comments already,
+// between two others: the same keys behind "# ", one on a line. It says whether
+// that was so.
+func (d *document) uncomment(seq, item *yaml.Node, lines ...string) bool {
+	for i := 1; i < len(seq.Content); i++ {
+		indent, end, ok := d.dash(seq, seq.Content[i].Line)
+		shown := func(at int) bool {
+			for j, line := range lines {
+				key, _, _ := strings.Cut(line, ": ")
+				if !strings.HasPrefix(d.lines[at+j], indent+"# "+key+":") {
+					return false
+				}
+			}
+			return strings.TrimSpace(d.lines[at]) == "# "+lines[0] // that is its name
+		}
+		for at := lastLine(seq.Content[i-1]); ok && at+len(lines) < seq.Content[i].Line; at++ {
+			if !shown(at) {
+				continue
+			}
+			for j, line := range lines {
+				d.swaps[at+j] = indent + line + end
+			}
+			seq.Content = slices.Insert(seq.Content, i, item)
+			return true
 		}
 	}
-	seq.Content = append([]*yaml.Node{item}, seq.Content...)
+	return false
+}
+
+// dash tells the indentation of a list in block style, and how the line ends on
+// which an item of it is to begin.
+func (d *document) dash(seq *yaml.Node, line int) (indent, end string, ok bool) {
+	if seq.Style&yaml.FlowStyle != 0 || line < 1 || line > len(d.lines) {
+		return "", "", false
+	}
+	body, end := cutEnd(d.lines[line-1])
+	item := strings.TrimLeft(body, " ")
+	indent = body[:len(body)-len(item)]
+	return indent, end, strings.HasPrefix(item, "-") && len(indent) == seq.Column-1
+}
+
+// block is lines of one indentation.
+func block(indent, end string, lines []string) string {
+	var b strings.Builder
+	for _, l := range lines {
+		b.WriteString(indent + l + end)
+	}
+	return b.String()
+}
+
+// lastLine is the last on which something of a node begins, from 1.
+func lastLine(n *yaml.Node) int {
+	last := n.Line
+	for _, c := range n.Content {
+		last = max(last, lastLine(c))
+	}
+	return last
 }
 
 func cutEnd(line string) (body, end string) {

@@ -15,11 +15,7 @@ import (
 // of it here is so from v0.9 on and was read in the source of v0.14.0.
 type flannel struct{}
 
-const (
-	netConf = "net-conf.json" // key of the ConfigMap
-	// nodeIP is the variable that holds the host's address in the cluster.
-	nodeIP = "NODE_IP"
-)
+const netConf = "net-conf.json" // key of the ConfigMap
 
 func (flannel) Name() string { return "flannel" }
 
@@ -30,12 +26,7 @@ func (flannel) Claims(manifest []byte) bool {
 	if err != nil {
 		return false
 	}
-	for _, o := range d.objects() {
-		if by := ownerOf(text(get(o, "metadata", "name"))); text(get(o, "kind")) == daemonSet && by != "" && by != "flannel" {
-			return false
-		}
-	}
-	return len(flannelds(d)) > 0
+	return !foreign(d, flannel{}) && len(flannelds(d)) > 0
 }
 
 // Render is Network's. It writes the pod CIDR into net-conf.json and tells
@@ -135,35 +126,22 @@ func networkOf(conf string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// flanneld is a container that runs it, and the pod that holds that.
-type flanneld struct{ pod, container *yaml.Node }
-
-func flannelds(d *document) []flanneld {
-	var all []flanneld
-	for _, o := range d.objects() {
-		if text(get(o, "kind")) != daemonSet {
-			continue
-		}
-		pod := get(o, "spec", "template", "spec")
-		for _, c := range list(get(pod, "containers")) {
-			words := append(list(get(c, "command")), list(get(c, "args"))...)
-			if slices.ContainsFunc(words, func(w *yaml.Node) bool {
-				return strings.HasSuffix(text(w), "flanneld") || strings.HasSuffix(text(w), "-kube-subnet-mgr")
-			}) {
-				all = append(all, flanneld{pod, c})
-			}
-		}
-	}
-	return all
+func flannelds(d *document) []daemon {
+	return daemons(d, func(c *yaml.Node) bool {
+		words := append(list(get(c, "command")), list(get(c, "args"))...)
+		return slices.ContainsFunc(words, func(w *yaml.Node) bool {
+			return strings.HasSuffix(text(w), "flanneld") || strings.HasSuffix(text(w), "-kube-subnet-mgr")
+		})
+	})
 }
 
 func flannelInterface(d *document, c Cluster) error {
-	daemons := flannelds(d)
-	if len(daemons) == 0 {
+	all := flannelds(d)
+	if len(all) == 0 {
 		return errors.New("it has no DaemonSet that runs flanneld")
 	}
 	fit := false
-	for _, f := range daemons {
+	for _, f := range all {
 		fit = fit || runsOn(f.pod, c.Arch)
 		args := get(f.container, "args")
 		if args == nil {
@@ -175,7 +153,7 @@ func flannelInterface(d *document, c Cluster) error {
 		iface := c.Interface
 		if iface == "" {
 			iface = "$(" + nodeIP + ")" // the kubelet fills it in
-			addNodeIP(d, f.container)
+			d.setField(f.container, nodeIP, hostIP)
 		}
 		flag := "--iface=" + iface
 		if args == get(f.container, "command") {
@@ -197,70 +175,6 @@ func named(args []*yaml.Node) bool {
 		word := strings.TrimLeft(text(a), "-")
 		return strings.HasPrefix(word, "iface") || strings.HasPrefix(word, "public-ip")
 	})
-}
-
-// addNodeIP gives the container the address of its host.
-func addNodeIP(d *document, container *yaml.Node) {
-	item := mapping("name", scalar(nodeIP), "valueFrom", mapping("fieldRef", mapping("fieldPath", scalar("status.hostIP"))))
-	env := get(container, "env")
-	if env == nil || env.Kind != yaml.SequenceNode {
-		env = &yaml.Node{Kind: yaml.SequenceNode}
-		container.Content = append(container.Content, scalar("env"), env)
-	}
-	d.prepend(env, item,
-		"- name: "+nodeIP,
-		"  valueFrom:",
-		"    fieldRef:",
-		"      fieldPath: status.hostIP")
-}
-
-func scalar(value string) *yaml.Node {
-	n := &yaml.Node{}
-	n.SetString(value)
-	return n
-}
-
-// mapping is made of keys and nodes in turn.
-func mapping(pairs ...any) *yaml.Node {
-	n := &yaml.Node{Kind: yaml.MappingNode}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		key, _ := pairs[i].(string)
-		value, _ := pairs[i+1].(*yaml.Node)
-		n.Content = append(n.Content, scalar(key), value)
-	}
-	return n
-}
-
-// runsOn says whether a pod may run on hosts of an architecture, as far as its
-// node selector and affinity tell.
-func runsOn(pod *yaml.Node, arch string) bool {
-	keys := []string{"kubernetes.io/arch", "beta.kubernetes.io/arch"}
-	for _, key := range keys {
-		if want := text(get(pod, "nodeSelector", key)); want != "" && want != arch {
-			return false
-		}
-	}
-	terms := list(get(pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"))
-	allows := func(term *yaml.Node) bool {
-		for _, e := range list(get(term, "matchExpressions")) {
-			if !slices.Contains(keys, text(get(e, "key"))) {
-				continue
-			}
-			in := slices.ContainsFunc(list(get(e, "values")), func(v *yaml.Node) bool { return text(v) == arch })
-			switch text(get(e, "operator")) {
-			case "In":
-				if !in {
-					return false
-				}
-			case "NotIn":
-				if in {
-					return false
-				}
-			}
-		}
-		return true
-	}
-	return len(terms) == 0 || slices.ContainsFunc(terms, allows)
 }
 
 // sameNetwork says whether two configurations of flannel have one Network.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 )
 
@@ -149,12 +150,13 @@ func FuzzFlannelRender(f *testing.F) {
 
 func TestFor(t *testing.T) {
 	t.Parallel()
-	n, err := For("flannel")
-	if err != nil || n.Name() != "flannel" {
-		t.Errorf("%v, %v", n, err)
+	for _, name := range manifest.Vocabulary()["network"] {
+		if n, err := For(name); err != nil || n.Name() != name {
+			t.Errorf("%s: %v, %v", name, n, err)
+		}
 	}
-	for _, name := range []string{"calico", "canal", "nosuch", ""} {
-		if _, err := For(name); err == nil || !strings.Contains(err.Error(), "this version of install knows flannel") || !strings.Contains(hint.Of(err), "network: flannel") {
+	for _, name := range []string{"weave", "nosuch", ""} {
+		if _, err := For(name); err == nil || !strings.Contains(err.Error(), "this version of install knows flannel, canal, calico") || !strings.Contains(hint.Of(err), "network: flannel") {
 			t.Errorf("%q: %v (%s)", name, err, hint.Of(err))
 		}
 	}

@@ -38,6 +38,14 @@ type network struct {
 	kubectl  kubectl.Client
 }
 
+// keeper is a Network that keeps in the cluster what its first manifest said,
+// whatever a later one says.
+type keeper interface {
+	// settled tells what of it is of another cluster than c, "" for nothing, and
+	// the command that does away with it.
+	settled(ctx context.Context, h *host.Host, k kubectl.Client, c Cluster) (what, mend string, err error)
+}
+
 func (*network) Name() string { return "network" }
 
 func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) {
@@ -69,6 +77,15 @@ func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 	if other != nil {
 		return step.Cannot(fmt.Sprintf("kubectl delete daemonset %s --namespace=%s", other.Metadata.Name, other.Metadata.Namespace),
 			"the cluster has network %s already: DaemonSet %s", ownerOf(other.Metadata.Name), other), nil
+	}
+	if k, ok := s.n.(keeper); ok {
+		what, mend, err := k.settled(ctx, h, s.kubectl, s.cluster)
+		if err != nil {
+			return st, err
+		}
+		if what != "" {
+			return step.Cannot(mend, "%s", what), nil
+		}
 	}
 	changes, err := s.compare(ctx, h, rendered)
 	for _, c := range changes {
@@ -222,6 +239,8 @@ func (o object) differs(now object) []change {
 				before = "before " + was.String()
 			}
 			changes = append(changes, change{fmt.Sprintf("the pods' network in %s %s is %s, %s", o.Kind, o, want, before), true})
+		case key == canalInterface && o.Data[key] != "" && have != o.Data[key]:
+			changes = append(changes, change{fmt.Sprintf("the interface in %s %s is %s, before %q", o.Kind, o, o.Data[key], have), true})
 		}
 	}
 	have := now.containers()

@@ -101,6 +101,13 @@ func (c Client) Logs(ctx context.Context, h *host.Host, namespace, pod string, m
 	return out, Explain(err)
 }
 
+// NoSuchKind says that an error of Get is that the cluster knows no objects of
+// that kind: no CustomResourceDefinition has made it known.
+func NoSuchKind(err error) bool {
+	var failed *host.CommandError
+	return errors.As(err, &failed) && strings.Contains(failed.Stderr, "the server doesn't have a resource type")
+}
+
 // Explain adds to an error of kubectl what mends it, where its words tell.
 func Explain(err error) error {
 	var failed *host.CommandError
