@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -27,8 +28,22 @@ type Cluster struct {
 	ServiceCIDR string `yaml:"serviceCIDR,omitempty" json:"serviceCIDR"`
 	DNSDomain   string `yaml:"dnsDomain,omitempty" json:"dnsDomain"`
 	Proxy       Proxy  `yaml:"proxy,omitempty" json:"proxy"`
+	VIP         *VIP   `yaml:"vip,omitempty" json:"vip,omitempty"` // nil without one
 	Hosts       []Host `yaml:"hosts,omitempty" json:"hosts,omitempty"`
 }
+
+// VIP is an address of the control plane that moves to a master which works,
+// held by keepalived. Interface is the masters' that has it, "" for the one of
+// each master's own address; RouterID tells it from others' in the same network
+// (VRRP's virtual router, 1 to 255), 0 is DefaultRouterID.
+type VIP struct {
+	Address   string `yaml:"address" json:"address"`
+	Interface string `yaml:"interface,omitempty" json:"interface,omitempty"`
+	RouterID  int    `yaml:"routerID,omitempty" json:"routerID,omitempty"`
+}
+
+// DefaultRouterID is the virtual router of a VIP that names none.
+const DefaultRouterID = 51
 
 // Proxy are settings of kube-proxy. Of conntrack a nil value leaves what
 // kube-proxy itself takes; 0 lets it leave the kernel's limit alone.
@@ -39,14 +54,19 @@ type Proxy struct {
 }
 
 // Host is one host of a cluster. Interface is the one that leads to the others,
-// "" where the address tells it. Aliases are more names for /etc/hosts.
+// "" where the address tells it. Aliases are more names for /etc/hosts. MAC is a
+// hardware address of it, "" where the address or the name is to tell it.
 type Host struct {
 	Name      string   `yaml:"name" json:"name"`
 	Address   string   `yaml:"address" json:"address"`
 	Role      Role     `yaml:"role" json:"role"`
 	Interface string   `yaml:"interface,omitempty" json:"interface,omitempty"`
 	Aliases   []string `yaml:"aliases,omitempty" json:"aliases,omitempty"`
+	MAC       string   `yaml:"mac,omitempty" json:"mac,omitempty"`
 }
+
+// Controls says that the host has a part of the control plane.
+func (h *Host) Controls() bool { return h.Role != Node }
 
 // The modes of kube-proxy.
 const (
@@ -62,6 +82,35 @@ func DefaultCluster() *Cluster {
 		PodCIDR: "10.244.0.0/16", ServiceCIDR: "10.96.0.0/12", DNSDomain: "cluster.local",
 		Proxy: Proxy{Mode: ProxyIPVS},
 	}
+}
+
+const clusterHeader = "# written by bundle; install reads it on every host\n"
+
+// Marshal writes the cluster as YAML.
+func (c *Cluster) Marshal() ([]byte, error) { return marshal(clusterHeader, c) }
+
+// ControlPlane is HOST:PORT of the control plane: the endpoint, or else the
+// virtual address; "" where neither is said.
+func (c *Cluster) ControlPlane() string {
+	switch {
+	case c.Endpoint != "":
+		return HostPort(c.Endpoint)
+	case c.VIP != nil:
+		return HostPort(c.VIP.Address)
+	}
+	return ""
+}
+
+// Masters are the hosts with a control plane, in their order: the first one
+// begins the cluster.
+func (c *Cluster) Masters() []Host {
+	var list []Host
+	for _, h := range c.Hosts {
+		if h.Controls() {
+			list = append(list, h)
+		}
+	}
+	return list
 }
 
 // ParseCluster reads a cluster strictly, over the defaults; name is what errors
@@ -121,6 +170,7 @@ func validateCluster(c *Cluster) *findings {
 	}
 	f.word(root.key("proxy").key("mode"), c.Proxy.Mode, []string{ProxyIPVS, ProxyIPTables})
 	f.hosts(c.Hosts, pods, services)
+	f.vip(c, pods, services)
 	return f
 }
 
@@ -136,9 +186,38 @@ func (f *findings) prefix(at path, text string) netip.Prefix {
 	return p.Masked()
 }
 
+func (f *findings) vip(c *Cluster, networks ...netip.Prefix) {
+	if c.VIP == nil {
+		return
+	}
+	at := root.key("vip")
+	const lastRouter, longest = 255, 15 // VRRP's and the kernel's
+	if c.VIP.RouterID < 0 || c.VIP.RouterID > lastRouter {
+		f.add(at.key("routerID"), "%d is not between 1 and %d", c.VIP.RouterID, lastRouter)
+	}
+	if i := c.VIP.Interface; len(i) > longest || strings.ContainsFunc(i, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/{}#!\"'", r) }) {
+		f.add(at.key("interface"), "%q is no network interface", i)
+	}
+	a, err := netip.ParseAddr(c.VIP.Address)
+	if err != nil || !a.Is4() {
+		f.add(at.key("address"), "%q is no IPv4 address", c.VIP.Address)
+		return
+	}
+	for _, h := range c.Hosts {
+		if h.Address == c.VIP.Address {
+			f.add(at.key("address"), "%s is the address of %s: want one that no host has", a, h.Name)
+		}
+	}
+	for _, n := range networks {
+		if n.IsValid() && n.Contains(a) {
+			f.add(at.key("address"), "%s lies in the cluster's own network %s", a, n)
+		}
+	}
+}
+
 func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 	at := root.key("hosts")
-	names, addresses := map[string]int{}, map[string]int{}
+	names, addresses, macs := map[string]int{}, map[string]int{}, map[string]int{}
 	for i, h := range hosts {
 		here := at.index(i)
 		for _, name := range append([]string{h.Name}, h.Aliases...) {
@@ -149,6 +228,7 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 			}
 			names[name] = i
 		}
+		f.mac(here.key("mac"), h.MAC, i, macs)
 		a, err := netip.ParseAddr(h.Address)
 		if err != nil || !a.Is4() {
 			f.add(here.key("address"), "%q is no IPv4 address", h.Address)
@@ -166,6 +246,22 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 		f.word(here.key("role"), string(h.Role), []string{string(Master), string(Node), string(Single)})
 		f.need(here.key("role"), string(h.Role))
 	}
+}
+
+// mac checks a hardware address; seen holds those of the hosts before.
+func (f *findings) mac(at path, text string, i int, seen map[string]int) {
+	if text == "" {
+		return
+	}
+	hw, err := net.ParseMAC(text)
+	if err != nil {
+		f.add(at, "%q is no hardware address: want such as 52:54:00:12:34:56", text)
+		return
+	}
+	if first, twice := seen[hw.String()]; twice {
+		f.add(at, "%s is that of hosts[%d] already", hw, first)
+	}
+	seen[hw.String()] = i
 }
 
 // EndpointPort is the port of the control plane where none is said.

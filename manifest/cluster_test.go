@@ -51,14 +51,62 @@ func TestClusterProblems(t *testing.T) {
 		"hosts: [{address: 10.1.1.1}]":                       `missing key "role" in hosts[0]`,
 		"hosts: [{name: a, address: 10.1.1.1, role: boss}]":  `"boss" is not known`,
 		"hosts: [{name: a, address: 10.96.0.9, role: node}]": "lies in the cluster's own network 10.96.0.0/12",
-		"hosts: [{name: a, address: 10.1.1.1, role: node}, {name: a, address: 10.1.1.1, role: node}]":     `"a" is the name of hosts[0] already`,
-		"hosts: [{name: b, address: 10.1.1.1, role: node}, {name: a, address: 10.1.1.1, role: node}] # x": "10.1.1.1 is the address of hosts[0] already",
+		"hosts: [{name: a, address: 10.1.1.1, role: node}, {name: a, address: 10.1.1.1, role: node}]":                                                   `"a" is the name of hosts[0] already`,
+		"hosts: [{name: b, address: 10.1.1.1, role: node}, {name: a, address: 10.1.1.1, role: node}] # x":                                               "10.1.1.1 is the address of hosts[0] already",
+		"hosts: [{name: a, address: 10.1.1.1, role: node, mac: '52:54'}]":                                                                               `"52:54" is no hardware address`,
+		"hosts: [{name: a, address: 10.1.1.1, role: node, mac: 52-54-00-AB-00-01}, {name: b, address: 10.1.1.2, role: node, mac: '52:54:00:ab:00:01'}]": "52:54:00:ab:00:01 is that of hosts[0] already",
+		"vip: {address: here}":                          `"here" is no IPv4 address`,
+		"vip: {address: 10.244.9.9}":                    "lies in the cluster's own network",
+		"vip: {address: 10.1.1.9, routerID: 256}":       "256 is not between 1 and 255",
+		"vip: {address: 10.1.1.9, interface: 'eth0 }'}": "is no network interface",
+		"vip: {adress: 10.1.1.9}":                       `did you mean "address"?`,
+		"vip: [10.1.1.9]":                               "must be a mapping",
+		"{vip: {address: 10.1.1.1}, hosts: [{name: a, address: 10.1.1.1, role: node}]}": "is the address of a: want one that no host has",
 	} {
-		_, err := manifest.ParseCluster("cluster.yaml", []byte(head+text+"\n"))
+		lines := head + text + "\n"
+		if text[0] == '{' {
+			lines = "{apiVersion: kubecrate/v1, kind: Cluster, " + text[1:] + "\n"
+		}
+		_, err := manifest.ParseCluster("cluster.yaml", []byte(lines))
 		var invalid *manifest.InvalidError
 		if !errors.As(err, &invalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
+	}
+}
+
+func TestClusterVIP(t *testing.T) {
+	t.Parallel()
+	c, err := manifest.ParseCluster("cluster.yaml", []byte(head+`
+vip: {address: 192.168.4.100}
+hosts:
+  - {name: node1, address: 192.168.4.12, role: node, mac: "52:54:00:12:34:56"}
+  - {name: master1, address: 192.168.4.11, role: master}
+  - {name: one, address: 192.168.4.13, role: single}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.ControlPlane(); got != "192.168.4.100:6443" {
+		t.Errorf("by the virtual address: %s", got)
+	}
+	if m := c.Masters(); len(m) != 2 || m[0].Name != "master1" {
+		t.Errorf("masters %v", m)
+	}
+	text, err := c.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := manifest.ParseCluster("cluster.yaml", text)
+	if err != nil || again.VIP.Address != c.VIP.Address || again.Hosts[0].MAC != c.Hosts[0].MAC {
+		t.Errorf("written and read: %+v, %v\n%s", again, err, text)
+	}
+	c.Endpoint = "k8s.lan"
+	if got := c.ControlPlane(); got != "k8s.lan:6443" {
+		t.Errorf("by the endpoint: %s", got)
+	}
+	if c := manifest.DefaultCluster(); c.ControlPlane() != "" {
+		t.Error("the default cluster has an endpoint")
 	}
 }
 

@@ -94,7 +94,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at path) {
 		d.sequence(n, v, at)
 	case reflect.Pointer:
 		target := reflect.New(v.Type().Elem())
-		d.scalar(n, target.Elem(), at)
+		d.value(n, target.Elem(), at)
 		v.Set(target)
 	default:
 		d.scalar(n, v, at)

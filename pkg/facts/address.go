@@ -3,6 +3,7 @@ package facts
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -37,20 +38,25 @@ func (f *Facts) global() []candidate {
 }
 
 // Self is the host of cluster that this one is: told by its address, or else by
-// its name; nil where cluster does not list it. An error is a list in which more
-// than one host could be this one.
+// its hardware address, or else by its name; nil where cluster does not list it.
+// An error is a list in which more than one host could be this one.
 func Self(f *Facts, cluster *manifest.Cluster) (*manifest.Host, error) {
 	mine := f.Addresses()
 	byAddress := hosts(cluster, func(h manifest.Host) bool {
 		a, err := netip.ParseAddr(h.Address)
 		return err == nil && slices.Contains(mine, a)
 	})
+	macs := f.MACs()
+	byMAC := hosts(cluster, func(h manifest.Host) bool {
+		hw, err := net.ParseMAC(h.MAC)
+		return err == nil && slices.Contains(macs, hw.String())
+	})
 	name := strings.ToLower(f.Hostname)
 	short, _, _ := strings.Cut(name, ".")
 	byName := hosts(cluster, func(h manifest.Host) bool {
 		return h.Name == name || slices.Contains(h.Aliases, name) || short != "localhost" && h.Name == short
 	})
-	for _, found := range [][]manifest.Host{byAddress, byName} {
+	for _, found := range [][]manifest.Host{byAddress, byMAC, byName} {
 		switch len(found) {
 		case 0:
 			continue

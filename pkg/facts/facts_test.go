@@ -244,6 +244,13 @@ func TestSelf(t *testing.T) {
 	if self, err := facts.Self(f, c); err != nil || self == nil || self.Name != "n" {
 		t.Errorf("by alias: %v, %v", self, err)
 	}
+	c, err = manifest.ParseCluster("cluster.yaml", []byte(clusterHead+"- {name: m, address: 10.0.0.1, role: node, mac: 52-54-00-A1-B2-C3}\n- {name: other, address: 10.0.0.2, role: node, mac: '52:54:00:00:00:99'}\n- {name: master1, address: 10.0.0.3, role: node}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if self, err := facts.Self(f, c); err != nil || self == nil || self.Name != "m" {
+		t.Errorf("by hardware address, which comes before the name: %v, %v", self, err)
+	}
 	if self, err := facts.Self(f, nil); err != nil || self != nil {
 		t.Errorf("without a cluster: %v, %v", self, err)
 	}
