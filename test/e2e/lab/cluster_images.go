@@ -26,7 +26,7 @@ func (l *Lab) ClusterImages(ctx context.Context) ([]Image, error) {
 	deb := func(name, file string) string { return filepath.Join(p.debs, name, file) }
 	binary := func(id, to, from string) Layer { return Files("cluster-"+id, [2]string{to, from}) }
 	base := l.baseLayer(p)
-	network := Files("cluster-network-1-"+p.id, debTrees(p.debs, "iptables", "iproute2", "kmod", "netbase", "conntrack", "ipset", "libipset13",
+	network := Files("cluster-network-2-"+p.id, debTrees(p.debs, "iptables", "iproute2", "kmod", "netbase", "conntrack", "ipset", "libipset13",
 		"libxtables12", "libip4tc2", "libip6tc2", "libmnl0", "libnftnl11", "libnfnetlink0", "libnetfilter-conntrack3", "libzstd1", "liblzma5",
 		"libssl3", "zlib1g", "libbpf1", "libelf1", "libbsd0", "libmd0", "libcap2", "libselinux1", "libpcre2-8-0")...)
 	kube := func(name string, layers ...Layer) Image {
@@ -38,7 +38,7 @@ func (l *Lab) ClusterImages(ctx context.Context) ([]Image, error) {
 	flannel := Image{Name: "quay.io/coreos/flannel:v0.14.0", Path: "coreos/flannel:v0.14.0", Index: true, Entrypoint: []string{"/opt/bin/flanneld"},
 		Layers: []Layer{base, network, iptablesLinks(), binary("flannel-"+flannelVersion, "opt/bin/flanneld", filepath.Join(p.flannel, "flannel"))}}
 	nginx := Image{Name: "nginx:1.14-alpine", Path: "library/nginx:1.14-alpine", Cmd: []string{"nginx", "-g", "daemon off;"}, Layers: []Layer{base,
-		Files("cluster-nginx-2-"+p.id, append(debTrees(p.debs, "nginx", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g"),
+		Files("cluster-nginx-3-"+p.id, append(debTrees(p.debs, "nginx", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g"),
 			[2]string{"usr/share/nginx", deb("nginx-common", "usr/share/nginx")},
 			[2]string{"etc/nginx/mime.types", deb("nginx-common", "etc/nginx/mime.types")})...),
 		Texts("cluster-nginx-conf-1", [2]string{"etc/nginx/nginx.conf", nginxConf}, [2]string{"var/lib/nginx/.keep", ""})}}
@@ -78,18 +78,18 @@ http {
 // baseLayer is what is beneath all images but pause and CoreDNS: the C library,
 // busybox with its links, and the accounts.
 func (l *Lab) baseLayer(p programs) Layer {
-	return Layer{ID: "cluster-base-1-" + p.id, Write: func(ctx context.Context, w io.Writer) error {
+	return Layer{ID: "cluster-base-2-" + p.id, Write: func(ctx context.Context, w io.Writer) error {
 		out, err := output(ctx, "", nil, filepath.Join(p.debs, "busybox-static", "bin", "busybox"), "--list")
 		if err != nil {
 			return err
 		}
-		tw := tar.NewWriter(w)
+		tw, seen := tar.NewWriter(w), map[string]bool{}
 		for _, dir := range []string{"bin", "sbin", "lib", "lib64"} {
 			if err := addLink(tw, dir, "usr/"+dir); err != nil {
 				return err
 			}
 		}
-		for _, dir := range []string{"usr/bin/", "usr/sbin/", "tmp/", "run/", "var/", "root/"} {
+		for _, dir := range []string{"tmp/", "run/", "var/", "root/"} {
 			mode := int64(0o755)
 			if dir == "tmp/" {
 				mode = 0o1777
@@ -102,12 +102,12 @@ func (l *Lab) baseLayer(p programs) Layer {
 			return err
 		}
 		for _, t := range debTrees(p.debs, "libc6", "busybox-static") {
-			if err := addTree(ctx, tw, t[0], t[1]); err != nil {
+			if err := addTree(ctx, tw, seen, t[0], t[1]); err != nil {
 				return err
 			}
 		}
 		for applet := range strings.FieldsSeq(string(out)) {
-			if applet == "busybox" {
+			if seen["usr/bin/"+applet] {
 				continue
 			}
 			if err := addLink(tw, "usr/bin/"+applet, "busybox"); err != nil {

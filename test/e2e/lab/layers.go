@@ -76,12 +76,13 @@ func TarFile(id string, source func(context.Context) (string, error)) Layer {
 }
 
 // Files is a layer of single files: path in the image to path on this machine.
-// A directory on this machine is taken with all below it.
+// A directory on this machine is taken with all below it. Of files that are to
+// have one path in the image, the first is taken.
 func Files(id string, files ...[2]string) Layer {
 	return Layer{ID: id, Write: func(ctx context.Context, w io.Writer) error {
-		tw := tar.NewWriter(w)
+		tw, seen := tar.NewWriter(w), map[string]bool{}
 		for _, f := range files {
-			if err := addTree(ctx, tw, f[0], f[1]); err != nil {
+			if err := addTree(ctx, tw, seen, f[0], f[1]); err != nil {
 				return err
 			}
 		}
@@ -116,7 +117,9 @@ func addTexts(tw *tar.Writer, files ...[2]string) error {
 // stamp is the time of every file that the lab makes: the release of Kubernetes 1.17.4.
 func stamp() time.Time { return time.Date(2020, 3, 12, 21, 0, 0, 0, time.UTC) }
 
-func addTree(ctx context.Context, tw *tar.Writer, to, from string) error {
+// addTree leaves out what is seen already: docker load refuses a layer that
+// names a path twice, be it a folder's.
+func addTree(ctx context.Context, tw *tar.Writer, seen map[string]bool, to, from string) error {
 	return filepath.WalkDir(from, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -128,7 +131,12 @@ func addTree(ctx context.Context, tw *tar.Writer, to, from string) error {
 		if err != nil {
 			return err
 		}
-		return addFile(tw, path.Join(to, filepath.ToSlash(rel)), p, d)
+		name := path.Join(to, filepath.ToSlash(rel))
+		if seen[name] {
+			return nil
+		}
+		seen[name] = true
+		return addFile(tw, name, p, d)
 	})
 }
 
