@@ -82,7 +82,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	out.Line("")
 	for i, e := range p.Steps {
 		out.Line("%2d\t%s\t%s", i+1, e.Step, e.Status.State)
-		writeStatus(out, e.Status)
+		writeStatus(out, e.Status, true)
 	}
 	out.Line("")
 	for _, section := range []struct {
@@ -101,12 +101,17 @@ func (p *Plan) WriteText(w io.Writer) error {
 	return p.Preflight.WriteText(w)
 }
 
-// writeStatus prints what a check found, indented.
-func writeStatus(out *lines.Printer, st step.Status) {
+// writeStatus prints what a check found, indented; without diffs, it only names
+// the files.
+func writeStatus(out *lines.Printer, st step.Status, diffs bool) {
 	for _, what := range st.What {
 		out.Line("\t  %s", strings.ReplaceAll(what, "\n", "\n\t  "))
 	}
 	for _, d := range st.Diffs {
+		if !diffs {
+			out.Line("\t  %s changes", d.Path)
+			continue
+		}
 		for line := range strings.Lines(string(diff.Diff(d.Path, []byte(d.Before), d.Path, []byte(d.After)))) {
 			if line = strings.TrimSuffix(line, "\n"); !strings.HasPrefix(line, "diff ") {
 				out.Line("\t  %s", line)

@@ -111,7 +111,7 @@ func (st *Status) WriteText(w io.Writer) error {
 	for i, e := range st.Steps {
 		out.Line("%2d\t%s\t%s", i+1, e.Step, e.Status.State)
 		if e.Status.State != step.Done || len(e.Status.Warnings) > 0 {
-			writeStatus(out, e.Status)
+			writeStatus(out, e.Status, false)
 		}
 	}
 	return out.Flush()

@@ -17,8 +17,11 @@ func TestKubelet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	delete(w.m.Units, "kubelet.service")
-	if st := w.check(Kubelet()); st.State != step.Impossible || !strings.Contains(st.Mend, "yum") {
+	if st := w.check(Kubelet()); st.State != step.ToDo || !strings.Contains(st.What[0], "once kubelet is installed") {
 		t.Errorf("not installed: %+v", st)
+	}
+	if err := w.run(Kubelet()); err == nil || !strings.Contains(hint.Of(err), "yum") {
+		t.Errorf("still not installed: %v (hint %q)", err, hint.Of(err))
 	}
 	w.m.Units["kubelet.service"] = &hosttest.Unit{}
 	remove(w, "/etc/resolv.conf")
@@ -176,6 +179,25 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestCalicoRules: felix puts rules of its own into the chain FORWARD, too.
+func TestCalicoRules(t *testing.T) {
+	t.Parallel()
+	const calicos = `:cali-FORWARD - [0:0]
+[5:300] -A FORWARD -m comment --comment "cali:wUHhoiAYhphO9Mso" -j cali-FORWARD
+[5:300] -A FORWARD -m comment --comment "cali:S93hcgKJrXEqnTfs" -m comment --comment "Policy explicitly accepted packet." -m mark --mark 0x10000/0x10000 -j ACCEPT
+[0:0] -A FORWARD -m comment --comment cali:mp77cMpurHhyjLrM -j MARK --set-xmark 0x10000/0x10000
+[0:0] -A cali-FORWARD -m comment --comment "cali:vjrMJCRpqwy5oRoX" -j MARK --set-xmark 0x0/0xe0000
+`
+	with := strings.Replace(userRules, "COMMIT\n", calicos+"COMMIT\n", 1)
+	if got, changed := withoutCluster(with, netip.MustParsePrefix("10.244.0.0/16")); !changed || got != userRules {
+		t.Errorf("changed %v:\n%s\nwant\n%s", changed, got, userRules)
+	}
+	const mine = "[0:0] -A FORWARD -m comment --comment \"as cali: said\" -j ACCEPT\n"
+	if got, changed := withoutCluster(mine, netip.Prefix{}); changed || got != mine {
+		t.Errorf("another's rule: %s", got)
+	}
+}
+
 func FuzzWithoutCluster(f *testing.F) {
 	f.Add(kubeRules, "10.244.0.0/16")
 	f.Fuzz(func(t *testing.T, saved, cidr string) {
@@ -215,6 +237,60 @@ func TestLinks(t *testing.T) {
 	}
 	if names, err := w.h.ReadDir(cniDir); err != nil || strings.Join(names, " ") != "87-podman-bridge.conflist" {
 		t.Errorf("%s holds %v, %v", cniDir, names, err)
+	}
+}
+
+// TestCalicoLeft: what calico's pods put on the host goes, and of the address on
+// the tunnel's link the one they gave it.
+func TestCalicoLeft(t *testing.T) {
+	t.Parallel()
+	for name, others := range map[string]string{"alone": "", "beside another": "4: tunl0 inet 10.99.0.1/32 scope global tunl0\n"} {
+		w := newWorld(t)
+		w.m.Write(t, pluginDir+"/portmap", "")
+		addresses := "4: tunl0    inet 10.244.137.64/32 scope global tunl0\n"
+		link := w.m.Programs["ip"]
+		w.m.Programs["ip"] = func(args []string, stdin string) (string, error) {
+			switch strings.Join(args, " ") {
+			case "-o -4 address show dev tunl0 to 10.244.0.0/16":
+				return addresses, nil
+			case "-o address show dev tunl0":
+				return addresses + others, nil
+			case "address flush dev tunl0 to 10.244.0.0/16":
+				addresses = ""
+				return "", nil
+			case "link set tunl0 down":
+				return "", nil
+			}
+			return link(args, stdin)
+		}
+		sets := "mine\ncali40s:x\ncali60s:x\ncalibre\n"
+		w.m.Programs["ipset"] = func([]string, string) (string, error) { return sets, nil }
+		w.m.Programs["ipvsadm"] = func([]string, string) (string, error) { return "", nil }
+		made(w)
+		w.m.Write(t, "/sys/class/net/tunl0/address", "", "/sys/class/net/vxlan.calico/address", "", "/sys/class/net/cali0/address", "",
+			"/var/lib/calico/nodename", "x", "/run/calico/bird.ctl", "", "/run/nodeagent/x", "", uds+"/uds", "",
+			cniDir+"/10-calico.conflist", "{}", cniDir+"/calico-kubeconfig", "{}", pluginDir+"/calico", "", pluginDir+"/calico-ipam", "", pluginDir+"/my-plugin", "")
+		if err := w.undo(Init(Options{})); err != nil {
+			t.Fatal(err)
+		}
+		for dir, want := range map[string]string{
+			"/sys/class/net": "tunl0", "/var/lib/calico": "", "/run/calico": "", "/run/nodeagent": "", uds: "",
+			cniDir: "87-podman-bridge.conflist", pluginDir: "my-plugin portmap",
+		} {
+			if names, err := w.h.ReadDir(dir); err != nil || strings.Join(names, " ") != want {
+				t.Errorf("%s: %s holds %v, want %s (%v)", name, dir, names, want, err)
+			}
+		}
+		down := 1
+		if others != "" {
+			down = 0
+		}
+		for line, want := range map[string]int{"ip address flush": 1, "ip link set tunl0 down": down, "ip link delete tunl0": 0,
+			"ipset destroy cali40s:x": 1, "ipset destroy cali60s:x": 1, "ipset destroy mine": 0, "ipset destroy calibre": 0} {
+			if got := w.called(line); got != want {
+				t.Errorf("%s: %s: %d calls, want %d", name, line, got, want)
+			}
+		}
 	}
 }
 

@@ -2,7 +2,9 @@ package kubeadm
 
 import (
 	"context"
+	"errors"
 
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/step"
 )
@@ -29,7 +31,8 @@ func (kubelet) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	if !u.Known() {
-		return step.Cannot("yum --disablerepo='*' --enablerepo=kubecrate install kubelet kubeadm kubectl", "kubelet is not installed"), nil
+		st.Todo("%s starts at boot, once kubelet is installed", kubeletUnit)
+		return st, nil
 	}
 	if !u.Starts() {
 		st.Todo("%s starts at boot", kubeletUnit)
@@ -42,6 +45,13 @@ func (kubelet) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 }
 
 func (kubelet) Apply(ctx context.Context, h *host.Host) error {
+	u, err := h.Unit(ctx, kubeletUnit)
+	if err != nil {
+		return err
+	}
+	if !u.Known() {
+		return hint.With(errors.New("kubelet is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install kubelet kubeadm kubectl")
+	}
 	ok, err := h.Exists(resolvFile)
 	if err != nil {
 		return err
@@ -55,9 +65,8 @@ func (kubelet) Apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 	}
-	u, err := h.Unit(ctx, kubeletUnit)
-	if err != nil || u.Starts() {
-		return err
+	if u.Starts() {
+		return nil
 	}
 	if u.Load == "masked" {
 		if err := h.Do(ctx, host.Command("systemctl", "unmask", kubeletUnit), []string{"systemctl", "mask", kubeletUnit}); err != nil {

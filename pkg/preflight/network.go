@@ -143,59 +143,6 @@ func (n net) mend(o *Options, all []taken) string {
 	return fmt.Sprintf("%s %s, or %s: %s in cluster.yaml", n.flag, free, n.key, free)
 }
 
-// serviceRoute: a program of the host reaches a service's address only over
-// some route. With ipvs the address is on the host; with iptables a host
-// without a default route says "network is unreachable" before any rule is
-// asked, to flannel among others.
-func serviceRoute(h *host.Host, o *Options, f *found) error {
-	services := o.clusterNets()[1].prefix
-	if !services.IsValid() || o.Facts.RouteTo(services.Addr()) {
-		return nil
-	}
-	mode := o.Cluster.Proxy.Mode
-	if o.Ticket != nil && o.Ticket.ProxyMode != "" {
-		mode = o.Ticket.ProxyMode
-	}
-	has, err := hasIPVS(h, o.Facts.Kernel)
-	if err != nil {
-		return err
-	}
-	why := "kube-proxy's mode is iptables"
-	if mode != manifest.ProxyIPTables {
-		if has {
-			f.ok("none, and none is needed with ipvs")
-			return nil
-		}
-		why = "the kernel has no ip_vs, so kube-proxy falls back to iptables"
-	}
-	iface := "INTERFACE"
-	if _, name, err := facts.AddressOf(o.Facts, o.Cluster, o.Advertise); err == nil {
-		iface = name
-	}
-	f.warn(fmt.Sprintf("ip route add %s dev %s, and the same in /etc/sysconfig/network-scripts/route-%s", services, iface, iface),
-		"no route covers the service network %s, and %s: programs of the host, flannel among them, may not reach services", services, why)
-	return nil
-}
-
-// hasIPVS says whether the kernel has ip_vs, loaded, built in or to be loaded.
-func hasIPVS(h *host.Host, release string) (bool, error) {
-	for _, path := range []string{"/proc/net/ip_vs", "/sys/module/ip_vs"} {
-		if ok, err := h.Exists(path); ok || err != nil {
-			return ok, err
-		}
-	}
-	for _, list := range []string{"modules.dep", "modules.builtin"} {
-		text, err := h.Text("/lib/modules/" + release + "/" + list)
-		if err != nil {
-			return false, err
-		}
-		if strings.Contains(text, "/ip_vs.ko") {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
 // proxy: kubeadm, the kubelet and kubectl ask an HTTP proxy for the API server
 // where the environment names one.
 func proxy(_ *host.Host, o *Options, f *found) error {

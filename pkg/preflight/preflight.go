@@ -98,7 +98,6 @@ func checks() []check {
 		{"address", address},
 		{"reach", reach},
 		{"networks", networks},
-		{"service-route", serviceRoute},
 		{"proxy", proxy},
 		{"ports", ports},
 		{"clock", clock},

@@ -330,17 +330,6 @@ func TestNetwork(t *testing.T) {
 			joining(e)
 			e.o.Ticket.PodCIDR = "192.168.0.0/16"
 		}, preflight.Failed, "pod network 192.168.0.0/16 overlaps 192.168.4.0/24", "make the master anew"},
-		{"service-route", func(e *env) { isolated(e); e.m.Write(e.t, "/sys/module/ip_vs/refcnt", "0") }, preflight.OK, "none is needed", ""},
-		{"service-route", func(e *env) {
-			isolated(e)
-			e.m.Write(e.t, "/lib/modules/3.10.0-1160.el7.x86_64/modules.dep", "kernel/net/netfilter/ipvs/ip_vs.ko.xz: x\n")
-		}, preflight.OK, "none is needed", ""},
-		{"service-route", isolated, preflight.Warning, "the kernel has no ip_vs", "ip route add 10.96.0.0/12 dev eth0"},
-		{"service-route", func(e *env) {
-			isolated(e)
-			e.m.Write(e.t, "/proc/net/ip_vs", "")
-			e.o.Ticket = &manifest.Ticket{Endpoint: "192.168.4.1:6443", ProxyMode: manifest.ProxyIPTables}
-		}, preflight.Warning, "mode is iptables", "route-eth0"},
 		{"proxy", func(e *env) { e.o.Environ = []string{"HOME=/root", "https_proxy=http://10.0.0.1:3128", "HTTP_PROXY="} }, preflight.Warning, "(https_proxy)", "unset https_proxy"},
 	} {
 		c.test(t)

@@ -2,10 +2,12 @@ package prep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/step"
 )
@@ -54,7 +56,8 @@ func (s clock) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	if !chrony.Known() {
-		return step.Cannot("yum --disablerepo='*' --enablerepo=kubecrate install chrony", "chrony is not installed"), nil
+		st.Todo("%s runs and starts at boot, once chrony is installed", chronyUnit)
+		return st, nil
 	}
 	ntp, err := h.Unit(ctx, ntpUnit)
 	if err != nil {
@@ -75,6 +78,13 @@ func (s clock) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 }
 
 func (s clock) Apply(ctx context.Context, h *host.Host) error {
+	chrony, err := h.Unit(ctx, chronyUnit)
+	if err != nil {
+		return err
+	}
+	if !chrony.Known() {
+		return hint.With(errors.New("chrony is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install chrony")
+	}
 	if err := h.Off(ctx, ntpUnit); err != nil {
 		return err
 	}
