@@ -30,9 +30,10 @@ type mark struct {
 	PodCIDR      string    `json:"podCIDR,omitempty"`
 	ServiceCIDR  string    `json:"serviceCIDR,omitempty"`
 	ControlPlane bool      `json:"controlPlane"`
-	CAHash       string    `json:"caHash,omitempty"` // known when a join is begun, or an init completed
-	Given        []string  `json:"given,omitempty"`  // files of pki that were there before
-	CNI          []string  `json:"cni,omitempty"`    // names in /etc/cni/net.d that were there before
+	CAHash       string    `json:"caHash,omitempty"`  // known when a join is begun, or an init completed
+	Given        []string  `json:"given,omitempty"`   // files of pki that were there before
+	CNI          []string  `json:"cni,omitempty"`     // names in /etc/cni/net.d that were there before
+	Plugins      []string  `json:"plugins,omitempty"` // names in /opt/cni/bin that were there before
 }
 
 // verb is what kubeadm was called for.
@@ -92,10 +93,13 @@ func (o *Options) newMark(h *host.Host, v verb, r remains, before *mark) (*mark,
 		PodCIDR: o.Cluster.PodCIDR, ServiceCIDR: o.Cluster.ServiceCIDR,
 	}
 	if before != nil {
-		m.Given, m.CNI = before.Given, before.CNI
+		m.Given, m.CNI, m.Plugins = before.Given, before.CNI, before.Plugins
 		return m, nil
 	}
 	m.Given = r.authority
-	m.CNI, err = h.ReadDir(cniDir)
+	if m.CNI, err = h.ReadDir(cniDir); err != nil {
+		return nil, err
+	}
+	m.Plugins, err = h.ReadDir(pluginDir)
 	return m, err
 }

@@ -88,6 +88,7 @@ func files(h *host.Host, m *mark) error {
 	for _, f := range append(list, secretFiles()...) {
 		errs = append(errs, h.Clear(f))
 	}
+	errs = append(errs, clearNetwork(h, m))
 	for _, dir := range []string{kubeletDir, etcdDir, "/var/lib/cni", "/var/lib/calico", "/run/flannel", "/var/lib/dockershim", "/var/run/kubernetes"} {
 		errs = append(errs, h.ClearDir(dir))
 	}
@@ -127,12 +128,12 @@ func rules(ctx context.Context, h *host.Host, m *mark) error {
 	return errors.Join(errs...)
 }
 
-// The links that kube-proxy, flannel and calico make. tunl0 is the ipip module's.
+// proxyLink is the link that kube-proxy makes for ipvs.
 const proxyLink = "kube-ipvs0"
 
 // links removes network interfaces, and first what kube-proxy told ipvs, which
 // nothing else on such a host uses.
-func links(ctx context.Context, h *host.Host, _ *mark) error {
+func links(ctx context.Context, h *host.Host, m *mark) error {
 	names, err := h.ReadDir("/sys/class/net")
 	if err != nil {
 		return err
@@ -144,8 +145,10 @@ func links(ctx context.Context, h *host.Host, _ *mark) error {
 			if err := h.Do(ctx, host.Command("ipvsadm", "--clear"), nil); err != nil && !host.NotFound(err) {
 				errs = append(errs, err)
 			}
-		case name == "cni0", strings.HasPrefix(name, "flannel."), strings.HasPrefix(name, "cali"), name == "vxlan.calico":
-		default:
+		case name == tunnelLink:
+			errs = append(errs, tunnel(ctx, h, m))
+			continue
+		case !networkLink(name):
 			continue
 		}
 		err := h.Do(ctx, host.Command("ip", "link", "delete", name), nil)
@@ -156,7 +159,7 @@ func links(ctx context.Context, h *host.Host, _ *mark) error {
 	return errors.Join(errs...)
 }
 
-// sets removes kube-proxy's sets of addresses, once no rule names them.
+// sets removes kube-proxy's and calico's sets of addresses, once no rule names them.
 func sets(ctx context.Context, h *host.Host, _ *mark) error {
 	out, err := h.Output(ctx, "ipset", "list", "-n")
 	switch {
@@ -167,7 +170,7 @@ func sets(ctx context.Context, h *host.Host, _ *mark) error {
 	}
 	var errs []error
 	for name := range strings.FieldsSeq(string(out)) {
-		if ours(name) || strings.HasPrefix(name, "cali4") {
+		if ours(name) || felixSet(name) {
 			errs = append(errs, h.Do(ctx, host.Command("ipset", "destroy", name), nil))
 		}
 	}

@@ -13,9 +13,9 @@ func ours(name string) bool {
 }
 
 // withoutCluster takes out of what iptables-save printed all that a cluster
-// added: its chains, the jumps to them, and rules about the pod network, which
-// flannel before 0.20 puts straight into the built-in chains. changed is false
-// where there is none.
+// added: its chains, the jumps to them, and what is put straight into the built-in
+// chains: by flannel before 0.20 rules about the pod network, by calico rules
+// with a comment of its own. changed is false where there is none.
 func withoutCluster(saved string, pods netip.Prefix) (text string, changed bool) {
 	var b strings.Builder
 	for line := range strings.Lines(saved) {
@@ -41,6 +41,10 @@ func ofCluster(words []string, pods netip.Prefix) bool {
 		switch value := words[i+1]; words[i] {
 		case "-A", "-j", "-g":
 			if ours(value) {
+				return true
+			}
+		case "--comment":
+			if strings.HasPrefix(strings.Trim(value, `"`), "cali:") {
 				return true
 			}
 		case "-s", "-d":
