@@ -14,7 +14,7 @@ kind: Bundle
 name: my-cluster                # the archive is my-cluster-ARCH.tar.zst
 extends: PROFILE
 
-# Another network needs its file, see files below.
+# calico or canal in place of flannel.
 #network: calico
 
 #packages:
@@ -44,7 +44,7 @@ extends: PROFILE
 
 #files:
 #  - url: ./calico.yaml         # https, http, file, or a path from here
-#    path: manifests/calico.yaml
+#    path: manifests/calico.yaml # in place of the inherited one of that path
 #    network: calico            # only with network: calico
 #    images: true               # the images it names are carried too
 #    roles: [master]

@@ -308,8 +308,6 @@ func TestOverrideErrors(t *testing.T) {
 		{Overrides{Set: []string{"runtime=cri-o"}}, `--set runtime=cri-o: "cri-o" is not known (known: containerd, docker)`, ""},
 		{Overrides{Set: []string{"packages.weak=maybe"}}, `--set packages.weak=maybe: packages.weak must be true or false, not "maybe"`, ""},
 		{Overrides{Set: []string{"kubernetes=1.17"}}, `cannot use --set: kubernetes-1.17.4-el7: kubernetes: "1.17" is no version: want vMAJOR.MINOR.PATCH, such as v1.17.4`, ""},
-		{Overrides{Set: []string{"network=calico"}}, `--set network=calico: no file of the manifest is that network's (files are there for: flannel)`,
-			"bundle init writes a manifest to extend; add to its files: {url: ./calico.yaml, path: manifests/calico.yaml, network: calico, images: true}"},
 		{Overrides{Set: []string{"runtime=containerd"}}, `--set runtime=containerd: packages.roots installs docker`,
 			"bundle profiles lists profiles with other runtimes; bundle init writes a manifest to extend"},
 		{Overrides{Repos: []string{"kuberntes=/srv"}}, `--repo kuberntes=/srv: no repository "kuberntes" (did you mean "kubernetes"?)`, ""},
@@ -332,6 +330,42 @@ func TestOverrideErrors(t *testing.T) {
 		if m.Digest() != before {
 			t.Errorf("%v changed the manifest although it failed", test.o)
 		}
+	}
+}
+
+// TestNetworks: the profiles have the manifest of each network, and one of
+// somebody's own that lacks it says so.
+func TestNetworks(t *testing.T) {
+	for _, p := range Profiles() {
+		for _, network := range networks() {
+			m, err := Load(p.Name)
+			if err == nil {
+				err = m.Override(Overrides{Set: []string{"network=" + network}})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(m.Files) != 1 || m.Files[0].Network != network || !m.Files[0].Images || !slices.Equal(m.Files[0].Roles, []Role{Master}) {
+				t.Errorf("%s: %+v", network, m.Files)
+			}
+		}
+	}
+	m, err := Load(write(t, t.TempDir(), "own.yaml", `apiVersion: kubecrate/v1
+kind: Bundle
+name: own
+platform: {family: el7, arch: amd64}
+kubernetes: v1.17.4
+runtime: docker
+network: flannel
+files: [{url: ./flannel.yaml, path: manifests/flannel.yaml, network: flannel}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = m.Override(Overrides{Set: []string{"network=calico"}})
+	if err == nil || err.Error() != `--set network=calico: no file of the manifest is that network's (files are there for: flannel)` ||
+		hint.Of(err) != "bundle init writes a manifest to extend; add to its files: {url: ./calico.yaml, path: manifests/calico.yaml, network: calico, images: true}" {
+		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }
 
