@@ -208,6 +208,7 @@ func TestScannerRefuses(t *testing.T) {
 		{`<rpm:a/>`, "prefix rpm is not declared"},
 		{`<a xmlns:="u"/>`, "namespace without a name"},
 		{`<a:b:c xmlns:a="u"/>`, "misplaced colon"},
+		{`<a xmlns:b:c="u"/>`, "attribute xmlns:b:c: a name with a misplaced colon"},
 		{`<a/><?xml version="1.0"?>`, "in the middle"},
 		{`<?xml version="1.1"?><a/>`, "only 1.0"},
 		{`<?xml version="1.0" encoding="ISO-8859-1"?><a/>`, "only UTF-8"},

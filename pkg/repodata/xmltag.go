@@ -84,6 +84,9 @@ func (s *scanner) readAttrs(b []byte) error {
 			return errors.New("something that is no attribute")
 		}
 		name := trimmed[:n]
+		if bytes.Count(name, []byte(":")) > 1 {
+			return fmt.Errorf("attribute %s: a name with a misplaced colon", name)
+		}
 		b = trimSpace(trimmed[n:])
 		if len(b) == 0 || b[0] != '=' {
 			return fmt.Errorf("attribute %s without a value", name)
