@@ -219,7 +219,7 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 	t := &manifest.Ticket{
 		APIVersion: manifest.APIVersion, Kind: manifest.KindTicket,
 		Cluster: s.o.Cluster.Name, Endpoint: s.o.Endpoint(),
-		Token: newToken(), CACertHashes: []string{hash},
+		Token: NewToken(), CACertHashes: []string{hash},
 		Expires:    time.Now().Add(s.o.ttl()).UTC().Format(time.RFC3339),
 		Kubernetes: s.o.Version, TimeServer: s.o.TimeServer, Hosts: s.o.Hosts,
 		PodCIDR: s.o.Cluster.PodCIDR, ProxyMode: s.o.Cluster.Proxy.Mode,

@@ -223,7 +223,7 @@ func TestSecrets(t *testing.T) {
 	token, key := regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`), regexp.MustCompile(`^[0-9a-f]{64}$`)
 	seen := map[string]bool{}
 	for range 200 {
-		a, b := newToken(), newCertificateKey()
+		a, b := NewToken(), newCertificateKey()
 		if !token.MatchString(a) || !key.MatchString(b) || seen[a] || seen[b] {
 			t.Fatalf("%s, %s", a, b)
 		}

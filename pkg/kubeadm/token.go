@@ -20,8 +20,8 @@ const (
 	certificateKey = 32 // bytes
 )
 
-// newToken makes a bootstrap token. crypto/rand never fails.
-func newToken() string {
+// NewToken makes a bootstrap token. crypto/rand never fails.
+func NewToken() string {
 	const letters = "abcdefghijklmnopqrstuvwxyz0123456789"
 	const fair = 256 / len(letters) * len(letters) // bytes from here on would favour the first letters
 	text := make([]byte, 0, tokenID+tokenSecret)

@@ -1,0 +1,103 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/durable"
+	"kubecrate/pkg/hint"
+)
+
+// Place says where an identity goes. From is the cluster file it was made of,
+// which may be the one in Dir; Replace lets it take the place of another.
+type Place struct {
+	Dir     string
+	From    string
+	Replace bool
+}
+
+const publicMode = 0o644
+
+// Write writes what a stick carries: cluster.yaml, join.yaml and identity.age,
+// which is sealed. The two that must not be seen are for their owner alone.
+// Private keys reach the disk in sealed only. It returns the paths.
+func (i *Identity) Write(p Place, cluster *manifest.Cluster, sealed []byte) ([]string, error) {
+	text, err := cluster.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	files := []struct {
+		name string
+		text []byte
+		mode fs.FileMode
+	}{{ClusterName, text, publicMode}, {TicketName, i.Text, sealedMode}, {FileName, sealed, sealedMode}}
+	var paths []string
+	for _, f := range files {
+		path := filepath.Join(p.Dir, f.name)
+		if err := p.free(path); err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	for n, f := range files {
+		if err := write(paths[n], f.text, f.mode); err != nil {
+			return nil, fmt.Errorf("cannot write %s: %w", paths[n], err)
+		}
+	}
+	return paths, nil
+}
+
+// free says why a file must not be written: it is another's.
+func (p *Place) free(path string) error {
+	there, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && p.Replace {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	if from, err := os.Stat(p.From); err == nil && os.SameFile(there, from) {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%s is there already: a cluster may have been made with it", path), "-o DIR names another directory; --replace replaces it, and hosts that are to join the cluster of before can no longer do so by this stick")
+}
+
+// write gives path the text, whole or not at all.
+func write(path string, text []byte, mode fs.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name()) // err is what counts
+		}
+	}()
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(path))
+}
+
+// Read opens the identity in a file with a passphrase, see Open.
+func Read(path string, passphrase []byte) (_ *Identity, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the identity: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	sealed, err := io.ReadAll(io.LimitReader(f, mostBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the identity: %w", err)
+	}
+	return Open(path, sealed, passphrase)
+}
