@@ -79,7 +79,7 @@ http {
 // busybox with its links, and the accounts.
 func (l *Lab) baseLayer(p programs) Layer {
 	return Layer{ID: "cluster-base-2-" + p.id, Write: func(ctx context.Context, w io.Writer) error {
-		out, err := output(ctx, "", nil, filepath.Join(p.debs, "busybox-static", "bin", "busybox"), "--list")
+		out, err := output(ctx, "", nil, filepath.Join(p.debs, "busybox", "bin", "busybox"), "--list")
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (l *Lab) baseLayer(p programs) Layer {
 		if err := addLink(tw, "var/run", "../run"); err != nil {
 			return err
 		}
-		for _, t := range debTrees(p.debs, "libc6", "busybox-static") {
+		for _, t := range debTrees(p.debs, "libc6", "busybox") {
 			if err := addTree(ctx, tw, seen, t[0], t[1]); err != nil {
 				return err
 			}

@@ -19,7 +19,7 @@ func debNames() []string {
 		"libseccomp2", "libcgroup2", "libltdl7", "libnl-3-200", "libnl-genl-3-200", "libnetfilter-cthelper0", "libnetfilter-cttimeout1",
 		"libnetfilter-queue1", "libipset13", "libwrap0",
 		// of images
-		"busybox-static", "libc6", "etcd-server", "etcd-client", "nginx", "nginx-common", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g",
+		"busybox", "libc6", "etcd-server", "etcd-client", "nginx", "nginx-common", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g",
 		"iptables", "iproute2", "kmod", "netbase", "libxtables12", "libip4tc2", "libip6tc2", "libmnl0", "libnftnl11", "libnfnetlink0",
 		"libnetfilter-conntrack3", "libzstd1", "liblzma5", "libbpf1", "libelf1", "libbsd0", "libmd0", "libcap2", "libselinux1",
 	}
