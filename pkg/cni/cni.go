@@ -42,20 +42,33 @@ type known struct {
 	network    Network
 	daemonSets []string // prefixes of names
 	files      []string // what the names of its files in /etc/cni/net.d hold
+	mend       string   // what helps where pods do not reach each other
 }
 
 // networks is the table: a network more is one file and one line.
 func networks() []known {
+	const system, logs = "systemctl status firewalld; kubectl --namespace=kube-system", " logs --selector="
 	return []known{
-		{"flannel", flannel{}, []string{"kube-flannel"}, []string{"flannel"}},
-		{"canal", canal{}, []string{"canal"}, []string{"canal"}},
-		{"calico", calico{}, []string{"calico-node"}, []string{"calico"}},
+		{"flannel", flannel{}, []string{"kube-flannel"}, []string{"flannel"}, "UDP 8472 between all hosts is open? " + system + logs + "app=flannel"},
+		{"canal", canal{}, []string{"canal"}, []string{"canal"}, "UDP 8472 between all hosts is open? " + system + logs + "k8s-app=canal --container=kube-flannel"},
+		{"calico", calico{}, []string{"calico-node"}, []string{"calico"}, "IP protocol 4 (IP in IP) and TCP 179 between all hosts are open? " + system + logs + "k8s-app=calico-node"},
 		{name: "weave", daemonSets: []string{"weave-net"}, files: []string{"weave"}},
 		{name: "cilium", daemonSets: []string{"cilium"}, files: []string{"cilium"}},
 		{name: "kube-router", daemonSets: []string{"kube-router"}, files: []string{"kuberouter", "kube-router"}},
 		{name: "antrea", daemonSets: []string{"antrea-agent"}, files: []string{"antrea"}},
 		{name: "kube-ovn", daemonSets: []string{"kube-ovn-cni"}, files: []string{"kube-ovn"}},
 	}
+}
+
+// Mend is what helps where pods of a network do not reach each other, "" where
+// that is not known.
+func Mend(network string) string {
+	for _, k := range networks() {
+		if k.name == network {
+			return k.mend
+		}
+	}
+	return ""
 }
 
 // For is the network that a bundle names. The error of one that cannot be

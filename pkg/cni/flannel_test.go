@@ -154,6 +154,9 @@ func TestFor(t *testing.T) {
 		if n, err := For(name); err != nil || n.Name() != name {
 			t.Errorf("%s: %v, %v", name, n, err)
 		}
+		if !strings.Contains(Mend(name), "between all hosts") {
+			t.Errorf("%s: nothing helps: %q", name, Mend(name))
+		}
 	}
 	for _, name := range []string{"weave", "nosuch", ""} {
 		if _, err := For(name); err == nil || !strings.Contains(err.Error(), "this version of install knows flannel, canal, calico") || !strings.Contains(hint.Of(err), "network: flannel") {

@@ -166,6 +166,7 @@ func (s *site) smokeOptions() smoke.Options {
 	o := smoke.Options{
 		Node: s.nodeName(), Version: s.manifest.Kubernetes, Image: s.smokeImage(), ProxyMode: s.cluster.Proxy.Mode,
 		PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Domain: s.cluster.DNSDomain, Wait: s.Wait,
+		NetworkMend: cni.Mend(s.manifest.Network),
 	}
 	for _, img := range s.lock.Images {
 		o.Images = append(o.Images, img.Name)

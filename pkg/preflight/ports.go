@@ -37,6 +37,17 @@ func portList() []port {
 	}
 }
 
+// networkPorts are those that a network listens on, on every host.
+func networkPorts(network string) []port {
+	switch network {
+	case manifest.NetworkCalico:
+		return []port{{179, "calico's BGP", false}, {9099, "calico's health check", false}}
+	case manifest.NetworkCanal:
+		return []port{{9099, "canal's health check", false}}
+	}
+	return nil
+}
+
 // The ports that services of type NodePort get, the API server's default.
 const nodePortFirst, nodePortLast = 30000, 32767
 
@@ -53,7 +64,8 @@ func ports(h *host.Host, o *Options, f *found) error {
 		}
 		list = append(list, parseListeners(text)...)
 	}
-	for _, p := range portList() {
+	all := append(portList(), networkPorts(o.Manifest.Network)...)
+	for _, p := range all {
 		if p.control && !o.controls() {
 			continue
 		}
@@ -70,13 +82,13 @@ func ports(h *host.Host, o *Options, f *found) error {
 	if i := slices.IndexFunc(list, func(l listener) bool { return l.port >= nodePortFirst && l.port <= nodePortLast }); i >= 0 {
 		f.warn(fmt.Sprintf("ss -ltnp 'sport = :%d'", list[i].port), "something listens on port %d, which a service of type NodePort might get", list[i].port)
 	}
-	f.okIf("%s free", portNumbers(o.Role))
+	f.okIf("%s free", portNumbers(all, o.Role))
 	return nil
 }
 
-func portNumbers(r manifest.Role) string {
+func portNumbers(all []port, r manifest.Role) string {
 	var list []string
-	for _, p := range portList() {
+	for _, p := range all {
 		if !p.control || r != manifest.Node {
 			list = append(list, strconv.Itoa(p.number))
 		}

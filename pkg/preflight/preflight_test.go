@@ -339,6 +339,7 @@ func TestNetwork(t *testing.T) {
 func TestPorts(t *testing.T) {
 	t.Parallel()
 	api := func(e *env) { e.m.Write(e.t, "/proc/net/tcp6", tcpHead+apiText) }
+	bgp := func(e *env) { e.m.Write(e.t, "/proc/net/tcp", strings.Replace(sshText, ":0016", ":00B3", 1)) }
 	holder := func(comm string) func(*env) {
 		return func(e *env) {
 			api(e)
@@ -354,6 +355,9 @@ func TestPorts(t *testing.T) {
 		{"ports", holder("java"), preflight.Failed, "taken by java (process 4242)", "systemctl status 4242"},
 		{"ports", func(e *env) { joining(e); api(e) }, preflight.OK, "10250", ""},
 		{"ports", func(e *env) { api(e); e.o.Ours = true }, preflight.OK, "kubeadm was begun", ""},
+		{"ports", bgp, preflight.OK, "10250", ""},
+		{"ports", func(e *env) { e.o.Manifest.Network = "canal"; bgp(e) }, preflight.OK, "9099", ""},
+		{"ports", func(e *env) { e.o.Manifest.Network = "calico"; bgp(e) }, preflight.Failed, "port 179, which calico's BGP needs, is taken by another program", "sport = :179"},
 		{"ports", func(e *env) { e.m.Write(e.t, "/proc/net/tcp", strings.Replace(sshText, ":0016", ":7530", 1)) }, preflight.Warning, "port 30000", "sport = :30000"},
 	} {
 		c.test(t)
@@ -401,6 +405,14 @@ func TestTimeAndRemains(t *testing.T) {
 		{"earlier", both(joining, files("/var/lib/etcd/member/snap/db")), preflight.OK, "no earlier cluster", ""},
 		{"earlier", func(e *env) { e.o.Ours = true; files("/etc/kubernetes/admin.conf")(e) }, preflight.OK, "kubeadm was begun", ""},
 		{"cni", files("/etc/cni/net.d/05-weave.conflist"), preflight.Failed, "05-weave.conflist comes before 10-flannel.conflist", "mv /etc/cni/net.d/05-weave.conflist /root/"},
+		{"cni", func(e *env) {
+			e.o.Manifest.Network = "calico"
+			files("/etc/cni/net.d/10-calico.conflist", "/etc/cni/net.d/calico-kubeconfig")(e)
+		}, preflight.OK, "comes first", ""},
+		{"cni", func(e *env) {
+			e.o.Manifest.Network = "canal"
+			files("/etc/cni/net.d/10-calico.conflist")(e)
+		}, preflight.Failed, "10-calico.conflist comes before 10-canal.conflist", "mv /etc/cni/net.d/10-calico.conflist /root/"},
 		{"cni", files("/etc/cni/net.d/05-weave.conflist.rpmsave"), preflight.OK, "comes first", ""},
 	} {
 		c.test(t)

@@ -32,6 +32,9 @@ type Options struct {
 	ProxyMode  string       // that was asked for
 	PodCIDR    netip.Prefix // pods have their addresses from it
 	Domain     string       // of the cluster's DNS, "" for cluster.local
+	// NetworkMend is what helps where pods do not reach each other; "" is what
+	// helps with flannel.
+	NetworkMend string
 	// Wait is how long is waited for nodes, for the system's pods and for those of
 	// the test, each; 0 is five minutes.
 	Wait   time.Duration

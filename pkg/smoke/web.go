@@ -2,6 +2,7 @@ package smoke
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (s *session) checkWeb(ctx context.Context) Check {
 	}
 	var targets []target
 	for _, p := range s.pods {
-		targets = append(targets, target{"the pod on " + p.Spec.NodeName, hostPort(p.Status.PodIP, webPort), networkMend})
+		targets = append(targets, target{"the pod on " + p.Spec.NodeName, hostPort(p.Status.PodIP, webPort), s.networkMend()})
 	}
 	nodePort := 0
 	for _, p := range s.service.Spec.Ports {
@@ -62,6 +63,8 @@ func (s *session) checkWeb(ctx context.Context) Check {
 	return or(troubles, good("%s, the service %s and port %d of %s answer",
 		count(len(s.pods), "pod", "pods"), s.service.Spec.ClusterIP, nodePort, count(len(s.nodes), "node", "nodes")))
 }
+
+func (s *session) networkMend() string { return cmp.Or(s.NetworkMend, networkMend) }
 
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
@@ -140,7 +143,7 @@ func (s *session) checkNetwork(ctx context.Context) Check {
 	var pairs []pair
 	for i, p := range s.pods {
 		to := s.pods[(i+1)%len(s.pods)]
-		pairs = append(pairs, pair{p, fmt.Sprintf("the pod on %s", to.Spec.NodeName), "http://" + hostPort(to.Status.PodIP, webPort) + "/", networkMend})
+		pairs = append(pairs, pair{p, fmt.Sprintf("the pod on %s", to.Spec.NodeName), "http://" + hostPort(to.Status.PodIP, webPort) + "/", s.networkMend()})
 	}
 	return or(s.inPods(ctx, "network", pairs), good("pods reach each other across %d nodes", len(s.pods)))
 }
