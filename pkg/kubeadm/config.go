@@ -26,6 +26,23 @@ const (
 // ClusterConfiguration, KubeProxyConfiguration and KubeletConfiguration. It
 // holds no secret.
 func InitConfig(o Options) ([]byte, error) {
+	return initConfig(o, initComment, bootstrapToken{Description: firstDescription, TTL: firstTTL.String()})
+}
+
+// givenConfig is InitConfig with the token of the ticket that was made before the
+// cluster, a secret. It is nil where there is none that lives.
+func givenConfig(o Options, now time.Time) ([]byte, error) {
+	if o.Given == nil || o.Given.Expired(now) {
+		return nil, nil
+	}
+	life := time.Duration(0) // for ever
+	if at, err := time.Parse(time.RFC3339, o.Given.Expires); err == nil {
+		life = at.Sub(now).Round(time.Second)
+	}
+	return initConfig(o, privateComment, bootstrapToken{Token: o.Given.Token, Description: ticketDescription, TTL: life.String()})
+}
+
+func initConfig(o Options, comment string, token bootstrapToken) ([]byte, error) {
 	r, api, err := o.release()
 	if err != nil {
 		return nil, err
@@ -34,13 +51,13 @@ func InitConfig(o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	first.BootstrapTokens = []bootstrapToken{{Description: firstDescription, TTL: firstTTL.String()}}
+	first.BootstrapTokens = []bootstrapToken{token}
 	p := o.Cluster.Proxy
 	proxy := proxyDocument{header: header{"kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration"}, Mode: p.Mode}
 	if p.ConntrackMaxPerCore != nil || p.ConntrackMin != nil {
 		proxy.Conntrack = &conntrack{p.ConntrackMaxPerCore, p.ConntrackMin}
 	}
-	return render(initComment, first, o.clusterDocument(api), proxy,
+	return render(comment, first, o.clusterDocument(api), proxy,
 		kubeletDocument{header{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"}, "systemd"})
 }
 
@@ -72,9 +89,20 @@ func joinConfig(o Options, t *manifest.Ticket, controlPlane bool) ([]byte, error
 		NodeRegistration: o.registration(r),
 	}
 	if controlPlane {
-		d.ControlPlane = &joinControlPlane{t.CertificateKey, apiEndpoint{o.Address.String(), apiPort}}
+		o.Cluster = withEndpoint(o.Cluster, t.Endpoint)
+		port, err := o.bindPort()
+		if err != nil {
+			return nil, err
+		}
+		d.ControlPlane = &joinControlPlane{t.CertificateKey, apiEndpoint{o.Address.String(), port}}
 	}
 	return render(privateComment, d)
+}
+
+func withEndpoint(c *manifest.Cluster, endpoint string) *manifest.Cluster {
+	with := *c
+	with.Endpoint = endpoint
+	return &with
 }
 
 func (o *Options) release() (r release, api string, err error) {
@@ -126,8 +154,8 @@ func (o *Options) clusterDocument(api string) clusterDocument {
 // Endpoint is HOST:PORT at which the cluster is reached: what cluster.yaml says,
 // or else the address of the first master.
 func (o *Options) Endpoint() string {
-	if o.Cluster.Endpoint != "" {
-		return manifest.HostPort(o.Cluster.Endpoint)
+	if at := o.Cluster.ControlPlane(); at != "" {
+		return at
 	}
 	return manifest.HostPort(o.Address.String())
 }
@@ -149,9 +177,13 @@ func (o *Options) bindPort() (int, error) {
 	return apiPort, nil
 }
 
-// ownNames are this host's address and the names that cluster.yaml gives it.
+// ownNames are this host's address and the names that cluster.yaml gives it, and
+// the virtual address, which may come to this host.
 func (o *Options) ownNames() []string {
 	own := []string{o.Address.String(), o.Node}
+	if o.Cluster.VIP != nil {
+		own = append(own, o.Cluster.VIP.Address)
+	}
 	for _, h := range o.Cluster.Hosts {
 		if h.Address == o.Address.String() {
 			own = append(append(own, h.Name), h.Aliases...)

@@ -109,7 +109,7 @@ type tokenDiscovery struct {
 }
 
 type joinControlPlane struct {
-	CertificateKey   string      `yaml:"certificateKey"`
+	CertificateKey   string      `yaml:"certificateKey,omitempty"`
 	LocalAPIEndpoint apiEndpoint `yaml:"localAPIEndpoint"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -110,12 +111,8 @@ func (s initStep) begin(ctx context.Context, h *host.Host, f finding) error {
 	if err := m.write(h); err != nil {
 		return err
 	}
-	s.o.note("init", "kubeadm init, which takes about a minute")
-	// Without this flag it prints the token.
-	argv := host.Command("kubeadm", "init", "--config", initConfigFile, "--skip-token-print")
-	err = s.o.during(ctx, "init", "kubeadm init", func() error { return h.Do(ctx, argv, nil) })
-	if err != nil {
-		return explain("init", err)
+	if err := s.run(ctx, h); err != nil {
+		return err
 	}
 	if err := s.complete(h, m); err != nil {
 		return err
@@ -123,8 +120,33 @@ func (s initStep) begin(ctx context.Context, h *host.Host, f finding) error {
 	return s.revive(ctx, h) // kubeadm restarted the kubelet last
 }
 
+// run runs kubeadm init. Where a ticket was given before, its token comes with
+// the cluster: in a file of its own, which goes when kubeadm has read it.
+func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
+	file, token := initConfigFile, ""
+	given, err := givenConfig(s.o, time.Now())
+	if err != nil {
+		return err
+	}
+	if given != nil {
+		file, token = givenConfigFile, s.o.Given.Token
+		defer func() { err = errors.Join(err, drop(h, givenConfigFile)) }()
+		if err := put(h, givenConfigFile, given); err != nil {
+			return err
+		}
+	}
+	s.o.note("init", "kubeadm init, which takes about a minute")
+	// Without this flag it prints the token.
+	argv := host.Command("kubeadm", "init", "--config", file, "--skip-token-print")
+	err = s.o.during(ctx, "init", "kubeadm init", func() error { return h.Do(ctx, argv, nil) })
+	return explain("init", err, token)
+}
+
 // complete notes that the cluster is made.
 func (s initStep) complete(h *host.Host, m *mark) error {
+	if err := drop(h, givenConfigFile); err != nil {
+		return err
+	}
 	hash, err := caHashOf(h)
 	if err != nil {
 		return err

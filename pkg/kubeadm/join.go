@@ -16,11 +16,14 @@ import (
 
 // JoinOptions say how a host joins a cluster. Ticket nil is for undoing only.
 // ControlPlane makes the host a further master, for which the ticket carries a
-// certificate key.
+// certificate key, unless Authority says that the keys of the CAs lie on the host
+// already. Waiting, if it is set, is called once before the master is waited for.
 type JoinOptions struct {
 	Options
 	Ticket       *manifest.Ticket
 	ControlPlane bool
+	Authority    bool
+	Waiting      func()
 }
 
 // Join is the step that brings the host into the ticket's cluster by kubeadm
@@ -60,7 +63,7 @@ func (s joinStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 			as = "a further master"
 		}
 		st.Todo("kubeadm join makes this host %s of cluster %s at %s", as, s.o.Ticket.Cluster, manifest.HostPort(s.o.Ticket.Endpoint))
-		if s.o.ControlPlane && s.o.Ticket.CertificateKey == "" {
+		if s.o.ControlPlane && !s.o.Authority && s.o.Ticket.CertificateKey == "" {
 			return step.Cannot("on the master: ./install ticket --control-plane, then carry the new join.yaml here", "the ticket lets no further master join"), nil
 		}
 	case busy, down, unnoted:
@@ -106,7 +109,7 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
 	if err != nil {
 		return finding{}, err
 	}
-	f, decided, err := s.o.find(h, verbJoin)
+	f, decided, err := s.o.find(h, verbJoin, s.o.Authority)
 	if err != nil {
 		return f, err
 	}
@@ -196,7 +199,7 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error
 	if t == nil {
 		return errors.New("there is no ticket")
 	}
-	if err := s.o.waitMaster(ctx, t, s.ask); err != nil {
+	if err := s.o.waitMaster(ctx, t, s.ask, s.o.Waiting); err != nil {
 		return err
 	}
 	config, err := joinConfig(s.o.Options, t, s.o.ControlPlane)

@@ -265,6 +265,7 @@ func TestWaitMaster(t *testing.T) {
 	w := newWorld(t)
 	o := w.node()
 	good := &answer{cluster: cluster{caHash: w.caHash()}, tokens: map[string]bool{"abcdef": true}}
+	waited := 0
 	wait := func(answers ...any) error {
 		i := -1
 		return o.waitMaster(t.Context(), o.Ticket, func(context.Context, string) (*answer, error) {
@@ -274,11 +275,14 @@ func TestWaitMaster(t *testing.T) {
 			}
 			a, _ := answers[i].(*answer)
 			return a, nil
-		})
+		}, func() { waited++ })
 	}
 	unsigned := &answer{cluster: good.cluster}
-	if err := wait(errors.New("refused"), errNotYet, unsigned, good); err != nil {
-		t.Error(err)
+	if err := wait(good); err != nil || waited != 0 {
+		t.Errorf("%v, waited %d", err, waited)
+	}
+	if err := wait(errors.New("refused"), errNotYet, unsigned, good); err != nil || waited != 1 {
+		t.Errorf("%v, waited %d", err, waited)
 	}
 	if err := wait(errors.New("refused")); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("nobody there: %v", err)
@@ -286,7 +290,8 @@ func TestWaitMaster(t *testing.T) {
 	if err := wait(unsigned); !errors.Is(err, errToken) || hint.Of(err) != mendTicket {
 		t.Errorf("a token that was revoked: %v", err)
 	}
-	if err := wait(&answer{cluster: cluster{caHash: "sha256:00"}}, good); !errors.Is(err, errOther) || hint.Of(err) != mendTicket {
+	var coder interface{ ExitCode() int }
+	if err := wait(&answer{cluster: cluster{caHash: "sha256:00"}}, good); !errors.Is(err, errOther) || hint.Of(err) != mendTicket || !errors.As(err, &coder) || coder.ExitCode() != 4 {
 		t.Errorf("another cluster: %v", err)
 	}
 	clock := &ClockError{Now: time.Now()}
@@ -295,7 +300,7 @@ func TestWaitMaster(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if err := o.waitMaster(ctx, o.Ticket, func(context.Context, string) (*answer, error) { return nil, errNotYet }); !errors.Is(err, context.Canceled) {
+	if err := o.waitMaster(ctx, o.Ticket, func(context.Context, string) (*answer, error) { return nil, errNotYet }, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
 	}
 }

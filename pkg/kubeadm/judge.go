@@ -43,8 +43,8 @@ const (
 )
 
 // find is what init and join ask first. decided is false where the mark tells of
-// v and there is something to judge.
-func (o *Options) find(h *host.Host, v verb) (f finding, decided bool, err error) {
+// v and there is something to judge. given says that the CAs may be there before.
+func (o *Options) find(h *host.Host, v verb, given bool) (f finding, decided bool, err error) {
 	p, err := working(h)
 	if err != nil {
 		return f, false, err
@@ -58,7 +58,7 @@ func (o *Options) find(h *host.Host, v verb) (f finding, decided bool, err error
 	if f.remains, err = look(h); err != nil {
 		return f, false, err
 	}
-	f.remains.disown(f.mark, v)
+	f.remains.disown(f.mark, given)
 	switch {
 	case len(f.remains.made) == 0:
 		f.is = nothing
@@ -75,11 +75,15 @@ func (o *Options) find(h *host.Host, v verb) (f finding, decided bool, err error
 
 // judge tells what is to be done on a host that is to be the first master.
 func (s initStep) judge(ctx context.Context, h *host.Host) (finding, error) {
-	f, decided, err := s.o.find(h, verbInit)
+	f, decided, err := s.o.find(h, verbInit, true)
 	if err != nil || decided {
 		return f, err
 	}
 	if f.mark.Completed {
+		if left, err := h.Exists(givenConfigFile); err != nil || left {
+			f.is, f.why = unnoted, givenConfigFile+" holds a secret, and is removed"
+			return f, err
+		}
 		return s.judgeMade(ctx, h, f)
 	}
 	return s.judgeBegun(ctx, h, f)

@@ -34,6 +34,7 @@ type Options struct {
 	Repository  string            // of the bundle's images, see Repository
 	Images      []string          // names of the bundle's images; without any, what kubeadm wants is not compared
 	Schedulable bool              // the control plane runs pods too
+	Given       *manifest.Ticket  // that an identity brought before the cluster began; nil without one
 	Limits      Limits
 	Progress    progress.Func // hears what is waited for
 }
@@ -41,6 +42,7 @@ type Options struct {
 // Limits are how long is waited for what; 0 takes the default in the comment.
 type Limits struct {
 	API     time.Duration // the API server of a cluster that is there: 10 min
+	Master  time.Duration // a master that lets this host join: as API
 	Boot    time.Duration // the same where it may never come up: 3 min
 	Process time.Duration // a kubeadm that an earlier run left at work: 15 min
 	Ready   time.Duration // a node to become Ready: 5 min
@@ -54,6 +56,7 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	set(&l.API, 10*time.Minute)
+	set(&l.Master, l.API)
 	set(&l.Boot, 3*time.Minute)
 	set(&l.Process, 15*time.Minute)
 	set(&l.Ready, 5*time.Minute)
@@ -87,6 +90,7 @@ const (
 // only while kubeadm reads them.
 const (
 	initConfigFile   = step.Dir + "/kubeadm-init.yaml"
+	givenConfigFile  = step.Dir + "/kubeadm-given.yaml"  // secret
 	joinConfigFile   = step.Dir + "/kubeadm-join.yaml"   // secret
 	ticketConfigFile = step.Dir + "/kubeadm-ticket.yaml" // secret
 )
@@ -97,7 +101,7 @@ const (
 )
 
 // secretFiles lists the files that must not stay.
-func secretFiles() []string { return []string{joinConfigFile, ticketConfigFile} }
+func secretFiles() []string { return []string{givenConfigFile, joinConfigFile, ticketConfigFile} }
 
 // put writes a file of this package's own, which the journal must not keep: it
 // would copy secrets. It is on the disk when put returns.

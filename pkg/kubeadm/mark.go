@@ -31,6 +31,7 @@ type mark struct {
 	ServiceCIDR  string    `json:"serviceCIDR,omitempty"`
 	ControlPlane bool      `json:"controlPlane"`
 	CAHash       string    `json:"caHash,omitempty"`  // known when a join is begun, or an init completed
+	Revoked      bool      `json:"revoked,omitempty"` // the tickets that this host knew of were ended on purpose
 	Given        []string  `json:"given,omitempty"`   // files of pki that were there before
 	CNI          []string  `json:"cni,omitempty"`     // names in /etc/cni/net.d that were there before
 	Plugins      []string  `json:"plugins,omitempty"` // names in /opt/cni/bin that were there before

@@ -75,10 +75,11 @@ func look(h *host.Host) (remains, error) {
 }
 
 // disown counts the files of CAs that nobody gave among those that were made:
-// what came since m was begun, and all of them on a host that is to join, since
-// kubeadm fetches the CA there.
-func (r *remains) disown(m *mark, v verb) {
-	if m == nil && v == verbInit {
+// what came since m was begun, and all of them on a host that is to join without
+// an identity, since kubeadm fetches the CA there. may says that such files may
+// have been there before.
+func (r *remains) disown(m *mark, may bool) {
+	if m == nil && may {
 		return
 	}
 	var given []string

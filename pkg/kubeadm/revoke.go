@@ -84,5 +84,11 @@ func (s revokeStep) Apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 	}
-	return nil
+	// Or the next run would make a new one.
+	m, err := readMark(h)
+	if err != nil || m == nil || m.Revoked {
+		return err
+	}
+	m.Revoked = true
+	return m.write(h)
 }

@@ -64,6 +64,7 @@ type view struct {
 	text    string // of kept
 	why     string // there is none, or it does not serve
 	stick   string // what lies on the stick
+	given   string // the text to take over, of the ticket that came before the cluster
 	foreign string // the cluster of a ticket on the stick that is another's
 }
 
@@ -83,8 +84,30 @@ func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error)
 	if v.text, err = h.Text(TicketFile); err != nil {
 		return v, err
 	}
+	if v.text == "" && s.o.Given != nil && !s.renew {
+		return v, s.adopt(ctx, h, &v)
+	}
 	v.kept, v.why, err = s.serves(ctx, h, v.text, hash)
 	return v, err
+}
+
+// adopt takes the ticket that was made before the cluster for this host's, if it
+// is good for a while.
+func (s *ticketStep) adopt(ctx context.Context, h *host.Host, v *view) error {
+	life, err := tokenLife(ctx, h, s.o.Given.Token, time.Now())
+	if err != nil || life < s.o.least() {
+		v.why = "the one that was made before the cluster has expired, or soon does"
+		return err
+	}
+	text, err := s.o.Given.Marshal()
+	v.kept, v.given = s.o.Given, string(text)
+	return err
+}
+
+// revoked says that the tickets were ended on purpose, and no new one is wanted.
+func (s *ticketStep) revoked(h *host.Host) (bool, error) {
+	m, err := readMark(h)
+	return !s.renew && m != nil && m.Revoked, err
 }
 
 // serves reads the ticket of this host, and says why it does not serve.
@@ -132,9 +155,16 @@ func (s *ticketStep) Check(ctx context.Context, h *host.Host) (step.Status, erro
 		st.Todo("a ticket for the other hosts is written to %s", s.paths())
 		return st, err
 	}
+	if gone, err := s.revoked(h); gone || err != nil {
+		return st, err
+	}
 	v, err := s.look(ctx, h)
 	if err != nil {
 		return st, err
+	}
+	if v.given != "" {
+		st.Todo("the ticket that came before the cluster is kept in %s", TicketFile)
+		v.text = v.given
 	}
 	if v.why != "" {
 		st.Todo("a ticket for the other hosts, valid for %s, is written to %s: %s", s.o.ttl(), s.paths(), v.why)
@@ -187,11 +217,20 @@ func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
 	if err := drop(h, ticketConfigFile); err != nil {
 		return err
 	}
+	if gone, err := s.revoked(h); gone || err != nil {
+		return err
+	}
 	v, err := s.look(ctx, h)
 	if err != nil {
 		return err
 	}
 	text := v.text
+	if v.given != "" {
+		text = v.given
+		if err := put(h, TicketFile, []byte(text)); err != nil {
+			return err
+		}
+	}
 	if v.why != "" {
 		if text, err = s.make(ctx, h); err != nil {
 			return err
@@ -244,6 +283,12 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 	}
 	if err := put(h, TicketFile, content); err != nil {
 		return "", err
+	}
+	if m != nil && m.Revoked {
+		m.Revoked = false
+		if err := m.write(h); err != nil {
+			return "", err
+		}
 	}
 	return string(content), s.announce(ctx, h, t)
 }

@@ -54,14 +54,19 @@ func (c complaint) mend() string {
 	return ""
 }
 
+// otherCA is what kubeadm says where the ticket does not pin the cluster's CA.
+const otherCA = "none of the public keys"
+
 // symptom is something else that kubeadm says, and what it means to a person.
 type symptom struct{ said, means, mend string }
 
 func symptoms() []symptom {
 	const kubelet = "journalctl -u kubelet -n 50; docker ps -a shows which container ends"
+	const memberList = "kubectl -n kube-system exec etcd-NAME -- etcdctl --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/peer.crt --key /etc/kubernetes/pki/etcd/peer.key member list"
 	const renew = "on the master: ./install ticket, and carry the new join.yaml here"
 	return []symptom{
-		{"none of the public keys", "the API server belongs to another cluster than the ticket", renew},
+		{otherCA, "the API server belongs to another cluster than the ticket", renew},
+		{"Peer URLs already exists", "etcd still knows this host from before", "on a working master: " + memberList + "; then the same with member remove ID"},
 		{"invalid for this cluster or it has expired", "the ticket's token is not valid any more", renew},
 		{"abort connecting to API servers", "the API server did not accept the ticket", renew},
 		{"certificate has expired or is not yet valid", "the clocks of this host and of the master differ", "date, here and on the master; chronyc makestep"},
@@ -99,7 +104,11 @@ func explain(what string, err error, secrets ...string) error {
 	}
 	for _, s := range symptoms() {
 		if strings.Contains(output, s.said) {
-			return hint.With(fmt.Errorf("kubeadm cannot %s: %s: %w", what, s.means, failed), "%s", s.mend)
+			err := fmt.Errorf("kubeadm cannot %s: %s: %w", what, s.means, failed)
+			if s.said == otherCA {
+				err = &untrusted{err}
+			}
+			return hint.With(err, "%s", s.mend)
 		}
 	}
 	return hint.With(fmt.Errorf("kubeadm cannot %s: %w", what, failed), "journalctl -u kubelet -n 50; then the same command again")

@@ -19,8 +19,9 @@ const mendTicket = "on the master: ./install ticket, then carry the new join.yam
 type asker func(ctx context.Context, endpoint string) (*answer, error)
 
 // waitMaster waits until the API server that the ticket names would let a holder
-// of the ticket in. It gives up at once where waiting mends nothing.
-func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker) error {
+// of the ticket in. It gives up at once where waiting mends nothing. Before it
+// waits for the first time it calls waiting, which may be nil.
+func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker, waiting func()) error {
 	limits := o.Limits.withDefaults()
 	endpoint := manifest.HostPort(t.Endpoint)
 	begun, said, saidAt := time.Now(), "", time.Time{}
@@ -46,12 +47,15 @@ func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker)
 			return err
 		}
 		waited := time.Since(begun)
-		if waited > limits.API {
-			return fmt.Errorf("the API server at %s did not let this host in within %s: %w", endpoint, limits.API, err)
+		if waited > limits.Master {
+			return fmt.Errorf("the API server at %s did not let this host in within %s: %w", endpoint, limits.Master, err)
+		}
+		if said == "" && waiting != nil {
+			waiting()
 		}
 		if text := err.Error(); text != said || time.Since(saidAt) > repeat {
 			said, saidAt = text, time.Now()
-			o.note("join", "waiting for the master at %s, %s of at most %s: %s", endpoint, waited.Round(time.Second), limits.API, text)
+			o.note("join", "waiting for the master at %s, %s of at most %s: %s; Ctrl-C stops, and the same command goes on", endpoint, waited.Round(time.Second), limits.Master, text)
 		}
 		if err := sleep(ctx, limits.Poll); err != nil {
 			return err
@@ -64,6 +68,17 @@ const (
 	repeat  = 30 * time.Second // between two notes of the same cause
 )
 
+// untrusted is an API server, or a file, that is not the one that was meant.
+type untrusted struct{ err error }
+
+func (e *untrusted) Error() string { return e.err.Error() }
+
+// Unwrap gives the cause.
+func (e *untrusted) Unwrap() error { return e.err }
+
+// ExitCode is cli.ExitCorrupt.
+func (*untrusted) ExitCode() int { return 4 }
+
 var (
 	errOther = errors.New("another cluster answers")
 	errToken = errors.New("the master does not know the ticket's token: it has expired or was revoked")
@@ -73,7 +88,8 @@ var (
 // its token.
 func admits(a *answer, t *manifest.Ticket) error {
 	if !slices.Contains(t.CACertHashes, a.caHash) {
-		return hint.With(fmt.Errorf("%w at %s: its CA is %s, the ticket's is %s", errOther, t.Endpoint, a.caHash, strings.Join(t.CACertHashes, ", ")), mendTicket)
+		err := fmt.Errorf("%w at %s: its CA is %s, the ticket's is %s", errOther, t.Endpoint, a.caHash, strings.Join(t.CACertHashes, ", "))
+		return hint.With(&untrusted{err}, "%s", mendTicket)
 	}
 	id, _, _ := strings.Cut(t.Token, ".")
 	if !a.tokens[id] {

@@ -1,0 +1,167 @@
+package kubeadm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/step"
+)
+
+// AuthorityOptions say which CAs a master is given before kubeadm begins. Files
+// are those of the pki directory by their paths in it, private keys among them;
+// nil where they are not opened yet. CAHash is that of the cluster's CA.
+type AuthorityOptions struct {
+	CAHash string
+	Files  map[string][]byte
+	Source string // where the files come from, for messages
+}
+
+// Authority is the step that puts the CAs of an identity where kubeadm takes them
+// as given, private keys for root alone. What another cluster left there is never
+// touched.
+func Authority(o AuthorityOptions) step.Step { return authorityStep{o} }
+
+type authorityStep struct{ o AuthorityOptions }
+
+func (authorityStep) Name() string { return "identity" }
+
+// HasAuthority says whether every file of the CAs lies on the host.
+func HasAuthority(h *host.Host) (bool, error) {
+	for _, name := range authorityFiles() {
+		ok, err := h.Exists(path.Join(pkiDir, name))
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (s authorityStep) Check(_ context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	var missing []string
+	for _, name := range authorityFiles() {
+		file := path.Join(pkiDir, name)
+		now, err := h.Text(file)
+		if err != nil {
+			return st, err
+		}
+		switch {
+		case now == "":
+			missing = append(missing, file)
+		case s.o.Files != nil && !bytes.Equal(s.o.Files[name], []byte(now)):
+			return step.Cannot(mendForeign, "%s is of another cluster than %s", file, s.o.Source), nil
+		}
+	}
+	hash, err := caHashOf(h)
+	if err != nil {
+		return st, err
+	}
+	if hash != "" && s.o.CAHash != "" && hash != s.o.CAHash {
+		return step.Cannot(mendForeign, "%s is the CA of another cluster than %s", caFile, s.o.Source), nil
+	}
+	if len(missing) > 0 {
+		st.Todo("the cluster's CAs and keys come from %s: %s", s.o.Source, strings.Join(missing, ", "))
+	}
+	return st, nil
+}
+
+func (s authorityStep) Apply(_ context.Context, h *host.Host) error {
+	if s.o.Files == nil {
+		return fmt.Errorf("cannot take the CAs from %s: it is not opened", s.o.Source)
+	}
+	// The directories go again with the files, if nothing else came into them.
+	undo := []string{"find", "/etc", "-maxdepth", "3", "-path", pkiDir + "*", "-type", "d", "-empty", "-delete"}
+	if err := h.Undoing(undo...); err != nil {
+		return err
+	}
+	for _, name := range authorityFiles() {
+		text := s.o.Files[name]
+		if len(text) == 0 {
+			return fmt.Errorf("cannot take the CAs from %s: it lacks %s", s.o.Source, name)
+		}
+		mode := host.FileMode
+		if !strings.HasSuffix(name, ".crt") {
+			mode = secretMode
+		}
+		if err := h.WriteFile(path.Join(pkiDir, name), text, mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Answers says whether an API server at endpoint, HOST:PORT, belongs to the
+// cluster whose CA has one of hashes. It takes a few seconds at most.
+func Answers(ctx context.Context, endpoint string, hashes []string) bool {
+	a, err := probe(ctx, endpoint)
+	return err == nil && slices.Contains(hashes, a.caHash)
+}
+
+// Retire is the step that ends the tickets of an identity once every host of
+// names has joined: nobody else is to. Until then it says who is missing.
+func Retire(o TicketOptions, names []string) step.Step {
+	return retireStep{revokeStep{ticketStep{o: o}}, names}
+}
+
+type retireStep struct {
+	revoke revokeStep
+	names  []string
+}
+
+func (retireStep) Name() string { return "retire" }
+
+// absent lists the hosts that have not joined, and says whether a token lives.
+func (s retireStep) absent(ctx context.Context, h *host.Host) (list []string, alive bool, err error) {
+	_, tickets, err := s.revoke.tickets(h)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, t := range tickets {
+		life, err := tokenLife(ctx, h, t.Token, time.Now())
+		if err != nil {
+			return nil, false, err
+		}
+		alive = alive || life > 0
+	}
+	if !alive {
+		return nil, false, nil
+	}
+	joined, err := otherNodes(ctx, h, AdminConf, "")
+	if err != nil {
+		return nil, false, err
+	}
+	for _, n := range s.names {
+		if !slices.Contains(joined, n) {
+			list = append(list, n)
+		}
+	}
+	return list, true, nil
+}
+
+func (s retireStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	if ok, err := h.Exists(AdminConf); err != nil || !ok {
+		return st, err
+	}
+	list, alive, err := s.absent(ctx, h)
+	switch {
+	case errors.Is(err, errUnreached):
+		return st, nil // step ready says so
+	case err != nil || !alive:
+		return st, err
+	case len(list) > 0:
+		st.Warn("the ticket lets hosts join until it expires; not joined yet: %s", strings.Join(list, ", "))
+	default:
+		st.Todo("every host of the cluster has joined: the ticket lets nobody join any more")
+	}
+	return st, nil
+}
+
+func (s retireStep) Apply(ctx context.Context, h *host.Host) error { return s.revoke.Apply(ctx, h) }
