@@ -24,6 +24,7 @@ const leastVolume = 1e6
 func (a *app) buildCmd() *cobra.Command {
 	var v overrides
 	var o bundle.BuildOptions
+	var k keyFlags
 	var level, volume string
 	var update bool
 	c := &cobra.Command{
@@ -35,7 +36,8 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 		Example: `  bundle build
   bundle build my.yaml -o /mnt/usb --level better
   bundle build --mirror k8s.gcr.io=registry.example/google_containers
-  bundle build -o /mnt/usb --volume-size 3900M`,
+  bundle build -o /mnt/usb --volume-size 3900M
+  bundle build -o /mnt/usb --sign kubecrate.key`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -50,6 +52,9 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 			}
 			m, err := v.load(args)
 			if err != nil {
+				return err
+			}
+			if o.Sign, err = k.read(cmd.Context()); err != nil {
 				return err
 			}
 			limitMemory(o.Level)
@@ -67,6 +72,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 	f.StringVar(&level, "level", archive.Default.String(), "how hard to compress: fast, default, better or best")
 	f.StringVar(&volume, "volume-size", "", "split the archive into volumes of this size, such as 3900M")
 	f.StringVar(&o.Installer, "installer", "", "installer to put beside the archive (default install-linux-ARCH or install beside this program)")
+	k.flags(c, "sign", "secret key to sign what is written with, see bundle keygen")
 	f.BoolVar(&update, "update", false, "make the lock anew even when there is one")
 	return c
 }

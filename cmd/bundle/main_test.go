@@ -35,6 +35,8 @@ func TestScripts(t *testing.T) {
 			"exits": cmdExits,
 			"flip":  cmdFlip,
 			"cut":   cmdCut,
+			"mode":  cmdMode,
+			"split": cmdSplit,
 		},
 	})
 }
@@ -84,6 +86,36 @@ func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
 func cmdCut(ts *testscript.TestScript, neg bool, args []string) {
 	data, offset, path := fileAndOffset(ts, neg, args)
 	ts.Check(os.WriteFile(path, data[:offset], 0o600))
+}
+
+// cmdMode compares the permissions of a file: mode OCTAL FILE.
+func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
+	const two = 2
+	if neg || len(args) != two {
+		ts.Fatalf("usage: mode OCTAL FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%#o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has the mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+// cmdSplit makes volumes of a file: split FILE NAME SIZE.
+func cmdSplit(ts *testscript.TestScript, neg bool, args []string) {
+	const three = 3
+	if neg || len(args) != three {
+		ts.Fatalf("usage: split FILE NAME SIZE")
+	}
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	size, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	for n := 1; len(data) > 0; n++ {
+		part := data[:min(size, len(data))]
+		data = data[len(part):]
+		ts.Check(os.WriteFile(fmt.Sprintf("%s.%03d", ts.MkAbs(args[1]), n), part, 0o600))
+	}
 }
 
 func fileAndOffset(ts *testscript.TestScript, neg bool, args []string) (data []byte, offset int, path string) {

@@ -41,6 +41,7 @@ reaches the mirrors. Carry the archive and the installer beside it to the hosts.
 		a.initCmd(), a.profilesCmd(), a.schemaCmd(),
 		a.lockCmd(), a.buildCmd(), a.verifyCmd(),
 		a.inspectCmd(), a.diffCmd(), a.whyCmd(),
+		a.keygenCmd(), a.signCmd(),
 		a.identityCmd(), a.demoCmd(), cli.ManCmd(root),
 	)
 	return root

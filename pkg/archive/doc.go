@@ -126,4 +126,23 @@
 // one size but for the last; put together they are the archive. Beside it
 // stands NAME.sha256 in the format of sha256sum, a line for every file. With
 // volumes, a first line that starts with # has the hash of the whole.
+//
+// # Signatures
+//
+// A signed archive has these beside it. FILE is NAME, or each of its volumes:
+//
+//	NAME.index.minisig  minisign's signature of the content of index.json
+//	FILE.minisig        minisign's signature of the file
+//	FILE.sig            ECDSA P-256 over the file's SHA-256, ASN.1 DER
+//	NAME.pub            the public key of the first two, as minisign writes it
+//	NAME.pem            that of the third, SubjectPublicKeyInfo in PEM
+//
+// Signatures of minisign are of its prehashed sort (ED: Ed25519 over BLAKE2b).
+// The one of index.json is what a reader checks, before it believes anything
+// else of the archive: the index has the hash of every member. Those of the
+// files are for stock tools: minisign -V -p NAME.pub -m FILE, and openssl dgst
+// -sha256 -verify NAME.pem -signature FILE.sig FILE. The keys beside the archive
+// prove nothing to whoever has not compared them with others. The trusted
+// comment of NAME.index.minisig has, behind "openssl-key-sha256:", the SHA-256 of
+// NAME.pem's DER as 64 hex digits.
 package archive

@@ -32,7 +32,7 @@ func (r *Reader) Each(ctx context.Context, want func(Member) bool, fn func(Membe
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		m := &memberReader{r: r, p: p, number: i, member: r.index.Members[i], sum: sha256.New(), stopped: ctx.Err}
+		m := &memberReader{p: p, member: r.index.Members[i], sum: sha256.New(), stopped: ctx.Err}
 		if err := fn(m.member, m); err != nil {
 			if errors.Is(err, fs.SkipAll) {
 				return nil
@@ -66,9 +66,7 @@ func (p *passage) from(at int64) ([]byte, error) {
 
 // memberReader reads one member of a passage.
 type memberReader struct {
-	r       *Reader
 	p       *passage
-	number  int
 	member  Member
 	sum     hash.Hash
 	done    int64
@@ -95,7 +93,6 @@ func (m *memberReader) read(b []byte) (int, error) {
 		if hex.EncodeToString(m.sum.Sum(nil)) != m.member.SHA256 {
 			return 0, wrongHash(m.member)
 		}
-		m.r.proven[m.number].Store(true)
 		return 0, io.EOF
 	}
 	have, err := m.p.from(m.member.Offset + m.done)

@@ -34,7 +34,6 @@ func (r *Reader) load(owner *file) ([]byte, error) {
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != m.SHA256 {
 		return nil, wrongHash(m)
 	}
-	r.proven[owner.number].Store(true)
 	return b, nil
 }
 
@@ -54,6 +53,8 @@ type file struct {
 	seq    *sequence  // from the start up to pos, nil where Seek has jumped
 	raw    []byte     // of the frame rawOf, for random access
 	rawOf  int
+	part   []byte // the part partOf, as it was proven
+	partOf int64
 	closed bool
 }
 
@@ -110,7 +111,8 @@ func (f *file) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// ReadAt reads from anywhere, after the whole member was hashed once.
+// ReadAt reads from anywhere, after the whole member was hashed once. What it
+// returns is what was hashed then, see proof.
 func (f *file) ReadAt(b []byte, offset int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,37 +126,23 @@ func (f *file) readAt(b []byte, offset int64) (int, error) {
 	if offset < 0 {
 		return 0, f.pathError("read", fs.ErrInvalid)
 	}
-	if err := f.prove(); err != nil {
+	p, err := f.prove()
+	if err != nil {
 		return 0, err
 	}
-	if offset >= f.member.Size {
-		return 0, io.EOF
-	}
-	part := b[:min(int64(len(b)), f.member.Size-offset)]
-	if err := f.r.readRange(f, part, f.member.Offset+offset); err != nil {
-		return 0, nameDamage(f.member.Path, err)
-	}
-	if len(part) < len(b) {
-		return len(part), io.EOF
-	}
-	return len(part), nil
-}
-
-// prove hashes the member unless that was done before.
-func (f *file) prove() error {
-	if f.r.proven[f.number].Load() {
-		return nil
-	}
-	s := f.r.sequence(f)
-	defer s.stop()
-	for {
-		if _, err := s.next(); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
+	done := 0
+	for done < len(b) {
+		at := offset + int64(done)
+		if at >= f.member.Size {
+			return done, io.EOF
 		}
+		part, err := f.provenPart(p, at/partSize)
+		if err != nil {
+			return done, nameDamage(f.member.Path, err)
+		}
+		done += copy(b[done:], part[at%partSize:])
 	}
+	return done, nil
 }
 
 // frame returns the content of a whole frame; the last one is kept.

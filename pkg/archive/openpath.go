@@ -54,6 +54,15 @@ func (c *closer) Close() error {
 	return c.v.Close()
 }
 
+// Files lists the files of the archive that path names, as OpenPath takes it,
+// and the name that they have in common: the one that its sidecars begin with.
+func Files(path string) (base string, files []string, err error) {
+	if base, files, err = filesOf(path); err != nil {
+		return "", nil, fmt.Errorf("cannot open %s: %w", path, err)
+	}
+	return base, files, nil
+}
+
 // filesOf finds the files of the archive that path names, and the name that
 // they have in common.
 func filesOf(path string) (base string, files []string, err error) {

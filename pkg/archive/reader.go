@@ -19,9 +19,10 @@ import (
 // No content of a member is taken as read before its SHA-256 was compared with
 // the index: a sequential read ends with a *DamageError in place of io.EOF, and
 // whatever jumps within a member (ReadAt, a Read after Seek) is answered only
-// after the member was hashed once. Members up to 1 MiB are hashed before their
-// first byte is returned. The index itself is as good as its source: see
-// IndexBytes.
+// after the member was hashed once, with what was hashed then. Members up to 1
+// MiB are hashed before their first byte is returned. So an archive that is
+// replaced while it is read is found like one that is damaged. The index itself
+// is as good as its source, see IndexBytes, and is read once, by Open.
 //
 // Memory is bounded by what was asked for at once: a file of a large member
 // holds up to four frames of 8 or 16 MiB, a solid frame a window of 128 MiB,
@@ -32,7 +33,7 @@ type Reader struct {
 	index   *Index
 	text    []byte
 	members map[string]int
-	proven  []atomic.Bool // members whose hash was right
+	proofs  []atomic.Pointer[proof] // of members whose hash was right
 	dirs    map[string][]fs.DirEntry
 	damage  error // why the table is not the archive's own, see Recover
 
@@ -73,7 +74,7 @@ func newReader(src io.ReaderAt, t *table) (*Reader, error) {
 	if r.index, r.text, err = r.readIndex(); err != nil {
 		return nil, err
 	}
-	r.proven = make([]atomic.Bool, len(r.index.Members))
+	r.proofs = make([]atomic.Pointer[proof], len(r.index.Members))
 	r.members = make(map[string]int, len(r.index.Members))
 	for i, m := range r.index.Members {
 		r.members[m.Path] = i

@@ -76,7 +76,6 @@ func (s *sequence) fetch() ([]byte, error) {
 		if hex.EncodeToString(s.sum.Sum(nil)) != m.SHA256 {
 			return nil, wrongHash(m)
 		}
-		s.f.r.proven[s.f.number].Store(true)
 		return nil, io.EOF
 	}
 	if s.whole == nil {

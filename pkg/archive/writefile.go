@@ -33,15 +33,13 @@ type WrittenFile struct {
 	SHA256 string
 }
 
-// SidecarSuffix is what the path of an archive's sidecar ends in.
-const SidecarSuffix = ".sha256"
-
 // WriteFile writes an archive to path and its sidecar to path.sha256. An
 // archive of more than o.VolumeSize bytes is written as volumes path.001,
 // path.002 and so on, each full but the last; without a VolumeSize the limit of
 // the file system counts, see FileLimit. Files appear under their names only
 // when all of them are complete and on the disk; after an error nothing new is
-// there. Archives and volumes of the same name from before are replaced.
+// there. Archives and volumes of the same name from before are replaced, and
+// their signatures removed.
 func WriteFile(ctx context.Context, path string, o CreateOptions, entries []Entry) (*Written, error) {
 	dir := filepath.Dir(path)
 	most, limited := FileLimit(dir)
@@ -156,10 +154,13 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 }
 
 // publish gives an archive and its sidecar their names. The old sidecar goes
-// first: a crash between two renames must not leave one that speaks of other
-// files.
+// first, and signatures with it: a crash between two renames must not leave one
+// that speaks of other files.
 func publish(w, sidecar *volumeWriter) error {
 	if err := sidecar.sync(); err != nil {
+		return err
+	}
+	if err := removeSignatures(w.path); err != nil {
 		return err
 	}
 	if err := os.Remove(sidecar.path); err != nil && !os.IsNotExist(err) {

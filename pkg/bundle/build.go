@@ -12,6 +12,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/trust"
 )
 
 // BuildOptions say what is written where.
@@ -20,11 +21,14 @@ type BuildOptions struct {
 	Level      archive.Level // how hard to compress
 	VolumeSize int64         // bytes a volume, 0 for one file
 	Installer  string        // path of the installer, see FindInstaller
+
+	Sign *trust.SecretKey // signs the archive and the installer; nil for no signatures
 }
 
 // Build fetches exactly what l pins, checks it and writes the archive, its
 // sidecar and the installer into o.Dir. One lock, one installer and one level
-// give one archive, bit for bit. On an error nothing stays behind in o.Dir, and
+// give one archive, bit for bit, and with one key the same signatures. On an
+// error nothing stays behind in o.Dir, unless only the signatures failed, and
 // what was fetched stays in the cache.
 func Build(ctx context.Context, m *manifest.Manifest, l *manifest.Lock, s *Sources, o BuildOptions) (*Result, error) {
 	started := time.Now()
@@ -70,7 +74,7 @@ func (b *builder) gather(ctx context.Context, installer string) ([]archive.Entry
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	binary, err := fileEntry(installer, "bin/install-linux-"+b.lock.Platform.Arch, manifest.KindBinary)
+	binary, err := fileEntry(installer, installerMember(b.lock.Platform.Arch), manifest.KindBinary)
 	if err != nil {
 		return nil, err
 	}
@@ -97,5 +101,11 @@ func (b *builder) write(ctx context.Context, o BuildOptions, entries []archive.E
 	if err != nil {
 		return nil, err
 	}
-	return b.result(written, installers), nil
+	res := b.result(written, installers)
+	if o.Sign != nil {
+		if err := b.sign(ctx, o.Sign, res, installers); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
 }

@@ -21,6 +21,11 @@ type Result struct {
 	Compressed int64         `json:"compressed"` // of the archive
 	Seconds    float64       `json:"seconds"`
 	Parts      []Part        `json:"parts"`
+
+	// Key is the public key that the archive is signed by, as minisign writes it,
+	// "" for an archive that is not; Fingerprint is what people compare of it.
+	Key         string `json:"key,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // WrittenFile is one file in the target directory. SHA256 is empty where it
@@ -80,6 +85,9 @@ func (r *Result) WriteText(w io.Writer) error {
 	}
 	p.Line("")
 	p.Line("%d packages and %d images, %s at level %s, in %.1f s", r.Packages, r.Images, progress.Size(r.Compressed), r.Level, r.Seconds)
+	if r.Key != "" {
+		p.Line("signed by the key with the fingerprint %s", r.Fingerprint)
+	}
 	p.Line("next: copy these files to the stick; on each host: sha256sum -c *.sha256 && ./install plan --role master")
 	return p.Flush()
 }

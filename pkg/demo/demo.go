@@ -52,7 +52,7 @@ func Run(ctx context.Context, o Options) (res *bundle.Result, err error) {
 	}
 	path := res.Files[0].Path
 	say(o.Out, "\n== bundle verify %s", path)
-	checked, err := verify.Archive(ctx, path, o.Report)
+	checked, err := verify.Archive(ctx, path, verify.Options{}, o.Report)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/trust"
 )
 
 // Settings are what the operator says; what is left out follows from
@@ -35,6 +36,7 @@ type Settings struct {
 	Skip        []string      // preflight checks that only warn
 	NoSmoke     bool
 	User        User // who gets a kubeconfig beside root
+	Trust       trust.Options
 	Report      progress.Func
 }
 

@@ -22,6 +22,7 @@ import (
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/report"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/trust"
 )
 
 // site is all that is known before anything is done. It must be closed.
@@ -30,6 +31,7 @@ type site struct {
 	host    *host.Host
 	archive *archive.Reader // nil where only the host's copies are there
 	closer  io.Closer
+	trusted *trust.Trusted // who signed the archive
 
 	lock     *manifest.Lock
 	manifest *manifest.Manifest
@@ -49,11 +51,11 @@ type site struct {
 // open reads the archive's description and looks at the host.
 func open(ctx context.Context, h *host.Host, o Settings) (s *site, err error) {
 	s = &site{Settings: o, host: h}
-	r, closer, err := archive.OpenPath(o.Archive)
+	r, closer, who, err := OpenArchive(h, o)
 	if err != nil {
 		return nil, err
 	}
-	s.archive, s.closer = r, closer
+	s.archive, s.closer, s.trusted = r, closer, who
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closer.Close())
@@ -382,5 +384,5 @@ func (s *site) remember(finished bool) (err error) {
 			return err
 		}
 	}
-	return st.write(s.host)
+	return errors.Join(st.write(s.host), s.trusted.Remember(s.host))
 }

@@ -81,7 +81,7 @@ func TestArchive(t *testing.T) {
 			if err := os.WriteFile(path, c.change(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			v, err := verify.Archive(t.Context(), path, nil)
+			v, err := verify.Archive(t.Context(), path, verify.Options{}, nil)
 			if len(c.says) == 0 {
 				if err != nil || v.Members != members || !v.Sidecar {
 					t.Errorf("verified %+v, %v", v, err)
@@ -120,7 +120,7 @@ func TestSidecar(t *testing.T) {
 	if err := os.WriteFile(path+".sha256", []byte(strings.Repeat("0", 64)+"  a.tar.zst\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := verify.Archive(t.Context(), path, nil)
+	_, err := verify.Archive(t.Context(), path, verify.Options{}, nil)
 	var damage *archive.DamageError
 	if !errors.As(err, &damage) || !strings.Contains(err.Error(), "the sidecar says 0000") {
 		t.Errorf("a sidecar of another archive: %v", err)
