@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -204,6 +205,7 @@ func lockFiles(ctx context.Context, m *manifest.Manifest, s *Sources, l *manifes
 			found = append(found, namedImage{Image: manifest.Image{Name: n}, from: f.Path})
 		}
 	}
+	slices.SortFunc(l.Files, func(a, b manifest.LockedFile) int { return strings.Compare(a.Path, b.Path) })
 	return found, nil
 }
 
