@@ -1,9 +1,12 @@
 package host
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
+	"syscall"
 )
 
 // Clear removes path and all below it, without recording anything: it is for
@@ -34,4 +37,17 @@ func (h *Host) ClearDir(name string) error {
 		}
 	}
 	return nil
+}
+
+// RemoveEmpty removes a directory that nothing is in and nothing is mounted on;
+// any other, and one that is missing, is no error.
+func (h *Host) RemoveEmpty(name string) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot remove %s: %w", name, ErrReadOnly)
+	}
+	err := os.Remove(h.Path(name))
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.EBUSY) {
+		return nil
+	}
+	return err
 }

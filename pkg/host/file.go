@@ -128,10 +128,14 @@ func (h *Host) Put(path string, o Original) error {
 	at := h.Path(path)
 	dir := filepath.Dir(at)
 	if o.Absent {
-		if err := os.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := os.Remove(at)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return durable.SyncDir(dir)
+		if serr := durable.SyncDir(dir); err == nil || !errors.Is(serr, fs.ErrNotExist) {
+			return serr
+		}
+		return nil // the directory went with it
 	}
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/netfilter"
 	"kubecrate/pkg/step"
 )
 
@@ -60,6 +61,14 @@ func TestKubeconfig(t *testing.T) {
 	w.m.Programs["chown"] = func(args []string, _ string) (string, error) {
 		owner[args[1]] = args[0]
 		return "", os.Chown(w.h.Path(args[1]), 1000, 1000)
+	}
+	w.m.Programs["rm"] = func(args []string, _ string) (string, error) {
+		for _, name := range args[1:] {
+			if err := os.RemoveAll(w.h.Path(name)); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
 	}
 	w.m.Programs["find"] = func(args []string, _ string) (string, error) {
 		_ = os.Remove(w.h.Path(args[0] + "/.kube")) // if it is empty
@@ -367,4 +376,9 @@ func FuzzComplaints(f *testing.F) {
 			c.mend()
 		}
 	})
+}
+
+// withoutCluster is what a reset leaves of saved rules.
+func withoutCluster(saved string, pods netip.Prefix) (kept string, changed bool) {
+	return netfilter.Without(saved, func(words []string) bool { return ofCluster(words, pods) })
 }

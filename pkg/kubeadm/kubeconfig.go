@@ -171,10 +171,14 @@ func (s kubeconfigStep) Apply(ctx context.Context, h *host.Host) error {
 func (p *place) apply(ctx context.Context, h *host.Host, admin string) error {
 	owner := fmt.Sprintf("%d:%d", p.user.UID, p.user.GID)
 	if p.makeDir && p.write {
-		// kubectl keeps a cache in it, and then it stays.
+		// Where somebody put something into it, it stays.
 		undo := []string{"find", path.Dir(p.dir), "-maxdepth", "1", "-name", kubeDir, "-type", "d", "-empty", "-delete"}
 		dir := host.Command("install", "-d", "-m", "0750", "-o", strconv.Itoa(p.user.UID), "-g", strconv.Itoa(p.user.GID), p.dir)
 		if err := h.Do(ctx, dir, undo); err != nil {
+			return err
+		}
+		// What kubectl learned of this cluster, in a directory that is new.
+		if err := h.Undoing("rm", "-rf", path.Join(p.dir, "cache"), path.Join(p.dir, "http-cache")); err != nil {
 			return err
 		}
 	}

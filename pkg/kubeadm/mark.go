@@ -33,6 +33,7 @@ type mark struct {
 	CAHash       string    `json:"caHash,omitempty"`  // known when a join is begun, or an init completed
 	Revoked      bool      `json:"revoked,omitempty"` // the tickets that this host knew of were ended on purpose
 	Given        []string  `json:"given,omitempty"`   // files of pki that were there before
+	Dirs         []string  `json:"dirs,omitempty"`    // of directories() that were there before
 	CNI          []string  `json:"cni,omitempty"`     // names in /etc/cni/net.d that were there before
 	Plugins      []string  `json:"plugins,omitempty"` // names in /opt/cni/bin that were there before
 }
@@ -94,8 +95,17 @@ func (o *Options) newMark(h *host.Host, v verb, r remains, before *mark) (*mark,
 		PodCIDR: o.Cluster.PodCIDR, ServiceCIDR: o.Cluster.ServiceCIDR,
 	}
 	if before != nil {
-		m.Given, m.CNI, m.Plugins = before.Given, before.CNI, before.Plugins
+		m.Given, m.CNI, m.Plugins, m.Dirs = before.Given, before.CNI, before.Plugins, before.Dirs
 		return m, nil
+	}
+	for _, dir := range directories() {
+		there, err := h.Exists(dir)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			m.Dirs = append(m.Dirs, dir)
+		}
 	}
 	m.Given = r.authority
 	if m.CNI, err = h.ReadDir(cniDir); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/netfilter"
 )
 
 // noPKI is a directory that does not exist: kubeadm reset cleans it in place of
@@ -95,37 +96,13 @@ func files(h *host.Host, m *mark) error {
 	return errors.Join(errs...)
 }
 
-// netfilters are the programs for each family and, where a host has both, for
-// each of the kernel's tables: kube-proxy chooses by what it finds.
-func netfilters() []string {
-	return []string{"iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft"}
-}
-
 // rules takes the cluster's rules out of netfilter.
 func rules(ctx context.Context, h *host.Host, m *mark) error {
 	pods, err := netip.ParsePrefix(m.PodCIDR)
 	if err != nil {
 		pods = netip.Prefix{}
 	}
-	var errs []error
-	for i, program := range netfilters() {
-		saved, err := h.Output(ctx, program+"-save", "-c")
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case err != nil && (i > 0 || host.NotFound(err)):
-			continue // a kernel without that family has no rules of it
-		case err != nil:
-			errs = append(errs, err)
-			continue
-		}
-		kept, changed := withoutCluster(string(saved), pods)
-		if !changed {
-			continue
-		}
-		errs = append(errs, h.Do(ctx, host.Cmd{Argv: []string{program + "-restore", "-c"}, Stdin: strings.NewReader(kept)}, nil))
-	}
-	return errors.Join(errs...)
+	return netfilter.Prune(ctx, h, func(words []string) bool { return ofCluster(words, pods) })
 }
 
 // proxyLink is the link that kube-proxy makes for ipvs.
@@ -216,5 +193,28 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 	if v == verbJoin {
 		o.note("reset", "on a master: kubectl delete node %s", m.Node)
 	}
+	if err := removeEmpty(h, m); err != nil {
+		return err
+	}
 	return drop(h, markFile, initConfigFile)
+}
+
+// directories are those that kubeadm, the kubelet and the network make on their
+// way, the innermost first.
+func directories() []string {
+	return []string{manifestsDir, etcDir, cniDir, path.Dir(cniDir), etcdDir, kubeletDir, "/var/lib/cni", "/var/lib/dockershim", "/run/flannel"}
+}
+
+// removeEmpty removes the directories that were not there before, as far as
+// nothing is in them.
+func removeEmpty(h *host.Host, m *mark) error {
+	for _, dir := range directories() {
+		if slices.Contains(m.Dirs, dir) {
+			continue
+		}
+		if err := h.RemoveEmpty(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -12,24 +12,10 @@ func ours(name string) bool {
 	return slices.ContainsFunc([]string{"KUBE-", "CNI-", "FLANNEL-", "cali-"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// withoutCluster takes out of what iptables-save printed all that a cluster
-// added: its chains, the jumps to them, and what is put straight into the built-in
-// chains: by flannel before 0.20 rules about the pod network, by calico rules
-// with a comment of its own. changed is false where there is none.
-func withoutCluster(saved string, pods netip.Prefix) (text string, changed bool) {
-	var b strings.Builder
-	for line := range strings.Lines(saved) {
-		if ofCluster(strings.Fields(line), pods) {
-			changed = true
-			continue
-		}
-		b.WriteString(line)
-	}
-	return b.String(), changed
-}
-
-// ofCluster judges the words of a line: ":CHAIN POLICY [0:0]" or
-// "[0:0] -A CHAIN ... -j TARGET".
+// ofCluster says that a line of iptables-save is of a cluster: its chains, the
+// jumps to them, and what is put straight into the built-in chains: by flannel
+// before 0.20 rules about the pod network, by calico rules with a comment of its
+// own. See netfilter.Prune for the words.
 func ofCluster(words []string, pods netip.Prefix) bool {
 	if len(words) == 0 {
 		return false

@@ -27,6 +27,14 @@ type Undoer interface {
 	Undo(ctx context.Context, h *host.Host) error
 }
 
+// Cleaner is a step that leaves traces which can go only when its changes are
+// taken back, such as what a service made that had to be stopped first. Clean
+// runs after the records of the step are undone, and does nothing where there is
+// nothing to clean.
+type Cleaner interface {
+	Clean(ctx context.Context, h *host.Host) error
+}
+
 // State is what Check found.
 type State string
 

@@ -306,3 +306,32 @@ func TestForget(t *testing.T) {
 		t.Errorf("the file holds %q, %s", got, m.State(t))
 	}
 }
+
+// messy is a step that can be cleaned up after only when its unit is as before.
+type messy struct {
+	lines
+	cleaned *[]string
+}
+
+func (s messy) Clean(ctx context.Context, h *host.Host) error {
+	u, err := h.Unit(ctx, s.unit)
+	*s.cleaned = append(*s.cleaned, fmt.Sprint(s.name, " while active: ", u.Active))
+	return errors.Join(err, h.Remove("/run/mess"))
+}
+
+func TestClean(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	var cleaned []string
+	s := messy{steps[0].(lines), &cleaned}
+	if err := step.Run(t.Context(), h, journal(t, h), []step.Step{s}, ignore); err != nil {
+		t.Fatal(err)
+	}
+	m.Write(t, "/run/mess", "x")
+	for range 2 { // a second reset may mend what the first one could not
+		reset(t, h, []step.Step{s})
+	}
+	if got := strings.Join(cleaned, ", "); got != "first while active: true, first while active: true" || m.Read(t, "/run/mess") != "" {
+		t.Errorf("cleaned: %s", got)
+	}
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // Reset undoes everything in j that was not undone yet, in reverse: for each
-// step its own Undo first, then its files and commands. It goes on where
+// step its own Undo first, then its files and commands, then its Clean. It goes on where
 // something fails, so that as much as possible is as it was, and reports all
 // failures; running it again tries those again. A file that somebody changed
 // since is kept beside its original, and the event says where.
@@ -21,7 +21,8 @@ func Reset(ctx context.Context, h *host.Host, j *Journal, steps []Step, report f
 		name := steps[i].Name()
 		todo := j.open(func(step string) bool { return step == name })
 		u, ok := steps[i].(Undoer)
-		if len(todo) == 0 && !ok {
+		c, cleans := steps[i].(Cleaner)
+		if len(todo) == 0 && !ok && !cleans {
 			continue
 		}
 		report(Event{Step: name, Phase: Undoing})
@@ -30,6 +31,9 @@ func Reset(ctx context.Context, h *host.Host, j *Journal, steps []Step, report f
 			failed = append(failed, u.Undo(ctx, h.With(unrecorded{})))
 		}
 		status, err := j.undo(ctx, h, todo)
+		if cleans && err == nil {
+			err = c.Clean(ctx, h.With(unrecorded{}))
+		}
 		if err := errors.Join(append(failed, err)...); err != nil {
 			err = fmt.Errorf("cannot undo step %s: %w", name, err)
 			report(Event{Step: name, Phase: Failed, Err: err})

@@ -1,0 +1,44 @@
+package cri
+
+import (
+	"context"
+	"strings"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/netfilter"
+)
+
+// dockerLink is the bridge that dockerd makes when it starts.
+const dockerLink = "docker0"
+
+// Clean is step.Cleaner's: where docker does not run after all was taken back,
+// its bridge and its chains of the packet filter, which it leaves when it ends,
+// go. A docker that is started makes them anew.
+func (dockerStep) Clean(ctx context.Context, h *host.Host) error {
+	u, err := h.Unit(ctx, dockerUnit)
+	if err != nil || u.Active {
+		return err
+	}
+	if err := netfilter.Prune(ctx, h, ofDocker); err != nil {
+		return err
+	}
+	there, err := h.Exists("/sys/class/net/" + dockerLink)
+	if err != nil || !there {
+		return err
+	}
+	return h.Do(ctx, host.Command("ip", "link", "delete", dockerLink), nil)
+}
+
+// ofDocker says that a line of iptables-save is dockerd's: its chains, what leads
+// to them, and the rules about its bridge.
+func ofDocker(words []string) bool {
+	if strings.HasPrefix(netfilter.Chain(words), "DOCKER") {
+		return true
+	}
+	for _, flag := range []string{"-A", "-j", "-g"} {
+		if strings.HasPrefix(netfilter.Value(words, flag), "DOCKER") {
+			return true
+		}
+	}
+	return netfilter.Value(words, "-i") == dockerLink || netfilter.Value(words, "-o") == dockerLink
+}

@@ -1,0 +1,75 @@
+// Package netfilter takes rules out of a host's packet filter, and leaves all
+// others as they are.
+package netfilter
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"kubecrate/pkg/host"
+)
+
+// programs are those for each family and, where a host has both, for each of
+// the kernel's tables.
+func programs() []string {
+	return []string{"iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft"}
+}
+
+// Prune takes out the lines that drop chooses of what iptables-save -c prints,
+// of every table and family, by the words of a line: ":CHAIN POLICY [0:0]" or
+// "[0:0] -A CHAIN ... -j TARGET". It goes on where one fails.
+func Prune(ctx context.Context, h *host.Host, drop func(words []string) bool) error {
+	var errs []error
+	for i, program := range programs() {
+		saved, err := h.Output(ctx, program+"-save", "-c")
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && (i > 0 || host.NotFound(err)):
+			continue // a kernel without that family has no rules of it
+		case err != nil:
+			errs = append(errs, err)
+			continue
+		}
+		kept, changed := Without(string(saved), drop)
+		if !changed {
+			continue
+		}
+		errs = append(errs, h.Do(ctx, host.Cmd{Argv: []string{program + "-restore", "-c"}, Stdin: strings.NewReader(kept)}, nil))
+	}
+	return errors.Join(errs...)
+}
+
+// Without is what iptables-save printed without the lines that drop chooses;
+// changed is false where there is none.
+func Without(text string, drop func(words []string) bool) (kept string, changed bool) {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) > 0 && drop(words) {
+			changed = true
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String(), changed
+}
+
+// Chain is the chain that a line defines, "" for a rule.
+func Chain(words []string) string {
+	chain, _ := strings.CutPrefix(words[0], ":")
+	if chain == words[0] {
+		return ""
+	}
+	return chain
+}
+
+// Value is what follows a flag in a rule, "" without it.
+func Value(words []string, flag string) string {
+	for i := 0; i+1 < len(words); i++ {
+		if words[i] == flag {
+			return words[i+1]
+		}
+	}
+	return ""
+}
