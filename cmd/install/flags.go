@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -38,7 +39,9 @@ func (a *app) hostFlags(c *cobra.Command) {
 	f.StringVar(&s.Join.Master, "master", "", "HOST or HOST:PORT to join, with --token and --ca-cert-hash, instead of a ticket")
 	f.StringVar(&s.Join.Token, "token", "", "token to join with")
 	f.StringSliceVar(&s.Join.CACertHash, "ca-cert-hash", nil, "hash of the cluster's CA: sha256:HEX")
-	f.DurationVar(&s.Wait, "wait", waitFor, "how long to wait for the API server and for the host to be Ready")
+	f.DurationVar(&s.Wait, "wait", 0, "how long to wait for the API server and for the host to be Ready (default 10m; for the master of an identity 12h)")
+	f.StringVar(&s.Identity, "identity", "", "file of the cluster's identity (default identity.age beside the archive, if it is there)")
+	f.StringVar(&a.passphrase, "passphrase-file", "", "file whose first line opens the identity, on masters (default: it is asked for)")
 	must(c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"master", "node", "single"}, cobra.ShellCompDirectiveNoFileComp)))
 	must(c.RegisterFlagCompletionFunc("proxy-mode", cobra.FixedCompletions([]string{manifest.ProxyIPVS, manifest.ProxyIPTables}, cobra.ShellCompDirectiveNoFileComp)))
 }
@@ -67,6 +70,9 @@ func (a *app) finish() error {
 		return err
 	}
 	a.settings.Archive = path
+	a.settings.Passphrase = func(ctx context.Context, identity string) (string, error) {
+		return cli.Passphrase(ctx, a.passphrase, "passphrase of "+identity, false)
+	}
 	a.settings.User, err = sudoUser(os.Getenv)
 	return err
 }

@@ -19,6 +19,8 @@ type app struct {
 	archive  string
 	role     string
 	settings install.Settings
+
+	passphrase string // the file of it
 }
 
 func newApp(stdout, stderr io.Writer) *app {

@@ -18,6 +18,7 @@ import (
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/vip"
 )
 
 // Undone is what Reset did. Kept names what it left on the host, and why.
@@ -96,7 +97,7 @@ func undoSteps(saved *State, o *Settings) ([]step.Step, error) {
 	list = append(list, prep.ServiceRoute(netip.Prefix{}, ""), distro.Packages(family, distro.Bundle{}, o.Report), prep.Time(prep.Clock{}))
 	list = append(list, runtime.Steps(cri.Options{})...)
 	return append(list,
-		kubeadm.Kubelet(), cri.Images(runtime, nil, nil, o.Report),
+		kubeadm.Kubelet(), cri.Images(runtime, nil, nil, o.Report), vip.Keepalived(vip.Options{}), kubeadm.Authority(kubeadm.AuthorityOptions{}),
 		kubeadm.Init(k), kubeadm.Join(kubeadm.JoinOptions{Options: k}), kubeadm.Kubeconfig(), cni.DNS(), kubeadm.Ticket(t),
 	), nil
 }

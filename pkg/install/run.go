@@ -46,6 +46,9 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	if err := checks.Err(); err != nil {
 		return nil, err
 	}
+	if err := s.openIdentity(ctx); err != nil {
+		return nil, err
+	}
 	steps, err := s.steps()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package install
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,9 +32,11 @@ type Settings struct {
 	ServiceCIDR string
 	ProxyMode   string
 	Join        Join
-	TicketTTL   time.Duration // of the ticket that a master writes
-	Wait        time.Duration // for the API server and for Ready
-	Skip        []string      // preflight checks that only warn
+	Identity    string                                                     // "" is identity.age beside the archive, if it is there
+	Passphrase  func(ctx context.Context, identity string) (string, error) // asked for on masters only
+	TicketTTL   time.Duration                                              // of the ticket that a master writes
+	Wait        time.Duration                                              // for the API server and for Ready; 0 is 10 minutes, and for the master of an identity 12 hours
+	Skip        []string                                                   // preflight checks that only warn
 	NoSmoke     bool
 	User        User // who gets a kubeconfig beside root
 	Trust       trust.Options

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/identity"
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/report"
 	"kubecrate/pkg/step"
@@ -41,6 +41,10 @@ type site struct {
 	cluster    *manifest.Cluster
 	ticket     *manifest.Ticket // of the cluster to join; nil on the first master
 	ticketPath string
+	sealed     string             // path of the identity on the stick, "" without one
+	keys       *identity.Identity // once it is opened
+	looking    bool               // nothing is to be changed, see ticketStep
+	given      *manifest.Ticket   // of the identity, on the master that begins its cluster
 	facts      *facts.Facts
 	self       *manifest.Host // this host in cluster, or nil
 	address    netip.Addr     // the zero Addr where it is not known, because of
@@ -127,7 +131,7 @@ func (s *site) decide(ctx context.Context) (err error) {
 		return err
 	}
 	s.decideAddress()
-	return s.decideTicket()
+	return s.decideTicket(ctx)
 }
 
 func (s *site) decideRole() error {
@@ -139,6 +143,8 @@ func (s *site) decideRole() error {
 		s.role = s.self.Role
 	}
 	switch {
+	case s.role == "" && len(s.cluster.Hosts) > 0:
+		return hint.With(ErrRole, "or add this host to the hosts in %s: it has %s", clusterName, s.whoami())
 	case s.role == "":
 		return ErrRole
 	case s.saved != nil && s.saved.Role != s.role:
@@ -158,41 +164,23 @@ func (s *site) decideAddress() {
 	s.iface = cmp.Or(s.Interface, s.iface)
 }
 
-// decideTicket finds what this host joins by. A master joins only where the
-// ticket lets it; a ticket that it wrote itself, or a node's, is no reason to.
-func (s *site) decideTicket() (err error) {
-	t, path, err := s.Settings.ticket()
-	s.ticketPath = path
-	if err != nil || t == nil || s.role == manifest.Node {
-		s.ticket = t
-		return err
-	}
-	host, _, _ := strings.Cut(t.Endpoint, ":")
-	first := s.saved != nil && s.saved.Joined == ""
-	switch own := host == s.address.String() || s.self != nil && host == s.self.Name; {
-	case first || own && t.CertificateKey == "":
-		return nil
-	case t.CertificateKey == "":
-		return hint.With(fmt.Errorf("%s is the ticket of a cluster at %s, and lets no further master join", path, t.Endpoint),
-			"on its master: ./install ticket --control-plane; or, to begin another cluster: rm %s", path)
-	}
-	s.ticket = t
-	return nil
-}
-
 // close lets go of the archive.
 func (s *site) close() error {
 	if s.closer == nil {
 		return nil
 	}
-	return s.closer.Close()
+	closer := s.closer
+	s.closer = nil
+	return closer.Close()
 }
 
 // bundle is the archive's name without its ending.
 func (s *site) bundle() string { return s.lock.Name + "-" + s.lock.Platform.Arch }
 
 // first says that this host begins the cluster.
-func (s *site) first() bool { return s.role != manifest.Node && s.ticket == nil }
+func (s *site) first() bool {
+	return s.role != manifest.Node && s.ticket == nil && (s.saved == nil || s.saved.Joined == "")
+}
 
 // hostname is the name that this host is to have, "" for the one it has.
 func (s *site) hostname() string {
@@ -214,69 +202,13 @@ func (s *site) nodeName() string {
 
 // endpoint is HOST:PORT of the control plane.
 func (s *site) endpoint() string {
-	if s.ticket != nil {
+	switch {
+	case s.ticket != nil:
 		return s.ticket.Endpoint
+	case s.saved != nil && s.saved.Joined != "":
+		return s.saved.Joined
 	}
-	return manifest.HostPort(cmp.Or(s.cluster.Endpoint, s.address.String()))
-}
-
-// hosts are the cluster's hosts as far as they are known here, this one among
-// them; the endpoint's name, where nothing else has it, is one of a master.
-func (s *site) hosts() []manifest.Host {
-	list := s.cluster.Hosts
-	if s.ticket != nil {
-		for _, h := range s.ticket.Hosts {
-			if !known(list, h) {
-				list = append(list[:len(list):len(list)], h)
-			}
-		}
-	}
-	if s.address.IsValid() {
-		list = withHost(list, manifest.Host{Name: s.nodeName(), Address: s.address.String(), Role: s.role, Interface: s.iface})
-	}
-	name, _, _ := strings.Cut(s.endpoint(), ":")
-	if _, err := netip.ParseAddr(name); err == nil || named(list, name) {
-		return list
-	}
-	for i, h := range list {
-		if h.Role != manifest.Node {
-			list = slices.Clone(list)
-			list[i].Aliases = slices.Concat(h.Aliases, []string{name})
-			break
-		}
-	}
-	return list
-}
-
-func known(list []manifest.Host, h manifest.Host) bool {
-	for _, old := range list {
-		if old.Name == h.Name || old.Address == h.Address {
-			return true
-		}
-	}
-	return false
-}
-
-func named(list []manifest.Host, name string) bool {
-	for _, h := range list {
-		for _, n := range append([]string{h.Name}, h.Aliases...) {
-			if n == name {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// entries are the hosts for /etc/hosts.
-func (s *site) entries() []prep.Entry {
-	var list []prep.Entry
-	for _, h := range s.hosts() {
-		if a, err := netip.ParseAddr(h.Address); err == nil {
-			list = append(list, prep.Entry{Address: a, Names: append([]string{h.Name}, h.Aliases...)})
-		}
-	}
-	return list
+	return manifest.HostPort(cmp.Or(s.cluster.ControlPlane(), s.address.String()))
 }
 
 // clock says where the time comes from: the first master serves its own to the
@@ -293,7 +225,7 @@ func (s *site) clock() prep.Clock {
 		return prep.Clock{}
 	}
 	server := ""
-	if s.ticket != nil {
+	if s.ticket != nil && s.ticket.TimeServer != s.address.String() {
 		server = s.ticket.TimeServer
 	}
 	for _, h := range s.hosts() {
@@ -359,21 +291,22 @@ func (s *site) remember(finished bool) (err error) {
 	st := &State{
 		Bundle: s.bundle(), Role: s.role, Hostname: s.hostname(), Address: s.address.String(), Interface: s.iface,
 		Cluster: s.cluster, Runtime: s.manifest.Runtime, Network: s.manifest.Network, Family: s.lock.Platform.Family, Finished: finished,
+		Identity: s.byIdentity(),
 	}
-	if s.ticket != nil {
-		st.Joined = s.ticket.Endpoint
+	if !s.first() {
+		st.Joined = s.endpoint()
 	}
 	if st.Ticket, err = filepath.Abs(s.ticketPath); err != nil {
 		return fmt.Errorf("cannot note what is installed: %w", err)
 	}
 	names := []string{lockMember, manifestMember}
-	if s.archive == nil {
-		names = nil
-	}
 	for _, f := range s.lock.Files {
-		if s.archive != nil && needed(f.Roles, s.role) {
+		if needed(f.Roles, s.role) {
 			names = append(names, f.Path)
 		}
+	}
+	if s.archive == nil || finished { // they are kept since the run began, and the stick may be gone
+		names = nil
 	}
 	for _, name := range names {
 		text, err := s.archive.ReadFile(name)

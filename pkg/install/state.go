@@ -32,8 +32,9 @@ type State struct {
 	Network   string            `json:"network"`
 	Family    string            `json:"family"`
 	Cluster   *manifest.Cluster `json:"cluster"`
-	Joined    string            `json:"joined,omitempty"` // endpoint, for a host that joined
-	Ticket    string            `json:"ticket,omitempty"` // path on the stick
+	Joined    string            `json:"joined,omitempty"`   // endpoint, for a host that joined
+	Ticket    string            `json:"ticket,omitempty"`   // path on the stick
+	Identity  bool              `json:"identity,omitempty"` // it was installed by one
 	Finished  bool              `json:"finished"`
 }
 

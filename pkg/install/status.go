@@ -59,6 +59,7 @@ func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	s.looking = true
 	st.Node = s.nodeName()
 	steps, err := s.steps()
 	if err != nil {

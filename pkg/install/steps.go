@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/cni"
@@ -16,6 +17,7 @@ import (
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/vip"
 )
 
 // steps are what brings this host to its role, in order: the table of contents
@@ -42,19 +44,75 @@ func (s *site) steps() ([]step.Step, error) {
 	list = append(list, distro.Packages(family, s.packages(), s.Report), prep.Time(s.clock()))
 	list = append(list, runtime.Steps(cri.Options{Pause: cri.Pause(s.lock.Images)})...)
 	list = append(list, kubeadm.Kubelet(), s.imageStep(runtime))
+	part, err := s.membership(k, user)
+	return append(list, part...), err
+}
+
+// membership makes the host a part of the cluster.
+func (s *site) membership(k kubeadm.Options, user kubeadm.User) (list []step.Step, err error) {
+	if s.role != manifest.Node && s.cluster.VIP != nil {
+		list = append(list, vip.Keepalived(s.virtual()))
+	}
+	if s.role != manifest.Node && s.byIdentity() {
+		list = append(list, kubeadm.Authority(s.authority()))
+	}
+	join := kubeadm.JoinOptions{Options: k, Ticket: s.ticket, ControlPlane: s.role != manifest.Node, Authority: s.role != manifest.Node && s.byIdentity()}
+	if s.byIdentity() {
+		join.Waiting = s.letGo
+	}
 	switch {
 	case s.first():
 		network, err := s.network()
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, kubeadm.Init(k), kubeadm.Kubeconfig(user), cni.DNS(), network, kubeadm.Ticket(s.ticketOptions(k)))
+		list = append(list, kubeadm.Init(k), kubeadm.Kubeconfig(user), cni.DNS(), network, s.ticketStep(kubeadm.Ticket(s.ticketOptions(k))))
 	case s.role == manifest.Node:
-		list = append(list, kubeadm.Join(kubeadm.JoinOptions{Options: k, Ticket: s.ticket}))
+		list = append(list, kubeadm.Join(join))
 	default:
-		list = append(list, kubeadm.Join(kubeadm.JoinOptions{Options: k, Ticket: s.ticket, ControlPlane: true}), kubeadm.Kubeconfig(user))
+		list = append(list, kubeadm.Join(join), kubeadm.Kubeconfig(user))
 	}
-	return append(list, kubeadm.Ready(k)), nil
+	list = append(list, kubeadm.Ready(k))
+	if s.role != manifest.Node && s.byIdentity() {
+		list = append(list, s.ticketStep(kubeadm.Retire(s.ticketOptions(k), s.members())))
+	}
+	return list, nil
+}
+
+// ticketStep is a step about tickets. They end by themselves, and so a host that
+// is only looked at is as it should be without one: what there is to do is told.
+func (s *site) ticketStep(st step.Step) step.Step {
+	if s.looking {
+		return advice{st}
+	}
+	return st
+}
+
+// advice is a step that is never to be done, only told of.
+type advice struct{ step.Step }
+
+func (a advice) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	st, err := a.Step.Check(ctx, h)
+	if st.State == step.ToDo {
+		st = step.Status{State: step.Done, Warnings: append(st.Warnings, st.What...)}
+		st.Warn("./install ticket makes a new ticket, ./install ticket --revoke ends it")
+	}
+	return st, err
+}
+
+// virtual says how this master holds the control plane's virtual address.
+func (s *site) virtual() vip.Options {
+	o := vip.Options{VIP: *s.cluster.VIP, Self: s.address, Interface: s.iface}
+	_, o.Port, _ = strings.Cut(s.endpoint(), ":")
+	for _, m := range s.hosts() {
+		if a, err := netip.ParseAddr(m.Address); err == nil && m.Controls() {
+			o.Masters = append(o.Masters, a)
+		}
+	}
+	for _, p := range s.lock.Packages {
+		o.Bundled = o.Bundled || strings.HasPrefix(p.NEVRA, "keepalived-")
+	}
+	return o
 }
 
 // packages is the bundle's repository; without the archive its list alone.
@@ -92,17 +150,10 @@ func (s *site) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
 	}
 	o = kubeadm.Options{
 		Version: s.manifest.Kubernetes, Node: s.nodeName(), Address: s.address, Socket: r.Socket(), Cluster: s.settled(),
-		Images: names, Schedulable: s.role == manifest.Single, Limits: kubeadm.Limits{API: s.Wait, Ready: s.Wait}, Progress: s.Report,
+		Images: names, Schedulable: s.role == manifest.Single, Limits: s.limits(), Progress: s.Report, Given: s.given,
 	}
 	o.Repository, err = kubeadm.Repository(names)
 	return o, err
-}
-
-// settled is the cluster with what this host adds: its hosts, and the endpoint.
-func (s *site) settled() *manifest.Cluster {
-	c := *s.cluster
-	c.Hosts, c.Endpoint = s.hosts(), s.endpoint()
-	return &c
 }
 
 func (s *site) ticketOptions(k kubeadm.Options) kubeadm.TicketOptions {
@@ -165,7 +216,7 @@ func (s *site) advertise() string {
 func (s *site) smokeOptions() smoke.Options {
 	o := smoke.Options{
 		Node: s.nodeName(), Version: s.manifest.Kubernetes, Image: s.smokeImage(), ProxyMode: s.cluster.Proxy.Mode,
-		PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Domain: s.cluster.DNSDomain, Wait: s.Wait,
+		PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Domain: s.cluster.DNSDomain, Wait: s.wait(),
 		NetworkMend: cni.Mend(s.manifest.Network),
 	}
 	for _, img := range s.lock.Images {

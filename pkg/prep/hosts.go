@@ -71,7 +71,7 @@ func (s hosts) withEntries(text string) string {
 }
 
 // contradiction is a line outside the block that gives one of our names another
-// address of the same family.
+// address of the same family. A name may have several addresses.
 func (s hosts) contradiction(text string) string {
 	for line := range strings.Lines(outsideBlock(text)) {
 		code, _, _ := strings.Cut(line, "#")
@@ -84,13 +84,18 @@ func (s hosts) contradiction(text string) string {
 			continue
 		}
 		for _, e := range s.entries {
-			same := func(name string) bool { return slices.Contains(fields[1:], name) }
-			if at != e.Address && at.Is4() == e.Address.Is4() && slices.ContainsFunc(e.Names, same) {
+			same := func(name string) bool { return slices.Contains(fields[1:], name) && !s.has(name, at) }
+			if at.Is4() == e.Address.Is4() && slices.ContainsFunc(e.Names, same) {
 				return strings.TrimSpace(line)
 			}
 		}
 	}
 	return ""
+}
+
+// has says whether at is one of the addresses of name.
+func (s hosts) has(name string, at netip.Addr) bool {
+	return slices.ContainsFunc(s.entries, func(e Entry) bool { return e.Address == at && slices.Contains(e.Names, name) })
 }
 
 func (s hosts) Apply(ctx context.Context, h *host.Host) error {

@@ -1,0 +1,250 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/identity"
+	"kubecrate/pkg/kubeadm"
+)
+
+// How long a host waits where nothing else is said. With an identity a host may
+// be visited long before the first master is.
+const (
+	usualWait  = 10 * time.Minute
+	masterWait = 12 * time.Hour
+)
+
+// wait is how long is waited for what is there and only has to come up.
+func (s *site) wait() time.Duration {
+	if s.Wait > 0 {
+		return s.Wait
+	}
+	return usualWait
+}
+
+// limits are what kubeadm's steps wait.
+func (s *site) limits() kubeadm.Limits {
+	l := kubeadm.Limits{API: s.wait(), Ready: s.wait(), Master: s.wait()}
+	if s.byIdentity() && s.Wait <= 0 {
+		l.Master = masterWait
+	}
+	return l
+}
+
+// findIdentity looks for the identity on the stick.
+func (s *site) findIdentity() error {
+	path := s.Identity
+	if path == "" && s.Archive != "" {
+		path = filepath.Join(s.stick(), identity.FileName)
+	}
+	_, err := os.Stat(path)
+	switch {
+	case err == nil:
+		s.sealed = path
+	case s.Identity != "" || path != "" && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("cannot read the identity: %w", err)
+	}
+	return nil
+}
+
+// byIdentity says that the cluster's identity was made before its hosts: it lies
+// on the stick, or this host was installed by it.
+func (s *site) byIdentity() bool {
+	if s.saved != nil && (s.saved.Finished || s.saved.Identity) {
+		return s.saved.Identity
+	}
+	return s.sealed != ""
+}
+
+// decideTicket finds what this host joins by. A master joins only where the
+// ticket lets it; a ticket that it wrote itself, or a node's, is no reason to.
+func (s *site) decideTicket(ctx context.Context) (err error) {
+	if err := s.findIdentity(); err != nil {
+		return err
+	}
+	t, path, err := s.Settings.ticket()
+	s.ticketPath = path
+	if err != nil {
+		return err
+	}
+	if s.byIdentity() {
+		return s.decideByIdentity(ctx, t)
+	}
+	if t == nil || s.role == manifest.Node {
+		s.ticket = t
+		return nil
+	}
+	host, _, _ := strings.Cut(t.Endpoint, ":")
+	first := s.saved != nil && s.saved.Joined == ""
+	switch own := host == s.address.String() || s.self != nil && host == s.self.Name; {
+	case first || own && t.CertificateKey == "":
+		return nil
+	case t.CertificateKey == "":
+		return hint.With(fmt.Errorf("%s is the ticket of a cluster at %s, and lets no further master join", path, t.Endpoint),
+			"on its master: ./install ticket --control-plane; or, to begin another cluster: rm %s", path)
+	}
+	s.ticket = t
+	return nil
+}
+
+// decideByIdentity lets the first master of the list begin the cluster, unless
+// another one runs it already, and every other host join. t is the ticket on the
+// stick, nil without one.
+func (s *site) decideByIdentity(ctx context.Context, t *manifest.Ticket) error {
+	masters := s.cluster.Masters()
+	switch {
+	case s.saved != nil && s.saved.Joined != "":
+		s.ticket = t
+		return nil
+	case s.role == manifest.Node:
+	case s.saved != nil:
+		s.given = t
+		return nil
+	case s.self == nil:
+		return hint.With(errors.New("none of the cluster's hosts is this one, and a master by an identity has to be one of them"),
+			"correct the hosts in %s: this host has %s", clusterName, s.whoami())
+	case s.self.Name == masters[0].Name && !s.runsElsewhere(ctx, t, masters[1:]):
+		s.given = t
+		return nil
+	}
+	s.ticket = t
+	if t == nil {
+		return hint.With(fmt.Errorf("there is an identity, but no ticket to join by: %s is missing", s.ticketPath), "on a master of the cluster: ./install ticket writes one")
+	}
+	return nil
+}
+
+// whoami is what tells this host from others.
+func (s *site) whoami() string {
+	list := []string{"the name " + s.facts.Hostname}
+	for _, a := range s.facts.Addresses() {
+		list = append(list, "the address "+a.String())
+	}
+	for _, m := range s.facts.MACs() {
+		list = append(list, "the MAC "+m)
+	}
+	return strings.Join(list, ", ")
+}
+
+// runsElsewhere says that one of masters runs the ticket's cluster: a first master
+// that was lost and comes back joins it, and must not begin a second one.
+func (s *site) runsElsewhere(ctx context.Context, t *manifest.Ticket, masters []manifest.Host) bool {
+	if t == nil {
+		return false
+	}
+	port := manifest.EndpointPort
+	if host, p, err := net.SplitHostPort(manifest.HostPort(t.Endpoint)); err == nil && !s.isHost(host) {
+		port = p // of a name or an address that every master answers to
+	}
+	var found atomic.Bool
+	var all sync.WaitGroup
+	for _, m := range masters {
+		all.Go(func() {
+			if kubeadm.Answers(ctx, net.JoinHostPort(m.Address, port), t.CACertHashes) {
+				found.Store(true)
+			}
+		})
+	}
+	all.Wait()
+	return found.Load()
+}
+
+// isHost says whether an endpoint is one host of the cluster.
+func (s *site) isHost(name string) bool {
+	return slices.ContainsFunc(s.cluster.Hosts, func(h manifest.Host) bool {
+		return h.Name == name || h.Address == name || slices.Contains(h.Aliases, name)
+	})
+}
+
+// openIdentity opens the identity on a master that has yet to be given the CAs:
+// only there the passphrase is asked for, and before anything is changed. What
+// lies beside it on the stick must be what it was made with.
+func (s *site) openIdentity(ctx context.Context) error {
+	if !s.byIdentity() || s.role == manifest.Node {
+		return nil
+	}
+	has, err := kubeadm.HasAuthority(s.host)
+	if err != nil || has {
+		return err
+	}
+	if s.sealed == "" || s.Passphrase == nil {
+		return hint.With(errors.New("this master has yet to get the cluster's CAs, and there is no identity to take them from"),
+			"put the stick with %s in, or name the file: --identity FILE", identity.FileName)
+	}
+	word, err := s.Passphrase(ctx, s.sealed)
+	if err != nil {
+		return err
+	}
+	id, err := identity.Read(s.sealed, []byte(word))
+	if err != nil {
+		return err
+	}
+	if err := s.belongs(id); err != nil {
+		return err
+	}
+	s.keys = id
+	if s.ticket == nil {
+		s.given = id.Ticket // which nobody could change
+	}
+	return nil
+}
+
+// belongs says whether the ticket and the cluster on the stick are those of id.
+func (s *site) belongs(id *identity.Identity) error {
+	if at := manifest.HostPort(s.cluster.ControlPlane()); at != id.Ticket.Endpoint {
+		return identity.Untrusted(identity.Remake, "%s says that the control plane is at %s, and %s was made for %s", clusterName, at, s.sealed, id.Ticket.Endpoint)
+	}
+	for _, t := range []*manifest.Ticket{s.ticket, s.given} {
+		switch {
+		case t == nil:
+		case !slices.Equal(t.CACertHashes, id.Ticket.CACertHashes):
+			return identity.Untrusted(identity.Remake, "%s is no ticket of %s: it pins the CA %s, which is not the one in it", s.ticketPath, s.sealed, strings.Join(t.CACertHashes, ", "))
+		case t.Endpoint != id.Ticket.Endpoint:
+			return identity.Untrusted(identity.Remake, "%s leads to %s, and %s was made for %s", s.ticketPath, t.Endpoint, s.sealed, id.Ticket.Endpoint)
+		}
+	}
+	return nil
+}
+
+// authority says which CAs a master is given.
+func (s *site) authority() kubeadm.AuthorityOptions {
+	o := kubeadm.AuthorityOptions{Source: identity.FileName}
+	for _, t := range []*manifest.Ticket{s.ticket, s.given} {
+		if t != nil {
+			o.CAHash = t.CACertHashes[0]
+		}
+	}
+	if s.keys != nil {
+		o.Files = s.keys.Files
+	}
+	return o
+}
+
+// members are the names of the nodes that the cluster is to have.
+func (s *site) members() []string {
+	var list []string
+	for _, h := range s.cluster.Hosts {
+		list = append(list, strings.ToLower(h.Name))
+	}
+	return list
+}
+
+// isAddress says whether an endpoint's host is an address, not a name.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
