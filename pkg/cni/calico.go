@@ -19,7 +19,7 @@ import (
 // calico is the network of https://github.com/projectcalico/calico, with the
 // Kubernetes API for its data; what is said of it here holds from v3.14 on and
 // was read in the manifests of v3.14.2 and v3.15.0, and in the source of
-// calico/node v3.15.
+// calico/node of 2020 (pkg/startup).
 type calico struct{}
 
 // Variables of calico-node.
