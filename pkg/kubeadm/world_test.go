@@ -100,12 +100,19 @@ func (w *world) kubeadm(args []string, _ string) (string, error) {
 		w.objects["/api/v1/namespaces/kube-system/secrets/kubeadm-certs"] = "{}"
 		return "", nil
 	case args[0] == "init":
-		w.config(args)
-		return w.steps(w.initSteps())
+		config := w.config(args)
+		return w.steps(append(w.initSteps(), func() {
+			if strings.Contains(config, " token: ") {
+				_, _ = w.createToken(config)
+			}
+		}))
 	case args[0] == "join":
-		w.config(args)
+		config := w.config(args)
 		w.up = true // or kubeadm would not get that far
 		w.objects["/healthz"] = "ok"
+		if strings.Contains(config, "controlPlane:") {
+			return w.steps(w.masterSteps())
+		}
 		return w.steps(w.joinSteps())
 	case args[0] == "reset":
 		return "", w.reset(line)
@@ -167,10 +174,10 @@ func (w *world) initSteps() []func() {
 		func() { w.m.Units["kubelet.service"].Active = true },
 		func() {
 			if w.m.Read(w.t, caFile) == "" { // else it was given
-				w.m.Write(w.t, caFile, string(w.ca), pkiDir+"/ca.key", "key")
+				w.m.Write(w.t, caFile, string(w.ca), pkiDir+"/ca.key", "key", pkiDir+"/etcd/ca.crt", "x")
 			}
 		},
-		w.file("/etc/kubernetes/pki/apiserver.crt", "x"), w.file("/etc/kubernetes/pki/etcd/ca.crt", "x"),
+		w.file("/etc/kubernetes/pki/apiserver.crt", "x"),
 		w.file("/etc/kubernetes/pki/etcd/server.crt", "x"),
 		w.file("/etc/kubernetes/admin.conf", w.kubeconfig()), w.file("/etc/kubernetes/kubelet.conf", w.kubeconfig()),
 	}
@@ -210,6 +217,17 @@ func (w *world) joinSteps() []func() {
 		func() { _ = os.Remove(w.h.Path(bootstrapConf)) },
 		w.object("/healthz", "ok"),
 	}
+}
+
+// masterSteps are what kubeadm join does on a further master, whose keys are there.
+func (w *world) masterSteps() []func() {
+	list := []func(){w.file("/etc/kubernetes/pki/apiserver.crt", "x"), w.file("/etc/kubernetes/pki/etcd/server.crt", "x"), w.file(AdminConf, w.kubeconfig())}
+	for _, pod := range staticPods() {
+		list = append(list, w.file(pod, "x"))
+	}
+	list = append(list, w.joinSteps()...)
+	return append(list, w.file("/var/lib/etcd/member/wal/0", "x"),
+		w.object("/api/v1/nodes/master2", strings.Replace(readyNode, "master1", "master2", 1)))
 }
 
 // reset is kubeadm reset -f, which leaves the CNI's configuration and the rules.
