@@ -59,7 +59,11 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 		return nil, err
 	}
 	var report *smoke.Report
-	if !done {
+	if done {
+		if err := s.trusted.Remember(s.host); err != nil {
+			return nil, err
+		}
+	} else {
 		if err := s.verify(ctx); err != nil {
 			return nil, err
 		}

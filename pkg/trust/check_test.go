@@ -129,12 +129,17 @@ func TestCheck(t *testing.T) {
 		{name: "another key pinned", key: func(s *stick) string { return s.other.Public().String() }, says: []string{"--key names the key with the fingerprint OTHER", "signed by the key with the fingerprint MINE"}},
 		{name: "pinned against the host's", change: func(t *testing.T, s *stick) { s.knows(t, s.mine) }, key: func(s *stick) string { return s.other.Public().String() }, says: []string{"this host trusts the key with the fingerprint MINE, --key names one with OTHER"}},
 		{name: "key of another beside", change: func(t *testing.T, s *stick) { s.write(t, pub, s.other.Public().String()) }, says: []string{"a.tar.zst.index.minisig: it is by another key"}},
-		{name: "signature of another archive", change: func(t *testing.T, s *stick) { s.write(t, sig, string(s.mine.signIndex([]byte("{}"), "a.tar.zst", nil))) }, says: []string{"a.tar.zst.index.minisig", "signature of another archive"}},
+		{name: "signature of another archive", change: func(t *testing.T, s *stick) {
+			s.write(t, sig, string(s.mine.signIndex([]byte("{}"), "a.tar.zst", nil)))
+		}, says: []string{"a.tar.zst.index.minisig", "signature of another archive"}},
 		{name: "signature empty", change: func(t *testing.T, s *stick) { s.write(t, sig, "") }, says: []string{"a.tar.zst.index.minisig: it is no signature"}},
 		{name: "signature huge", change: func(t *testing.T, s *stick) { s.write(t, sig, strings.Repeat("x", maxSmall+1)) }, says: []string{"a.tar.zst.index.minisig"}},
 		{name: "signature a directory", change: func(t *testing.T, s *stick) { s.remove(t, sig); _ = os.Mkdir(s.path+sig, 0o700) }, says: []string{"a.tar.zst.index.minisig"}},
 		{name: "key beside damaged", change: func(t *testing.T, s *stick) { s.write(t, pub, "x") }, says: []string{"a.tar.zst.pub: it is no public key"}},
-		{name: "host's key damaged", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); _ = os.WriteFile(s.host.Path(KeyFile), []byte("x"), 0o600) }, says: []string{KeyFile + ": it is no public key"}},
+		{name: "host's key damaged", change: func(t *testing.T, s *stick) {
+			s.knows(t, s.mine)
+			_ = os.WriteFile(s.host.Path(KeyFile), []byte("x"), 0o600)
+		}, says: []string{KeyFile + ": it is no public key"}},
 		{name: "pinned file missing", key: func(*stick) string { return "/nonexistent" }, says: []string{"cannot read the public key"}},
 		{name: "same ID, other key", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, impostor(t, s.mine)) }, says: []string{"MINE", "it is signed by the key with the fingerprint"}},
 	} {
