@@ -12,7 +12,7 @@ import (
 
 // once gives the folder NAME of the cache, which make fills the first time. It
 // gets its name when it is full, so that a run that is killed leaves nothing
-// that counts, and two runs do not meet.
+// that counts (test/e2e/setup --stop removes it), and two runs do not meet.
 func (l *Lab) once(name string, make func(dir string) error) (string, error) {
 	dir := filepath.Join(l.Cache, name)
 	done := func() bool {
@@ -22,7 +22,7 @@ func (l *Lab) once(name string, make func(dir string) error) (string, error) {
 	if done() {
 		return dir, nil
 	}
-	part, err := os.MkdirTemp(l.Cache, "part-")
+	part, err := os.MkdirTemp(l.Cache, "part-"+filepath.Base(l.Dir)+"-")
 	if err != nil {
 		return "", fmt.Errorf("cannot make %s: %w", name, err)
 	}
