@@ -93,7 +93,7 @@ func newIdentity(ctx context.Context, place identity.Place, passphraseFile strin
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := id.Seal([]byte(passphrase))
+	sealed, err := id.Seal([]byte(passphrase), 0)
 	if err != nil {
 		return nil, err
 	}

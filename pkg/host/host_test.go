@@ -99,6 +99,24 @@ func TestNothingUnrecorded(t *testing.T) {
 	}
 }
 
+// TestPutAbsent: a file that is to go is gone with its directory.
+func TestPutAbsent(t *testing.T) {
+	t.Parallel()
+	h, m := hosttest.New(t)
+	m.Write(t, "/etc/d/f", "x", "/etc/d/g", "x")
+	for range 2 {
+		if err := h.Put("/etc/d/f", host.Original{Absent: true}); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.RemoveAll(h.Path("/etc/d")); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Put("/etc/d/g", host.Original{Absent: true}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

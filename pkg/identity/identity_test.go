@@ -102,7 +102,7 @@ func TestNewRefuses(t *testing.T) {
 func TestSealOpen(t *testing.T) {
 	t.Parallel()
 	id := made(t, time.Now())
-	sealed, err := id.seal([]byte(word), cheap)
+	sealed, err := id.Seal([]byte(word), cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestSealOpen(t *testing.T) {
 func TestAttacks(t *testing.T) {
 	t.Parallel()
 	id := made(t, time.Now())
-	sealed, err := id.seal([]byte(word), cheap)
+	sealed, err := id.Seal([]byte(word), cheap)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func encrypt(t *testing.T, text []byte, passphrase string) []byte {
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	id, dir := made(t, time.Now()), t.TempDir()
-	sealed, err := id.seal([]byte(word), cheap)
+	sealed, err := id.Seal([]byte(word), cheap)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,10 +33,12 @@ func CheckPassphrase(passphrase []byte) error {
 	return nil
 }
 
-// Seal encrypts the identity with a passphrase.
-func (i *Identity) Seal(passphrase []byte) ([]byte, error) { return i.seal(passphrase, workFactor) }
-
-func (i *Identity) seal(passphrase []byte, work int) ([]byte, error) {
+// Seal encrypts the identity with a passphrase. work is log2 of scrypt's N, which
+// tests choose low; 0 is that of age -p.
+func (i *Identity) Seal(passphrase []byte, work int) ([]byte, error) {
+	if work == 0 {
+		work = workFactor
+	}
 	var out bytes.Buffer
 	to, err := age.NewScryptRecipient(string(passphrase))
 	if err != nil {

@@ -223,6 +223,12 @@ func TestSpecial(t *testing.T) {
 		{"another address", func(t *testing.T, m *hosttest.Machine) {
 			m.Write(t, "/etc/hosts", hostsText+"10.0.0.9 node1 # old\n")
 		}, prep.Hosts("", entries()), step.Impossible, "10.0.0.9 node1", "edit /etc/hosts"},
+		{"one of several addresses", func(t *testing.T, m *hosttest.Machine) {
+			m.Write(t, "/etc/hosts", "192.168.4.12 k8s.lan # mine\n"+hostsText)
+		}, prep.Hosts("", []prep.Entry{{Address: netip.MustParseAddr("192.168.4.11"), Names: []string{"m1", "k8s.lan"}}, {Address: netip.MustParseAddr("192.168.4.12"), Names: []string{"m2", "k8s.lan"}}}), step.ToDo, "", ""},
+		{"none of several addresses", func(t *testing.T, m *hosttest.Machine) {
+			m.Write(t, "/etc/hosts", "192.168.4.13 k8s.lan\n"+hostsText)
+		}, prep.Hosts("", []prep.Entry{{Address: netip.MustParseAddr("192.168.4.11"), Names: []string{"m1", "k8s.lan"}}, {Address: netip.MustParseAddr("192.168.4.12"), Names: []string{"m2", "k8s.lan"}}}), step.Impossible, "192.168.4.13 k8s.lan", "edit /etc/hosts"},
 		{"block kept in place", func(t *testing.T, m *hosttest.Machine) {
 			m.Write(t, "/etc/hosts", "# BEGIN kubecrate\n192.168.4.11 master1\n192.168.4.12 node1\n# END kubecrate\n10.0.0.1 gate\n")
 		}, prep.Hosts("", entries()), step.Done, "", ""},

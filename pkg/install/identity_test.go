@@ -1,0 +1,366 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/identity"
+	"kubecrate/pkg/kubeadm"
+	"kubecrate/pkg/step"
+)
+
+const (
+	password = "correct horse battery staple"
+	names    = `apiVersion: kubecrate/v1
+kind: Cluster
+hosts:
+  - {name: node1, address: 192.168.4.21, role: node}
+  - {name: master1, address: 192.168.4.11, role: master}
+  - {name: master2, address: 192.168.4.12, role: master}
+  - {name: one, address: 192.168.4.31, role: node, mac: "52:54:00:12:34:56"}
+`
+)
+
+// carried is a stick with an identity on it.
+type carried struct {
+	dir string
+	id  *identity.Identity
+}
+
+func stickWith(t *testing.T, change func(*manifest.Cluster)) *carried {
+	t.Helper()
+	c, err := manifest.ParseCluster("cluster.yaml", []byte(names))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(c)
+	}
+	id, err := identity.New(c, identity.Options{Now: time.Now(), Bits: 1024})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := id.Seal([]byte(password), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &carried{t.TempDir(), id}
+	if _, err := id.Write(identity.Place{Dir: s.dir}, c, sealed); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (c *carried) path(name string) string { return filepath.Join(c.dir, name) }
+
+// look is what the host of an address, a MAC and a name finds on the stick.
+func (c *carried) look(t *testing.T, o Settings, saved *State, address, mac, name string) (*site, error) {
+	t.Helper()
+	h, m := hosttest.New(t)
+	m.Write(t, "/proc/sys/kernel/hostname", name+"\n", "/sys/class/net/eth0/address", mac+"\n", "/sys/class/net/eth0/operstate", "up\n")
+	m.Programs["ip"] = func([]string, string) (string, error) {
+		return "2: eth0    inet " + address + "/24 brd 192.168.4.255 scope global eth0\\\n", nil
+	}
+	o.Archive = c.path("a.tar.zst")
+	s := &site{Settings: o, host: h, saved: saved, lock: &manifest.Lock{Name: "k"}, manifest: &manifest.Manifest{Kubernetes: "v1.17.4", Runtime: "docker", Network: "flannel"}}
+	s.lock.Platform.Family, s.lock.Platform.Arch = "el7", "amd64"
+	s.lock.Images = []manifest.LockedImage{{Name: "k8s.gcr.io/kube-apiserver:v1.17.4"}}
+	return s, s.decide(t.Context())
+}
+
+// TestIdentityRoles: every host knows what it is by its address, MAC or name, and
+// what it does by its place in the list.
+func TestIdentityRoles(t *testing.T) {
+	t.Parallel()
+	c := stickWith(t, nil)
+	for what, v := range map[string]struct {
+		address, mac, name string
+		role               manifest.Role
+		first              bool
+		join               bool
+	}{
+		"a node by its address":     {"192.168.4.21", "", "fresh", manifest.Node, false, true},
+		"the first master":          {"192.168.4.11", "", "fresh", manifest.Master, true, false},
+		"the second master by name": {"192.168.4.99", "", "master2", manifest.Master, false, true},
+		"a node by its MAC":         {"192.168.4.98", "52:54:00:12:34:56", "master1", manifest.Node, false, true},
+	} {
+		s, err := c.look(t, Settings{}, nil, v.address, v.mac, v.name)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		if s.role != v.role || s.first() != v.first || (s.ticket != nil) != v.join || (s.given != nil) != v.first || !s.byIdentity() {
+			t.Errorf("%s: role %s, first %v, ticket %v, given %v", what, s.role, s.first(), s.ticket != nil, s.given != nil)
+		}
+		if s.limits().Master != 12*time.Hour || s.limits().API != 10*time.Minute {
+			t.Errorf("%s waits %+v", what, s.limits())
+		}
+	}
+	_, err := c.look(t, Settings{}, nil, "192.168.4.77", "52:54:00:99:99:99", "stranger")
+	if !errors.Is(err, ErrRole) || !strings.Contains(hint.Of(err), "192.168.4.77") || !strings.Contains(hint.Of(err), "52:54:00:99:99:99") {
+		t.Errorf("a stranger: %v (%s)", err, hint.Of(err))
+	}
+	_, err = c.look(t, Settings{Role: manifest.Master}, nil, "192.168.4.77", "", "stranger")
+	if err == nil || !strings.Contains(err.Error(), "none of the cluster's hosts is this one") {
+		t.Errorf("a stranger who wants to be a master: %v", err)
+	}
+	if s, err := c.look(t, Settings{Role: manifest.Node, Wait: time.Hour}, nil, "192.168.4.77", "", "stranger"); err != nil || s.ticket == nil || s.limits().Master != time.Hour {
+		t.Errorf("a stranger with the ticket joins as a node: %v", err)
+	}
+	joined := &State{Role: manifest.Master, Bundle: "k-amd64", Joined: "192.168.4.11:6443", Identity: true, Finished: true, Cluster: manifest.DefaultCluster()}
+	if err := os.Remove(c.path("join.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := c.look(t, Settings{}, joined, "192.168.4.12", "", "master2"); err != nil || s.first() || s.endpoint() != "192.168.4.11:6443" {
+		t.Errorf("one that has joined, without a ticket: %v", err)
+	}
+	_, err = c.look(t, Settings{}, nil, "192.168.4.21", "", "x")
+	if err == nil || !strings.Contains(err.Error(), "join.yaml is missing") || !strings.Contains(hint.Of(err), "./install ticket") {
+		t.Errorf("a node without a ticket: %v", err)
+	}
+	if s, err := c.look(t, Settings{}, nil, "192.168.4.11", "", "x"); err != nil || !s.first() {
+		t.Errorf("the first master needs none: %v", err)
+	}
+}
+
+func word(text string) func(context.Context, string) (string, error) {
+	return func(context.Context, string) (string, error) { return text, nil }
+}
+
+// TestIdentityAttacks: what was changed on the stick, or a wrong passphrase, ends
+// with exit code 4 before anything of the host is changed.
+func TestIdentityAttacks(t *testing.T) {
+	t.Parallel()
+	other := stickWith(t, nil)
+	for what, v := range map[string]struct {
+		word   string
+		change func(t *testing.T, c *carried)
+		says   string
+	}{
+		"nothing":            {password, func(*testing.T, *carried) {}, ""},
+		"a wrong passphrase": {"correct horse battery stable", func(*testing.T, *carried) {}, "the passphrase does not open"},
+		"the identity of another cluster": {password, func(t *testing.T, c *carried) {
+			text, err := os.ReadFile(other.path("identity.age"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, c.path("identity.age"), string(text))
+		}, "join.yaml is no ticket of"},
+		"a ticket that leads elsewhere": {password, func(t *testing.T, c *carried) {
+			ticket := *c.id.Ticket
+			ticket.Endpoint = "192.168.4.66:6443"
+			put(t, c, &ticket)
+		}, "leads to 192.168.4.66:6443"},
+		"a ticket that pins another CA": {password, func(t *testing.T, c *carried) {
+			ticket := *c.id.Ticket
+			ticket.CACertHashes = []string{"sha256:" + strings.Repeat("ab", 32)}
+			put(t, c, &ticket)
+		}, "join.yaml is no ticket of"},
+		"a cluster file that leads elsewhere": {password, func(t *testing.T, c *carried) {
+			text, err := os.ReadFile(c.path("cluster.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, c.path("cluster.yaml"), strings.Replace(string(text), "endpoint: 192.168.4.11:6443", "endpoint: 192.168.4.66:6443", 1))
+		}, "says that the control plane is at 192.168.4.66:6443"},
+		"another token": {password, func(t *testing.T, c *carried) {
+			ticket := *c.id.Ticket
+			ticket.Token, ticket.Expires = "aaaaaa.aaaaaaaaaaaaaaaa", ""
+			put(t, c, &ticket)
+		}, ""},
+	} {
+		c := stickWith(t, nil)
+		v.change(t, c)
+		s, err := c.look(t, Settings{Passphrase: word(v.word)}, nil, "192.168.4.11", "", "x")
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		err = s.openIdentity(t.Context())
+		if v.says == "" {
+			// What is sealed counts, whatever lies beside it.
+			if err != nil || s.keys == nil || s.given.Token != c.id.Ticket.Token || s.given.Expires == "" {
+				t.Errorf("%s: %v, given %+v", what, err, s.given)
+			}
+			continue
+		}
+		var coder interface{ ExitCode() int }
+		if err == nil || !errors.As(err, &coder) || coder.ExitCode() != 4 || !strings.Contains(err.Error(), v.says) || hint.Of(err) == "" {
+			t.Errorf("%s: %v (%s), want %s", what, err, hint.Of(err), v.says)
+		}
+		if err != nil && (strings.Contains(err.Error(), c.id.Ticket.Token) || strings.Contains(err.Error(), password)) {
+			t.Errorf("%s: a secret stands in %v", what, err)
+		}
+	}
+}
+
+func put(t *testing.T, c *carried, ticket *manifest.Ticket) {
+	t.Helper()
+	text, err := ticket.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, c.path("join.yaml"), string(text))
+}
+
+// TestIdentityAsksOnce: the passphrase is asked for on masters that lack the CAs,
+// and nowhere else; a plan never asks.
+func TestIdentityAsksOnce(t *testing.T) {
+	t.Parallel()
+	c := stickWith(t, nil)
+	asked := 0
+	o := Settings{Passphrase: func(context.Context, string) (string, error) { asked++; return password, nil }}
+	node, err := c.look(t, o, nil, "192.168.4.21", "", "x")
+	if err != nil || node.openIdentity(t.Context()) != nil || asked != 0 {
+		t.Errorf("a node: %v, asked %d times", err, asked)
+	}
+	master, err := c.look(t, o, nil, "192.168.4.12", "", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := kubeadm.Authority(master.authority()).Check(t.Context(), master.host.With(nil))
+	if err != nil || st.State != step.ToDo || asked != 0 {
+		t.Errorf("a plan: %+v, %v, asked %d times", st, err, asked)
+	}
+	if err := master.openIdentity(t.Context()); err != nil || asked != 1 {
+		t.Errorf("a master: %v, asked %d times", err, asked)
+	}
+	for name, text := range master.keys.Files {
+		write(t, mkdir(t, master.host.Path("/etc/kubernetes/pki/"+name)), string(text))
+	}
+	if err := master.openIdentity(t.Context()); err != nil || asked != 1 {
+		t.Errorf("a master that has them: %v, asked %d times", err, asked)
+	}
+	bare, err := c.look(t, Settings{}, nil, "192.168.4.12", "", "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bare.openIdentity(t.Context()); err == nil || !strings.Contains(hint.Of(err), "--identity FILE") {
+		t.Errorf("nobody to ask: %v", err)
+	}
+}
+
+func mkdir(t *testing.T, path string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestEndpointName: a name of the control plane leads to every master, on a master
+// to itself first; on a node in their order.
+func TestEndpointName(t *testing.T) {
+	t.Parallel()
+	c := stickWith(t, func(c *manifest.Cluster) { c.Endpoint = "k8s.lan:8443" })
+	for address, want := range map[string]string{
+		"192.168.4.21": "192.168.4.11 192.168.4.12",
+		"192.168.4.11": "192.168.4.11 192.168.4.12",
+		"192.168.4.12": "192.168.4.12 192.168.4.11",
+	} {
+		s, err := c.look(t, Settings{}, nil, address, "", "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range s.entries() {
+			if slices.Contains(e.Names, "k8s.lan") {
+				got = append(got, e.Address.String())
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("on %s k8s.lan is %v", address, got)
+		}
+		if !slices.ContainsFunc(s.hosts(), func(h manifest.Host) bool { return h.Name == "master1" && len(h.Aliases) == 0 }) {
+			t.Errorf("hosts of a ticket: %+v", s.hosts())
+		}
+		if err := s.settled().Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	// A name that the operator gave one master stays there.
+	c = stickWith(t, func(c *manifest.Cluster) { c.Endpoint = "api.lan"; c.Hosts[2].Aliases = []string{"api.lan"} })
+	s, err := c.look(t, Settings{}, nil, "192.168.4.11", "", "x")
+	if err != nil || s.alias(s.hosts()) != "" {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestIdentitySteps: the table of contents of every role.
+func TestIdentitySteps(t *testing.T) {
+	t.Parallel()
+	c := stickWith(t, func(c *manifest.Cluster) { c.VIP = &manifest.VIP{Address: "192.168.4.100"} })
+	for address, want := range map[string]string{
+		"192.168.4.12": "vip identity join kubeconfig ready retire",
+		"192.168.4.21": "join ready",
+	} {
+		s, err := c.look(t, Settings{}, nil, address, "", "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime, err := cri.For("docker")
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := s.kubeadm(runtime)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := s.membership(k, kubeadm.User{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, st := range list {
+			got = append(got, st.Name())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", address, got, want)
+		}
+		if at := s.endpoint(); at != "192.168.4.100:6443" {
+			t.Errorf("endpoint %s", at)
+		}
+	}
+}
+
+// TestAdvice: what has ended is no fault of a host that is only looked at.
+func TestAdvice(t *testing.T) {
+	t.Parallel()
+	s := &site{looking: true}
+	st, err := s.ticketStep(todo{}).Check(t.Context(), nil)
+	if err != nil || st.State != step.Done || len(st.Warnings) != 2 || st.Warnings[0] != "something" {
+		t.Errorf("%+v, %v", st, err)
+	}
+	s.looking = false
+	if st, err := s.ticketStep(todo{}).Check(t.Context(), nil); err != nil || st.State != step.ToDo {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+func TestMountOf(t *testing.T) {
+	t.Parallel()
+	if got := mountOf("/proc/sys/kernel"); got != "/proc" && got != "/proc/sys" {
+		t.Errorf("/proc/sys/kernel lies on %s", got)
+	}
+	if got := mountOf("/does/not/exist"); got != "/" {
+		t.Errorf("nothing lies on %s", got)
+	}
+}
+
+type todo struct{ step.Step }
+
+func (todo) Check(context.Context, *host.Host) (st step.Status, err error) {
+	st.Todo("something")
+	return st, nil
+}
