@@ -82,8 +82,9 @@ type taken struct {
 	who    string
 }
 
-// takenBy are the networks of a host that are not the cluster's own.
-func takenBy(fs *facts.Facts, who string) []taken {
+// takenBy are the networks of a host that are not the cluster's own. A route to
+// all services by no gateway is one that install made: see prep.ServiceRoute.
+func takenBy(fs *facts.Facts, who string, services netip.Prefix) []taken {
 	var list []taken
 	for _, i := range fs.Interfaces {
 		if i.Name == "lo" || facts.Cluster(i.Name) {
@@ -94,7 +95,8 @@ func takenBy(fs *facts.Facts, who string) []taken {
 		}
 	}
 	for _, r := range fs.Routes {
-		if r.Destination.IsValid() && r.Destination.Bits() > 0 && !facts.Cluster(r.Interface) {
+		made := r.Destination == services && !r.Gateway.IsValid()
+		if r.Destination.IsValid() && r.Destination.Bits() > 0 && !facts.Cluster(r.Interface) && !made {
 			list = append(list, taken{r.Destination, fmt.Sprintf("%s, to which %s has a route on %s", r.Destination, who, r.Interface)})
 		}
 	}
@@ -109,11 +111,12 @@ func takenBy(fs *facts.Facts, who string) []taken {
 // networks looks for networks of the hosts that overlap the cluster's: what
 // lies there could not be reached any more.
 func networks(_ *host.Host, o *Options, f *found) error {
-	all := takenBy(o.Facts, "this host")
-	for _, other := range o.Others {
-		all = append(all, takenBy(other, other.Hostname)...)
-	}
 	nets := o.clusterNets()
+	services := nets[1].prefix
+	all := takenBy(o.Facts, "this host", services)
+	for _, other := range o.Others {
+		all = append(all, takenBy(other, other.Hostname, services)...)
+	}
 	for _, n := range nets {
 		for _, t := range all {
 			if n.prefix.IsValid() && t.prefix.IsValid() && n.prefix.Overlaps(t.prefix) {
