@@ -67,7 +67,8 @@ func New(cluster *manifest.Cluster, o Options) (*Identity, error) {
 	if err := id.issue(cluster, o); err != nil {
 		return nil, err
 	}
-	return id, id.check()
+	err = id.check()
+	return id, err
 }
 
 // Complete checks whether an identity can be made of cluster, and says its

@@ -85,7 +85,8 @@ func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error)
 		return v, err
 	}
 	if v.text == "" && s.o.Given != nil && !s.renew {
-		return v, s.adopt(ctx, h, &v)
+		err := s.adopt(ctx, h, &v)
+		return v, err
 	}
 	v.kept, v.why, err = s.serves(ctx, h, v.text, hash)
 	return v, err
