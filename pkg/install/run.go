@@ -129,8 +129,9 @@ func (s *site) prove(ctx context.Context) (*smoke.Report, error) {
 	return report, err
 }
 
-// Result is what a run did. Times are seconds: Own is what no program took that
-// the installer runs, the others are by program. Stick is how many bytes this
+// Result is what a run did. Times are seconds: Test is that of the new cluster's
+// test, Own is what neither that nor a program took which the installer runs, and
+// Spent is by program. Stick is how many bytes this
 // program made the kernel fetch from any disk; what was in memory is not in it.
 type Result struct {
 	Bundle  string             `json:"bundle"`
@@ -139,6 +140,7 @@ type Result struct {
 	Changed []string           `json:"changed"` // steps
 	Seconds float64            `json:"seconds"`
 	Own     float64            `json:"own"`
+	Test    float64            `json:"test"`
 	Spent   map[string]float64 `json:"spent"`
 	Needed  int64              `json:"needed"` // bytes of the archive that the role needs
 	Stick   int64              `json:"stick"`
@@ -146,10 +148,10 @@ type Result struct {
 	Next    []string           `json:"next,omitempty"`
 }
 
-func (s *site) result(changed []string, report *smoke.Report, spent map[string]time.Duration, took time.Duration) *Result {
+func (s *site) result(changed []string, spent map[string]time.Duration, took time.Duration) *Result {
 	r := &Result{
 		Bundle: s.bundle(), Role: s.role, Node: s.nodeName(), Changed: changed, Seconds: took.Seconds(),
-		Spent: map[string]float64{}, Smoke: report, Next: s.next(), Needed: s.archive.Compressed(s.member), Stick: readBytes(s.host),
+		Spent: map[string]float64{}, Next: s.next(), Needed: s.archive.Compressed(s.member), Stick: readBytes(s.host),
 	}
 	own := took
 	for name, d := range spent {
@@ -166,7 +168,10 @@ func (s *site) next() []string {
 		return nil
 	}
 	list := []string{"kubectl get nodes"}
-	if s.role == manifest.Master {
+	switch {
+	case s.byIdentity() && len(s.cluster.Hosts) > 1:
+		list = append(list, "on every other host, in any order: ./install")
+	case s.role == manifest.Master:
 		list = append(list, "carry the stick to every other host, and there: ./install --role node")
 	}
 	return append(list, "./install reset puts this host back as it was")
@@ -180,7 +185,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		return out.Flush()
 	}
 	if r.Smoke != nil {
-		out.Line("the cluster works: %d checks passed", len(r.Smoke.Checks))
+		out.Line("the cluster works: %d checks in %.0f s", len(r.Smoke.Checks), r.Test)
 	}
 	out.Line("node %s is Ready, a %s of %s: %s changed", r.Node, r.Role, r.Bundle, counted(len(r.Changed), "step"))
 	var spent []string

@@ -23,8 +23,8 @@ type hosts struct {
 	on []*lab.Machine
 }
 
-// newHosts boots hosts, or skips where this machine cannot.
-func newHosts(t *testing.T, names ...string) *hosts {
+// needHosts skips where this machine cannot run hosts.
+func needHosts(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		missing(t, "hosts need root")
@@ -34,6 +34,12 @@ func newHosts(t *testing.T, names ...string) *hosts {
 			missing(t, "hosts need "+tool+": run test/e2e/setup")
 		}
 	}
+}
+
+// newHosts boots hosts, or skips where this machine cannot.
+func newHosts(t *testing.T, names ...string) *hosts {
+	t.Helper()
+	needHosts(t)
 	l, err := lab.New(t.Logf)
 	if err != nil {
 		t.Fatal(err)
