@@ -58,23 +58,22 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var report *smoke.Report
 	if done {
-		if err := s.trusted.Remember(s.host); err != nil {
-			return nil, err
-		}
-	} else {
-		if err := s.verify(ctx); err != nil {
-			return nil, err
-		}
-		if err := s.apply(ctx, steps, t); err != nil {
-			return nil, err
-		}
-		if report, err = s.prove(ctx); err != nil {
-			return nil, err
-		}
+		err := s.trusted.Remember(s.host)
+		return s.result(nil, watch.Spent(), time.Since(began)), err
 	}
-	return s.result(t.changed, report, watch.Spent(), time.Since(began)), nil
+	if err := s.verify(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.apply(ctx, steps, t); err != nil {
+		return nil, err
+	}
+	r = s.result(t.changed, watch.Spent(), time.Since(began))
+	if r.Smoke, err = s.prove(ctx); err != nil {
+		return nil, err
+	}
+	r.Test = time.Since(began).Seconds() - r.Seconds
+	return r, nil
 }
 
 // finished says whether every step is done, without an event.
