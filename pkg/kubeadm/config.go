@@ -94,6 +94,9 @@ func joinConfig(o Options, t *manifest.Ticket, controlPlane bool) ([]byte, error
 		if err != nil {
 			return nil, err
 		}
+		if o.Schedulable {
+			d.NodeRegistration.Taints = &[]string{}
+		}
 		d.ControlPlane = &joinControlPlane{t.CertificateKey, apiEndpoint{o.Address.String(), port}}
 	}
 	return render(privateComment, d)

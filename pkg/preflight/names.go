@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/manifest"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -105,7 +104,7 @@ func ticketHosts(o *Options, name string, f *found) {
 		if other.Name == name && !slices.Contains(mine, other.Address) {
 			f.fail("--hostname NAME gives this host another name", "the ticket knows %s as %s, which is not this host", name, other.Address)
 		}
-		if other.Name != name && other.Role == manifest.Master && slices.Contains(mine, other.Address) {
+		if other.Name != name && other.Controls() && slices.Contains(mine, other.Address) {
 			f.fail("give one of the two another address", "the ticket says that %s has the address %s, and so has this host", other.Name, other.Address)
 		}
 	}
