@@ -30,7 +30,7 @@ func (c *cluster) snapshot(m *lab.Machine) string {
 			"!", "-path", "/mnt/usb/*", "!", "-name", "ld.so.cache", "!", "-name", ".updated", "!", "-name", "resolv.conf", "!", "-name", "hostname",
 			"-printf", "%p %y %m %U %G %l\n"},
 		{"find", "/etc", "/root", "/home", "-type", "f", "!", "-name", "ld.so.cache", "-exec", "sha256sum", "{}", "+"},
-		{"find", "/var/lib", "/var/run/", "-maxdepth", "1", "-name", "*kube*", "-o", "-maxdepth", "1", "-name", "etcd", "-o", "-maxdepth", "1", "-name", "cni"},
+		{"find", "/var/lib", "/run/", "-maxdepth", "1", "(", "-name", "*kube*", "-o", "-name", "etcd", "-o", "-name", "cni", "-o", "-name", "flannel", ")", "!", "-name", "kubecrate.lock"},
 		{"rpm", "-qa"},
 		{"systemctl", "list-unit-files", "--no-legend", "--no-pager", "--type=service,swap,socket"},
 		{"systemctl", "list-units", "--no-legend", "--no-pager", "--plain", "--type=service,socket", "--state=active"},
@@ -49,7 +49,7 @@ func (c *cluster) snapshot(m *lab.Machine) string {
 var counters = regexp.MustCompile(`\[\d+:\d+\]|^# .*|\bqlen \d+|^\d+: |@if\d+`)
 
 func sortedLines(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
+	lines := strings.Split(strings.Trim(text, "\n"), "\n")
 	for i, line := range lines {
 		lines[i] = counters.ReplaceAllString(line, "")
 	}
