@@ -16,8 +16,9 @@ import (
 
 func (a *app) identityCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "identity",
-		Short: "Make a cluster's identity before any of its hosts boots",
+		Use:     "identity",
+		Short:   "Make a cluster's identity before any of its hosts boots",
+		Example: "  bundle identity new -f cluster.yaml -o /mnt/usb",
 	}
 	c.AddCommand(a.identityNewCmd())
 	return c
