@@ -138,9 +138,22 @@ func (m *Machine) Reboot(ctx context.Context) error {
 // Crash ends every process of the host at once, as a power cut does, and boots
 // it again. What was written is not lost: the kernel goes on.
 func (m *Machine) Crash(ctx context.Context) error {
-	if _, err := m.room.docker.Run(ctx, "kill", m.Name); err != nil {
-		return fmt.Errorf("cannot crash %s: %w", m.Name, err)
+	if err := m.PowerOff(ctx); err != nil {
+		return err
 	}
+	return m.PowerOn(ctx)
+}
+
+// PowerOff ends every process of the host at once; PowerOn boots it again.
+func (m *Machine) PowerOff(ctx context.Context) error {
+	if _, err := m.room.docker.Run(ctx, "kill", m.Name); err != nil {
+		return fmt.Errorf("cannot end %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// PowerOn boots a host that PowerOff ended.
+func (m *Machine) PowerOn(ctx context.Context) error {
 	if _, err := m.room.docker.Run(ctx, "start", m.Name); err != nil {
 		return fmt.Errorf("cannot boot %s: %w", m.Name, err)
 	}
