@@ -171,6 +171,9 @@ func TestIdentityExpired(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.m.Write(t, "/mnt/usb/join.yaml", string(text))
+	if st := w.check(Init(o)); len(st.Warnings) != 1 || !strings.Contains(st.Warnings[0], "a new one is written to the stick") {
+		t.Errorf("%+v", st)
+	}
 	if err := w.run(Authority(w.authority()), Init(o), Ticket(TicketOptions{Options: o, Stick: "/mnt/usb/join.yaml"})); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,9 @@ func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		if slices.Contains(f.remains.authority, caFile) {
 			st.What = append(st.What, "it takes the CA over that lies in "+pkiDir)
 		}
+		if s.o.Given != nil && s.o.Given.Expired(time.Now()) {
+			st.Warn("the ticket that was made before the cluster expired at %s: a new one is written to the stick, for hosts that are visited after this one", s.o.Given.Expires)
+		}
 		if config, err := InitConfig(s.o); err == nil {
 			before, err := h.Text(initConfigFile)
 			if err != nil {
