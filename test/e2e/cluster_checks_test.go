@@ -39,7 +39,11 @@ func (c *cluster) snapshot(m *lab.Machine) string {
 		{"ip", "-o", "link"},
 		{"hostname"},
 	} {
-		out, _ := c.code(m, argv...)
+		// What is missing is told on the other stream.
+		out, _, err := m.Output(c.t.Context(), argv...)
+		if err != nil {
+			c.t.Fatal(err)
+		}
 		fmt.Fprintf(&b, "== %s\n%s", argv[0]+" "+argv[1%len(argv)], sortedLines(out))
 	}
 	return b.String()
