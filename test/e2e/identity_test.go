@@ -351,7 +351,7 @@ func TestStockAge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Fields(string(list)), []string{"join.yaml", "ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub"}; !slices.Equal(got, want) {
+	if got, want := strings.Fields(list), []string{"join.yaml", "ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub"}; !slices.Equal(got, want) {
 		t.Errorf("age gives %v", got)
 	}
 }
