@@ -49,6 +49,7 @@ func TestStockTools(t *testing.T) {
 	t.Run("ctr", func(t *testing.T) { s.on(t).ctr(tree, names) })
 	t.Run("yum", func(t *testing.T) { s.on(t).dnf(tree) })
 	t.Run("signatures", func(t *testing.T) { s.on(t).rpmkeys(tree) })
+	t.Run("signed", func(t *testing.T) { s.on(t).signed(archive, tree) })
 	t.Run("installer", func(t *testing.T) { s.on(t).tool(filepath.Join(s.out, "install-linux-amd64"), "--version") })
 }
 
