@@ -59,7 +59,7 @@ func TestClusterProblems(t *testing.T) {
 		"vip: {address: 10.244.9.9}":                    "lies in the cluster's own network",
 		"vip: {address: 10.1.1.9, routerID: 256}":       "256 is not between 1 and 255",
 		"vip: {address: 10.1.1.9, interface: 'eth0 }'}": "is no network interface",
-		"vip: {adddress: 10.1.1.9}":                       `did you mean "address"?`,
+		"vip: {adddress: 10.1.1.9}":                     `did you mean "address"?`,
 		"vip: [10.1.1.9]":                               "must be a mapping",
 		"{vip: {address: 10.1.1.1}, hosts: [{name: a, address: 10.1.1.1, role: node}]}": "is the address of a: want one that no host has",
 	} {
