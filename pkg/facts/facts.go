@@ -45,6 +45,13 @@ type Facts struct {
 	Routes      []Route     `json:"routes,omitempty"`      // IPv4, of the main table
 	Nameservers []string    `json:"nameservers,omitempty"` // in their order
 	Packages    []string    `json:"packages,omitempty"`    // NEVRAs, an epoch of 0 left out
+
+	Result    *Result   `json:"result,omitempty"`    // on the stick, see Save
+	Key       string    `json:"key,omitempty"`       // public, of this host; see Sign
+	KeySince  time.Time `json:"keySince,omitzero"`   // when the key was made
+	Signature string    `json:"signature,omitempty"` // of all else, see package signed
+
+	path string // of the sheet that it was read from
 }
 
 // Disk is the file system that a path lies on, or would lie on. Mount is where

@@ -21,22 +21,29 @@ const (
 	maxWord   = 253 // of a name that is printed, as that of a host
 )
 
-// Parse reads a sheet. Keys that a later kubecrate has added are passed over.
+// Parse reads a sheet and checks its signature, where it has one; it wraps
+// signed.ErrSignature where that does not fit. Keys that a later kubecrate has
+// added are passed over.
 func Parse(data []byte) (*Facts, error) {
 	if len(data) > maxSheet {
 		return nil, fmt.Errorf("it has over %d MB", maxSheet>>20)
 	}
-	var f Facts
-	if err := json.Unmarshal(data, &f); err != nil {
-		return nil, fmt.Errorf("it is no sheet of a host: %w", err)
+	f, err := verified(data)
+	if err != nil {
+		return nil, err
 	}
 	if f.APIVersion != manifest.APIVersion || f.Kind != Kind {
 		return nil, fmt.Errorf("it is no sheet of a host: want apiVersion %s and kind %s", manifest.APIVersion, Kind)
 	}
-	if f.Hostname == "" || len(f.Hostname) > maxWord || strings.ContainsFunc(f.Hostname, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+	if !isName(f.Hostname) || f.Result != nil && !isName(f.Result.Node) {
 		return nil, errors.New("it is no sheet of a host: its hostname is none")
 	}
-	return &f, nil
+	return f, nil
+}
+
+// isName says whether s can be printed as the name of a host.
+func isName(s string) bool {
+	return s != "" && len(s) <= maxWord && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
 // Marshal is f as a sheet.
@@ -50,8 +57,8 @@ func (f *Facts) Marshal() ([]byte, error) {
 
 // ReadSheets reads every sheet in dir, a directory of this machine, in the
 // order of their names and without their packages; a missing directory has none.
-// The error joins those of the sheets that cannot be read: the others are
-// returned all the same.
+// The error joins those of the sheets that cannot be read, or whose signature
+// does not fit: they are left out, and the others are returned all the same.
 func ReadSheets(dir string) ([]*Facts, error) {
 	paths, err := sheets(dir)
 	if err != nil {
@@ -65,7 +72,7 @@ func ReadSheets(dir string) ([]*Facts, error) {
 			bad = append(bad, fmt.Errorf("cannot read %s: %w", path, err))
 			continue
 		}
-		f.Packages = nil
+		f.Packages, f.path = nil, path
 		list = append(list, f)
 	}
 	return list, errors.Join(bad...)
@@ -82,7 +89,9 @@ func sheets(dir string) ([]string, error) {
 	var paths []string
 	for _, e := range entries {
 		// A name with a dot first is that of another system's helper, ._node1.json.
-		if name := e.Name(); strings.HasSuffix(name, ".json") && name[0] != '.' && e.Type().IsRegular() && len(paths) < maxSheets {
+		name := e.Name()
+		plain := !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r >= 0x7f })
+		if strings.HasSuffix(name, ".json") && name[0] != '.' && plain && e.Type().IsRegular() && len(paths) < maxSheets {
 			paths = append(paths, filepath.Join(dir, name))
 		}
 	}
@@ -114,20 +123,41 @@ func (f *Facts) Save(dir string) (string, error) {
 	if err := save(path, data); err != nil {
 		return "", fmt.Errorf("cannot leave the facts of this host in %s: %w", dir, err)
 	}
+	return path, f.remove(dir, path)
+}
+
+// Withdraw removes what this machine left in dir, and dir itself where nothing
+// else is in it.
+func (f *Facts) Withdraw(dir string) error {
+	if err := f.remove(dir, ""); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(dir)
+	if err == nil && len(left) == 0 {
+		err = os.Remove(dir)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot remove the facts of this host: %w", err)
+	}
+	return nil
+}
+
+// remove removes the sheets of this machine in dir but for the one at keep.
+func (f *Facts) remove(dir, keep string) error {
 	old, err := sheets(dir)
 	if err != nil {
-		return path, err
+		return err
 	}
 	for _, p := range old {
 		o, err := readSheet(p)
-		if err != nil || p == path || !f.Same(o) {
+		if err != nil || p == keep || !f.Same(o) {
 			continue
 		}
 		if err := os.Remove(p); err != nil {
-			return path, fmt.Errorf("cannot remove the older facts of this host: %w", err)
+			return fmt.Errorf("cannot remove the older facts of this host: %w", err)
 		}
 	}
-	return path, nil
+	return nil
 }
 
 // fileName is one that FAT takes too.

@@ -1,0 +1,100 @@
+package facts
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/signed"
+)
+
+// Result is what an installation made of a host, for the sheet on the stick. It
+// holds no secret.
+type Result struct {
+	Bundle string        `json:"bundle"`
+	Role   manifest.Role `json:"role"`
+	Node   string        `json:"node"` // its name, which the host may get later
+	Ready  bool          `json:"ready"`
+	Says   string        `json:"says"` // one sentence
+}
+
+// Sign signs f as it is; what changes later makes the signature wrong.
+func (f *Facts) Sign(s *signed.Signer) error {
+	f.Key, f.KeySince, f.Signature = s.Key(), s.Since, ""
+	data, err := f.Marshal()
+	if err != nil {
+		return err
+	}
+	f.Signature, err = s.Sign(data)
+	return err
+}
+
+// Signed says that f was read with a signature that fits.
+func (f *Facts) Signed() bool { return f.Signature != "" }
+
+// File is the name of the file that f was read from, "" for one that was not.
+func (f *Facts) File() string {
+	if f.path == "" {
+		return ""
+	}
+	return filepath.Base(f.path)
+}
+
+// verified reads a sheet without the checks of its content.
+func verified(data []byte) (*Facts, error) {
+	o, err := signed.Open(data)
+	if errors.Is(err, signed.ErrSignature) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it is no sheet of a host: %w", err)
+	}
+	// What was signed is what counts, also where a key stands there twice.
+	var f Facts
+	if err := json.Unmarshal(o.Body, &f); err != nil {
+		return nil, fmt.Errorf("it is no sheet of a host: %w", err)
+	}
+	f.Key, f.Signature = o.Key, o.Signature
+	if o.Key == "" {
+		f.KeySince = time.Time{}
+	}
+	return &f, nil
+}
+
+// Trace is what a host keeps of another's sheet to know it again: what tells the
+// two apart, and the key.
+func (f *Facts) Trace() *Facts {
+	t := &Facts{
+		APIVersion: f.APIVersion, Kind: f.Kind, Hostname: f.Hostname, Time: f.Time,
+		ProductUUID: f.ProductUUID, MachineID: f.MachineID, Key: f.Key, KeySince: f.KeySince,
+	}
+	for _, i := range f.Interfaces {
+		t.Interfaces = append(t.Interfaces, Interface{Name: i.Name, MAC: i.MAC})
+	}
+	return t
+}
+
+// Doubt says why f may not be by the host that before is of, both of the same
+// machine: it is by another key, and that is older than before. A host that was
+// reset has a new key. "" is no doubt.
+func (f *Facts) Doubt(before *Facts) string {
+	switch {
+	case before.Key == "" || f.Key == before.Key || !f.Same(before):
+		return ""
+	case f.Key == "":
+		return fmt.Sprintf("%s is not signed, and the one of this host from %s was", f.who(), before.Time.UTC().Format(time.RFC3339))
+	case f.KeySince.Before(before.Time):
+		return fmt.Sprintf("%s is signed by another key than the one of this host from %s, and no reset explains it", f.who(), before.Time.UTC().Format(time.RFC3339))
+	}
+	return ""
+}
+
+func (f *Facts) who() string {
+	if f.path == "" {
+		return "the sheet of " + f.Hostname
+	}
+	return fmt.Sprintf("the sheet of %s, %s,", f.Hostname, f.File())
+}

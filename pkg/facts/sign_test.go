@@ -1,0 +1,142 @@
+package facts_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"kubecrate/pkg/facts"
+	"kubecrate/pkg/signed"
+)
+
+func newSigner(t testing.TB) *signed.Signer {
+	t.Helper()
+	s, err := signed.NewSigner(now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestSign: what was changed on the way is noticed, bit by bit, and what nobody
+// signed is known as that.
+func TestSign(t *testing.T) {
+	t.Parallel()
+	h, _ := centos(t)
+	f, s := read(t, h), newSigner(t)
+	f.Packages, f.Disks = f.Packages[:1], nil
+	f.Result = &facts.Result{Bundle: "k-amd64", Role: "node", Node: "node1", Says: "step join failed"}
+	if err := f.Sign(s); err != nil {
+		t.Fatal(err)
+	}
+	text, err := f.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := facts.Parse(text)
+	if err != nil || !got.Signed() || got.Key != s.Key() || !got.KeySince.Equal(s.Since) || *got.Result != *f.Result {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for i := range text {
+		for bit := range 8 {
+			bad := bytes.Clone(text)
+			bad[i] ^= 1 << bit
+			if got, err := facts.Parse(bad); err == nil {
+				t.Fatalf("byte %d, bit %d is not noticed: %+v", i, bit, got)
+			}
+		}
+	}
+	changed := strings.Replace(string(text), "192.168.4.11", "192.168.4.99", 1)
+	if _, err := facts.Parse([]byte(changed)); !errors.Is(err, signed.ErrSignature) {
+		t.Errorf("another address: %v", err)
+	}
+	f.Key, f.Signature = "", ""
+	if text, err = f.Marshal(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := facts.Parse(text); err != nil || got.Signed() {
+		t.Errorf("one that is not signed: %v", err)
+	}
+	f.Result.Node = "a\x1b[2J"
+	if text, err = f.Marshal(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := facts.Parse(text); err == nil {
+		t.Error("a name that no terminal should show")
+	}
+}
+
+func TestDoubt(t *testing.T) {
+	t.Parallel()
+	h, m := centos(t)
+	f := read(t, h)
+	if err := f.Sign(newSigner(t)); err != nil {
+		t.Fatal(err)
+	}
+	before := f.Trace()
+	other := read(t, h)
+	if got := other.Doubt(before); !strings.Contains(got, "master1 is not signed") {
+		t.Errorf("not signed any more: %q", got)
+	}
+	young, err := signed.NewSigner(now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Sign(young); err != nil {
+		t.Fatal(err)
+	}
+	if got := other.Doubt(before); got != "" {
+		t.Errorf("after a reset: %q", got)
+	}
+	old, err := signed.NewSigner(now().Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Sign(old); err != nil {
+		t.Fatal(err)
+	}
+	if got := other.Doubt(before); !strings.Contains(got, "signed by another key") {
+		t.Errorf("another key: %q", got)
+	}
+	if f.Doubt(before) != "" || other.Doubt(&facts.Facts{}) != "" {
+		t.Error("doubt without a reason")
+	}
+	m.Write(t, "/sys/class/net/eth0/address", "52:54:00:00:00:01\n")
+	if got := read(t, h).Doubt(before); got != "" {
+		t.Errorf("another machine: %q", got)
+	}
+}
+
+func TestWithdraw(t *testing.T) {
+	t.Parallel()
+	h, m := centos(t)
+	dir := t.TempDir() + "/hosts"
+	f := read(t, h)
+	if err := f.Withdraw(dir); err != nil {
+		t.Errorf("where nothing is: %v", err)
+	}
+	if _, err := f.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	m.Write(t, "/sys/class/net/eth0/address", "52:54:00:00:00:01\n", "/etc/machine-id", "x\n")
+	other := read(t, h)
+	path, err := other.Save(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Withdraw(dir); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := facts.ReadSheets(dir); err != nil || len(list) != 1 || !strings.HasSuffix(path, list[0].File()) {
+		t.Errorf("%v, %v", list, err)
+	}
+	if err := other.Withdraw(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the directory: %v", err)
+	}
+}
