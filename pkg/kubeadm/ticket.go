@@ -153,6 +153,10 @@ func (s *ticketStep) Check(ctx context.Context, h *host.Host) (step.Status, erro
 		st.Todo("%s holds a secret, and is removed", ticketConfigFile)
 	}
 	if ok, err := h.Exists(AdminConf); err != nil || !ok {
+		if s.o.Given != nil && !s.o.Given.Expired(time.Now()) {
+			st.Todo("the ticket that came before the cluster is kept in %s", TicketFile)
+			return st, err
+		}
 		st.Todo("a ticket for the other hosts is written to %s", s.paths())
 		return st, err
 	}
