@@ -122,6 +122,19 @@ func (c *cluster) ready(want int) {
 	c.t.Fatalf("nodes: %s", out)
 }
 
+// runs waits until the pod of a deployment runs.
+func (c *cluster) runs(deployment string) {
+	c.t.Helper()
+	var out string
+	for began := time.Now(); time.Since(began) < 5*time.Minute; time.Sleep(2 * time.Second) {
+		out, _ = c.code(c.on[0], "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "get", "deployment", deployment, "-o", "jsonpath={.status.availableReplicas}")
+		if out == "1" {
+			return
+		}
+	}
+	c.t.Errorf("%s does not run: %s", deployment, out)
+}
+
 // quiet looks for secrets in what is kept on a host, in its logs and among its
 // processes.
 func (c *cluster) quiet(m *lab.Machine, secrets ...string) {
@@ -240,7 +253,7 @@ func TestMasters(t *testing.T) {
 			c.must(m, "curl", "--silent", "--fail", "--insecure", "--max-time", "20", "--retry", "10", "--retry-delay", "3", "--retry-connrefused", "--output", "/dev/null", "https://k8s.lan:6443/healthz")
 		}
 		c.kubectl("create", "deployment", "nginx", "--image=nginx:1.14-alpine")
-		c.kubectl("rollout", "status", "deployment/nginx", "--timeout=110s")
+		c.runs("nginx")
 		c.kubectl("delete", "deployment", "nginx")
 	})
 	c.step("and comes back", func(t *testing.T) {
@@ -289,7 +302,7 @@ func TestSingle(t *testing.T) {
 	})
 	c.step("runs pods", func(*testing.T) {
 		c.kubectl("create", "deployment", "nginx", "--image=nginx:1.14-alpine")
-		c.kubectl("rollout", "status", "deployment/nginx", "--timeout=110s")
+		c.runs("nginx")
 		c.noPull()
 	})
 	c.step("reset", func(*testing.T) {
