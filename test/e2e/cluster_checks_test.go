@@ -19,6 +19,9 @@ import (
 // kills is how often the regular run ends an installation by SIGKILL.
 const kills = 3
 
+// soakKills is the same for make soak.
+const soakKills = 20
+
 // snapshot is all of a host that an installation changes: files with their
 // owners, modes and contents, units, packages, kernel settings, the firewall's
 // rules and the network's links.

@@ -194,3 +194,20 @@ func (c *cluster) step(name string, f func(*testing.T)) {
 		f(t)
 	})
 }
+
+// TestSoakKills ends twenty installations of a node by SIGKILL and lets the same
+// command end every one: make soak.
+func TestSoakKills(t *testing.T) {
+	if os.Getenv("KUBECRATE_SOAK") == "" {
+		t.Skip("make soak runs it")
+	}
+	c := newCluster(t, "host1", "host2")
+	if err := os.WriteFile(filepath.Join(c.Stick, "lab.yaml"), []byte(clusterFile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := c.snapshot(c.on[1])
+	c.mustInstall(c.on[0], 0, role(c.on[0], "master")...)
+	c.killed(c.on[1], "node", soakKills)
+	c.mustInstall(c.on[1], 0, "reset")
+	c.same(c.on[1], before, "reset")
+}
