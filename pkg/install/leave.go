@@ -1,6 +1,7 @@
 package install
 
 import (
+	"context"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,7 @@ import (
 // letGo makes the stick free to go to another host while this one waits for its
 // master: nothing is read from it any more, and of this program, which lies on
 // it, all stays in memory.
-func (s *site) letGo() {
+func (s *site) letGo(ctx context.Context) {
 	say := func(text string) {
 		s.Report.Report(progress.Event{Kind: progress.Note, Stage: "stick", Text: text})
 	}
@@ -19,6 +20,7 @@ func (s *site) letGo() {
 	if mount == "/" {
 		return
 	}
+	s.waits(ctx)
 	if err := s.close(); err != nil || unix.Mlockall(unix.MCL_CURRENT) != nil {
 		say("leave the stick in this host until it has joined")
 		return

@@ -74,7 +74,11 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 	if err != nil {
 		return nil, fmt.Errorf("not all could be taken back: %w", err)
 	}
-	return u, forget(h)
+	if err := forget(h); err != nil {
+		return u, err
+	}
+	withdraw(ctx, h, o)
+	return u, nil
 }
 
 // packagesStep is the name of distro's step.

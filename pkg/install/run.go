@@ -39,6 +39,8 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	s.arrive()
+	defer func() { s.depart(ctx, err) }()
 	checks, err := s.preflight(ctx)
 	if err != nil {
 		return nil, err
@@ -59,7 +61,7 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 		return nil, err
 	}
 	if done {
-		err := s.trusted.Remember(s.host)
+		err := errors.Join(s.trusted.Remember(s.host), s.keepSigner())
 		return s.result(nil, watch.Spent(), time.Since(began)), err
 	}
 	if err := s.verify(ctx); err != nil {
@@ -101,7 +103,7 @@ func (s *site) verify(ctx context.Context) error {
 
 // apply runs the steps. What the host is to become is on its disk before.
 func (s *site) apply(ctx context.Context, steps []step.Step, t *teller) (err error) {
-	if err := s.remember(false); err != nil {
+	if err := errors.Join(s.remember(false), s.keepSigner()); err != nil {
 		return err
 	}
 	j, err := step.OpenJournal(s.host)

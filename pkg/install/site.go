@@ -50,6 +50,7 @@ type site struct {
 	address    netip.Addr     // the zero Addr where it is not known, because of
 	addressErr error
 	iface      string
+	courier    courier
 }
 
 // open reads the archive's description and looks at the host.

@@ -193,7 +193,7 @@ func (s *site) preflight(ctx context.Context) (*preflight.Result, error) {
 		return nil, err
 	}
 	o := preflight.Options{
-		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Cluster: s.cluster, Ticket: s.ticket,
+		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Cluster: s.cluster, Ticket: s.ticket, Others: s.others(),
 		Hostname: s.Hostname, Advertise: s.advertise(),
 		EUID: os.Geteuid(), Environ: os.Environ(), Skip: s.Skip, Ours: ours,
 	}

@@ -23,7 +23,7 @@ type JoinOptions struct {
 	Ticket       *manifest.Ticket
 	ControlPlane bool
 	Authority    bool
-	Waiting      func()
+	Waiting      func(context.Context)
 }
 
 // Join is the step that brings the host into the ticket's cluster by kubeadm

@@ -275,7 +275,7 @@ func TestWaitMaster(t *testing.T) {
 			}
 			a, _ := answers[i].(*answer)
 			return a, nil
-		}, func() { waited++ })
+		}, func(context.Context) { waited++ })
 	}
 	unsigned := &answer{cluster: good.cluster}
 	if err := wait(good); err != nil || waited != 0 {

@@ -21,7 +21,7 @@ type asker func(ctx context.Context, endpoint string) (*answer, error)
 // waitMaster waits until the API server that the ticket names would let a holder
 // of the ticket in. It gives up at once where waiting mends nothing. Before it
 // waits for the first time it calls waiting, which may be nil.
-func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker, waiting func()) error {
+func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker, waiting func(context.Context)) error {
 	limits := o.Limits.withDefaults()
 	endpoint := manifest.HostPort(t.Endpoint)
 	begun, said, saidAt := time.Now(), "", time.Time{}
@@ -51,7 +51,7 @@ func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker,
 			return fmt.Errorf("the API server at %s did not let this host in within %s: %w", endpoint, limits.Master, err)
 		}
 		if said == "" && waiting != nil {
-			waiting()
+			waiting(ctx)
 		}
 		if text := err.Error(); text != said || time.Since(saidAt) > repeat {
 			said, saidAt = text, time.Now()
