@@ -78,8 +78,21 @@ func (s dockerStep) Apply(ctx context.Context, h *host.Host) error {
 	if !p.now.Known() {
 		return hint.With(errors.New("docker is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install docker-ce")
 	}
+	made, err := h.Exists(dockerKey)
+	if err != nil {
+		return err
+	}
+	if !made {
+		if err := h.Undoing("rm", "-f", dockerKey); err != nil {
+			return err
+		}
+	}
 	return p.apply(ctx, h)
 }
+
+// dockerKey is what dockerd makes when it starts for the first time: the key of
+// a trust that nobody uses any more.
+const dockerKey = "/etc/docker/key.json"
 
 // cannot is why a step is impossible.
 type cannot struct{ mend, says string }

@@ -62,14 +62,6 @@ func TestKubeconfig(t *testing.T) {
 		owner[args[1]] = args[0]
 		return "", os.Chown(w.h.Path(args[1]), 1000, 1000)
 	}
-	w.m.Programs["rm"] = func(args []string, _ string) (string, error) {
-		for _, name := range args[1:] {
-			if err := os.RemoveAll(w.h.Path(name)); err != nil {
-				return "", err
-			}
-		}
-		return "", nil
-	}
 	w.m.Programs["find"] = func(args []string, _ string) (string, error) {
 		_ = os.Remove(w.h.Path(args[0] + "/.kube")) // if it is empty
 		return "", nil

@@ -35,6 +35,7 @@ func (m *Machine) builtin() map[string]Program {
 		"getenforce":     m.getenforce,
 		"setenforce":     m.setenforce,
 		"hostname":       m.hostname,
+		"rm":             m.rm,
 	}
 }
 
@@ -268,4 +269,14 @@ func (m *Machine) hostname(args []string, _ string) (string, error) {
 	}
 	const fileMode = 0o644
 	return "", os.WriteFile(path, []byte(args[0]+"\n"), fileMode)
+}
+
+// rm is rm -f or -rf PATH...
+func (m *Machine) rm(args []string, _ string) (string, error) {
+	for _, path := range args[1:] {
+		if err := os.RemoveAll(filepath.Join(m.root, path)); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
 }
