@@ -135,9 +135,10 @@ func (m *Manifest) rebase(from, to string) {
 	for i := range m.Files {
 		move(&m.Files[i].URL)
 	}
-	if b := m.Packages.Baseline; b != NoBaseline && !slices.Contains(BaselineNames(), b) {
-		move(&m.Packages.Baseline)
-	}
+	m.Packages.Baseline = mapBaseline(m.Packages.Baseline, func(s string) string {
+		move(&s)
+		return s
+	})
 }
 
 // moved is the path from to of what stands at s in from: relative where the two

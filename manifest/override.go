@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,12 +12,15 @@ import (
 )
 
 // Overrides change a manifest from the command line: Set holds KEY=VALUE,
-// Mirrors REGISTRY=PREFIX[,PREFIX], Repos ID=URL[,URL]. Mirrors and Repos say
-// where from, not what: they leave the Digest as it is.
+// Mirrors REGISTRY=PREFIX[,PREFIX], Repos ID=URL[,URL], Baseline files or names
+// as packages.baseline has them, relative to the current directory. Mirrors and
+// Repos say where from, not what: they leave the Digest as it is. Of Baseline only
+// the names are in it; what the files hold is in a lock's digest of the baseline.
 type Overrides struct {
-	Set     []string
-	Mirrors []string
-	Repos   []string
+	Set      []string
+	Mirrors  []string
+	Repos    []string
+	Baseline []string
 }
 
 // setting is a value that --set knows.
@@ -42,7 +46,7 @@ func settings(m *Manifest) map[string]setting {
 func (m *Manifest) Override(o Overrides) error {
 	from := origin{raw: m.clone()}
 	if m.origin != nil {
-		from = origin{dir: m.origin.dir, raw: m.origin.raw.clone(), mirrors: m.origin.mirrors, repos: m.origin.repos}
+		from = origin{dir: m.origin.dir, raw: m.origin.raw.clone(), mirrors: m.origin.mirrors, repos: m.origin.repos, hosts: m.origin.hosts}
 	}
 	next := &from
 	next.mirrors, next.repos = cloned(next.mirrors), cloned(next.repos)
@@ -59,6 +63,14 @@ func (m *Manifest) Override(o Overrides) error {
 	for _, s := range o.Mirrors {
 		if err := next.mirror(s); err != nil {
 			return fmt.Errorf("--mirror %s: %w", s, err)
+		}
+	}
+	if len(o.Baseline) > 0 {
+		next.hosts = nil
+	}
+	for _, s := range o.Baseline {
+		if err := next.host(s, len(o.Baseline)); err != nil {
+			return fmt.Errorf("--baseline %s: %w", s, err)
 		}
 	}
 	if f := validate(&next.raw); len(f.list) > 0 {
@@ -146,6 +158,33 @@ func (o *origin) hasRuntime(runtime string) error {
 				"bundle profiles lists profiles with other runtimes; bundle init writes a manifest to extend")
 		}
 	}
+	return nil
+}
+
+// host adds one of n baselines.
+func (o *origin) host(s string, n int) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("want a file")
+	case strings.Contains(s, ","):
+		return fmt.Errorf("the name of a baseline cannot have a comma")
+	case s == NoBaseline && n > 1:
+		return fmt.Errorf("%s cannot be one of several", NoBaseline)
+	}
+	if strings.Contains(s, "://") {
+		return fmt.Errorf("want a file, not a URL")
+	}
+	if err := checkLocation(s); err != nil {
+		return err
+	}
+	if s != NoBaseline && !slices.Contains(BaselineNames(), s) {
+		at, err := filepath.Abs(s)
+		if err != nil {
+			return err
+		}
+		s = at
+	}
+	o.hosts = append(o.hosts, s)
 	return nil
 }
 

@@ -20,6 +20,7 @@ type origin struct {
 	raw     Manifest            // merged; all networks' files, variables as written
 	mirrors map[string][]string // --mirror, by registry
 	repos   map[string][]string // --repo, by id
+	hosts   []string            // --baseline, absolute paths
 }
 
 // Parse reads a manifest strictly; name is what errors call the file. The error

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -90,6 +91,9 @@ func (m *Manifest) resolve() {
 		}
 		c.Images.Mirrors[registry] = slices.Clone(prefixes)
 	}
+	if len(o.hosts) > 0 {
+		c.Packages.Baseline = strings.Join(o.hosts, ",")
+	}
 	*m = c
 	m.origin = o
 }
@@ -113,6 +117,12 @@ func (m *Manifest) canonical() Manifest {
 				r.BaseURL = own.Packages.Repos[j].BaseURL
 			}
 		}
+	}
+	if m.origin != nil && len(m.origin.hosts) > 0 {
+		// From where they were read is nobody's business.
+		parts := baselineParts(mapBaseline(c.Packages.Baseline, filepath.Base))
+		slices.Sort(parts)
+		c.Packages.Baseline = strings.Join(parts, ",")
 	}
 	if len(c.Images.Mirrors) == 0 {
 		c.Images.Mirrors = nil

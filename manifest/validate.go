@@ -100,8 +100,14 @@ func (f *findings) word(at path, word string, known []string) {
 
 func (f *findings) packages(p *Packages, partial bool) {
 	at := root.key("packages")
-	if err := checkLocation(p.Baseline); err != nil || strings.Contains(p.Baseline, "://") {
-		f.add(at.key("baseline"), "%q must be one of %s, %s, or a file", p.Baseline, strings.Join(BaselineNames(), ", "), NoBaseline)
+	parts := baselineParts(p.Baseline)
+	for _, b := range parts {
+		if err := checkLocation(b); err != nil || strings.Contains(b, "://") {
+			f.add(at.key("baseline"), "%q must be one of %s, %s, or a file", b, strings.Join(BaselineNames(), ", "), NoBaseline)
+		}
+		if len(parts) > 1 && (b == "" || b == NoBaseline) {
+			f.add(at.key("baseline"), "%q cannot be one of several", b)
+		}
 	}
 	seen := map[string]bool{}
 	for i, r := range p.Roots {

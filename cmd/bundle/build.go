@@ -37,7 +37,8 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
   bundle build my.yaml -o /mnt/usb --level better
   bundle build --mirror k8s.gcr.io=registry.example/google_containers
   bundle build -o /mnt/usb --volume-size 3900M
-  bundle build -o /mnt/usb --sign kubecrate.key`,
+  bundle build -o /mnt/usb --sign kubecrate.key
+  bundle build -o /mnt/usb --update --baseline /mnt/usb/hosts/node1-a1b2c3.json  # for a real host`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -111,7 +112,7 @@ func lockFor(ctx context.Context, m *manifest.Manifest, s *bundle.Sources, file 
 	switch {
 	case err == nil && !update:
 		if reason := l.Stale(m); reason != "" {
-			return nil, hint.With(fmt.Errorf("cannot build from %s: %s", file, reason), "bundle build --update, or bundle lock, makes it anew")
+			return nil, hint.With(fmt.Errorf("cannot build from %s: %s", file, reason), "bundle build --update, or bundle lock, makes it anew; one that was made with --baseline wants the same --baseline here")
 		}
 		report.Report(progress.Event{Kind: progress.Note, Stage: "lock", Text: "building exactly what " + file + " pins"})
 		return l, nil
@@ -135,9 +136,17 @@ func (a *app) lockCmd() *cobra.Command {
 		Use:   "lock [MANIFEST]",
 		Short: "Pin what a manifest means: every RPM, image and file by digest",
 		Long: `Write the lock beside the manifest. Where there was one, what differs is listed:
-another version in a repository, or a tag that leads to another image by now.`,
+another version in a repository, or a tag that leads to another image by now.
+
+With --baseline the packages are solved against real hosts instead of the
+manifest's packages.baseline: FILE is the sheet that install left on the stick
+(hosts/NAME.json), or what ./install inventory --baseline printed on a host. One
+bundle serves all hosts, so give the flag once for each of them: a package counts
+as installed where every one has it, in the lowest version that is among them.
+The lock covers those packages: bundle build needs the same --baseline.`,
 		Example: `  bundle lock my.yaml          # writes my.lock
-  bundle lock my.yaml --check  # fails when my.lock no longer says what would be locked now`,
+  bundle lock my.yaml --check  # fails when my.lock no longer says what would be locked now
+  bundle lock --baseline /mnt/usb/hosts/master1-0c1d2e.json --baseline /mnt/usb/hosts/node1-a1b2c3.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := v.load(args)

@@ -24,6 +24,7 @@ func (v *overrides) flags(c *cobra.Command) {
 	f.StringArrayVar(&v.o.Mirrors, "mirror", nil, "pull images of a registry from a mirror: REGISTRY=HOST/PREFIX[,HOST/PREFIX]")
 	f.StringArrayVar(&v.o.Repos, "repo", nil, "take a yum repository from elsewhere: ID=URL[,URL]")
 	f.StringArrayVar(&v.o.Set, "set", nil, "change a field of the manifest: runtime=containerd, packages.baseline=none")
+	f.StringArrayVar(&v.o.Baseline, "baseline", nil, "solve for hosts that have these packages: a host's sheet (hosts/NAME.json on the stick) or a list of NEVRAs; given again, what all of the hosts have")
 }
 
 // load reads the manifest that args name, the default profile without any.

@@ -99,8 +99,9 @@ func (a *app) inventoryCmd() *cobra.Command {
 		Use:   "inventory",
 		Short: "Say what this host is: system, addresses, disks, packages",
 		Long: `Print what this host is. With --baseline only the list of its packages, in the form
-that packages.baseline of a bundle's manifest takes: the closure is then solved
-against this very host.`,
+that packages.baseline of a bundle's manifest and bundle lock --baseline take: the
+closure is then solved against this very host. An installation leaves the same on
+the stick, as hosts/NAME.json; --output json prints such a sheet, unsigned.`,
 		Example: "  ./install inventory\n  ./install inventory --baseline >/mnt/usb/host1.baseline",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := install.Inventory(cmd.Context(), host.Local())

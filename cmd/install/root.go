@@ -36,7 +36,8 @@ program: check the host, verify the archive, prepare the host, install the
 packages, load the images, and initialise or join the cluster.
 
 The first master leaves a ticket, join.yaml, beside the archive; every node finds
-it there. Running the same command again goes on where it stopped, and changes
+it there. Every host leaves a sheet of what it is in hosts/, signed, and the next
+one is compared with it: names, addresses, clocks. Running the same command again goes on where it stopped, and changes
 nothing where all is done. reset puts the host back as it was.`
 	root.Example = `  ./install --role master      # the first host
   ./install --role node        # every other one, stick in hand

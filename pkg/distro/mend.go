@@ -12,7 +12,7 @@ import (
 
 const (
 	mendDatabase = "rm -f /var/lib/rpm/__db.*; rpm --rebuilddb"
-	mendClosure  = "install inventory writes down what this host has; where the bundle was made, bundle lock --baseline FILE solves against that"
+	mendClosure  = "what this host has is written to hosts/NAME.json on the stick (or: ./install inventory --baseline >FILE). Where the bundle was made: bundle lock --baseline hosts/NAME.json, then bundle build with the same --baseline"
 )
 
 // rule is something that yum, dnf or rpm say, and what it means. In the texts
