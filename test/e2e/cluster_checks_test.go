@@ -70,7 +70,8 @@ func sortedLines(text string) string {
 	for i, line := range lines {
 		lines[i] = counters.ReplaceAllString(line, "")
 	}
-	return strings.Join(slices.Sorted(slices.Values(lines)), "\n") + "\n"
+	slices.Sort(lines)
+	return strings.Join(slices.Compact(lines), "\n") + "\n"
 }
 
 // same compares a host with what it was.
