@@ -264,7 +264,7 @@ func (c *cluster) killed(m *lab.Machine, as string, times int) {
 	}
 	c.t.Logf("KUBECRATE_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	const longest = 45 * time.Second
+	const longest = 30 * time.Second // an installation that nobody ends takes about as long here
 	for i := range times {
 		after := time.Duration(random.Int64N(int64(longest)))
 		job, err := m.Start(c.t.Context(), append([]string{"/mnt/usb/install"}, role(m, as)...)...)
