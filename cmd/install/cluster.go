@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/cli"
@@ -70,6 +72,8 @@ brings them back.`,
 }
 
 func (a *app) smokeCmd() *cobra.Command {
+	// Not the settings' own: a flag sets its default where it is made, whatever the verb.
+	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "smoke",
 		Short: "Test the cluster: nodes, DNS, services, the proxy mode",
@@ -80,7 +84,7 @@ what the node itself may see is tested.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.print(func(report progress.Func) (result, error) {
 				s := a.settings
-				s.Report = report
+				s.Wait, s.Report = wait, report
 				r, err := install.Smoke(cmd.Context(), host.Local(), s)
 				if r == nil {
 					return nil, err
@@ -89,7 +93,7 @@ what the node itself may see is tested.`,
 			})
 		},
 	}
-	c.Flags().DurationVar(&a.settings.Wait, "wait", waitFor, "how long to wait for what is still starting")
+	c.Flags().DurationVar(&wait, "wait", waitFor, "how long to wait for what is still starting")
 	return c
 }
 
