@@ -238,9 +238,10 @@ func (c *cluster) noPull() {
 	}
 }
 
-// reboot: the host comes back as a node that is Ready, and status says so.
+// reboot: after a power cut the host comes back as a node that is Ready, and
+// status says so.
 func (c *cluster) reboot(m *lab.Machine) {
-	if err := m.Reboot(c.t.Context()); err != nil {
+	if err := m.Crash(c.t.Context()); err != nil {
 		c.t.Fatal(err)
 	}
 	var out string
