@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -190,6 +191,30 @@ func (c *cluster) flip(to, member string) {
 func offsetOf(r *archive.Reader, member string) int64 {
 	at, _ := r.Offset(member)
 	return at
+}
+
+// forget empties the kernel's memory of files, so that what is read of the stick
+// comes from it.
+func (c *cluster) forget() {
+	c.must(c.on[0], "sync")
+	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("3\n"), 0); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// once: the check of the archive before anything is changed, and its use, read
+// each byte of the stick once, as long as the memory holds them in between.
+func (c *cluster) once(said string) {
+	m := regexp.MustCompile(`(\d+) MB of the archive were needed, (\d+) MB were read from disks`).FindStringSubmatch(said)
+	if m == nil {
+		c.t.Fatal("it does not say how much it read")
+	}
+	needed, err := strconv.Atoi(m[1])
+	read, rerr := strconv.Atoi(m[2])
+	const ahead = 1.2 // what the kernel reads ahead, and files of the host
+	if err != nil || rerr != nil || float64(read) > ahead*float64(needed) {
+		c.t.Errorf("%d MB were needed and %d MB read", needed, read)
+	}
 }
 
 // works: three Ready nodes, nginx by NodePort from every host, ClusterIP and DNS
