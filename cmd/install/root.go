@@ -37,8 +37,8 @@ packages, load the images, and initialise or join the cluster.
 
 The first master leaves a ticket, join.yaml, beside the archive; every node finds
 it there. Every host leaves a sheet of what it is in hosts/, signed, and the next
-one is compared with it: names, addresses, clocks. Running the same command again goes on where it stopped, and changes
-nothing where all is done. reset puts the host back as it was.`
+one is compared with it: names, addresses, clocks. Running the same command again
+goes on where it stopped, and changes nothing where all is done. reset puts the host back as it was.`
 	root.Example = `  ./install --role master      # the first host
   ./install --role node        # every other one, stick in hand
   ./install plan --role node   # what would change; nothing is touched

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,25 +23,32 @@ func lock(h *host.Host) (release func() error, err error) {
 	path := h.Path(lockFile)
 	const dirMode, fileMode = 0o755, 0o644
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
-		return nil, fmt.Errorf("cannot lock this host: %w", err)
+		return nil, cannotLock(err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
-		return nil, fmt.Errorf("cannot lock this host: %w", err)
+		return nil, cannotLock(err)
 	}
 	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		return nil, errors.Join(busy(f), f.Close())
 	case err != nil:
-		return nil, errors.Join(fmt.Errorf("cannot lock this host: %w", err), f.Close())
+		return nil, errors.Join(cannotLock(err), f.Close())
 	}
 	if err := f.Truncate(0); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot lock this host: %w", err), f.Close())
+		return nil, errors.Join(cannotLock(err), f.Close())
 	}
 	if _, err := fmt.Fprintf(f, "%d\n", os.Getpid()); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot lock this host: %w", err), f.Close())
+		return nil, errors.Join(cannotLock(err), f.Close())
 	}
 	return f.Close, nil
+}
+
+func cannotLock(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return hint.With(errors.New("only root may change this host"), "su -, then the same command; or sudo in front of it")
+	}
+	return fmt.Errorf("cannot lock this host: %w", err)
 }
 
 // ErrBusy is another run of the installer on this host.

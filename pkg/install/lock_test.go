@@ -2,7 +2,9 @@ package install
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 
 	"kubecrate/pkg/hint"
@@ -34,5 +36,14 @@ func TestLock(t *testing.T) {
 	}
 	if release, err = lock(h); err != nil || release() != nil {
 		t.Errorf("again: %v", err)
+	}
+}
+
+// TestNotRoot: who may not change the host is told so.
+func TestNotRoot(t *testing.T) {
+	t.Parallel()
+	err := cannotLock(&fs.PathError{Op: "open", Path: lockFile, Err: syscall.EACCES})
+	if !strings.Contains(err.Error(), "only root") || !strings.Contains(hint.Of(err), "sudo") {
+		t.Errorf("%v (hint %q)", err, hint.Of(err))
 	}
 }
