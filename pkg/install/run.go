@@ -132,8 +132,8 @@ func (s *site) prove(ctx context.Context) (*smoke.Report, error) {
 
 // Result is what a run did. Times are seconds: Test is that of the new cluster's
 // test, Own is what neither that nor a program took which the installer runs, and
-// Spent is by program. Stick is how many bytes this
-// program made the kernel fetch from any disk; what was in memory is not in it.
+// Spent is by program. Stick is how many bytes this program itself made the
+// kernel fetch from any disk; what was in memory is not in it.
 type Result struct {
 	Bundle  string             `json:"bundle"`
 	Role    manifest.Role      `json:"role"`
@@ -212,18 +212,27 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// readBytes is read_bytes of proc(5)'s io: what this process caused to be
-// fetched from storage; -1 where the kernel does not tell.
+// readBytes is read_bytes of proc(5)'s io: what the threads of this process
+// caused to be fetched from storage; -1 where the kernel does not tell. The
+// process's own io would count the programs that it ran, too.
 func readBytes(h *host.Host) int64 {
-	text, err := h.Text("/proc/self/io")
-	if err != nil {
+	const tasks = "/proc/self/task"
+	names, err := h.ReadDir(tasks)
+	if err != nil || len(names) == 0 {
 		return -1
 	}
-	for line := range strings.Lines(text) {
-		var n int64
-		if _, err := fmt.Sscanf(line, "read_bytes: %d", &n); err == nil {
-			return n
+	var total int64
+	for _, name := range names {
+		text, err := h.Text(tasks + "/" + name + "/io")
+		if err != nil {
+			return -1
+		}
+		for line := range strings.Lines(text) {
+			var n int64
+			if _, err := fmt.Sscanf(line, "read_bytes: %d", &n); err == nil {
+				total += n
+			}
 		}
 	}
-	return -1
+	return total
 }
