@@ -57,41 +57,14 @@ func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 }
 
 func (s initStep) Apply(ctx context.Context, h *host.Host) error {
-	const most = 6 // more turns than a host can take
-	for range most {
-		f, err := s.judge(ctx, h)
-		if err != nil {
-			return err
-		}
-		switch f.is {
-		case done:
-			return nil
-		case refused:
-			return refusal(f)
-		case busy:
-			err = s.o.waitWorking(ctx, h, "init")
-		case down:
-			err = s.revive(ctx, h)
-		case unnoted:
-			err = s.complete(h, f.mark)
-		case half:
-			err = s.takeBack(ctx, h, f.mark)
-		case nothing:
-			return s.begin(ctx, h, f)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return errors.New("the cluster on this host does not come to rest")
-}
-
-func refusal(f finding) error {
-	err := errors.New(f.why)
-	if f.mend == "" {
-		return err
-	}
-	return hint.With(err, "%s", f.mend)
+	return s.o.settle(ctx, h, remedies{
+		verb: verbInit, what: "cluster",
+		judge:    func() (finding, error) { return s.judge(ctx, h) },
+		revive:   func() error { return s.revive(ctx, h) },
+		note:     func(m *mark) error { return s.complete(h, m) },
+		takeBack: func(m *mark) error { return s.takeBack(ctx, h, m) },
+		begin:    func(f finding) error { return s.begin(ctx, h, f) },
+	})
 }
 
 // begin runs kubeadm init. The mark is on the disk before.

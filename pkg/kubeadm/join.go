@@ -73,34 +73,17 @@ func (s joinStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 }
 
 func (s joinStep) Apply(ctx context.Context, h *host.Host) error {
-	const most = 6 // more turns than a host can take
-	for range most {
-		f, err := s.judge(ctx, h)
-		if err != nil {
-			return err
-		}
-		switch f.is {
-		case done:
-			return nil
-		case refused:
-			return refusal(f)
-		case busy:
-			err = s.o.waitWorking(ctx, h, "join")
-		case down:
-			err = s.revive(ctx, h)
-		case unnoted:
-			err = s.finish(h, f.mark)
-		case half:
+	return s.o.settle(ctx, h, remedies{
+		verb: verbJoin, what: "node",
+		judge:  func() (finding, error) { return s.judge(ctx, h) },
+		revive: func() error { return s.revive(ctx, h) },
+		note:   func(m *mark) error { return s.finish(h, m) },
+		takeBack: func(m *mark) error {
 			s.o.note("join", "taking back what an earlier kubeadm join left")
-			err = tearDown(ctx, h, f.mark)
-		case nothing:
-			return s.begin(ctx, h, f)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return errors.New("the node on this host does not come to rest")
+			return tearDown(ctx, h, m)
+		},
+		begin: func(f finding) error { return s.begin(ctx, h, f) },
+	})
 }
 
 // judge tells what is to be done on a host that is to join.
