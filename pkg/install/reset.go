@@ -17,6 +17,7 @@ import (
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/prep"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/vip"
 )
@@ -51,11 +52,12 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
+	u = &Undone{Bundle: saved.Bundle, Role: saved.Role}
+	o.Report = u.hear(o.Report)
 	steps, err := undoSteps(saved, &o)
 	if err != nil {
 		return nil, err
 	}
-	u = &Undone{Bundle: saved.Bundle, Role: saved.Role}
 	if keepPackages {
 		steps = slices.DeleteFunc(steps, func(s step.Step) bool { return s.Name() == packagesStep })
 		if err := j.Forget(packagesStep); err != nil {
@@ -68,7 +70,6 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 		t.event(e)
 		if e.Phase == step.Undone {
 			u.Steps = append(u.Steps, e.Step)
-			u.Kept = append(u.Kept, e.Status.Warnings...)
 		}
 	})
 	if err != nil {
@@ -79,6 +80,17 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 	}
 	withdraw(ctx, h, o)
 	return u, nil
+}
+
+// hear keeps every warning of an undoing: a step warns of what it leaves, in its
+// status or while it is at it. One task at a time reports.
+func (u *Undone) hear(report progress.Func) progress.Func {
+	return func(e progress.Event) {
+		if e.Kind == progress.Warn {
+			u.Kept = append(u.Kept, e.Text)
+		}
+		report.Report(e)
+	}
 }
 
 // packagesStep is the name of distro's step.
