@@ -40,7 +40,7 @@ lint: fmt vet golangci vuln ## gofmt, go vet, golangci-lint and govulncheck
 
 fmt:
 	@bad=$$(gofmt -l cmd manifest pkg test); \
-	if [ -n "$$bad" ]; then echo "not formatted (gofmt -w mends it):"; echo "$$bad"; exit 1; fi
+	if [ -n "$$bad" ]; then echo "not formatted (gofmt -w fixes it):"; echo "$$bad"; exit 1; fi
 
 vet:
 	go vet ./...

@@ -300,7 +300,7 @@ func TestOverride(t *testing.T) {
 func TestOverrideErrors(t *testing.T) {
 	for _, test := range []struct {
 		o          Overrides
-		want, mend string
+		want, hint string
 	}{
 		{Overrides{Set: []string{"netwrk=calico"}}, `--set netwrk=calico: unknown key "netwrk" (did you mean "network"?)`, ""},
 		{Overrides{Set: []string{"images.list=x"}}, `--set images.list=x: unknown key "images.list" (known: kubernetes, name, network, packages.baseline, packages.weak, platform.arch, platform.family, runtime)`, ""},
@@ -324,7 +324,7 @@ func TestOverrideErrors(t *testing.T) {
 		}
 		before := m.Digest()
 		err = m.Override(test.o)
-		if err == nil || err.Error() != test.want || hint.Of(err) != test.mend {
+		if err == nil || err.Error() != test.want || hint.Of(err) != test.hint {
 			t.Errorf("got\n%v\nhint %s\nwant\n%s", err, hint.Of(err), test.want)
 		}
 		if m.Digest() != before {

@@ -30,7 +30,7 @@ func (a *app) planCmd() *cobra.Command {
 func (a *app) preflightCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "preflight",
-		Short: "Say whether this host can take the role, and what mends it where not",
+		Short: "Check whether this host meets the requirements of its role",
 		Long: `Make every check of the host that an installation begins with, and report all
 that fails at once. Nothing is touched. The exit code is 3 where a check failed.`,
 		Example: "  ./install preflight --role node",

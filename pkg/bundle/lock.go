@@ -264,7 +264,7 @@ func lockImages(ctx context.Context, m *manifest.Manifest, s *Sources, found []n
 	return locked, nil
 }
 
-// unsolvable says where a closure can be mended: in the manifest.
+// unsolvable says where a closure can be fixed: in the manifest.
 func unsolvable(err error) error {
 	var u *depsolve.Unsolvable
 	if !errors.As(err, &u) {

@@ -124,7 +124,7 @@ func calicoNodes(d *document) []daemon {
 
 // settled is keeper's. calico-node makes a pool of addresses once, and leaves it
 // when the manifest comes to name another.
-func (calico) settled(ctx context.Context, h *host.Host, k kubectl.Client, c Cluster) (what, mend string, err error) {
+func (calico) settled(ctx context.Context, h *host.Host, k kubectl.Client, c Cluster) (what, fix string, err error) {
 	var all struct {
 		Items []struct {
 			Metadata struct{ Name string }
@@ -150,7 +150,7 @@ func (calico) settled(ctx context.Context, h *host.Host, k kubectl.Client, c Clu
 			return "", "", nil
 		}
 		what = fmt.Sprintf("calico gives pods addresses of %s, and this cluster's are those of %s: IPPool %s", network, c.PodCIDR, pool.Metadata.Name)
-		mend = "kubectl --namespace=kube-system delete daemonset/calico-node ippool/" + pool.Metadata.Name
+		fix = "kubectl --namespace=kube-system delete daemonset/calico-node ippool/" + pool.Metadata.Name
 	}
-	return what, mend, nil
+	return what, fix, nil
 }

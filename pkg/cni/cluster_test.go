@@ -156,5 +156,5 @@ func look(t *testing.T, h *host.Host, s step.Step) string {
 	if st.State == "" {
 		st.State = step.Done
 	}
-	return fmt.Sprintf("%s: %s (%s) %s", st.State, strings.Join(st.What, "; "), st.Mend, strings.Join(st.Warnings, "; "))
+	return fmt.Sprintf("%s: %s (%s) %s", st.State, strings.Join(st.What, "; "), st.Hint, strings.Join(st.Warnings, "; "))
 }

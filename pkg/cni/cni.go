@@ -42,7 +42,7 @@ type known struct {
 	network    Network
 	daemonSets []string // prefixes of names
 	files      []string // what the names of its files in /etc/cni/net.d hold
-	mend       string   // what helps where pods do not reach each other
+	hint       string   // what helps where pods do not reach each other
 }
 
 // networks is the table: a network more is one file and one line.
@@ -60,12 +60,12 @@ func networks() []known {
 	}
 }
 
-// Mend is what helps where pods of a network do not reach each other, "" where
+// Hint is what helps where pods of a network do not reach each other, "" where
 // that is not known.
-func Mend(network string) string {
+func Hint(network string) string {
 	for _, k := range networks() {
 		if k.name == network {
-			return k.mend
+			return k.hint
 		}
 	}
 	return ""

@@ -154,8 +154,8 @@ func TestFor(t *testing.T) {
 		if n, err := For(name); err != nil || n.Name() != name {
 			t.Errorf("%s: %v, %v", name, n, err)
 		}
-		if !strings.Contains(Mend(name), "between all hosts") {
-			t.Errorf("%s: nothing helps: %q", name, Mend(name))
+		if !strings.Contains(Hint(name), "between all hosts") {
+			t.Errorf("%s: nothing helps: %q", name, Hint(name))
 		}
 	}
 	for _, name := range []string{"weave", "nosuch", ""} {

@@ -43,7 +43,7 @@ type network struct {
 type keeper interface {
 	// settled tells what of it is of another cluster than c, "" for nothing, and
 	// the command that does away with it.
-	settled(ctx context.Context, h *host.Host, k kubectl.Client, c Cluster) (what, mend string, err error)
+	settled(ctx context.Context, h *host.Host, k kubectl.Client, c Cluster) (what, fix string, err error)
 }
 
 func (*network) Name() string { return "network" }
@@ -57,11 +57,11 @@ func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 	for _, o := range others {
 		switch {
 		case o.Network != "":
-			return step.Cannot(o.Mend(), "this host has %s, of network %s: pods would get their addresses from that", o.Path, o.Network), nil
+			return step.Cannot(o.Hint(), "this host has %s, of network %s: pods would get their addresses from that", o.Path, o.Network), nil
 		case o.First:
-			return step.Cannot(o.Mend(), "the kubelet takes %s before what %s brings: pods would get their addresses from that", o.Path, s.n.Name()), nil
+			return step.Cannot(o.Hint(), "the kubelet takes %s before what %s brings: pods would get their addresses from that", o.Path, s.n.Name()), nil
 		}
-		st.Warn("%s is used until %s is there: a pod that starts before has a wrong address; better first: %s", o.Path, s.n.Name(), o.Mend())
+		st.Warn("%s is used until %s is there: a pod that starts before has a wrong address; better first: %s", o.Path, s.n.Name(), o.Hint())
 	}
 	rendered, err := s.n.Render(s.manifest, s.cluster)
 	if err != nil {
@@ -79,12 +79,12 @@ func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 			"the cluster has network %s already: DaemonSet %s", ownerOf(other.Metadata.Name), other), nil
 	}
 	if k, ok := s.n.(keeper); ok {
-		what, mend, err := k.settled(ctx, h, s.kubectl, s.cluster)
+		what, fix, err := k.settled(ctx, h, s.kubectl, s.cluster)
 		if err != nil {
 			return st, err
 		}
 		if what != "" {
-			return step.Cannot(mend, "%s", what), nil
+			return step.Cannot(fix, "%s", what), nil
 		}
 	}
 	changes, err := s.compare(ctx, h, rendered)

@@ -140,7 +140,7 @@ func TestNetworkErrors(t *testing.T) {
 		name   string
 		change func(*host.Host, *hosttest.Machine, *cluster)
 		want   string
-		mend   string
+		hint   string
 	}{
 		{"no cluster", func(h *host.Host, _ *hosttest.Machine, _ *cluster) {
 			if err := h.Put(kubectl.Admin, host.Original{Absent: true}); err != nil {
@@ -153,7 +153,7 @@ func TestNetworkErrors(t *testing.T) {
 		h, m, c := joined(t)
 		x.change(h, m, c)
 		_, err := install(t, "10.10.0.0/16").Check(t.Context(), h)
-		if err == nil || !strings.Contains(err.Error(), x.want) || !strings.Contains(hint.Of(err), x.mend) {
+		if err == nil || !strings.Contains(err.Error(), x.want) || !strings.Contains(hint.Of(err), x.hint) {
 			t.Errorf("%s: %v (%s)", x.name, err, hint.Of(err))
 		}
 	}

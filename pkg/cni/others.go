@@ -26,8 +26,8 @@ type Other struct {
 	First bool
 }
 
-// Mend is the command that takes it out of the kubelet's way, without losing it.
-func (o Other) Mend() string { return fmt.Sprintf("mv %s %s.off", o.Path, o.Path) }
+// Hint is the command that takes it out of the kubelet's way, without losing it.
+func (o Other) Hint() string { return fmt.Sprintf("mv %s %s.off", o.Path, o.Path) }
 
 // Others lists what is in the way of network n on a host. Multus is not: it puts
 // itself before another network and uses that.

@@ -41,7 +41,7 @@ func (s containerdStep) Check(ctx context.Context, h *host.Host) (step.Status, e
 	p, err := s.plan(ctx, h)
 	var no *cannot
 	if errors.As(err, &no) {
-		return step.Cannot(no.mend, "%s", no.says), nil
+		return step.Cannot(no.hint, "%s", no.says), nil
 	}
 	if err != nil {
 		return st, err

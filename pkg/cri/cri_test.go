@@ -237,7 +237,7 @@ func check(t *testing.T, h *host.Host, s step.Step) step.Status {
 }
 
 func text(st step.Status) string {
-	return strings.Join(slices.Concat(st.What, st.Warnings, []string{st.Mend}), "\n")
+	return strings.Join(slices.Concat(st.What, st.Warnings, []string{st.Hint}), "\n")
 }
 
 func runtime(t *testing.T, name string) cri.Runtime {

@@ -19,8 +19,8 @@ type badFile struct {
 
 func (e *badFile) Error() string { return e.says }
 
-// mend is how a person goes about it.
-func (e *badFile) mend() string {
+// hint is how a person goes about it.
+func (e *badFile) hint() string {
 	if e.line > 0 {
 		return fmt.Sprintf("vi +%d %s", e.line, e.path)
 	}

@@ -35,7 +35,7 @@ func (s dockerStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	p, err := s.plan(ctx, h)
 	var no *cannot
 	if errors.As(err, &no) {
-		return step.Cannot(no.mend, "%s", no.says), nil
+		return step.Cannot(no.hint, "%s", no.says), nil
 	}
 	if err != nil {
 		return st, err
@@ -95,12 +95,12 @@ func (s dockerStep) Apply(ctx context.Context, h *host.Host) error {
 const dockerKey = "/etc/docker/key.json"
 
 // cannot is why a step is impossible.
-type cannot struct{ mend, says string }
+type cannot struct{ hint, says string }
 
 func (e *cannot) Error() string { return e.says }
 
-func cannotf(mend, format string, args ...any) error {
-	return &cannot{mend, fmt.Sprintf(format, args...)}
+func cannotf(fix, format string, args ...any) error {
+	return &cannot{fix, fmt.Sprintf(format, args...)}
 }
 
 // plan looks at a host. What keeps docker from running as it should is *cannot.
@@ -168,7 +168,7 @@ func named(path string, err error) error {
 		return err
 	}
 	bad.path = path
-	return cannotf(bad.mend(), "%s cannot be changed: %s", path, bad.says)
+	return cannotf(bad.hint(), "%s cannot be changed: %s", path, bad.says)
 }
 
 // dockerShort are dockerd's options of one letter.

@@ -115,7 +115,7 @@ func TestSteps(t *testing.T) {
 		c.host(t, m)
 		before := m.State(t)
 		st := check(t, h, runtime(t, c.runtime).Steps(cri.Options{Pause: pause})[0])
-		if st.State != c.state || !strings.Contains(text(st), c.says) || (st.State == step.Impossible) != (st.Mend != "") {
+		if st.State != c.state || !strings.Contains(text(st), c.says) || (st.State == step.Impossible) != (st.Hint != "") {
 			t.Errorf("%s %s is %s:\n%s\nwant %s, %s", c.runtime, c.name, st.State, text(st), c.state, c.says)
 		}
 		if m.State(t) != before {

@@ -20,7 +20,7 @@ type word struct{ text, file string }
 
 // execStart is the command line of a service, as its unit and its drop-ins make
 // it, with the variables of its environment filled in; none where there is no
-// such unit. It is read from the files, because those tell what to mend.
+// such unit. It is read from the files, because those tell what to fix.
 func execStart(h *host.Host, unit string) ([]word, error) {
 	files, err := unitFiles(h, unit)
 	if err != nil {

@@ -151,7 +151,7 @@ func (w *walk) settle() bool {
 			}
 		}
 		count := len(w.chosen)
-		if !w.mend() || w.u.err != nil {
+		if !w.repair() || w.u.err != nil {
 			return false
 		}
 		if len(w.chosen) == count && w.u.weak && w.allowed == nil {
@@ -227,10 +227,10 @@ func (w *walk) options(f *formula, want bool, name string) []id {
 	return nil
 }
 
-// mend looks for what the choices so far have broken: requirements that an
+// repair looks for what the choices so far have broken: requirements that an
 // installed package satisfied which is replaced now, installed packages whose
 // requirements are gone or which conflict with a chosen one.
-func (w *walk) mend() bool {
+func (w *walk) repair() bool {
 	for _, r := range w.roots { // one that an installed package satisfied
 		if !slices.ContainsFunc(r.matches, func(m id) bool { return w.present[m] }) && !w.take(r.matches) {
 			return false

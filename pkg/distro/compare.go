@@ -22,7 +22,7 @@ func (c change) String() string {
 }
 
 // problem is why packages cannot be installed, and the names of the packages
-// whose removal mends it.
+// whose removal fixes it.
 type problem struct {
 	what   string
 	remove []string

@@ -57,8 +57,8 @@ func TestSupports(t *testing.T) {
 		if got := s.Name + "|" + s.Release; err != nil || got != c.want {
 			t.Errorf("%s: %s, %v, want %s", c.name, got, err, c.want)
 		}
-		if !strings.Contains(s.Problem, c.problem) || (c.problem == "") != (s.Problem == "") || (s.Problem == "") != (s.Mend == "") {
-			t.Errorf("%s: problem %q, mend %q, want %q", c.name, s.Problem, s.Mend, c.problem)
+		if !strings.Contains(s.Problem, c.problem) || (c.problem == "") != (s.Problem == "") || (s.Problem == "") != (s.Hint == "") {
+			t.Errorf("%s: problem %q, hint %q, want %q", c.name, s.Problem, s.Hint, c.problem)
 		}
 	}
 }

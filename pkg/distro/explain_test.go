@@ -16,7 +16,7 @@ import (
 // TestExplain: what yum 3.4, dnf 4 and rpm say, and what the operator reads.
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ said, want, mend string }{
+	for _, c := range []struct{ said, want, hint string }{
 		{"Existing lock /var/run/yum.pid: another copy is running as pid 2047.\nAnother app is currently holding the yum lock; waiting for it to exit...",
 			"another package manager is at work, process 2047", "ps -fp 2047 "},
 		{"Waiting for process with pid 311 to finish.", "process 311", "ps -fp 311 "},
@@ -51,8 +51,8 @@ func TestExplain(t *testing.T) {
 		if !strings.Contains(err.Error(), c.want) || !errors.Is(err, cause) || strings.Count(err.Error(), "\n") > 12 {
 			t.Errorf("%.60q: %v", c.said, err)
 		}
-		if got := hint.Of(err); !strings.Contains(got, c.mend) || (c.mend == "") != (got == "") {
-			t.Errorf("%.60q: mend %q, want %q", c.said, got, c.mend)
+		if got := hint.Of(err); !strings.Contains(got, c.hint) || (c.hint == "") != (got == "") {
+			t.Errorf("%.60q: hint %q, want %q", c.said, got, c.hint)
 		}
 	}
 }

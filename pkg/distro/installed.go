@@ -30,7 +30,7 @@ func readInstalled(ctx context.Context, h *host.Host) (installed, error) {
 	out, err := h.Output(short, "rpm", "-qa", "--qf", nevraFormat)
 	switch {
 	case errors.Is(err, errStuck):
-		return nil, hint.With(fmt.Errorf("cannot ask rpm what is installed: %w", err), "%s", mendDatabase)
+		return nil, hint.With(fmt.Errorf("cannot ask rpm what is installed: %w", err), "%s", hintDatabase)
 	case err != nil:
 		return nil, fmt.Errorf("cannot ask rpm what is installed: %w", explain(err, err.Error()))
 	}

@@ -284,7 +284,7 @@ func TestRealRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		have, want rpmtest.Spec
-		says, mend string
+		says, hint string
 	}{
 		{"lacking", spec("other", "1", ""), spec("agent", "1", "conntrack"), "agent-1-1.noarch needs conntrack, which neither this host nor the bundle has", "bundle lock --baseline"},
 		{"a file of another", spec("common", "1", "", "/usr/bin/engine"), spec("engine", "2", "", "/usr/bin/engine", "/usr/bin/other"), "engine-2-1.noarch has the file /usr/bin/engine, which belongs to common-1-1.noarch", "remove common-1-1.noarch"},
@@ -293,7 +293,7 @@ func TestRealRefusals(t *testing.T) {
 	} {
 		l := newLab(t, c.have)
 		err := l.run(t, realBundle(t, c.want))
-		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(hint.Of(err), c.mend) {
+		if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(hint.Of(err), c.hint) {
 			t.Errorf("%s: %v (hint %q)", c.name, err, hint.Of(err))
 		}
 		l.installed(t, c.have.Name+"-"+c.have.Version)

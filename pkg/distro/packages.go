@@ -124,7 +124,7 @@ func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		st.Todo("%s is installed again: the first time was cut off", p)
 	}
 	for _, n := range t.others {
-		st.Warn("%s is installed beside a newer build; yum-complete-transaction or package-cleanup --cleandupes (of yum-utils) mend that, or rpm -e %s", n, label(n))
+		st.Warn("%s is installed beside a newer build; yum-complete-transaction or package-cleanup --cleandupes (of yum-utils) fix that, or rpm -e %s", n, label(n))
 	}
 	if len(t.unowned) > 0 {
 		const most = 5
@@ -142,7 +142,7 @@ func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 }
 
 func (s packages) impossible(t todo) step.Status {
-	st := step.Status{State: step.Impossible, Mend: s.distro.mend(t.problems)}
+	st := step.Status{State: step.Impossible, Hint: s.distro.hint(t.problems)}
 	for _, p := range t.problems {
 		st.What = append(st.What, p.what)
 	}
@@ -162,7 +162,7 @@ func (s packages) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if len(t.problems) > 0 {
-		return hint.With(fmt.Errorf("%w: %s", errImpossible, t.problems[0].what), "%s", s.distro.mend(t.problems))
+		return hint.With(fmt.Errorf("%w: %s", errImpossible, t.problems[0].what), "%s", s.distro.hint(t.problems))
 	}
 	if len(t.missing)+len(t.again)+len(t.doubles) == 0 { // whom it waited for did it
 		return nil

@@ -413,7 +413,7 @@ func TestStates(t *testing.T) {
 		setup func(*testing.T, *world)
 		state step.State
 		says  string // part of What or Warnings
-		mend  string
+		hint  string
 	}{
 		{"all there", full, nil, step.Done, "", ""},
 		{"newer where no version is asked for", []string{dockerCE, kubelet, "container-selinux-2:2.300-1.el7.noarch", "ipset-7.6-1.el7.x86_64"}, nil, step.Done, "", ""},
@@ -461,11 +461,11 @@ func TestStates(t *testing.T) {
 		if said := strings.Join(append(st.What, st.Warnings...), "\n"); !strings.Contains(said, c.says) {
 			t.Errorf("%s: it says %q, want %q", c.name, said, c.says)
 		}
-		if !strings.Contains(st.Mend, c.mend) || (c.mend == "") != (st.Mend == "") {
-			t.Errorf("%s: mend %q, want %q", c.name, st.Mend, c.mend)
+		if !strings.Contains(st.Hint, c.hint) || (c.hint == "") != (st.Hint == "") {
+			t.Errorf("%s: hint %q, want %q", c.name, st.Hint, c.hint)
 		}
 		if c.state == step.Impossible {
-			if err := w.apply(t); err == nil || hint.Of(err) != st.Mend {
+			if err := w.apply(t); err == nil || hint.Of(err) != st.Hint {
 				t.Errorf("%s: %v", c.name, err)
 			}
 		}

@@ -158,8 +158,8 @@ func unowned(ctx context.Context, h *host.Host, missing []change, primary map[st
 	return list, nil
 }
 
-// mend is the command that removes all that stands in the way.
-func (d Distro) mend(list []problem) string {
+// hint is the command that removes all that stands in the way.
+func (d Distro) hint(list []problem) string {
 	var names []string
 	for _, p := range list {
 		names = append(names, p.remove...)

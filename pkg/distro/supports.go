@@ -16,12 +16,12 @@ const (
 )
 
 // System is the operating system of a host. Problem says why a family's
-// packages do not fit it, "" where they do, and Mend what to do then.
+// packages do not fit it, "" where they do, and Hint what to do then.
 type System struct {
 	Name    string // as the host names itself: "CentOS Linux release 7.9.2009 (Core)"
 	Release string // "7.9", "" where it is not known
 	Problem string
-	Mend    string
+	Hint    string
 }
 
 // Supports says what system a host has, and whether the family's packages fit
@@ -37,15 +37,15 @@ func (d Distro) Supports(h *host.Host) (System, error) {
 		return System{}, fmt.Errorf("cannot tell the operating system: %w", err)
 	}
 	s, major, minor := identify(release, osRelease)
-	mend := fmt.Sprintf("take a bundle for this system, or a host with CentOS or RHEL %s", d.least())
+	fix := fmt.Sprintf("take a bundle for this system, or a host with CentOS or RHEL %s", d.least())
 	switch {
 	case major == 0:
-		s.Problem, s.Mend = fmt.Sprintf("this host has %s; the bundle is for %s, which is CentOS, RHEL and their like", s.Name, d.name), mend
+		s.Problem, s.Hint = fmt.Sprintf("this host has %s; the bundle is for %s, which is CentOS, RHEL and their like", s.Name, d.name), fix
 	case major != d.major:
-		s.Problem, s.Mend = fmt.Sprintf("this host has %s; the bundle is for release %d", s.Name, d.major), mend
+		s.Problem, s.Hint = fmt.Sprintf("this host has %s; the bundle is for release %d", s.Name, d.major), fix
 	case minor >= 0 && minor < d.minor:
 		s.Problem = fmt.Sprintf("this host has %s, which is too old: Kubernetes needs %s or later", s.Name, d.least())
-		s.Mend = fmt.Sprintf("yum update, from an installation medium of %s or later, then reboot", d.least())
+		s.Hint = fmt.Sprintf("yum update, from an installation medium of %s or later, then reboot", d.least())
 	}
 	return s, nil
 }

@@ -1,4 +1,4 @@
-// Package hint carries, beside an error, the command that mends it.
+// Package hint carries, beside an error, the command that fixes it.
 package hint
 
 import (
@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Error is an error with the command, or the sentence, that mends it.
+// Error is an error with the command, or the sentence, that fixes it.
 type Error struct {
 	Err  error
 	Hint string

@@ -58,8 +58,8 @@ func (e *Error) Unwrap() error { return e.Err }
 func (*Error) ExitCode() int { return 4 }
 
 // Untrusted makes an *Error with a hint.
-func Untrusted(mend, format string, args ...any) error {
-	return hint.With(&Error{fmt.Errorf(format, args...)}, "%s", mend)
+func Untrusted(fix, format string, args ...any) error {
+	return hint.With(&Error{fmt.Errorf(format, args...)}, "%s", fix)
 }
 
 // Remake is how an identity is made anew.

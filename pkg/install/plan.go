@@ -121,7 +121,7 @@ func writeStatus(out *lines.Printer, st step.Status, diffs bool) {
 	for _, text := range st.Warnings {
 		out.Line("\t  warning: %s", text)
 	}
-	if st.Mend != "" {
-		out.Line("\t  hint: %s", st.Mend)
+	if st.Hint != "" {
+		out.Line("\t  hint: %s", st.Hint)
 	}
 }

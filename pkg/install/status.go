@@ -95,7 +95,7 @@ func (st *Status) err() error {
 	case Unfinished:
 		return hint.With(errors.New("the installation of this host is unfinished"), "%s goes on; ./install reset takes it back", again)
 	case Drifted:
-		return hint.With(errors.New("this host is not as the installation left it"), "%s mends it", again)
+		return hint.With(errors.New("this host is not as the installation left it"), "%s fixes it", again)
 	case NotInstalled, AtWork, Installed:
 	}
 	return nil

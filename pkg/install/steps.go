@@ -217,7 +217,7 @@ func (s *site) smokeOptions() smoke.Options {
 	o := smoke.Options{
 		Node: s.nodeName(), Version: s.manifest.Kubernetes, Image: s.smokeImage(), ProxyMode: s.cluster.Proxy.Mode,
 		PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Domain: s.cluster.DNSDomain, Wait: s.wait(),
-		NetworkMend: cni.Mend(s.manifest.Network),
+		NetworkHint: cni.Hint(s.manifest.Network),
 	}
 	for _, img := range s.lock.Images {
 		o.Images = append(o.Images, img.Name)

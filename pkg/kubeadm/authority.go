@@ -56,7 +56,7 @@ func (s authorityStep) Check(_ context.Context, h *host.Host) (step.Status, erro
 		case now == "":
 			missing = append(missing, file)
 		case s.o.Files != nil && !bytes.Equal(s.o.Files[name], []byte(now)):
-			return step.Cannot(mendForeign, "%s is of another cluster than %s", file, s.o.Source), nil
+			return step.Cannot(hintForeign, "%s is of another cluster than %s", file, s.o.Source), nil
 		}
 	}
 	hash, err := caHashOf(h)
@@ -64,7 +64,7 @@ func (s authorityStep) Check(_ context.Context, h *host.Host) (step.Status, erro
 		return st, err
 	}
 	if hash != "" && s.o.CAHash != "" && hash != s.o.CAHash {
-		return step.Cannot(mendForeign, "%s is the CA of another cluster than %s", caFile, s.o.Source), nil
+		return step.Cannot(hintForeign, "%s is the CA of another cluster than %s", caFile, s.o.Source), nil
 	}
 	if len(missing) > 0 {
 		st.Todo("the cluster's CAs and keys come from %s: %s", s.o.Source, strings.Join(missing, ", "))

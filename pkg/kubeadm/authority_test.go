@@ -247,7 +247,7 @@ func TestAuthorityRefuses(t *testing.T) {
 			w.m.Write(t, caFile, string(w.ca))
 		}
 		st := w.check(Authority(o))
-		if st.State != step.Impossible || !strings.Contains(st.What[0], c.says) || st.Mend != mendForeign {
+		if st.State != step.Impossible || !strings.Contains(st.What[0], c.says) || st.Hint != hintForeign {
 			t.Errorf("%s: %+v", what, st)
 		}
 		if err := w.run(Authority(o)); err == nil {

@@ -353,7 +353,7 @@ func TestComplaints(t *testing.T) {
 	t.Parallel()
 	list := complaints("error execution phase preflight: [preflight] Some fatal errors occurred:\n\t[ERROR CRI]: container runtime is not running: output: Client:\n Debug Mode: false\n, error: exit status 1\n" +
 		"\t[ERROR Service-Docker]: docker service is not active, please run 'systemctl start docker.service'\n\t[ERROR Odd]: what\n[preflight] If you know what you are doing, you can make a check non-fatal with `--ignore-preflight-errors=...`\n")
-	if len(list) != 3 || list[1].check != "Service-Docker" || list[1].mend() == "" || list[2].mend() != "" {
+	if len(list) != 3 || list[1].check != "Service-Docker" || list[1].hint() == "" || list[2].hint() != "" {
 		t.Errorf("%+v", list)
 	}
 }
@@ -365,7 +365,7 @@ func FuzzComplaints(f *testing.F) {
 			if c.check == "" || strings.Contains(c.text, "\n") {
 				t.Errorf("%+v", c)
 			}
-			c.mend()
+			c.hint()
 		}
 	})
 }

@@ -32,7 +32,7 @@ func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 	switch f.is {
 	case done:
 	case refused:
-		st.State, st.What, st.Mend = step.Impossible, []string{f.why}, f.mend
+		st.State, st.What, st.Hint = step.Impossible, []string{f.why}, f.hint
 	case nothing:
 		st.Todo("kubeadm init makes this host the first master of cluster %s, Kubernetes %s, at %s", s.o.Cluster.Name, s.o.Version, s.o.Endpoint())
 		if slices.Contains(f.remains.authority, caFile) {

@@ -213,7 +213,7 @@ func TestInitRefuses(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		prepare    func(*world)
-		says, mend string
+		says, hint string
 	}{
 		"another's cluster": {func(w *world) { w.m.Write(t, AdminConf, w.kubeconfig()) }, "did not make left /etc/kubernetes/admin.conf", "kubeadm reset -f"},
 		"another's data":    {func(w *world) { w.m.Write(t, "/var/lib/etcd/member/wal/0", "x") }, "left /var/lib/etcd/member", "kubeadm reset -f"},
@@ -263,7 +263,7 @@ func TestInitRefuses(t *testing.T) {
 		c.prepare(w)
 		before, calls := w.m.State(t), w.called("kubeadm")
 		st := w.check(Init(options()))
-		if st.State != step.Impossible || !strings.Contains(st.What[0], c.says) || !strings.Contains(st.Mend, c.mend) {
+		if st.State != step.Impossible || !strings.Contains(st.What[0], c.says) || !strings.Contains(st.Hint, c.hint) {
 			t.Errorf("%s: %+v", what, st)
 		}
 		if err := w.run(Init(options())); err == nil || w.m.State(t) != before || w.called("kubeadm") != calls {

@@ -47,13 +47,13 @@ func (s joinStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 	switch f.is {
 	case done:
 	case refused:
-		st.State, st.What, st.Mend = step.Impossible, []string{f.why}, f.mend
+		st.State, st.What, st.Hint = step.Impossible, []string{f.why}, f.hint
 	case nothing, half:
 		if s.o.Ticket == nil {
 			return step.Cannot("--ticket FILE, or --master HOST --token TOKEN --ca-cert-hash HASH", "there is no ticket that says which cluster to join"), nil
 		}
-		if why, mend := usable(&s.o.Options, s.o.Ticket, time.Now()); why != "" {
-			return step.Cannot(mend, "%s", why), nil
+		if why, fix := usable(&s.o.Options, s.o.Ticket, time.Now()); why != "" {
+			return step.Cannot(fix, "%s", why), nil
 		}
 		if f.is == half {
 			st.Todo("an earlier kubeadm join did not come to its end (%s): kubeadm reset -f takes it back", f.why)
@@ -102,7 +102,7 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
 		return f, nil
 	}
 	if in.caHash != "" && s.o.Ticket != nil && !slices.Contains(s.o.Ticket.CACertHashes, in.caHash) {
-		return refuse(mendOurs, "this host is in another cluster than the ticket's: that at %s", in.server), nil
+		return refuse(hintOurs, "this host is in another cluster than the ticket's: that at %s", in.server), nil
 	}
 	if byHand {
 		f = finding{}

@@ -118,7 +118,7 @@ func TestJoinRefuses(t *testing.T) {
 	other := newWorld(t)
 	for what, c := range map[string]struct {
 		prepare    func(*world, *JoinOptions)
-		says, mend string
+		says, hint string
 	}{
 		"no ticket": {func(_ *world, o *JoinOptions) { o.Ticket = nil }, "there is no ticket", "--ticket FILE"},
 		"expired": {func(_ *world, o *JoinOptions) {
@@ -151,7 +151,7 @@ func TestJoinRefuses(t *testing.T) {
 		c.prepare(w, &o)
 		before, calls := w.m.State(t), w.called("kubeadm")
 		st := w.check(w.join(o))
-		if st.State != step.Impossible || !strings.Contains(st.What[len(st.What)-1], c.says) || !strings.Contains(st.Mend, c.mend) {
+		if st.State != step.Impossible || !strings.Contains(st.What[len(st.What)-1], c.says) || !strings.Contains(st.Hint, c.hint) {
 			t.Errorf("%s: %+v", what, st)
 		}
 		if err := w.run(w.join(o)); err == nil || w.m.State(t) != before || w.called("kubeadm") != calls {
@@ -243,7 +243,7 @@ func TestJoinMaster(t *testing.T) {
 // TestJoinFails: kubeadm's words reach the operator, without the token.
 func TestJoinFails(t *testing.T) {
 	t.Parallel()
-	for said, want := range map[string]struct{ says, mend string }{
+	for said, want := range map[string]struct{ says, hint string }{
 		`error execution phase preflight: couldn't validate the identity of the API Server: abort connecting to API servers after timeout of 5m0s`:                             {"did not accept the ticket", "./install ticket"},
 		`token id "abcdef" is invalid for this cluster or it has expired, token abcdef.0123456789abcdef`:                                                                       {"not valid any more", "./install ticket"},
 		`error execution phase kubelet-start: timed out waiting for the condition`:                                                                                             {"the kubelet did not get it done", "journalctl -u kubelet"},
@@ -253,7 +253,7 @@ func TestJoinFails(t *testing.T) {
 		w := newWorld(t)
 		w.fail = &hosttest.Exit{Code: 1, Stderr: said}
 		err := w.run(w.join(w.node()))
-		if err == nil || !strings.Contains(err.Error(), want.says) || !strings.Contains(hint.Of(err), want.mend) || strings.Contains(err.Error(), "0123456789abcdef") {
+		if err == nil || !strings.Contains(err.Error(), want.says) || !strings.Contains(hint.Of(err), want.hint) || strings.Contains(err.Error(), "0123456789abcdef") {
 			t.Errorf("%s: %v (%s)", said, err, hint.Of(err))
 		}
 		w.noSecret("abcdef.0123456789abcdef")
@@ -287,11 +287,11 @@ func TestWaitMaster(t *testing.T) {
 	if err := wait(errors.New("refused")); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("nobody there: %v", err)
 	}
-	if err := wait(unsigned); !errors.Is(err, errToken) || hint.Of(err) != mendTicket {
+	if err := wait(unsigned); !errors.Is(err, errToken) || hint.Of(err) != hintTicket {
 		t.Errorf("a token that was revoked: %v", err)
 	}
 	var coder interface{ ExitCode() int }
-	if err := wait(&answer{cluster: cluster{caHash: "sha256:00"}}, good); !errors.Is(err, errOther) || hint.Of(err) != mendTicket || !errors.As(err, &coder) || coder.ExitCode() != 4 {
+	if err := wait(&answer{cluster: cluster{caHash: "sha256:00"}}, good); !errors.Is(err, errOther) || hint.Of(err) != hintTicket || !errors.As(err, &coder) || coder.ExitCode() != 4 {
 		t.Errorf("another cluster: %v", err)
 	}
 	clock := &ClockError{Now: time.Now()}

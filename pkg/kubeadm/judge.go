@@ -26,20 +26,20 @@ const (
 type finding struct {
 	is       state
 	why      string
-	mend     string
+	hint     string
 	warnings []string
 	mark     *mark
 	remains  remains
 }
 
-func refuse(mend, format string, args ...any) finding {
-	return finding{is: refused, why: fmt.Sprintf(format, args...), mend: mend}
+func refuse(fix, format string, args ...any) finding {
+	return finding{is: refused, why: fmt.Sprintf(format, args...), hint: fix}
 }
 
 // The commands that make room for a cluster.
 const (
-	mendForeign = "if that cluster is wanted, use another host; if nothing of it is wanted: kubeadm reset -f, then the same command again"
-	mendOurs    = "./install reset, then the same command again"
+	hintForeign = "if that cluster is wanted, use another host; if nothing of it is wanted: kubeadm reset -f, then the same command again"
+	hintOurs    = "./install reset, then the same command again"
 )
 
 // find is what init and join ask first. decided is false where the mark tells of
@@ -64,9 +64,9 @@ func (o *Options) find(h *host.Host, v verb, given bool) (f finding, decided boo
 		f.is = nothing
 		return f, true, nil
 	case f.mark == nil:
-		return refuse(mendForeign, "a cluster that install did not make left %s", f.remains.some()), true, nil
+		return refuse(hintForeign, "a cluster that install did not make left %s", f.remains.some()), true, nil
 	case f.mark.Verb != v:
-		no := refuse(mendOurs, "this host took part in cluster %s at %s already, by kubeadm %s", f.mark.Cluster, f.mark.Endpoint, f.mark.Verb)
+		no := refuse(hintOurs, "this host took part in cluster %s at %s already, by kubeadm %s", f.mark.Cluster, f.mark.Endpoint, f.mark.Verb)
 		no.mark = f.mark
 		return no, true, nil
 	}
@@ -96,10 +96,10 @@ func (s initStep) judgeMade(ctx context.Context, h *host.Host, f finding) (findi
 		return f, err
 	}
 	if hash != "" && hash != f.mark.CAHash {
-		return refuse(mendForeign, "another cluster took the place of the one that install made: %s is another CA", caFile), nil
+		return refuse(hintForeign, "another cluster took the place of the one that install made: %s is another CA", caFile), nil
 	}
 	if missing := f.remains.lacks(append(staticPods(), AdminConf, etcdMember)...); len(missing) > 0 {
-		return refuse(mendMissing(missing[0]), "the cluster that was made here lacks %s", strings.Join(missing, ", ")), nil
+		return refuse(hintMissing(missing[0]), "the cluster that was made here lacks %s", strings.Join(missing, ", ")), nil
 	}
 	f.warnings = s.o.differences(f.mark)
 	err = s.firmly(ctx, h, f)
@@ -132,12 +132,12 @@ func (m *mark) renewCommand() string {
 	return "kubeadm certs renew all"
 }
 
-// mendMissing is how a file of a cluster that was made comes back.
-func mendMissing(file string) string {
+// hintMissing is how a file of a cluster that was made comes back.
+func hintMissing(file string) string {
 	const phase = "kubeadm init phase "
 	switch file {
 	case etcdMember:
-		return "bring " + etcdDir + " back from a backup; without one the cluster is lost: " + mendOurs
+		return "bring " + etcdDir + " back from a backup; without one the cluster is lost: " + hintOurs
 	case AdminConf:
 		return phase + "kubeconfig admin --config " + initConfigFile
 	case staticPods()[0]:
@@ -161,7 +161,7 @@ func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f finding) (find
 			return f, err
 		}
 		if used {
-			return refuse("systemctl start kubelet, and the same command again when the API server answers; if nothing of that cluster is wanted: "+mendOurs,
+			return refuse("systemctl start kubelet, and the same command again when the API server answers; if nothing of that cluster is wanted: "+hintOurs,
 				"a cluster was begun here at %s and used long after, but its API server does not answer", f.mark.Begun.Format(time.RFC3339)), nil
 		}
 		return f, nil

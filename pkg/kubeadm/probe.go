@@ -37,7 +37,7 @@ const (
 var errNotYet = errors.New("the API server is up, but the master is not finished")
 
 // probe connects to the API server at endpoint, HOST:PORT, and asks who it is.
-// What it fails with names the cause and carries the mend.
+// What it fails with names the cause and carries the fix.
 func probe(ctx context.Context, endpoint string) (*answer, error) {
 	ctx, done := context.WithTimeout(ctx, probeTimeout)
 	defer done()

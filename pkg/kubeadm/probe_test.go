@@ -95,7 +95,7 @@ func TestProbe(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	for endpoint, want := range map[string]struct{ says, mend string }{
+	for endpoint, want := range map[string]struct{ says, hint string }{
 		serve(t, now.Add(hour), now.Add(2*hour), clusterInfo(w)):                    {"the master's certificate begins at", "chronyc makestep"},
 		serve(t, now.Add(-2*hour), now.Add(-hour), clusterInfo(w)):                  {"the master's certificate ended at", "chronyc makestep"},
 		serve(t, now.Add(-hour), now.Add(hour), "HTTP/1.0 404 Not Found\r\n\r\n{}"): {"the master is not finished", ""},
@@ -106,7 +106,7 @@ func TestProbe(t *testing.T) {
 		"no-such-host.invalid:6443": {"", ""}, // a resolver may say anything
 	} {
 		_, err := probe(t.Context(), endpoint)
-		if err == nil || !strings.Contains(err.Error(), want.says) || !strings.Contains(hint.Of(err), want.mend) {
+		if err == nil || !strings.Contains(err.Error(), want.says) || !strings.Contains(hint.Of(err), want.hint) {
 			t.Errorf("%s: %v (%s), want %s", endpoint, err, hint.Of(err), want.says)
 		}
 	}
@@ -117,7 +117,7 @@ func TestUnreached(t *testing.T) {
 	op := func(err error) error { return &net.OpError{Op: "dial", Err: err} }
 	for _, c := range []struct {
 		err        error
-		says, mend string
+		says, hint string
 	}{
 		{op(syscall.ECONNREFUSED), "nothing listens on port 6443", "./install status"},
 		{op(syscall.EHOSTUNREACH), "no way from this host to k8s.lan", "ip route get k8s.lan"},
@@ -127,7 +127,7 @@ func TestUnreached(t *testing.T) {
 		{errors.New("odd"), "cannot connect to k8s.lan:6443: odd", ""},
 	} {
 		err := unreached("k8s.lan:6443", c.err)
-		if !strings.Contains(err.Error(), c.says) || !strings.Contains(hint.Of(err), c.mend) {
+		if !strings.Contains(err.Error(), c.says) || !strings.Contains(hint.Of(err), c.hint) {
 			t.Errorf("%v: %v (%s)", c.err, err, hint.Of(err))
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // remedies are what init and join do about the states of a host that are to be
-// mended before it is as it should be.
+// fixed before it is as it should be.
 type remedies struct {
 	verb     verb
 	what     string // is to come to rest: the cluster, or the node
@@ -54,8 +54,8 @@ func (o *Options) settle(ctx context.Context, h *host.Host, r remedies) error {
 
 func refusal(f finding) error {
 	err := errors.New(f.why)
-	if f.mend == "" {
+	if f.hint == "" {
 		return err
 	}
-	return hint.With(err, "%s", f.mend)
+	return hint.With(err, "%s", f.hint)
 }

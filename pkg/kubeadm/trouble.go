@@ -27,8 +27,8 @@ func complaints(output string) []complaint {
 	return list
 }
 
-// mend is the command that mends a check that failed; "" where none is known.
-func (c complaint) mend() string {
+// hint is the command that fixes a check that failed; "" where none is known.
+func (c complaint) hint() string {
 	for _, m := range []struct{ check, command string }{
 		{"NumCPU", "give the host 2 CPUs at least"},
 		{"Mem", "give the host 1700 MB of memory at least"},
@@ -58,7 +58,7 @@ func (c complaint) mend() string {
 const otherCA = "none of the public keys"
 
 // symptom is something else that kubeadm says, and what it means to a person.
-type symptom struct{ said, means, mend string }
+type symptom struct{ said, means, hint string }
 
 func symptoms() []symptom {
 	const kubelet = "journalctl -u kubelet -n 50; docker ps -a shows which container ends"
@@ -89,18 +89,18 @@ func explain(what string, err error, secrets ...string) error {
 	failed = cleaned(failed, secrets)
 	output := failed.Stdout + "\n" + failed.Stderr
 	if list := complaints(output); len(list) > 0 {
-		var texts, mends []string
+		var texts, fixes []string
 		for _, c := range list {
 			texts = append(texts, c.text+" ("+c.check+")")
-			if m := c.mend(); m != "" {
-				mends = append(mends, m)
+			if m := c.hint(); m != "" {
+				fixes = append(fixes, m)
 			}
 		}
 		err := fmt.Errorf("kubeadm refuses to %s: %s", what, strings.Join(texts, "; "))
-		if len(mends) == 0 {
+		if len(fixes) == 0 {
 			return err
 		}
-		return hint.With(err, "%s", strings.Join(mends, "\n"))
+		return hint.With(err, "%s", strings.Join(fixes, "\n"))
 	}
 	for _, s := range symptoms() {
 		if strings.Contains(output, s.said) {
@@ -108,7 +108,7 @@ func explain(what string, err error, secrets ...string) error {
 			if s.said == otherCA {
 				err = &untrusted{err}
 			}
-			return hint.With(err, "%s", s.mend)
+			return hint.With(err, "%s", s.hint)
 		}
 	}
 	return hint.With(fmt.Errorf("kubeadm cannot %s: %w", what, failed), "journalctl -u kubelet -n 50; then the same command again")

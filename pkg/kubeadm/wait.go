@@ -12,14 +12,14 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// mendTicket is how a ticket is made anew.
-const mendTicket = "on the master: ./install ticket, then carry the new join.yaml here"
+// hintTicket is how a ticket is made anew.
+const hintTicket = "on the master: ./install ticket, then carry the new join.yaml here"
 
 // asker is probe, or its double in a test.
 type asker func(ctx context.Context, endpoint string) (*answer, error)
 
 // waitMaster waits until the API server that the ticket names would let a holder
-// of the ticket in. It gives up at once where waiting mends nothing. Before it
+// of the ticket in. It gives up at once where waiting fixes nothing. Before it
 // waits for the first time it calls waiting, which may be nil.
 func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker, waiting func(context.Context)) error {
 	limits := o.Limits.withDefaults()
@@ -89,21 +89,21 @@ var (
 func admits(a *answer, t *manifest.Ticket) error {
 	if !slices.Contains(t.CACertHashes, a.caHash) {
 		err := fmt.Errorf("%w at %s: its CA is %s, the ticket's is %s", errOther, t.Endpoint, a.caHash, strings.Join(t.CACertHashes, ", "))
-		return hint.With(&untrusted{err}, "%s", mendTicket)
+		return hint.With(&untrusted{err}, "%s", hintTicket)
 	}
 	id, _, _ := strings.Cut(t.Token, ".")
 	if !a.tokens[id] {
-		return hint.With(errToken, mendTicket)
+		return hint.With(errToken, hintTicket)
 	}
 	return nil
 }
 
 // usable says whether a ticket can be used at all by this bundle, at now.
-func usable(o *Options, t *manifest.Ticket, now time.Time) (why, mend string) {
+func usable(o *Options, t *manifest.Ticket, now time.Time) (why, fix string) {
 	if t.Expired(now) {
 		at, _ := time.Parse(time.RFC3339, t.Expires) // Expired has parsed it
 		return fmt.Sprintf("the ticket expired %s ago, at %s, by this host's clock, which says %s", now.Sub(at).Round(time.Second),
-			at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)), "date shows whether the clock is right; if it is, " + mendTicket
+			at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)), "date shows whether the clock is right; if it is, " + hintTicket
 	}
 	if t.Kubernetes == "" {
 		return "", ""

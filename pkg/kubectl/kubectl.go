@@ -108,7 +108,7 @@ func NoSuchKind(err error) bool {
 	return errors.As(err, &failed) && strings.Contains(failed.Stderr, "the server doesn't have a resource type")
 }
 
-// Explain adds to an error of kubectl what mends it, where its words tell.
+// Explain adds to an error of kubectl what fixes it, where its words tell.
 func Explain(err error) error {
 	var failed *host.CommandError
 	if !errors.As(err, &failed) {

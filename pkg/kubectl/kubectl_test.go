@@ -15,15 +15,15 @@ func TestGet(t *testing.T) {
 	for _, c := range []struct {
 		name, out, stderr string
 		found             bool
-		err, mend         string
+		err, hint         string
 	}{
 		{name: "found", out: `{"metadata":{"name":"n"}}`, found: true},
 		{name: "nothing", out: "\n"},
 		{name: "not JSON", out: "<html>", err: "cannot read what kubectl get node n --output=json --ignore-not-found printed"},
-		{name: "down", stderr: "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?", err: "was refused", mend: "systemctl status kubelet"},
-		{name: "unreachable", stderr: "Unable to connect to the server: dial tcp: i/o timeout", err: "i/o timeout", mend: "the API server does not answer"},
-		{name: "another cluster", stderr: "Unable to do it: x509: certificate signed by unknown authority", err: "x509", mend: "of another cluster"},
-		{name: "a clock", stderr: "x509: certificate has expired or is not yet valid", err: "expired", mend: "compare the clocks"},
+		{name: "down", stderr: "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?", err: "was refused", hint: "systemctl status kubelet"},
+		{name: "unreachable", stderr: "Unable to connect to the server: dial tcp: i/o timeout", err: "i/o timeout", hint: "the API server does not answer"},
+		{name: "another cluster", stderr: "Unable to do it: x509: certificate signed by unknown authority", err: "x509", hint: "of another cluster"},
+		{name: "a clock", stderr: "x509: certificate has expired or is not yet valid", err: "expired", hint: "compare the clocks"},
 		{name: "another error", stderr: "error: the server doesn't have a resource type", err: "resource type"},
 	} {
 		h, m := hosttest.New(t)
@@ -42,7 +42,7 @@ func TestGet(t *testing.T) {
 		if found != c.found || (err != nil) != (c.err != "") || found && v.Metadata.Name != "n" {
 			t.Errorf("%s: %v, %v, %+v", c.name, found, err, v)
 		}
-		if err != nil && (!strings.Contains(err.Error(), c.err) || !strings.Contains(hint.Of(err), c.mend)) {
+		if err != nil && (!strings.Contains(err.Error(), c.err) || !strings.Contains(hint.Of(err), c.hint)) {
 			t.Errorf("%s: %v (%s)", c.name, err, hint.Of(err))
 		}
 	}

@@ -164,17 +164,17 @@ func (v volume) judge(f *found) {
 	}
 	need := v.need + v.need/100*margin
 	left := v.Free - need
-	mend := "see what takes the space: du -xh --max-depth=2 " + at + " | sort -h | tail; yum clean all and journalctl --vacuum-size=100M free some"
+	fix := "see what takes the space: du -xh --max-depth=2 " + at + " | sort -h | tail; yum clean all and journalctl --vacuum-size=100M free some"
 	share := max(1, v.Size/100)
 	percent := left / share
 	switch {
 	case left < 0:
-		f.fail(mend, "%s has %s free, %s need %s", at, progress.Size(v.Free), strings.Join(v.whats, ", "), progress.Size(need))
+		f.fail(fix, "%s has %s free, %s need %s", at, progress.Size(v.Free), strings.Join(v.whats, ", "), progress.Size(need))
 	case v.evicts && percent < evicts:
-		f.fail(mend, "%s would have %s of %s left, %d %%: below %d %% the kubelet lets no pod in. %s more must be free",
+		f.fail(fix, "%s would have %s of %s left, %d %%: below %d %% the kubelet lets no pod in. %s more must be free",
 			at, progress.Size(left), progress.Size(v.Size), percent, evicts, progress.Size(share*evicts-left))
 	case v.images && percent < deletes:
-		f.warn(mend, "%s would have %s of %s left, %d %%: below %d %% the kubelet deletes images that no pod uses just then, and takes no more pods. %s more should be free",
+		f.warn(fix, "%s would have %s of %s left, %d %%: below %d %% the kubelet deletes images that no pod uses just then, and takes no more pods. %s more should be free",
 			at, progress.Size(left), progress.Size(v.Size), percent, deletes, progress.Size(share*deletes-left))
 	default:
 		f.ok("%s: %s free, %s needed", at, progress.Size(v.Free), progress.Size(need))

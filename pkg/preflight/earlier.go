@@ -16,14 +16,14 @@ func earlier(h *host.Host, o *Options, f *found) error {
 		f.ok("not looked at: kubeadm was begun on this host")
 		return nil
 	}
-	const mend = "if that cluster is not needed any more: kubeadm reset; otherwise take another host"
+	const fix = "if that cluster is not needed any more: kubeadm reset; otherwise take another host"
 	for _, file := range []string{"/etc/kubernetes/admin.conf", "/etc/kubernetes/kubelet.conf"} {
 		ok, err := h.Exists(file)
 		if err != nil {
 			return err
 		}
 		if ok {
-			f.fail(mend, "this host is part of a cluster already, which kubecrate did not make: there is %s", file)
+			f.fail(fix, "this host is part of a cluster already, which kubecrate did not make: there is %s", file)
 			break
 		}
 	}
@@ -33,7 +33,7 @@ func earlier(h *host.Host, o *Options, f *found) error {
 	}
 	pods = slices.DeleteFunc(pods, func(n string) bool { return path.Ext(n) != ".yaml" })
 	if len(pods) > 0 {
-		f.fail(mend, "the kubelet would start pods of an earlier cluster: /etc/kubernetes/manifests holds %s", strings.Join(pods, ", "))
+		f.fail(fix, "the kubelet would start pods of an earlier cluster: /etc/kubernetes/manifests holds %s", strings.Join(pods, ", "))
 	}
 	if o.controls() {
 		data, err := h.ReadDir(etcdDir)

@@ -31,7 +31,7 @@ func system(h *host.Host, o *Options, f *found) error {
 		return err
 	}
 	if s.Problem != "" {
-		f.fail(s.Mend, "%s", s.Problem)
+		f.fail(s.Hint, "%s", s.Problem)
 	}
 	f.okIf("%s", s.Name)
 	return nil
@@ -214,11 +214,11 @@ func programs(h *host.Host, o *Options, f *found) error {
 			brought = append(brought, p.name)
 			continue
 		}
-		mend := "on the connected machine add " + p.pkg + " to packages.roots of the manifest; or, from the installation medium: rpm -i " + p.pkg + "-*.rpm"
+		fix := "on the connected machine add " + p.pkg + " to packages.roots of the manifest; or, from the installation medium: rpm -i " + p.pkg + "-*.rpm"
 		if p.must {
-			f.fail(mend, "the program %s is missing, and the bundle does not bring it", p.name)
+			f.fail(fix, "the program %s is missing, and the bundle does not bring it", p.name)
 		} else {
-			f.warn(mend, "the program %s is missing, and the bundle does not bring it: parts of Kubernetes use it", p.name)
+			f.warn(fix, "the program %s is missing, and the bundle does not bring it: parts of Kubernetes use it", p.name)
 		}
 	}
 	if len(brought) > 0 {

@@ -22,7 +22,7 @@ func (o *Options) nodeName() string {
 }
 
 func hostname(_ *host.Host, o *Options, f *found) error {
-	const mend = "--hostname NAME gives it another: lower-case letters, digits and dashes, such as node1"
+	const fix = "--hostname NAME gives it another: lower-case letters, digits and dashes, such as node1"
 	// A label of the node holds the name, and labels have 63 characters at most.
 	const most = 63
 	name := o.nodeName()
@@ -30,13 +30,13 @@ func hostname(_ *host.Host, o *Options, f *found) error {
 	short, _, _ := strings.Cut(lower, ".")
 	switch {
 	case name == "" || short == "localhost" || name == "(none)":
-		f.fail(mend, "the host is called %q, and every node needs a name of its own", name)
+		f.fail(fix, "the host is called %q, and every node needs a name of its own", name)
 	case len(name) > most:
-		f.fail(mend, "the name %s has %d characters, that of a node at most %d", name, len(name), most)
+		f.fail(fix, "the name %s has %d characters, that of a node at most %d", name, len(name), most)
 	case slices.ContainsFunc(strings.Split(lower, "."), func(l string) bool { return !isLabel(l) }):
-		f.fail(mend, "%q cannot be the name of a node", name)
+		f.fail(fix, "%q cannot be the name of a node", name)
 	case name != lower:
-		f.warn(mend, "the host is called %s, the node will be called %s", name, lower)
+		f.warn(fix, "the host is called %s, the node will be called %s", name, lower)
 	}
 	f.okIf("%s", name)
 	return nil

@@ -120,7 +120,7 @@ func networks(_ *host.Host, o *Options, f *found) error {
 	for _, n := range nets {
 		for _, t := range all {
 			if n.prefix.IsValid() && t.prefix.IsValid() && n.prefix.Overlaps(t.prefix) {
-				f.fail(n.mend(o, all), "the cluster's %s %s overlaps %s", n.what, n.prefix, t.who)
+				f.fail(n.hint(o, all), "the cluster's %s %s overlaps %s", n.what, n.prefix, t.who)
 				break // one is enough to choose another
 			}
 		}
@@ -129,8 +129,8 @@ func networks(_ *host.Host, o *Options, f *found) error {
 	return nil
 }
 
-// mend names a network that is free.
-func (n net) mend(o *Options, all []taken) string {
+// hint names a network that is free.
+func (n net) hint(o *Options, all []taken) string {
 	free := "NETWORK"
 	for _, text := range n.others {
 		p := netip.MustParsePrefix(text)

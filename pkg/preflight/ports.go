@@ -77,7 +77,7 @@ func ports(h *host.Host, o *Options, f *found) error {
 		if err != nil {
 			return err
 		}
-		f.fail(holder.mend(p.number), "port %d, which %s needs, is taken by %s", p.number, p.what, holder)
+		f.fail(holder.hint(p.number), "port %d, which %s needs, is taken by %s", p.number, p.what, holder)
 	}
 	if i := slices.IndexFunc(list, func(l listener) bool { return l.port >= nodePortFirst && l.port <= nodePortLast }); i >= 0 {
 		f.warn(fmt.Sprintf("ss -ltnp 'sport = :%d'", list[i].port), "something listens on port %d, which a service of type NodePort might get", list[i].port)
@@ -131,8 +131,8 @@ func (p holder) String() string {
 	return fmt.Sprintf("%s (process %s)", p.name, p.pid)
 }
 
-// mend is what frees the port: what a cluster runs goes with the cluster.
-func (p holder) mend(number int) string {
+// hint is what frees the port: what a cluster runs goes with the cluster.
+func (p holder) hint(number int) string {
 	show := fmt.Sprintf("ss -ltnp 'sport = :%d' shows it", number)
 	switch {
 	case p.pid == "":

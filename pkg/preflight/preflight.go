@@ -1,6 +1,6 @@
 // Package preflight says whether a host can become what it is to be, before
 // anything on it is changed. Every check runs, and everything that is wrong is
-// told at once, each with the command that mends it.
+// told at once, each with the command that fixes it.
 package preflight
 
 import (
@@ -57,12 +57,12 @@ const (
 )
 
 // Check is one finding. A check that finds several things wrong has as many.
-// Mend is the command, or the sentence, that mends it.
+// Hint is the command, or the sentence, that fixes it.
 type Check struct {
 	Name    string `json:"name"`
 	State   State  `json:"state"`
 	Message string `json:"message"`
-	Mend    string `json:"mend,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 // Result is what all checks found, in their order.
@@ -176,12 +176,12 @@ type found struct {
 
 func (f *found) ok(format string, args ...any) { f.add(OK, "", format, args...) }
 
-func (f *found) warn(mend, format string, args ...any) { f.add(Warning, mend, format, args...) }
+func (f *found) warn(fix, format string, args ...any) { f.add(Warning, fix, format, args...) }
 
-func (f *found) fail(mend, format string, args ...any) { f.add(Failed, mend, format, args...) }
+func (f *found) fail(fix, format string, args ...any) { f.add(Failed, fix, format, args...) }
 
-func (f *found) add(s State, mend, format string, args ...any) {
-	f.list = append(f.list, Check{Name: f.name, State: s, Message: fmt.Sprintf(format, args...), Mend: mend})
+func (f *found) add(s State, fix, format string, args ...any) {
+	f.list = append(f.list, Check{Name: f.name, State: s, Message: fmt.Sprintf(format, args...), Hint: fix})
 }
 
 // okIf adds that all is well, unless something was found.
@@ -225,7 +225,7 @@ func (r *Result) Err() error {
 		}
 	}
 	return hint.With(&Error{Role: r.Role, Failed: failed},
-		"mend these and run the same command again; nothing was changed. To go on in spite of them: --skip-preflight %s", strings.Join(names, ","))
+		"fix these and run the same command again; nothing was changed. To go on in spite of them: --skip-preflight %s", strings.Join(names, ","))
 }
 
 // Error is what failed.
@@ -234,14 +234,14 @@ type Error struct {
 	Failed []Check
 }
 
-// Error has a line for everything that failed, and one for what mends it.
+// Error has a line for everything that failed, and one for what fixes it.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "this host cannot become a %s yet, %s:", roleName(e.Role), count(len(e.Failed), "problem"))
 	for _, c := range e.Failed {
 		fmt.Fprintf(&b, "\n  %s: %s", c.Name, c.Message)
-		if c.Mend != "" {
-			fmt.Fprintf(&b, "\n      mend: %s", c.Mend)
+		if c.Hint != "" {
+			fmt.Fprintf(&b, "\n      hint: %s", c.Hint)
 		}
 	}
 	return b.String()
@@ -258,13 +258,13 @@ func roleName(r manifest.Role) string {
 	return string(r)
 }
 
-// WriteText prints one finding a line, and below it what mends it.
+// WriteText prints one finding a line, and below it what fixes it.
 func (r *Result) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	for _, c := range r.Checks {
 		out.Line("%s\t%s\t%s", c.State, c.Name, c.Message)
-		if c.Mend != "" {
-			out.Line("\t\tmend: %s", c.Mend)
+		if c.Hint != "" {
+			out.Line("\t\thint: %s", c.Hint)
 		}
 	}
 	out.Line("")

@@ -124,11 +124,11 @@ func TestReady(t *testing.T) {
 }
 
 type change struct {
-	name   string // of the check
-	do     func(*env)
-	state  preflight.State
-	says   string
-	mended string
+	name  string // of the check
+	do    func(*env)
+	state preflight.State
+	says  string
+	fixed string
 }
 
 func (c change) test(t *testing.T) {
@@ -137,14 +137,14 @@ func (c change) test(t *testing.T) {
 	c.do(e)
 	r := preflight.Run(t.Context(), e.h, e.o)
 	i := slices.IndexFunc(r.Checks, func(x preflight.Check) bool {
-		return x.Name == c.name && x.State == c.state && strings.Contains(x.Message, c.says) && strings.Contains(x.Mend, c.mended)
+		return x.Name == c.name && x.State == c.state && strings.Contains(x.Message, c.says) && strings.Contains(x.Hint, c.fixed)
 	})
 	if i < 0 {
-		t.Errorf("%s: no %s %q with %q in\n%+v", c.name, c.state, c.says, c.mended, r.Checks)
+		t.Errorf("%s: no %s %q with %q in\n%+v", c.name, c.state, c.says, c.fixed, r.Checks)
 	}
 	for _, x := range r.Checks {
-		if x.State == preflight.Failed && (x.Name != c.name || x.Mend == "") {
-			t.Errorf("%s: failed as well, or has no mend: %+v", c.says, x)
+		if x.State == preflight.Failed && (x.Name != c.name || x.Hint == "") {
+			t.Errorf("%s: failed as well, or has no hint: %+v", c.says, x)
 		}
 	}
 }
@@ -451,7 +451,7 @@ func TestSkipAndError(t *testing.T) {
 	e.o.Facts.CPUs, e.o.Facts.Memory, e.o.Skip = 1, 1<<30, []string{"cpus"}
 	r := preflight.Run(t.Context(), e.h, e.o)
 	err := r.Err()
-	const want = "this host cannot become a master yet, 1 problem:\n  memory: this host has 1024 MiB of memory, a master needs 1700 MiB\n      mend: give the virtual machine 2048 MiB, or take another host"
+	const want = "this host cannot become a master yet, 1 problem:\n  memory: this host has 1024 MiB of memory, a master needs 1700 MiB\n      hint: give the virtual machine 2048 MiB, or take another host"
 	var coder cli.ExitCoder
 	var failed *preflight.Error
 	if err == nil || err.Error() != want || !errors.As(err, &coder) || coder.ExitCode() != cli.ExitPreflight || !errors.As(err, &failed) || len(failed.Failed) != 1 {
@@ -466,14 +466,14 @@ func TestSkipAndError(t *testing.T) {
 	}
 	for _, want := range []string{
 		"ok       root        runs as root\n", "warning  cpus        this host has 1 CPU, a master needs 2 (skipped)\n",
-		"                     mend: give the virtual machine 2048 MiB", "\nmaster: 1 failed, 1 warning, 18 ok\n",
+		"                     hint: give the virtual machine 2048 MiB", "\nmaster: 1 failed, 1 warning, 18 ok\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
 	}
 	out, err := json.Marshal(r)
-	if err != nil || !strings.Contains(string(out), `{"name":"cpus","state":"warning","message":"this host has 1 CPU, a master needs 2 (skipped)","mend":`) {
+	if err != nil || !strings.Contains(string(out), `{"name":"cpus","state":"warning","message":"this host has 1 CPU, a master needs 2 (skipped)","hint":`) {
 		t.Errorf("%s, %v", out, err)
 	}
 	if err := preflight.CheckSkip(preflight.Names()); err != nil {

@@ -215,7 +215,7 @@ func TestSpecial(t *testing.T) {
 		step   step.Step
 		state  step.State
 		says   string // part of What or Warnings
-		mend   string
+		hint   string
 	}{
 		{"no name", func(t *testing.T, m *hosttest.Machine) {
 			m.Write(t, "/proc/sys/kernel/hostname", "localhost.localdomain\n")
@@ -269,8 +269,8 @@ func TestSpecial(t *testing.T) {
 		if said := strings.Join(append(st.What, st.Warnings...), "\n"); !strings.Contains(said, c.says) {
 			t.Errorf("%s: it says %q, want %q", c.name, said, c.says)
 		}
-		if !strings.Contains(st.Mend, c.mend) {
-			t.Errorf("%s: mend %q, want %q", c.name, st.Mend, c.mend)
+		if !strings.Contains(st.Hint, c.hint) {
+			t.Errorf("%s: hint %q, want %q", c.name, st.Hint, c.hint)
 		}
 	}
 }

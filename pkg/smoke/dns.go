@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-const dnsMend = "kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns"
+const dnsHint = "kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns"
 
 // checkDNS looks a name up in every pod, the way that programs write it out in
 // full, and fetches from the service by the short one.
@@ -37,10 +37,10 @@ func (s *session) checkDNS(ctx context.Context) Check {
 	var pairs []pair
 	for i, p := range s.pods {
 		if problems[i] != "" {
-			troubles = append(troubles, trouble{fmt.Sprintf("in the pod on %s, %s is not found: %s", p.Spec.NodeName, name, problems[i]), dnsMend})
+			troubles = append(troubles, trouble{fmt.Sprintf("in the pod on %s, %s is not found: %s", p.Spec.NodeName, name, problems[i]), dnsHint})
 			continue
 		}
-		pairs = append(pairs, pair{p, "the service by its name", "http://" + webName + "." + namespace + "/", dnsMend})
+		pairs = append(pairs, pair{p, "the service by its name", "http://" + webName + "." + namespace + "/", dnsHint})
 	}
 	troubles = append(troubles, s.inPods(ctx, "dns", pairs)...)
 	return or(troubles, good("names are found on %s", count(len(s.pods), "node", "nodes")))

@@ -64,7 +64,7 @@ func (s *session) nodeTroubles(all []node) []trouble {
 	}
 	for _, n := range all {
 		if why := n.unready(); why != "" {
-			troubles = append(troubles, trouble{fmt.Sprintf("%s is not Ready: %s", n.Metadata.Name, why), nodeMend(n.Metadata.Name, why)})
+			troubles = append(troubles, trouble{fmt.Sprintf("%s is not Ready: %s", n.Metadata.Name, why), nodeHint(n.Metadata.Name, why)})
 		}
 	}
 	if len(all) == 0 && len(troubles) == 0 {
@@ -85,8 +85,8 @@ func (s *session) versionTroubles(all []node) []trouble {
 	return troubles
 }
 
-// nodeMend is what helps a node that is not Ready.
-func nodeMend(name, why string) string {
+// nodeHint is what helps a node that is not Ready.
+func nodeHint(name, why string) string {
 	switch {
 	case strings.Contains(why, "cni") || strings.Contains(why, "NetworkPlugin"):
 		return fmt.Sprintf("on a master: kubectl --namespace=kube-system get pods --output=wide; the network's pod on %s has to run", name)

@@ -53,11 +53,11 @@ func (s *session) checkProxy(ctx context.Context) Check {
 	}
 	var troubles []trouble
 	if mode != s.ProxyMode {
-		mend := anew
+		fix := anew
 		if s.ProxyMode == ipvs {
-			mend = "modprobe -a ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh, then " + anew
+			fix = "modprobe -a ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh, then " + anew
 		}
-		troubles = append(troubles, trouble{fmt.Sprintf("kube-proxy of this host works in mode %s, not %s", mode, s.ProxyMode), mend})
+		troubles = append(troubles, trouble{fmt.Sprintf("kube-proxy of this host works in mode %s, not %s", mode, s.ProxyMode), fix})
 	}
 	for _, n := range s.nodes {
 		name := n.Metadata.Name

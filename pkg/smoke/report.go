@@ -26,26 +26,26 @@ type Report struct {
 }
 
 // Check is one thing that was asserted: how it went in a sentence, what more
-// there is to know, a line each, and the command or sentence that mends a failure
+// there is to know, a line each, and the command or sentence that fixes a failure
 // or a warning.
 type Check struct {
 	Name    string   `json:"name"`
 	State   State    `json:"state"`
 	Message string   `json:"message"`
 	Details []string `json:"details,omitempty"`
-	Mend    string   `json:"mend,omitempty"`
+	Hint    string   `json:"hint,omitempty"`
 }
 
 func good(format string, args ...any) Check {
 	return Check{State: OK, Message: fmt.Sprintf(format, args...)}
 }
 
-func bad(mend, format string, args ...any) Check {
-	return Check{State: Failed, Message: fmt.Sprintf(format, args...), Mend: mend}
+func bad(fix, format string, args ...any) Check {
+	return Check{State: Failed, Message: fmt.Sprintf(format, args...), Hint: fix}
 }
 
-func doubtful(mend, format string, args ...any) Check {
-	return Check{State: Warning, Message: fmt.Sprintf(format, args...), Mend: mend}
+func doubtful(fix, format string, args ...any) Check {
+	return Check{State: Warning, Message: fmt.Sprintf(format, args...), Hint: fix}
 }
 
 func skip(format string, args ...any) Check {
@@ -56,7 +56,7 @@ func skip(format string, args ...any) Check {
 func because(err error) Check { return bad(hint.Of(err), "%v", err) }
 
 // trouble is one of the things that made a check fail.
-type trouble struct{ what, mend string }
+type trouble struct{ what, hint string }
 
 // or is a check of many things: all is well without any trouble.
 func or(all []trouble, well Check) Check {
@@ -64,15 +64,15 @@ func or(all []trouble, well Check) Check {
 	case 0:
 		return well
 	case 1:
-		f := bad(all[0].mend, "%s", all[0].what)
+		f := bad(all[0].hint, "%s", all[0].what)
 		f.Details = well.Details
 		return f
 	}
-	f := bad(all[0].mend, "%s, and %d more", all[0].what, len(all)-1)
+	f := bad(all[0].hint, "%s, and %d more", all[0].what, len(all)-1)
 	for _, t := range all[1:] {
 		line := t.what
-		if t.mend != "" && t.mend != all[0].mend {
-			line += "; mend: " + t.mend
+		if t.hint != "" && t.hint != all[0].hint {
+			line += "; hint: " + t.hint
 		}
 		f.Details = append(f.Details, line)
 	}
@@ -91,7 +91,7 @@ func (r *Report) Failed() int {
 	return n
 }
 
-// Err is the first failure, with its mend as the hint; nil where all is well.
+// Err is the first failure, with its fix as the hint; nil where all is well.
 func (r *Report) Err() error {
 	for _, c := range r.Checks {
 		if c.State != Failed {
@@ -101,10 +101,10 @@ func (r *Report) Err() error {
 		if n := r.Failed() - 1; n > 0 {
 			err = fmt.Errorf("%w; %d more checks failed", err, n)
 		}
-		if c.Mend == "" {
+		if c.Hint == "" {
 			return err
 		}
-		return hint.With(err, "%s", c.Mend)
+		return hint.With(err, "%s", c.Hint)
 	}
 	return nil
 }
@@ -117,8 +117,8 @@ func (r *Report) WriteText(w io.Writer) error {
 		for _, d := range c.Details {
 			out.Line("\t\t%s", d)
 		}
-		if c.Mend != "" {
-			out.Line("\t\tmend: %s", c.Mend)
+		if c.Hint != "" {
+			out.Line("\t\thint: %s", c.Hint)
 		}
 	}
 	return out.Flush()

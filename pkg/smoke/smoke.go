@@ -32,9 +32,9 @@ type Options struct {
 	ProxyMode  string       // that was asked for
 	PodCIDR    netip.Prefix // pods have their addresses from it
 	Domain     string       // of the cluster's DNS, "" for cluster.local
-	// NetworkMend is what helps where pods do not reach each other; "" is what
+	// NetworkHint is what helps where pods do not reach each other; "" is what
 	// helps with flannel.
-	NetworkMend string
+	NetworkHint string
 	// Wait is how long is waited for nodes, for the system's pods and for those of
 	// the test, each; 0 is five minutes.
 	Wait   time.Duration
@@ -202,7 +202,7 @@ func (s *session) now(ctx context.Context) error {
 		return hint.With(fmt.Errorf("node %s is not in the cluster", s.Node), "./install --role node joins it")
 	}
 	if why := n.unready(); why != "" {
-		return hint.With(fmt.Errorf("node %s is not Ready: %s", s.Node, why), "%s", nodeMend(n.Metadata.Name, why))
+		return hint.With(fmt.Errorf("node %s is not Ready: %s", s.Node, why), "%s", nodeHint(n.Metadata.Name, why))
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (s *session) systemTroubles(all []pod) []trouble {
 	for _, p := range all {
 		dns = dns || p.Metadata.Labels["k8s-app"] == dnsApp
 		if why := p.unready(); why != "" {
-			troubles = append(troubles, trouble{fmt.Sprintf("%s does not work: %s", &p, why), podMend(&p, why)})
+			troubles = append(troubles, trouble{fmt.Sprintf("%s does not work: %s", &p, why), podHint(&p, why)})
 		} else if t, wrong := s.strayAddress(&p); wrong {
 			troubles = append(troubles, t)
 		}
@@ -86,8 +86,8 @@ func (s *session) strayAddress(p *pod) (trouble, bool) {
 		fmt.Sprintf("kubectl --namespace=%s delete pod %s; what else on %s is in /etc/cni/net.d?", p.Metadata.Namespace, p.Metadata.Name, p.Spec.NodeName)}, true
 }
 
-// podMend is what helps a pod that does not work.
-func podMend(p *pod, why string) string {
+// podHint is what helps a pod that does not work.
+func podHint(p *pod, why string) string {
 	has := func(texts ...string) bool {
 		for _, t := range texts {
 			if strings.Contains(why, t) {

@@ -189,7 +189,7 @@ func (s *session) podTroubles(ctx context.Context, waiting []*pod) ([]trouble, e
 		if said := complaint(events.Items, p.Metadata.Name); said != "" && !strings.Contains(why, said) {
 			why += "; " + said
 		}
-		troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s does not start: %s", name, why), podMend(p, why)})
+		troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s does not start: %s", name, why), podHint(p, why)})
 	}
 	return troubles, nil
 }
@@ -240,7 +240,7 @@ func (s *session) remove(ctx context.Context) error {
 	return nil
 }
 
-const removeMend = "kubectl delete namespace " + namespace
+const removeHint = "kubectl delete namespace " + namespace
 
 // checkCleanup removes what the test made.
 func (s *session) checkCleanup(ctx context.Context) Check {
@@ -248,7 +248,7 @@ func (s *session) checkCleanup(ctx context.Context) Check {
 		return skip("nothing was made")
 	}
 	if err := s.remove(ctx); err != nil {
-		return bad(removeMend, "%v", err)
+		return bad(removeHint, "%v", err)
 	}
 	s.made = false
 	return good("the pods of the test are removed")

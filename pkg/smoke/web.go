@@ -17,11 +17,11 @@ import (
 
 // target is an address of the web server and what does not work where it does
 // not answer.
-type target struct{ name, address, mend string }
+type target struct{ name, address, hint string }
 
 const (
 	proxyLogs   = "kubectl --namespace=kube-system logs --selector=k8s-app=kube-proxy"
-	networkMend = "UDP 8472 between all hosts is open? systemctl status firewalld; kubectl --namespace=kube-system logs --selector=app=flannel"
+	networkHint = "UDP 8472 between all hosts is open? systemctl status firewalld; kubectl --namespace=kube-system logs --selector=app=flannel"
 )
 
 // checkWeb asks the web server from this host: at every pod, at its service and
@@ -32,7 +32,7 @@ func (s *session) checkWeb(ctx context.Context) Check {
 	}
 	var targets []target
 	for _, p := range s.pods {
-		targets = append(targets, target{"the pod on " + p.Spec.NodeName, hostPort(p.Status.PodIP, webPort), s.networkMend()})
+		targets = append(targets, target{"the pod on " + p.Spec.NodeName, hostPort(p.Status.PodIP, webPort), s.networkHint()})
 	}
 	nodePort := 0
 	for _, p := range s.service.Spec.Ports {
@@ -57,14 +57,14 @@ func (s *session) checkWeb(ctx context.Context) Check {
 	var troubles []trouble
 	for _, t := range targets {
 		if err := problems[t.name]; err != nil {
-			troubles = append(troubles, trouble{fmt.Sprintf("%s does not answer at %s: %v", t.name, t.address, err), t.mend})
+			troubles = append(troubles, trouble{fmt.Sprintf("%s does not answer at %s: %v", t.name, t.address, err), t.hint})
 		}
 	}
 	return or(troubles, good("%s, the service %s and port %d of %s answer",
 		count(len(s.pods), "pod", "pods"), s.service.Spec.ClusterIP, nodePort, count(len(s.nodes), "node", "nodes")))
 }
 
-func (s *session) networkMend() string { return cmp.Or(s.NetworkMend, networkMend) }
+func (s *session) networkHint() string { return cmp.Or(s.NetworkHint, networkHint) }
 
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
@@ -143,7 +143,7 @@ func (s *session) checkNetwork(ctx context.Context) Check {
 	var pairs []pair
 	for i, p := range s.pods {
 		to := s.pods[(i+1)%len(s.pods)]
-		pairs = append(pairs, pair{p, fmt.Sprintf("the pod on %s", to.Spec.NodeName), "http://" + hostPort(to.Status.PodIP, webPort) + "/", s.networkMend()})
+		pairs = append(pairs, pair{p, fmt.Sprintf("the pod on %s", to.Spec.NodeName), "http://" + hostPort(to.Status.PodIP, webPort) + "/", s.networkHint()})
 	}
 	return or(s.inPods(ctx, "network", pairs), good("pods reach each other across %d nodes", len(s.pods)))
 }

@@ -191,9 +191,9 @@ func (fl *flight) try(ctx context.Context, l Location) (Result, error) {
 		fl.again[l.URL] = true
 		return fl.try(ctx, l)
 	}
-	mend := fl.blob.Mend
-	if mend == "" {
-		mend = "bundle lock pins what is there now, if it was replaced on purpose"
+	fix := fl.blob.Hint
+	if fix == "" {
+		fix = "bundle lock pins what is there now, if it was replaced on purpose"
 	}
-	return Result{}, &permanentError{hint.With(wrong, "%s", mend)}
+	return Result{}, &permanentError{hint.With(wrong, "%s", fix)}
 }

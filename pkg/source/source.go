@@ -31,7 +31,7 @@ type Blob struct {
 	Size      int64      // bytes; below 1 unknown
 	Limit     int64      // bytes it may have at most where Size is unknown; 0 is DefaultLimit
 	Locations []Location // tried in order
-	Mend      string     // hint where the digest is wrong; "" is to make the lock anew
+	Hint      string     // hint where the digest is wrong; "" is to make the lock anew
 }
 
 // Result is a blob in the store.

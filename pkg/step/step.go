@@ -51,14 +51,14 @@ const (
 
 // Status is what Check found. What holds a sentence for everything that would
 // change, or why nothing can; Diffs are the files that would change; Warnings
-// are for the operator, whatever the state; Mend is the command that makes an
+// are for the operator, whatever the state; Hint is the command that makes an
 // impossible step possible.
 type Status struct {
 	State    State    `json:"state"`
 	What     []string `json:"what,omitempty"`
 	Diffs    []Diff   `json:"diffs,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
-	Mend     string   `json:"mend,omitempty"`
+	Hint     string   `json:"hint,omitempty"`
 }
 
 // Diff is a file before and after, "" for one that is not there.
@@ -88,9 +88,9 @@ func (s *Status) Warn(format string, args ...any) {
 	s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...))
 }
 
-// Cannot is the status of a step that is impossible, and what mends that.
-func Cannot(mend, format string, args ...any) Status {
-	return Status{State: Impossible, What: []string{fmt.Sprintf(format, args...)}, Mend: mend}
+// Cannot is the status of a step that is impossible, and what fixes that.
+func Cannot(fix, format string, args ...any) Status {
+	return Status{State: Impossible, What: []string{fmt.Sprintf(format, args...)}, Hint: fix}
 }
 
 // Event tells how a step goes. Status is that of the check before, or after
@@ -129,7 +129,7 @@ func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 		case err != nil && pending:
 			status = Status{State: Later, What: []string{fmt.Sprintf("to be seen when the steps before are done: %v", err)}}
 		case err != nil:
-			status = Status{State: Unknown, What: []string{err.Error()}, Mend: hint.Of(err)}
+			status = Status{State: Unknown, What: []string{err.Error()}, Hint: hint.Of(err)}
 		}
 		pending = pending || status.State != Done
 		events = append(events, Event{Step: s.Name(), Phase: Checked, Status: status})
@@ -209,8 +209,8 @@ func first(s Status) string {
 
 func impossible(s Step, status Status) error {
 	err := fmt.Errorf("cannot do step %s: %s", s.Name(), first(status))
-	if status.Mend == "" {
+	if status.Hint == "" {
 		return err
 	}
-	return hint.With(err, "%s", status.Mend)
+	return hint.With(err, "%s", status.Hint)
 }

@@ -226,14 +226,14 @@ func TestFailures(t *testing.T) {
 	h, _, _ := made(t)
 	for _, c := range []struct {
 		status     step.Status
-		says, mend string
+		says, hint string
 	}{
 		{step.Cannot("yum install swap", "%s is missing", "swap"), "cannot do step stubborn: swap is missing", "yum install swap"},
 		{step.Status{State: step.ToDo, What: []string{"x is set"}}, "step stubborn had no effect: x is set", ""},
 	} {
 		err := step.Run(t.Context(), h, journal(t, h), []step.Step{stubborn{c.status}}, ignore)
-		if err == nil || !strings.Contains(err.Error(), c.says) || hint.Of(err) != c.mend {
-			t.Errorf("%v (hint %q), want %s (%s)", err, hint.Of(err), c.says, c.mend)
+		if err == nil || !strings.Contains(err.Error(), c.says) || hint.Of(err) != c.hint {
+			t.Errorf("%v (hint %q), want %s (%s)", err, hint.Of(err), c.says, c.hint)
 		}
 	}
 }
@@ -283,8 +283,8 @@ func TestPlanGoesOn(t *testing.T) {
 		t.Fatalf("%v, %v", plan, err)
 	}
 	states := []step.State{plan[0].Status.State, plan[1].Status.State, plan[2].Status.State}
-	if states[0] != step.Unknown || states[1] != step.ToDo || states[2] != step.Later || plan[0].Status.Mend != "yum install it" {
-		t.Errorf("%v, mend %q", states, plan[0].Status.Mend)
+	if states[0] != step.Unknown || states[1] != step.ToDo || states[2] != step.Later || plan[0].Status.Hint != "yum install it" {
+		t.Errorf("%v, hint %q", states, plan[0].Status.Hint)
 	}
 }
 
@@ -328,7 +328,7 @@ func TestClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Write(t, "/run/mess", "x")
-	for range 2 { // a second reset may mend what the first one could not
+	for range 2 { // a second reset may fix what the first one could not
 		reset(t, h, []step.Step{s})
 	}
 	if got := strings.Join(cleaned, ", "); got != "first while active: true, first while active: true" || m.Read(t, "/run/mess") != "" {

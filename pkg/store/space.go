@@ -29,7 +29,7 @@ func (e *SpaceError) Error() string {
 // Unwrap gives the error of the system call.
 func (e *SpaceError) Unwrap() error { return e.Err }
 
-// Explain adds to an error of writing below dir what a user needs to mend it:
+// Explain adds to an error of writing below dir what a user needs to fix it:
 // to a full disk a *SpaceError with the bytes needed and free, to a directory
 // that is read-only or another user's a hint. Other errors, and those that are
 // explained already, stay as they are.

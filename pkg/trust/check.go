@@ -165,7 +165,7 @@ func optional(path string) ([]byte, error) {
 	return text, err
 }
 
-// signHint mends an archive that is not signed.
+// signHint fixes an archive that is not signed.
 func (c *check) signHint(err error) error {
 	return hint.With(err, "copy %s from where the archive comes from; there, bundle sign %s --key NAME.key makes it", c.name(archive.IndexSignatureSuffix), c.name(""))
 }
@@ -223,7 +223,7 @@ func (c *check) changed(other string) error {
 	return hint.With(untrusted(c.name(""), "%s the key with the fingerprint %s, and it is signed by %s", who, c.key.Fingerprint(), other), changedHint)
 }
 
-// copyHint mends what does not fit together.
+// copyHint fixes what does not fit together.
 func (c *check) copyHint(err error) error {
 	return hint.With(err, "copy the archive again with all files beside it; if that does not help, somebody changed it: do not use it")
 }

@@ -37,7 +37,7 @@ type keepalived struct{ o Options }
 
 func (keepalived) Name() string { return "vip" }
 
-const mend = "on the connected machine: add keepalived to packages.roots of the manifest, or take the profile kubernetes-1.17.4-el7-ha, and build again"
+const fix = "on the connected machine: add keepalived to packages.roots of the manifest, or take the profile kubernetes-1.17.4-el7-ha, and build again"
 
 func (s keepalived) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	var st step.Status
@@ -46,7 +46,7 @@ func (s keepalived) Check(ctx context.Context, h *host.Host) (step.Status, error
 		return st, err
 	}
 	if !u.Known() && !s.o.Bundled {
-		return step.Cannot(mend, "cluster.yaml asks for the virtual address %s, and the bundle has no keepalived to hold it", s.o.VIP.Address), nil
+		return step.Cannot(fix, "cluster.yaml asks for the virtual address %s, and the bundle has no keepalived to hold it", s.o.VIP.Address), nil
 	}
 	text, err := h.Text(file)
 	if err != nil {

@@ -75,7 +75,7 @@ func TestKeepalived(t *testing.T) {
 	}
 	o := options("192.168.4.11")
 	o.Bundled = false
-	if st, err := Keepalived(o).Check(t.Context(), h.With(nil)); err != nil || st.State != step.Impossible || !strings.Contains(st.Mend, "packages.roots") {
+	if st, err := Keepalived(o).Check(t.Context(), h.With(nil)); err != nil || st.State != step.Impossible || !strings.Contains(st.Hint, "packages.roots") {
 		t.Errorf("without a package: %+v, %v", st, err)
 	}
 	m.Units[unit] = &hosttest.Unit{}

@@ -41,7 +41,7 @@ func registryFaults() []fault {
 }
 
 // TestRegistryFaults breaks the only mirror: the build fails with a message
-// that names the image and leaves nothing in the target. Mended, the same
+// that names the image and leaves nothing in the target. Fixed, the same
 // command succeeds. With a second mirror, it never fails.
 func TestRegistryFaults(t *testing.T) {
 	for _, f := range registryFaults() {

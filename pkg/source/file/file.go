@@ -23,7 +23,7 @@ const MaxSize = 64 << 20
 func Resolve(ctx context.Context, f *source.Fetcher, mf manifest.File, dir string) (manifest.LockedFile, error) {
 	b := source.Blob{
 		Name: mf.Path, Size: -1, Limit: MaxSize, Locations: locations(mf.URL, dir),
-		Mend: fmt.Sprintf("compare %s with what its makers publish, then put its sha256 into the manifest", mf.URL),
+		Hint: fmt.Sprintf("compare %s with what its makers publish, then put its sha256 into the manifest", mf.URL),
 	}
 	if mf.SHA256 != "" {
 		b.Digest = "sha256:" + mf.SHA256

@@ -112,7 +112,7 @@ func (r *Repository) read(ctx context.Context, d repodata.Data, mirrors []string
 	name := r.ID + "/" + d.Type + ".xml"
 	blob := source.Blob{
 		Name: name, Digest: d.Checksum.Digest(), Size: d.Size, Limit: maxPacked,
-		Mend: "the mirror is being updated or is damaged: run the same command again later, or take another one: --repo " + r.ID + "=URL",
+		Hint: "the mirror is being updated or is damaged: run the same command again later, or take another one: --repo " + r.ID + "=URL",
 	}
 	for _, base := range mirrors {
 		url, err := resolve(base, d.Base, d.Location)

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	mendDatabase = "rm -f /var/lib/rpm/__db.*; rpm --rebuilddb"
-	mendClosure  = "what this host has is written to hosts/NAME.json on the stick (or: ./install inventory --baseline >FILE). Where the bundle was made: bundle lock --baseline hosts/NAME.json, then bundle build with the same --baseline"
+	hintDatabase = "rm -f /var/lib/rpm/__db.*; rpm --rebuilddb"
+	hintClosure  = "what this host has is written to hosts/NAME.json on the stick (or: ./install inventory --baseline >FILE). Where the bundle was made: bundle lock --baseline hosts/NAME.json, then bundle build with the same --baseline"
 )
 
 // rule is something that yum, dnf or rpm say, and what it means. In the texts
 // $1 is the first group of the pattern.
-type rule struct{ pattern, says, mend string }
+type rule struct{ pattern, says, hint string }
 
 // rules are tried in order; the texts are those of yum 3.4, dnf 4 and rpm 4.11
 // to 4.18 in English.
@@ -31,7 +31,7 @@ func rules() []rule {
 		{`(?:another copy is running as pid|already locked by|process with pid) (\d+)`,
 			"another package manager is at work, process $1", "ps -fp $1 shows it; when it has ended, run this again"},
 		{`(?i)db_runrecovery|died in Berkeley DB|rpmdb open failed|rpmdbNextIterator|Rpmdb checksum is invalid|cannot open Packages (?:index|database)|db5 error|database disk image is malformed`,
-			"rpm's database is damaged", mendDatabase},
+			"rpm's database is damaged", hintDatabase},
 		{`can't create transaction lock on (\S+)`,
 			"another rpm is at work: it holds $1", "fuser -v $1 shows it; when it has ended, run this again"},
 		{`needs (\S+) (?:more space needed )?on the (\S+) filesystem`,
@@ -47,11 +47,11 @@ func rules() []rule {
 		{`Protected multilib versions: ` + build + ` != ` + build + `(?:\s|$)`,
 			"$1 and $2 have to be of one version, and the bundle has only the first", remove + "$2, if it is not needed"},
 		{`Package: ` + build + `(?: \([^)]*\))?\s*\n\s*Requires: ([^\n]+)`,
-			"$1 needs $2, which neither this host nor the bundle has", mendClosure},
+			"$1 needs $2, which neither this host nor the bundle has", hintClosure},
 		{`nothing provides (.+?) needed by ` + build + `(?:\s|$)`,
-			"$2 needs $1, which neither this host nor the bundle has", mendClosure},
+			"$2 needs $1, which neither this host nor the bundle has", hintClosure},
 		{`package ` + build + ` requires ([^\n]+?), but none of the providers can be installed`,
-			"$1 needs $2, which neither this host nor the bundle has in a version that fits", mendClosure},
+			"$1 needs $2, which neither this host nor the bundle has in a version that fits", hintClosure},
 		{`package ` + build + ` conflicts with .+? provided by ` + build + `(?:\s|$)`,
 			"$1 conflicts with $2", remove + "$2, if it is not needed"},
 		{`(?m)^(?:Error: )?` + build + ` conflicts with ` + build + `$`,
@@ -64,7 +64,7 @@ func rules() []rule {
 	}
 }
 
-// explain turns what a package manager said into a sentence with its mend. The
+// explain turns what a package manager said into a sentence with its fix. The
 // command line, which names every package, is left out of the error; where
 // nothing is known its last lines are in.
 func explain(err error, said string) error {
@@ -80,7 +80,7 @@ func explain(err error, said string) error {
 			continue
 		}
 		fill := func(text string) string { return string(re.ExpandString(nil, text, said, m)) }
-		return hint.With(fmt.Errorf("%s (%w)", fill(r.says), cause), "%s", fill(r.mend))
+		return hint.With(fmt.Errorf("%s (%w)", fill(r.says), cause), "%s", fill(r.hint))
 	}
 	const most = 12
 	lines := strings.Split(strings.TrimSpace(said), "\n")
