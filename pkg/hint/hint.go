@@ -4,6 +4,7 @@ package hint
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Error is an error with the command, or the sentence, that fixes it.
@@ -37,4 +38,25 @@ func Of(err error) string {
 		}
 		text, err = e.Hint, e.Err
 	}
+}
+
+// Command is argv as it can be typed: what a shell would take apart is quoted.
+func Command(argv ...string) string {
+	words := make([]string, len(argv))
+	for i, w := range argv {
+		words[i] = w
+		if w == "" || strings.ContainsFunc(w, special) {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// special says whether a shell may read r as more than itself.
+func special(r rune) bool {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+		return false
+	}
+	return !strings.ContainsRune("_@%+=:,./-^", r)
 }

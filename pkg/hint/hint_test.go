@@ -35,3 +35,17 @@ func TestOf(t *testing.T) {
 		t.Errorf("outer is %v", outer)
 	}
 }
+
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	for want, argv := range map[string][]string{
+		"./install --role node":     {"./install", "--role", "node"},
+		"rm '/media/usb [1]/x.zst'": {"rm", "/media/usb [1]/x.zst"},
+		`rm '/it'\''s' ''`:          {"rm", "/it's", ""},
+		"ls -l 'a;b'":               {"ls", "-l", "a;b"},
+	} {
+		if got := hint.Command(argv...); got != want {
+			t.Errorf("Command(%q) = %s, want %s", argv, got, want)
+		}
+	}
+}

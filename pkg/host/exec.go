@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"kubecrate/pkg/hint"
 )
 
 // Exec runs programs of this machine, in English, with the PATH that root has
@@ -150,16 +152,7 @@ func ExitCode(err error) int {
 }
 
 // CommandLine is argv as a shell takes it.
-func CommandLine(argv []string) string {
-	words := make([]string, len(argv))
-	for i, w := range argv {
-		words[i] = w
-		if w == "" || strings.ContainsAny(w, " \t\n'\"\\$`*?[]{}()<>|&;~#!") {
-			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
-}
+func CommandLine(argv []string) string { return hint.Command(argv...) }
 
 // lastLines keeps what a person reads of a long output.
 func lastLines(text string) string {
