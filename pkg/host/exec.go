@@ -16,8 +16,8 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// Exec runs programs of this machine, in English, with the PATH that root has
-// on CentOS, and each in a process group of its own, so that a Ctrl-C at the
+// Exec runs programs of this machine with an environment of its own (see
+// environ), and each in a process group of its own, so that a Ctrl-C at the
 // terminal reaches only this program, which then ends what it runs.
 type Exec struct{}
 
@@ -38,7 +38,7 @@ func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(ctx, program, c.Argv[1:]...)
 	cmd.Args[0] = c.Argv[0]
-	cmd.Env = append(os.Environ(), "LC_ALL=C", "LANG=C", "PATH="+searchPath)
+	cmd.Env = environ(os.Environ())
 	in := &stdin{r: c.Stdin, failed: func() { _ = cmd.Process.Kill() }} // it may have ended
 	if c.Stdin != nil {
 		cmd.Stdin = in

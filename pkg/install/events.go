@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
@@ -16,11 +17,12 @@ type teller struct {
 	now     func() time.Time
 	began   time.Time
 	changed []string
-	doing   []string // what the step at work changes
+	doing   []string           // what the step at work changes
+	warned  map[[2]string]bool // step and text: a step is checked more than once
 }
 
 func newTeller(report progress.Func, steps []step.Step, now func() time.Time) *teller {
-	t := &teller{report: report, number: map[string]int{}, now: now}
+	t := &teller{report: report, number: map[string]int{}, now: now, warned: map[[2]string]bool{}}
 	for i, s := range steps {
 		t.number[s.Name()] = i + 1
 	}
@@ -36,7 +38,7 @@ func (t *teller) stage(name string) string {
 func (t *teller) event(e step.Event) {
 	stage := t.stage(e.Step)
 	for _, w := range e.Status.Warnings {
-		t.report.Report(progress.Event{Kind: progress.Warn, Task: e.Step, Text: w})
+		t.warn(e.Step, w)
 	}
 	switch e.Phase {
 	case step.Checked:
@@ -57,6 +59,25 @@ func (t *teller) event(e step.Event) {
 	case step.Failed:
 		// The error itself is told once, at the end.
 		t.report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: e.Step, Text: "stopped here"})
+	}
+}
+
+// warn tells a warning about a step or a check, once.
+func (t *teller) warn(task, text string) {
+	if key := [2]string{task, text}; !t.warned[key] {
+		t.warned[key] = true
+		t.report.Report(progress.Event{Kind: progress.Warn, Task: task, Text: text})
+	}
+}
+
+// checks tells what preflight warns of, which does not stop an installation.
+func (t *teller) checks(r *preflight.Result) {
+	for _, c := range r.Of(preflight.Warning) {
+		text := c.Message
+		if c.Hint != "" {
+			text += " (hint: " + c.Hint + ")"
+		}
+		t.warn(c.Name, text)
 	}
 }
 

@@ -64,6 +64,7 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 		err := errors.Join(s.trusted.Remember(s.host), s.keepSigner())
 		return s.result(nil, watch.Spent(), time.Since(began)), err
 	}
+	t.checks(checks)
 	if err := s.verify(ctx); err != nil {
 		return nil, err
 	}

@@ -145,23 +145,3 @@ func (n net) hint(o *Options, all []taken) string {
 	}
 	return fmt.Sprintf("%s %s, or %s: %s in cluster.yaml", n.flag, free, n.key, free)
 }
-
-// proxy: kubeadm, the kubelet and kubectl ask an HTTP proxy for the API server
-// where the environment names one.
-func proxy(_ *host.Host, o *Options, f *found) error {
-	var set []string
-	for _, pair := range o.Environ {
-		name, value, _ := strings.Cut(pair, "=")
-		switch strings.ToLower(name) {
-		case "http_proxy", "https_proxy", "all_proxy":
-			if value != "" {
-				set = append(set, name)
-			}
-		}
-	}
-	if len(set) > 0 {
-		f.warn("unset "+strings.Join(set, " "), "the environment names an HTTP proxy (%s): what talks to the cluster would ask it", strings.Join(set, ", "))
-	}
-	f.okIf("no HTTP proxy in the environment")
-	return nil
-}

@@ -336,7 +336,6 @@ func TestNetwork(t *testing.T) {
 		{"networks", func(e *env) {
 			e.o.Facts.Routes = append(e.o.Facts.Routes, facts.Route{Interface: "eth0", Destination: netip.MustParsePrefix("10.96.0.0/12"), Gateway: netip.MustParseAddr("192.168.4.1")})
 		}, preflight.Failed, "has a route on eth0", "--service-cidr"},
-		{"proxy", func(e *env) { e.o.Environ = []string{"HOME=/root", "https_proxy=http://10.0.0.1:3128", "HTTP_PROXY="} }, preflight.Warning, "(https_proxy)", "unset https_proxy"},
 	} {
 		c.test(t)
 	}

@@ -1,0 +1,205 @@
+package preflight
+
+import (
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/facts"
+	"kubecrate/pkg/host"
+)
+
+// The variables that lead a request for the API server to a proxy, and away
+// from it. Both are read in either case.
+const (
+	proxyVariable = "https_proxy"
+	directTo      = "no_proxy"
+)
+
+// proxy looks for an HTTP proxy between this host and the API server: the
+// kubelet gets one from its unit's files or from systemd itself. What this
+// program runs gets none, whatever the shell has (see host.Exec), but a kubectl
+// that is typed there does.
+func proxy(h *host.Host, o *Options, f *found) error {
+	list, err := unitVariables(h, "kubelet.service")
+	if err != nil {
+		return err
+	}
+	server := o.server()
+	if v, found := proxied(list, server); found {
+		f.fail("take it out of "+v.file+", or add "+orUnknown(server)+" to NO_PROXY there; then: systemctl daemon-reexec",
+			"%s names an HTTP proxy (%s): the kubelet would ask it for the API server", v.file, v.name)
+	}
+	var shell []variable
+	for _, pair := range o.Environ {
+		name, value, _ := strings.Cut(pair, "=")
+		shell = append(shell, variable{name: name, value: value})
+	}
+	if v, found := proxied(shell, server); found {
+		f.warn("unset "+v.name, "this shell names an HTTP proxy (%s). Nothing that this program runs gets it, but kubectl in this shell would ask it for the API server", v.name)
+	}
+	f.okIf("none between this host and the API server")
+	return nil
+}
+
+// server is the address of the API server that this host asks, "" where it is
+// not known: a name is for NO_PROXY only as it is written.
+func (o *Options) server() string {
+	if o.Ticket != nil {
+		name, _, _ := strings.Cut(o.Ticket.Endpoint, ":")
+		return name
+	}
+	if a := o.endpoint(); a.IsValid() {
+		return a.String()
+	}
+	a, _, err := facts.AddressOf(o.Facts, o.Cluster, o.Advertise)
+	if err != nil {
+		return "" // the check "address" says so
+	}
+	return a.String()
+}
+
+// variable is one of an environment, and the file that sets it.
+type variable struct{ name, value, file string }
+
+// proxied is the variable that names a proxy for server, unless another says
+// that server is asked without. The last of a name counts, as for systemd.
+func proxied(list []variable, server string) (by variable, found bool) {
+	direct := false
+	for _, v := range list {
+		switch strings.ToLower(v.name) {
+		case proxyVariable:
+			by, found = v, v.value != ""
+		case directTo:
+			direct = excepts(v.value, server)
+		}
+	}
+	return by, found && !direct
+}
+
+// excepts says whether a NO_PROXY, as Go's programs read it, holds server: "*",
+// addresses, networks, and names with all that ends in them.
+func excepts(list, server string) bool {
+	address, err := netip.ParseAddr(server)
+	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		switch {
+		case word == "*", word == server:
+			return true
+		case err == nil:
+			if p, err := netip.ParsePrefix(word); err == nil && p.Contains(address) {
+				return true
+			}
+		case strings.HasSuffix("."+server, "."+strings.TrimPrefix(word, ".")):
+			return true
+		}
+	}
+	return false
+}
+
+// unitVariables are those that systemd gives a unit, in the order in which it
+// takes them: its own for all units, then those of the unit's file and drop-ins,
+// each with the files that they name. A unit need not be there: drop-ins may
+// wait for it.
+func unitVariables(h *host.Host, unit string) ([]variable, error) {
+	var files []string
+	for _, dir := range []string{"/usr/lib/systemd", "/run/systemd", "/etc/systemd"} {
+		more, err := dropIns(h, dir+"/system.conf", dir+"/system.conf.d")
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
+	}
+	for _, dir := range []string{"/usr/lib/systemd/system/", "/run/systemd/system/", "/etc/systemd/system/"} {
+		more, err := dropIns(h, dir+unit, dir+unit+".d")
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
+	}
+	var list []variable
+	for _, file := range files {
+		text, err := h.Text(file)
+		if err != nil {
+			return nil, err
+		}
+		more, err := unitFile(h, file, text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	return list, nil
+}
+
+// dropIns are a file and those in a directory that add to it.
+func dropIns(h *host.Host, file, dir string) ([]string, error) {
+	names, err := h.ReadDir(dir)
+	list := []string{file}
+	for _, n := range names {
+		if path.Ext(n) == ".conf" {
+			list = append(list, path.Join(dir, n))
+		}
+	}
+	return list, err
+}
+
+// unitFile reads the variables out of a unit's file: Environment=, that of all
+// units DefaultEnvironment=, and the files of EnvironmentFile=.
+func unitFile(h *host.Host, file, text string) (list []variable, err error) {
+	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		switch strings.TrimSpace(key) {
+		case "Environment", "DefaultEnvironment":
+			for _, pair := range quoted(value) {
+				name, value, _ := strings.Cut(pair, "=")
+				list = append(list, variable{name, value, file})
+			}
+		case "EnvironmentFile":
+			more, err := environmentFile(h, strings.TrimPrefix(strings.TrimSpace(value), "-"))
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, more...)
+		}
+	}
+	return list, nil
+}
+
+// environmentFile reads NAME=VALUE lines; a missing file has none.
+func environmentFile(h *host.Host, file string) (list []variable, err error) {
+	if !path.IsAbs(file) || strings.ContainsAny(file, "*?[%") {
+		return nil, nil
+	}
+	text, err := h.Text(file)
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if ok && !strings.HasPrefix(name, "#") {
+			list = append(list, variable{strings.TrimPrefix(name, "export "), strings.Trim(value, `"'`), file})
+		}
+	}
+	return list, err
+}
+
+// quoted are the words of a line in which quotes hold a word together.
+func quoted(line string) []string {
+	var words []string
+	var word strings.Builder
+	var quote rune
+	for _, r := range line + " " {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && slices.Contains([]rune{'"', '\''}, r):
+			quote = r
+		case quote == 0 && (r == ' ' || r == '\t' || r == '\n'):
+			if word.Len() > 0 {
+				words = append(words, word.String())
+			}
+			word.Reset()
+		default:
+			word.WriteRune(r)
+		}
+	}
+	return words
+}
