@@ -18,7 +18,8 @@ func (a *app) ticketCmd() *cobra.Command {
 		Short: "On a master: write a new ticket for hosts that join",
 		Long: `Make a new token and write the ticket, join.yaml, beside the archive and to
 /var/lib/kubecrate on this host. Whoever holds it can join the cluster until it
-expires.`,
+expires. --revoke ends every ticket in the cluster itself, from any master, and
+says what it ended; it fails where the cluster cannot be asked, or holds none.`,
 		Example: `  ./install ticket
   ./install ticket --ttl 2h --ticket /mnt/usb/join.yaml
   ./install ticket --control-plane     # the next master may join with it
@@ -33,10 +34,10 @@ expires.`,
 				s := a.settings
 				s.Report = report
 				t, err := install.Ticket(cmd.Context(), host.Local(), s, o)
-				if err != nil {
+				if t == nil {
 					return nil, err
 				}
-				return t, nil
+				return t, err
 			})
 		},
 	}
@@ -45,7 +46,7 @@ expires.`,
 	f.DurationVar(&o.TTL, "ttl", ticketTTL, "how long it is good for")
 	f.BoolVar(&o.ControlPlane, "control-plane", false, "let the host that has it join as a master (the key for that is good for two hours)")
 	f.BoolVar(&o.Show, "show", false, "print the flags that do the same as the ticket; they hold the token")
-	f.BoolVar(&o.Revoke, "revoke", false, "delete the token of the ticket, and the ticket")
+	f.BoolVar(&o.Revoke, "revoke", false, "end every ticket of the cluster: the tokens in it, whichever master made them, and the copies here and on the stick")
 	return c
 }
 

@@ -57,10 +57,10 @@ type TicketOptions struct {
 
 // Ticketed is what Ticket did. Flags holds the token, where it was asked for.
 type Ticketed struct {
-	Files   []string `json:"files,omitempty"`
-	Expires string   `json:"expires,omitempty"`
-	Flags   string   `json:"flags,omitempty"`
-	Revoked bool     `json:"revoked,omitempty"`
+	Files   []string            `json:"files,omitempty"`
+	Expires string              `json:"expires,omitempty"`
+	Flags   string              `json:"flags,omitempty"`
+	Revoked *kubeadm.Revocation `json:"revoked,omitempty"`
 }
 
 // Ticket makes a new ticket on a master, shows the one that is there, or revokes it.
@@ -92,8 +92,7 @@ func Ticket(ctx context.Context, h *host.Host, o Settings, t TicketOptions) (r *
 	to := s.ticketOptions(k)
 	to.TTL, to.ControlPlane = t.TTL, t.ControlPlane
 	if t.Revoke {
-		_, err := s.run(ctx, kubeadm.Revoke(to))
-		return &Ticketed{Revoked: true}, err
+		return s.revoke(ctx, to)
 	}
 	if _, err := s.run(ctx, kubeadm.Renew(to)); err != nil {
 		return nil, err
@@ -107,6 +106,20 @@ func Ticket(ctx context.Context, h *host.Host, o Settings, t TicketOptions) (r *
 		r.Files = append(r.Files, to.Stick)
 	}
 	return r, nil
+}
+
+// revoke ends the tickets of the cluster. Where there was none the operator is
+// told so: whoever asks for it takes one to be alive.
+func (s *site) revoke(ctx context.Context, o kubeadm.TicketOptions) (*Ticketed, error) {
+	var ended kubeadm.Revocation
+	if _, err := s.run(ctx, kubeadm.Revoke(o, &ended)); err != nil {
+		return nil, err
+	}
+	if ended.Nothing() {
+		err := fmt.Errorf("there was nothing to revoke: the cluster at %s holds no token of a ticket", s.endpoint())
+		return &Ticketed{Revoked: &ended}, hint.With(err, "kubeadm token list shows every token of the cluster; kubectl get nodes shows who has joined")
+	}
+	return &Ticketed{Revoked: &ended}, nil
 }
 
 // showTicket gives the ticket of this host as flags.
@@ -123,8 +136,8 @@ func showTicket(h *host.Host) (*Ticketed, error) {
 func (r *Ticketed) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	switch {
-	case r.Revoked:
-		out.Line("nobody can join with the ticket any more; nodes that have joined stay")
+	case r.Revoked != nil:
+		writeRevocation(out, r.Revoked)
 	case r.Flags != "":
 		out.Line("./install --role node %s", r.Flags)
 		out.Line("good until %s, for everybody who knows it", r.Expires)
@@ -135,6 +148,22 @@ func (r *Ticketed) WriteText(w io.Writer) error {
 		out.Line("good until %s, for everybody who has it", r.Expires)
 	}
 	return out.Flush()
+}
+
+func writeRevocation(out *lines.Printer, r *kubeadm.Revocation) {
+	if len(r.Tokens) > 0 {
+		out.Line("ended in the cluster: %s %s", plural(len(r.Tokens), "token"), strings.Join(r.Tokens, ", "))
+	}
+	if r.Keys {
+		out.Line("ended in the cluster: the control plane's keys for further masters")
+	}
+	for _, f := range r.Files {
+		out.Line("removed: %s", f)
+	}
+	for _, l := range r.Left {
+		out.Line("note: %s", l)
+	}
+	out.Line("the cluster holds no token of a ticket any more; nodes that have joined stay")
 }
 
 // Loaded is what Load did.

@@ -206,11 +206,13 @@ func (r *Result) WriteText(w io.Writer) error {
 	return out.Flush()
 }
 
-func counted(n int, what string) string {
+func counted(n int, what string) string { return fmt.Sprintf("%d %s", n, plural(n, what)) }
+
+func plural(n int, what string) string {
 	if n == 1 {
-		return "1 " + what
+		return what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return what + "s"
 }
 
 // readBytes is read_bytes of proc(5)'s io: what the threads of this process

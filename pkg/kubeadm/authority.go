@@ -3,12 +3,10 @@ package kubeadm
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/step"
@@ -103,65 +101,3 @@ func Answers(ctx context.Context, endpoint string, hashes []string) bool {
 	a, err := probe(ctx, endpoint)
 	return err == nil && slices.Contains(hashes, a.caHash)
 }
-
-// Retire is the step that ends the tickets of an identity once every host of
-// names has joined: nobody else is to. Until then it says who is missing.
-func Retire(o TicketOptions, names []string) step.Step {
-	return retireStep{revokeStep{ticketStep{o: o}}, names}
-}
-
-type retireStep struct {
-	revoke revokeStep
-	names  []string
-}
-
-func (retireStep) Name() string { return "retire" }
-
-// absent lists the hosts that have not joined, and says whether a token lives.
-func (s retireStep) absent(ctx context.Context, h *host.Host) (list []string, alive bool, err error) {
-	_, tickets, err := s.revoke.tickets(h)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, t := range tickets {
-		life, err := tokenLife(ctx, h, t.Token, time.Now())
-		if err != nil {
-			return nil, false, err
-		}
-		alive = alive || life > 0
-	}
-	if !alive {
-		return nil, false, nil
-	}
-	joined, err := otherNodes(ctx, h, AdminConf, "")
-	if err != nil {
-		return nil, false, err
-	}
-	for _, n := range s.names {
-		if !slices.Contains(joined, n) {
-			list = append(list, n)
-		}
-	}
-	return list, true, nil
-}
-
-func (s retireStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
-	var st step.Status
-	if ok, err := h.Exists(AdminConf); err != nil || !ok {
-		return st, err
-	}
-	list, alive, err := s.absent(ctx, h)
-	switch {
-	case errors.Is(err, errUnreached):
-		return st, nil // step ready says so
-	case err != nil || !alive:
-		return st, err
-	case len(list) > 0:
-		st.Warn("the ticket lets hosts join until it expires; not joined yet: %s", strings.Join(list, ", "))
-	default:
-		st.Todo("every host of the cluster has joined: the ticket lets nobody join any more")
-	}
-	return st, nil
-}
-
-func (s retireStep) Apply(ctx context.Context, h *host.Host) error { return s.revoke.Apply(ctx, h) }

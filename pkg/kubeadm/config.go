@@ -18,8 +18,9 @@ const (
 	// A cluster begins with a bootstrap token, and without one kubeadm makes one
 	// that lives for a day. This one nobody learns; the ticket has its own.
 	firstTTL          = 10 * time.Minute
-	firstDescription  = "kubecrate: made with the cluster, and known to nobody"
-	ticketDescription = "kubecrate: the ticket that install wrote"
+	firstDescription  = ownDescription + "made with the cluster, and known to nobody"
+	ticketDescription = ownDescription + "the ticket that install wrote"
+	ownDescription    = "kubecrate: " // what the description of every token of ours begins with
 )
 
 // InitConfig is what kubeadm init reads: a YAML stream of InitConfiguration,

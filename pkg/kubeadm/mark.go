@@ -30,12 +30,13 @@ type mark struct {
 	PodCIDR      string    `json:"podCIDR,omitempty"`
 	ServiceCIDR  string    `json:"serviceCIDR,omitempty"`
 	ControlPlane bool      `json:"controlPlane"`
-	CAHash       string    `json:"caHash,omitempty"`  // known when a join is begun, or an init completed
-	Revoked      bool      `json:"revoked,omitempty"` // the tickets that this host knew of were ended on purpose
-	Given        []string  `json:"given,omitempty"`   // files of pki that were there before
-	Dirs         []string  `json:"dirs,omitempty"`    // of directories() that were there before
-	CNI          []string  `json:"cni,omitempty"`     // names in /etc/cni/net.d that were there before
-	Plugins      []string  `json:"plugins,omitempty"` // names in /opt/cni/bin that were there before
+	CAHash       string    `json:"caHash,omitempty"`     // known when a join is begun, or an init completed
+	Revoked      bool      `json:"revoked,omitempty"`    // the tickets that this host knew of were ended on purpose
+	Announcing   string    `json:"announcing,omitempty"` // public part of a token that the cluster may not know yet
+	Given        []string  `json:"given,omitempty"`      // files of pki that were there before
+	Dirs         []string  `json:"dirs,omitempty"`       // of directories() that were there before
+	CNI          []string  `json:"cni,omitempty"`        // names in /etc/cni/net.d that were there before
+	Plugins      []string  `json:"plugins,omitempty"`    // names in /opt/cni/bin that were there before
 }
 
 // verb is what kubeadm was called for.

@@ -2,86 +2,184 @@ package kubeadm
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/step"
 )
 
-// Revoke is the step that ends the tickets of this cluster: the one this host
-// keeps, and the one on the stick. Nodes that have joined stay.
-func Revoke(o TicketOptions) step.Step { return revokeStep{ticketStep{o: o}} }
+// Revocation is what Revoke ended, and what it left or could not look at.
+type Revocation struct {
+	Tokens []string `json:"tokens,omitempty"` // public parts of the tokens that were deleted in the cluster
+	Keys   bool     `json:"keys,omitempty"`   // the control plane's keys were on offer to further masters, and no longer are
+	Files  []string `json:"files,omitempty"`  // tickets that were removed
+	Left   []string `json:"left,omitempty"`   // a sentence for each thing that stays
+}
 
-type revokeStep struct{ ticket ticketStep }
+// Nothing says that there was nothing to revoke.
+func (r *Revocation) Nothing() bool { return len(r.Tokens) == 0 && !r.Keys && len(r.Files) == 0 }
+
+// Revoke is the step that ends every ticket of this cluster, whichever master
+// made it and wherever it lies: the tokens are deleted in the cluster itself,
+// and then the copies that can be seen from here. It is done only when the
+// cluster, asked again, holds none of them. What was ended is added to ended,
+// unless that is nil. Nodes that have joined stay.
+func Revoke(o TicketOptions, ended *Revocation) step.Step {
+	return revokeStep{ticketStep{o: o}, ended}
+}
+
+type revokeStep struct {
+	ticket ticketStep
+	ended  *Revocation
+}
 
 func (revokeStep) Name() string { return "revoke" }
 
-// tickets lists the files and the tickets in them that are this cluster's.
-func (s revokeStep) tickets(h *host.Host) (files []string, list []*manifest.Ticket, err error) {
+// copies are the tickets that can be seen from a host.
+type copies struct {
+	files []string // that hold a ticket of this cluster
+	ids   []string // public parts of their tokens
+	left  []string // sentences on what is not such a ticket, or was not looked at
+}
+
+func (s revokeStep) copies(h *host.Host) (c copies, err error) {
 	hash, err := caHashOf(h)
 	if err != nil {
-		return nil, nil, err
+		return c, err
 	}
-	for _, file := range []string{TicketFile, s.ticket.o.Stick} {
+	stick := s.ticket.o.Stick
+	if stick == "" {
+		c.left = append(c.left, "no stick with this host's archive is here, so none was looked at: a ticket on it is worth nothing without its token")
+	}
+	for _, file := range []string{TicketFile, stick} {
 		if file == "" {
 			continue
 		}
 		text, err := h.Text(file)
 		if err != nil {
-			return nil, nil, err
-		}
-		t, err := manifest.ParseTicket(file, []byte(text))
-		if text == "" || err != nil || !slices.Contains(t.CACertHashes, hash) {
+			c.left = append(c.left, fmt.Sprintf("%s cannot be read, and stays: %v", file, err))
 			continue
 		}
-		files, list = append(files, file), append(list, t)
+		if text == "" {
+			continue
+		}
+		t, err := manifest.ParseTicket(file, []byte(text))
+		switch {
+		case err != nil:
+			c.left = append(c.left, file+" is not a ticket that can be read, and stays")
+		case !slices.Contains(t.CACertHashes, hash):
+			c.left = append(c.left, fmt.Sprintf("%s is the ticket of another cluster, at %s, and stays", file, t.Endpoint))
+		default:
+			c.files, c.ids = append(c.files, file), append(c.ids, publicPart(t.Token))
+		}
 	}
-	return files, list, nil
+	return c, nil
+}
+
+// removable says that a ticket can be removed from where it lies.
+func (s revokeStep) removable(h *host.Host, file string) bool {
+	return file != s.ticket.o.Stick || s.ticket.writable(h) == nil
+}
+
+// tokens lists the tokens of tickets in the cluster; ids are further ones that
+// count as such.
+func (s revokeStep) tokens(ctx context.Context, h *host.Host, ids []string) (ours, others []token, err error) {
+	all, err := listTokens(ctx, h)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range all {
+		if strings.HasPrefix(t.description, ownDescription) || slices.Contains(ids, t.id) {
+			ours = append(ours, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	return ours, others, nil
 }
 
 func (s revokeStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	var st step.Status
-	files, list, err := s.tickets(h)
+	c, err := s.copies(h)
 	if err != nil {
 		return st, err
 	}
-	for _, f := range files {
-		if f != s.ticket.o.Stick || s.ticket.writable(h) == nil {
+	ours, _, err := s.tokens(ctx, h, c.ids)
+	if err != nil {
+		return st, unrevoked(err)
+	}
+	offered, err := certificatesOffered(ctx, h)
+	if err != nil {
+		return st, unrevoked(err)
+	}
+	for _, t := range ours {
+		st.Todo("token %s lets nobody join any more", t.id)
+	}
+	if offered {
+		st.Todo("the control plane's keys are no longer on offer to further masters")
+	}
+	for _, f := range c.files {
+		if s.removable(h, f) {
 			st.Todo("%s is removed", f)
-		} else {
-			st.Warn("%s cannot be removed; it is worth nothing any more", f)
 		}
 	}
-	for _, t := range list {
-		life, err := tokenLife(ctx, h, t.Token, time.Now())
-		if err != nil {
-			return st, err
-		}
-		if life > 0 {
-			st.Todo("token %s lets nobody join any more", publicPart(t.Token))
-		}
+	m, err := readMark(h)
+	if err == nil && m != nil && !m.Revoked {
+		st.Todo("no other ticket is written here unless it is asked for")
 	}
-	return st, nil
+	return st, err
+}
+
+// unrevoked is an error that leaves every ticket as it is.
+func unrevoked(err error) error {
+	err = fmt.Errorf("the tickets are not revoked, as the cluster cannot be asked for them: %w", err)
+	return hint.With(err, "systemctl start kubelet, then the same command again; or ./install ticket --revoke on another master")
 }
 
 func (s revokeStep) Apply(ctx context.Context, h *host.Host) error {
-	files, list, err := s.tickets(h)
+	c, err := s.copies(h)
 	if err != nil {
 		return err
 	}
-	for _, t := range list {
-		if err := deleteToken(ctx, h, t.Token); err != nil {
+	ours, others, err := s.tokens(ctx, h, c.ids)
+	if err != nil {
+		return unrevoked(err)
+	}
+	done := s.ended
+	if done == nil {
+		done = &Revocation{}
+	}
+	for _, t := range ours {
+		if err := deleteToken(ctx, h, t.id); err != nil {
 			return err
 		}
+		done.Tokens = append(done.Tokens, t.id)
 	}
-	for _, f := range files {
-		if f == s.ticket.o.Stick && s.ticket.writable(h) != nil {
+	withdrawn, err := withdrawCertificates(ctx, h)
+	if err != nil {
+		return err
+	}
+	done.Keys = done.Keys || withdrawn
+	for _, f := range c.files {
+		if !s.removable(h, f) {
+			done.Left = append(done.Left, f+" cannot be removed; it is worth nothing any more")
 			continue
 		}
 		if err := drop(h, f); err != nil {
 			return err
+		}
+		done.Files = append(done.Files, f)
+	}
+	done.Left = append(done.Left, c.left...)
+	for _, t := range others {
+		if t.joins(time.Now()) {
+			done.Left = append(done.Left, t.sentence())
 		}
 	}
 	// Or the next run would make a new one.
@@ -92,3 +190,79 @@ func (s revokeStep) Apply(ctx context.Context, h *host.Host) error {
 	m.Revoked = true
 	return m.write(h)
 }
+
+// withdrawCertificates removes the control plane's keys, which a certificate key
+// opens, from the cluster; without any it changes nothing.
+func withdrawCertificates(ctx context.Context, h *host.Host) (bool, error) {
+	offered, err := certificatesOffered(ctx, h)
+	if err != nil || !offered {
+		return false, err
+	}
+	argv := host.Command("kubectl", "--kubeconfig", AdminConf, "--request-timeout", "10s", "delete", "secret", "kubeadm-certs", "--namespace", "kube-system", "--ignore-not-found")
+	if err := h.Do(ctx, argv, nil); err != nil {
+		return false, fmt.Errorf("cannot withdraw the control plane's keys: %w", err)
+	}
+	return true, nil
+}
+
+// Retire is the step that ends the tickets of an identity once every host of
+// names has joined: nobody else is to. Until then it says who is missing.
+func Retire(o TicketOptions, names []string) step.Step {
+	return retireStep{revokeStep{ticket: ticketStep{o: o}}, names}
+}
+
+type retireStep struct {
+	revoke revokeStep
+	names  []string
+}
+
+func (retireStep) Name() string { return "retire" }
+
+// absent lists the hosts that have not joined, and says whether a ticket lives:
+// in the cluster, as any master may have made it.
+func (s retireStep) absent(ctx context.Context, h *host.Host) (list []string, alive bool, err error) {
+	c, err := s.revoke.copies(h)
+	if err != nil {
+		return nil, false, err
+	}
+	ours, _, err := s.revoke.tokens(ctx, h, c.ids)
+	if err != nil {
+		return nil, false, err
+	}
+	now := time.Now()
+	if !slices.ContainsFunc(ours, func(t token) bool { return t.joins(now) }) {
+		return nil, false, nil
+	}
+	joined, err := otherNodes(ctx, h, AdminConf, "")
+	if err != nil {
+		return nil, false, err
+	}
+	for _, n := range s.names {
+		if !slices.Contains(joined, n) {
+			list = append(list, n)
+		}
+	}
+	return list, true, nil
+}
+
+func (s retireStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	var st step.Status
+	if ok, err := h.Exists(AdminConf); err != nil || !ok {
+		return st, err
+	}
+	list, alive, err := s.absent(ctx, h)
+	switch {
+	case errors.Is(err, errUnreached):
+		st.Warn("the API server does not answer, so whether a ticket still lets hosts join is not known")
+		return st, nil // step ready says so
+	case err != nil || !alive:
+		return st, err
+	case len(list) > 0:
+		st.Warn("the ticket lets hosts join until it expires; not joined yet: %s", strings.Join(list, ", "))
+	default:
+		st.Todo("every host of the cluster has joined: the ticket lets nobody join any more")
+	}
+	return st, nil
+}
+
+func (s retireStep) Apply(ctx context.Context, h *host.Host) error { return s.revoke.Apply(ctx, h) }

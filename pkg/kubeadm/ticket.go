@@ -63,6 +63,7 @@ type view struct {
 	kept    *manifest.Ticket
 	text    string // of kept
 	why     string // there is none, or it does not serve
+	ended   bool   // it was ended before its time, by another master: no other is wanted
 	stick   string // what lies on the stick
 	given   string // the text to take over, of the ticket that came before the cluster
 	foreign string // the cluster of a ticket on the stick that is another's
@@ -88,9 +89,15 @@ func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error)
 		err := s.adopt(ctx, h, &v)
 		return v, err
 	}
-	v.kept, v.why, err = s.serves(ctx, h, v.text, hash)
+	if v.kept, v.why, err = s.serves(ctx, h, v.text, hash); err == nil && v.why == whyGone && !v.kept.Expired(time.Now()) {
+		m, merr := readMark(h)
+		v.ended, err = m != nil && m.Announcing != publicPart(v.kept.Token), merr
+	}
 	return v, err
 }
+
+// whyGone is a ticket whose token the cluster does not hold.
+const whyGone = "the one that is there was revoked or has expired"
 
 // adopt takes the ticket that was made before the cluster for this host's, if it
 // is good for a while.
@@ -131,7 +138,7 @@ func (s *ticketStep) serves(ctx context.Context, h *host.Host, text, hash string
 	case err != nil:
 		return nil, "", err
 	case life == 0:
-		return t, "the one that is there was revoked or has expired", nil
+		return t, whyGone, nil
 	case life < s.o.least():
 		return t, "the one that is there expires within the hour", nil
 	case s.o.ControlPlane:
@@ -166,6 +173,10 @@ func (s *ticketStep) Check(ctx context.Context, h *host.Host) (step.Status, erro
 	v, err := s.look(ctx, h)
 	if err != nil {
 		return st, err
+	}
+	if v.ended {
+		st.Warn("the ticket of this host was ended in the cluster, and lets nobody join: ./install ticket makes another")
+		return st, nil
 	}
 	if v.given != "" {
 		st.Todo("the ticket that came before the cluster is kept in %s", TicketFile)
@@ -226,7 +237,7 @@ func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	v, err := s.look(ctx, h)
-	if err != nil {
+	if err != nil || v.ended {
 		return err
 	}
 	text := v.text
@@ -245,7 +256,7 @@ func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if v.why != "" && v.kept != nil {
-		if err := deleteToken(ctx, h, v.kept.Token); err != nil {
+		if err := deleteToken(ctx, h, publicPart(v.kept.Token)); err != nil {
 			return err
 		}
 	}
@@ -286,16 +297,24 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 	if err != nil {
 		return "", err
 	}
-	if err := put(h, TicketFile, content); err != nil {
-		return "", err
-	}
-	if m != nil && m.Revoked {
-		m.Revoked = false
+	// Where it ends between here and the announcement, that is no revocation.
+	if m != nil {
+		m.Announcing, m.Revoked = publicPart(t.Token), false
 		if err := m.write(h); err != nil {
 			return "", err
 		}
 	}
-	return string(content), s.announce(ctx, h, t)
+	if err := put(h, TicketFile, content); err != nil {
+		return "", err
+	}
+	if err := s.announce(ctx, h, t); err != nil {
+		return "", err
+	}
+	if m != nil {
+		m.Announcing = ""
+		err = m.write(h)
+	}
+	return string(content), err
 }
 
 // announce tells the cluster of the ticket's secrets, by a file: arguments can be

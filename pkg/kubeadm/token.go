@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -85,12 +87,69 @@ func certificatesOffered(ctx context.Context, h *host.Host) (bool, error) {
 	return err == nil, err
 }
 
-// deleteToken is no error where the token is gone. The public part names it.
-func deleteToken(ctx context.Context, h *host.Host, token string) error {
-	life, err := tokenLife(ctx, h, token, time.Now())
-	if err != nil || life == 0 {
-		return err
+// deleteToken is no error where the token is gone. Its public part names it.
+func deleteToken(ctx context.Context, h *host.Host, id string) error {
+	switch _, err := get(ctx, h, AdminConf, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-"+id); {
+	case errors.Is(err, errAbsent):
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot look for token %s: %w", id, err)
 	}
-	err = h.Do(ctx, host.Command("kubeadm", "token", "delete", publicPart(token), "--kubeconfig", AdminConf), nil)
-	return explain("revoke the ticket", err, token)
+	err := h.Do(ctx, host.Command("kubeadm", "token", "delete", id, "--kubeconfig", AdminConf), nil)
+	return explain("revoke token "+id, err)
+}
+
+// token is a bootstrap token that the cluster holds, without its secret.
+type token struct {
+	id          string // its public part
+	description string
+	expires     time.Time // zero for one that does not
+	usable      bool      // hosts may prove by it that they are to join
+}
+
+// joins says that a host can join by t at now.
+func (t token) joins(now time.Time) bool {
+	return t.usable && (t.expires.IsZero() || now.Before(t.expires))
+}
+
+// sentence names a token that is not ours, and what ends it.
+func (t token) sentence() string {
+	until := "for ever"
+	if !t.expires.IsZero() {
+		until = "until " + t.expires.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("token %s, which this program did not make, lets hosts join %s: kubeadm token delete %s ends it", t.id, until, t.id)
+}
+
+// tokenIDForm is that of the public part.
+var tokenIDForm = regexp.MustCompile(`^[a-z0-9]{6}$`)
+
+// listTokens lists every bootstrap token that the cluster holds, those that have
+// expired and are yet to be removed among them.
+func listTokens(ctx context.Context, h *host.Host) ([]token, error) {
+	const kind = "bootstrap.kubernetes.io/token"
+	var list struct {
+		Items []struct {
+			Type string            `json:"type"`
+			Data map[string][]byte `json:"data"`
+		} `json:"items"`
+	}
+	path := "/api/v1/namespaces/kube-system/secrets?fieldSelector=" + url.QueryEscape("type="+kind)
+	if err := getObject(ctx, h, AdminConf, path, &list); err != nil {
+		return nil, fmt.Errorf("cannot list the tokens: %w", err)
+	}
+	var tokens []token
+	for _, s := range list.Items {
+		t := token{id: string(s.Data["token-id"]), description: string(s.Data["description"]), usable: string(s.Data["usage-bootstrap-authentication"]) == "true"}
+		if s.Type != kind || !tokenIDForm.MatchString(t.id) {
+			continue // the API server takes no such token for one either
+		}
+		if until := string(s.Data["expiration"]); until != "" {
+			if t.expires, _ = time.Parse(time.RFC3339, until); t.expires.IsZero() {
+				t.expires = time.Unix(0, 0) // the API server takes what it cannot read for expired
+			}
+		}
+		tokens = append(tokens, t)
+	}
+	return tokens, nil
 }

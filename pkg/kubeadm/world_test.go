@@ -262,19 +262,39 @@ func (w *world) createToken(config string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w.addToken(token[1], life)
+	said := ""
+	if m := regexp.MustCompile(`description: '?(.+?)'?\n`).FindStringSubmatch(config); m != nil {
+		said = m[1]
+	}
+	w.describeToken(token[1], life, said)
 	return token[1] + "\n", nil
 }
 
 func (w *world) addToken(token string, life time.Duration) {
+	w.describeToken(token, life, ticketDescription)
+}
+
+func (w *world) describeToken(token string, life time.Duration, description string) {
 	id, secret, _ := strings.Cut(token, ".")
-	object, err := json.Marshal(map[string]any{"data": map[string][]byte{
-		"token-secret": []byte(secret), "expiration": []byte(time.Now().Add(life).Format(time.RFC3339)),
+	object, err := json.Marshal(map[string]any{"type": "bootstrap.kubernetes.io/token", "data": map[string][]byte{
+		"token-id": []byte(id), "token-secret": []byte(secret), "expiration": []byte(time.Now().Add(life).Format(time.RFC3339)),
+		"description": []byte(description), "usage-bootstrap-authentication": []byte("true"),
 	}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.objects["/api/v1/namespaces/kube-system/secrets/bootstrap-token-"+id] = string(object)
+}
+
+// listTokens is the list of all tokens that the cluster holds.
+func (w *world) listTokens() string {
+	items := []string{`{"type":"Opaque","data":{}}`}
+	for path, object := range w.objects {
+		if strings.Contains(path, "bootstrap-token-") {
+			items = append(items, object)
+		}
+	}
+	return `{"items":[` + strings.Join(items, ",") + `]}`
 }
 
 func (w *world) tokens() int {
@@ -295,6 +315,13 @@ func (w *world) kubectl(args []string, _ string) (string, error) {
 		return "", &hosttest.Exit{Code: 1, Stderr: "error: stat " + args[1] + ": no such file or directory"}
 	case !w.up:
 		return "", &hosttest.Exit{Code: 1, Stderr: "The connection to the server 192.168.4.11:6443 was refused - did you specify the right host or port?"}
+	}
+	if strings.Contains(strings.Join(args, " "), " delete secret kubeadm-certs --namespace kube-system") {
+		delete(w.objects, "/api/v1/namespaces/kube-system/secrets/kubeadm-certs")
+		return "", nil
+	}
+	if path == "/api/v1/namespaces/kube-system/secrets?fieldSelector=type%3Dbootstrap.kubernetes.io%2Ftoken" {
+		return w.listTokens(), nil
 	}
 	object, ok := w.objects[path]
 	if !ok && path == "/api/v1/nodes" {
