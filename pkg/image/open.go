@@ -99,6 +99,9 @@ func openIndex(fsys fs.FS) ([]stored, error) {
 	seen := map[string]bool{}
 	for _, desc := range doc.Index.Manifests {
 		ref, err := reference(desc)
+		if err == nil {
+			err = desc.Check()
+		}
 		if err == nil && seen[ref.String()] {
 			err = fmt.Errorf("it names %s twice", ref)
 		}

@@ -66,6 +66,9 @@ func parseReference(name string) (Reference, error) {
 	}
 	rest, digest, pinned := strings.Cut(name, "@")
 	if pinned && !digestGrammar.MatchString(digest) {
+		if _, sum, _ := strings.Cut(digest, ":"); sum != "" && !strings.HasPrefix(digest, "sha256:") && !strings.Contains(sum, ":") {
+			return Reference{}, CheckDigest(digest)
+		}
 		return Reference{}, fmt.Errorf("digest %s is not sha256: and 64 lower-case hex digits", quoted(digest))
 	}
 	tag := ""

@@ -29,7 +29,8 @@ const (
 	maxImages   = 4096
 )
 
-// Descriptor points at a blob. Size is in bytes, Digest "sha256:HEX".
+// Descriptor points at a blob. Size is in bytes, 0 where it is not given; Digest
+// is "sha256:HEX" where Check finds nothing wrong.
 type Descriptor struct {
 	MediaType   string            `json:"mediaType"`
 	Digest      string            `json:"digest"`
@@ -37,6 +38,8 @@ type Descriptor struct {
 	URLs        []string          `json:"urls,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	Platform    *Platform         `json:"platform,omitempty"`
+
+	unreadable error // of an index entry
 }
 
 // Platform is what an image runs on, as Go names it.
@@ -87,6 +90,15 @@ type Config struct {
 // neither the config nor the layers' diffIDs.
 var ErrSchema1 = errors.New("it is a docker schema 1 manifest, a format given up in 2016")
 
+// NotImageError says that a manifest is well formed and not a container
+// image's: a chart, a signature, whatever else registries keep.
+type NotImageError struct{ ConfigType string }
+
+// Error names the type of the config, which is what tells such things apart.
+func (e *NotImageError) Error() string {
+	return fmt.Sprintf("it is not a container image: its config, of type %s, lists no layers (rootfs)", quoted(e.ConfigType))
+}
+
 // Document is what a registry holds under a name: exactly one of Manifest and
 // Index is set. MediaType is never empty.
 type Document struct {
@@ -99,7 +111,9 @@ type Document struct {
 // content, so that a wrong Content-Type changes nothing; a text that could be
 // taken for both is refused. The errors are ErrSchema1 and what is wrong with
 // the document: no JSON, over MaxManifest, a digest other than sha256, a
-// negative size, more than MaxLayers layers.
+// negative size, more than MaxLayers layers. An entry of an index is not judged
+// before it is used: see Descriptor.Check. Nor is the type of a config, which
+// says less than its content: see ParseConfig and NotImageError.
 func ParseDocument(body []byte) (*Document, error) {
 	if len(body) > MaxManifest {
 		return nil, fmt.Errorf("manifest is over %d MiB", MaxManifest>>20)
@@ -146,17 +160,14 @@ func parseManifest(body []byte, mediaType string) (*Document, error) {
 	if len(m.Layers) > MaxLayers {
 		return nil, fmt.Errorf("it has %d layers, at most %d are allowed", len(m.Layers), MaxLayers)
 	}
-	if err := m.Config.check(); err != nil {
+	if err := m.Config.Check(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
-	}
-	if m.Config.MediaType != OCIConfig && m.Config.MediaType != DockerConfig {
-		return nil, fmt.Errorf("it is not a container image: its config is of type %s", quoted(m.Config.MediaType))
 	}
 	if m.Config.Size > MaxConfig {
 		return nil, fmt.Errorf("config is %d bytes, at most %d are allowed", m.Config.Size, MaxConfig)
 	}
 	for i, l := range m.Layers {
-		if err := l.check(); err != nil {
+		if err := l.Check(); err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i+1, err)
 		}
 	}
@@ -171,22 +182,32 @@ func parseIndex(body []byte, mediaType string) (*Document, error) {
 	default:
 		return nil, fmt.Errorf("media type %s is not that of an index", quoted(mediaType))
 	}
-	var x Index
+	var x struct {
+		SchemaVersion int               `json:"schemaVersion"`
+		Manifests     []json.RawMessage `json:"manifests"`
+	}
 	if err := json.Unmarshal(body, &x); err != nil {
 		return nil, fmt.Errorf("cannot read index: %w", err)
 	}
 	if len(x.Manifests) > maxImages {
 		return nil, fmt.Errorf("index has %d entries, at most %d are allowed", len(x.Manifests), maxImages)
 	}
-	for i, d := range x.Manifests {
-		if err := d.check(); err != nil {
-			return nil, fmt.Errorf("index entry %d: %w", i+1, err)
+	index := &Index{SchemaVersion: x.SchemaVersion, MediaType: mediaType, Manifests: make([]Descriptor, len(x.Manifests))}
+	for i, entry := range x.Manifests {
+		// One that nobody asks for does no harm, whatever it is.
+		if err := json.Unmarshal(entry, &index.Manifests[i]); err != nil {
+			index.Manifests[i] = Descriptor{unreadable: fmt.Errorf("it is not a descriptor: %w", err)}
 		}
 	}
-	return &Document{MediaType: mediaType, Index: &x}, nil
+	return &Document{MediaType: mediaType, Index: index}, nil
 }
 
-func (d Descriptor) check() error {
+// Check says why d cannot be followed: its digest is none, or of an algorithm
+// that is not supported, or its size is negative.
+func (d Descriptor) Check() error {
+	if d.unreadable != nil {
+		return d.unreadable
+	}
 	if err := CheckDigest(d.Digest); err != nil {
 		return err
 	}
@@ -203,13 +224,14 @@ func CheckDigest(digest string) error {
 		return nil
 	}
 	if algorithm, _, ok := strings.Cut(digest, ":"); ok && algorithm != "sha256" {
-		return fmt.Errorf("digest %s is not of sha256", quoted(digest))
+		return fmt.Errorf("digest %s is of an algorithm that is not supported: only sha256 is", quoted(digest))
 	}
 	return fmt.Errorf("%s is not a digest", quoted(digest))
 }
 
 // ParseConfig reads an image's config of at most MaxConfig bytes. Every diffID
-// is a sha256.
+// is a sha256. What is JSON but lists no layers is a *NotImageError without its
+// ConfigType, which the caller knows.
 func ParseConfig(body []byte) (*Config, error) {
 	if len(body) > MaxConfig {
 		return nil, fmt.Errorf("config is over %d MiB", MaxConfig>>20)
@@ -217,6 +239,9 @@ func ParseConfig(body []byte) (*Config, error) {
 	var c Config
 	if err := json.Unmarshal(body, &c); err != nil {
 		return nil, fmt.Errorf("cannot read config: %w", err)
+	}
+	if c.RootFS.Type == "" && len(c.RootFS.DiffIDs) == 0 {
+		return nil, &NotImageError{}
 	}
 	if len(c.RootFS.DiffIDs) > MaxLayers {
 		return nil, fmt.Errorf("config has %d diffIDs, at most %d are allowed", len(c.RootFS.DiffIDs), MaxLayers)

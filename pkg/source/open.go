@@ -133,8 +133,12 @@ func (f *Fetcher) openURL(ctx context.Context, l Location, u *url.URL, r request
 		// A little is read, so that the connection of a short error page can be
 		// used again.
 		const little = 16 << 10
-		_, _ = io.CopyN(io.Discard, b, little)
+		text, _ := io.ReadAll(io.LimitReader(b, little))
 		_ = end() // err is what counts
+		var status *StatusError
+		if errors.As(err, &status) {
+			status.Said = said(resp.Header.Get("Content-Type"), text)
+		}
 		return nil, err
 	}
 	return b, nil
@@ -239,13 +243,6 @@ func retryAfter(text string) time.Duration {
 		return max(0, time.Until(t))
 	}
 	return 0
-}
-
-// StatusError is an HTTP status that is none of success.
-type StatusError struct{ Code int }
-
-func (e *StatusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", e.Code, http.StatusText(e.Code)))
 }
 
 // classify sorts the error of a request into those that may pass and those

@@ -52,12 +52,19 @@ func (a *absent) Error() string {
 // what does not exist, so as not to tell strangers what does.
 func meaning(err error) string {
 	switch {
+	case isUnusable(err):
 	case hasStatus(err, http.StatusNotFound):
 		return "not found"
 	case hasStatus(err, http.StatusUnauthorized, http.StatusForbidden):
 		return "access denied, or no such repository"
 	}
 	return err.Error()
+}
+
+// isUnusable says that a place had something, which cannot be used.
+func isUnusable(err error) bool {
+	var e *unusableError
+	return errors.As(err, &e)
 }
 
 func hasStatus(err error, codes ...int) bool {
@@ -71,21 +78,53 @@ func (a *absent) Unwrap() []error { return a.errs }
 // explain adds the hint that fits what the places answered: the tags that are
 // there when the tag is not, a login, --insecure, or another mirror.
 func (p *Puller) explain(ctx context.Context, a *absent) error {
-	if near := p.near(ctx, a); len(near) > 0 {
-		return hint.With(a, "the tag is not there; these are: %s", strings.Join(near, ", "))
+	if !slices.ContainsFunc(a.errs, isUnusable) {
+		if near := p.near(ctx, a); len(near) > 0 {
+			return hint.With(a, "the tag is not there; these are: %s", strings.Join(near, ", "))
+		}
 	}
-	for i, err := range a.errs {
-		host := a.places[i].repo.RegistryStr()
-		switch {
-		case hint.Of(err) != "":
-			return hint.With(a, "%s", hint.Of(err))
-		case errors.Is(err, http.ErrSchemeMismatch):
-			return hint.With(a, "%s speaks plain http: add --insecure if the network up to it is trusted", host)
-		case hasStatus(err, http.StatusUnauthorized, http.StatusForbidden):
-			return hint.With(a, "check the name, or log in first: docker login %s", host)
+	// The registry itself, which stands last, knows best.
+	for i, err := range slices.Backward(a.errs) {
+		if text := a.advice(a.places[i].repo.RegistryStr(), err); text != "" {
+			return hint.With(a, "%s", text)
 		}
 	}
 	return hint.With(a, "check the name and the network, or add a place that has it: --mirror %s=HOST/PREFIX", a.ref.Registry)
+}
+
+// advice is what can be done about what one host answered, "" where nothing
+// special can.
+func (a *absent) advice(host string, err error) string {
+	var other *otherPlatformError
+	var artifact *image.NotImageError
+	switch {
+	case hint.Of(err) != "":
+		return hint.Of(err)
+	case errors.As(err, &other):
+		return fmt.Sprintf("name an image that is made for %s too, or a place that has it: --mirror %s=HOST/PREFIX", other.want, a.ref.Registry)
+	case errors.Is(err, image.ErrSchema1):
+		return fmt.Sprintf("docker pull and docker push store it again in today's form; or name a place that has it so: --mirror %s=HOST/PREFIX", a.ref.Registry)
+	case errors.As(err, &artifact):
+		return notImage(artifact.ConfigType)
+	case isUnusable(err):
+		return fmt.Sprintf("name another tag of it, or a place that has it in a form that can be carried: --mirror %s=HOST/PREFIX", a.ref.Registry)
+	case hasStatus(err, http.StatusTooManyRequests):
+		return fmt.Sprintf("%s limits how much is pulled: docker login %s raises the limit, or name another place: --mirror %s=HOST/PREFIX; what was fetched is kept", host, host, a.ref.Registry)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Sprintf("%s speaks plain http: add --insecure if the network up to it is trusted", host)
+	case hasStatus(err, http.StatusUnauthorized, http.StatusForbidden):
+		return fmt.Sprintf("check the name, or log in first: docker login %s", host)
+	}
+	return ""
+}
+
+// notImage says what to do about what a registry keeps besides images, by the
+// type of its config.
+func notImage(configType string) string {
+	if strings.Contains(configType, "helm") {
+		return "it is a Helm chart: write helm template's output to a file and list that under files, with images: true"
+	}
+	return "images.list takes container images: take this out of it; a file of any kind is carried under files"
 }
 
 // near lists tags like the one that is missing, of the first place that has

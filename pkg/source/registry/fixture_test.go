@@ -198,7 +198,7 @@ func album(docker bool, images map[string]v1.Image) v1.ImageIndex {
 	return index
 }
 
-func digestOf(t testing.TB, x interface{ Digest() (v1.Hash, error) }) string {
+func digestIn(t testing.TB, x interface{ Digest() (v1.Hash, error) }) string {
 	t.Helper()
 	h, err := x.Digest()
 	if err != nil {
@@ -218,7 +218,7 @@ func check(t *testing.T, p *Puller, locked manifest.LockedImage, img v1.Image) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if locked.Digest != digestOf(t, img) || locked.MediaType != string(m.MediaType) || locked.Config.Digest != m.Config.Digest.String() || len(locked.Layers) != len(m.Layers) {
+	if locked.Digest != digestIn(t, img) || locked.MediaType != string(m.MediaType) || locked.Config.Digest != m.Config.Digest.String() || len(locked.Layers) != len(m.Layers) {
 		t.Fatalf("locked %+v is not %+v", locked, m)
 	}
 	for i, l := range locked.Layers {

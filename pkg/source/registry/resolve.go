@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/image"
@@ -34,55 +33,33 @@ type found struct {
 // Roles they follow from the name, see manifest.RolesOf.
 //
 // The mirrors are asked in order, the registry itself last; the first that has
-// the image decides. The error names the image and every place with what it
-// answered, and carries a hint.
+// an image that can be used decides: one for another platform, or in a form that
+// is given up, is passed over like none. The error names the image and every
+// place with what it answered or had, and carries a hint.
 func (p *Puller) Resolve(ctx context.Context, img manifest.Image, platform manifest.Platform) (manifest.LockedImage, error) {
 	ref, err := image.ParseReference(img.Name)
 	if err != nil {
 		return manifest.LockedImage{}, err
 	}
-	locked := manifest.LockedImage{Name: ref.String(), Roles: img.Roles, KeepDigest: img.KeepDigest}
-	if len(locked.Roles) == 0 {
-		locked.Roles = manifest.RolesOf(locked.Name)
+	want := manifest.LockedImage{
+		Name: ref.String(), Roles: img.Roles, KeepDigest: img.KeepDigest,
+		Platform: image.Platform{OS: operatingSystem, Architecture: platform.Arch}.String(),
 	}
-	if err := p.resolve(ctx, ref, platform, &locked); err != nil {
+	if len(want.Roles) == 0 {
+		want.Roles = manifest.RolesOf(want.Name)
+	}
+	locked, err := p.resolve(ctx, ref, want)
+	if err != nil {
 		return manifest.LockedImage{}, fmt.Errorf("cannot resolve image %s: %w", ref, err)
 	}
 	return locked, nil
 }
 
-func (p *Puller) resolve(ctx context.Context, ref image.Reference, platform manifest.Platform, locked *manifest.LockedImage) error {
-	top, err := p.find(ctx, ref)
-	if err != nil {
-		return err
-	}
-	locked.Source = top.place.source(ref)
-	locked.Platform = image.Platform{OS: operatingSystem, Architecture: platform.Arch}.String()
-	doc := top
-	if top.Index != nil {
-		if doc, err = p.child(ctx, top, locked); err != nil {
-			return fmt.Errorf("%s: %w", top.place.reference(ref), err)
-		}
-		locked.Index = top.digest
-	}
-	if err := fill(locked, doc); err != nil {
-		return fmt.Errorf("%s: %w", top.place.reference(ref), err)
-	}
-	if _, _, err := p.fetcher.Store().Put(ctx, bytes.NewReader(doc.body), doc.digest); err != nil {
-		return fmt.Errorf("cannot keep its manifest: %w", err)
-	}
-	if err := p.config(ctx, locked); err != nil {
-		return fmt.Errorf("%s: %w", top.place.reference(ref), err)
-	}
-	return nil
-}
-
-// find asks the places for ref. Those that give what is no manifest are passed
-// over like those that do not have it.
-func (p *Puller) find(ctx context.Context, ref image.Reference) (found, error) {
+// resolve asks the places for ref until one has it for the platform of want.
+func (p *Puller) resolve(ctx context.Context, ref image.Reference, want manifest.LockedImage) (manifest.LockedImage, error) {
 	places, err := p.placesOf(ref)
 	if err != nil {
-		return found{}, err
+		return want, err
 	}
 	failed := &absent{ref: ref}
 	for len(places) > 0 {
@@ -95,19 +72,78 @@ func (p *Puller) find(ctx context.Context, ref image.Reference) (found, error) {
 			break
 		}
 		if err != nil {
-			return found{}, err
+			return want, err
 		}
-		doc, err := read(pl, ref, body)
+		locked, err := p.take(ctx, ref, pl, body, want)
 		if err == nil {
-			return doc, nil
+			return locked, nil
 		}
-		if errors.Is(err, image.ErrSchema1) {
-			return found{}, fmt.Errorf("%s: %w", pl.reference(ref), err)
+		var here *hereError
+		if errors.As(err, &here) || ctx.Err() != nil {
+			return want, fmt.Errorf("%s: %w", pl.reference(ref), err)
 		}
-		failed.add(pl, err, 1)
+		failed.add(pl, &unusableError{err}, 1)
+		if ref.Digest != "" && digestOf(body) == ref.Digest && !errors.As(err, &refused) {
+			break // every other place has the same bytes
+		}
 		places = slices.DeleteFunc(places, func(x *place) bool { return x == pl })
 	}
-	return found{}, p.explain(ctx, failed)
+	return want, p.explain(ctx, failed)
+}
+
+// hereError is one of this machine: no other place can help.
+type hereError struct{ err error }
+
+func (e *hereError) Error() string { return e.err.Error() }
+func (e *hereError) Unwrap() error { return e.err }
+
+// unusableError is about what a place had: its answer came, and is of no use.
+type unusableError struct{ err error }
+
+func (e *unusableError) Error() string { return e.err.Error() }
+func (e *unusableError) Unwrap() error { return e.err }
+
+// take makes of what a place gave for ref a locked image, all but its blobs in
+// the store.
+func (p *Puller) take(ctx context.Context, ref image.Reference, pl *place, body []byte, want manifest.LockedImage) (manifest.LockedImage, error) {
+	top, err := read(pl, ref, body)
+	if err != nil {
+		return want, err
+	}
+	want.Source = pl.source(ref)
+	if top.Index != nil {
+		want.Index = top.digest
+		return p.fromIndex(ctx, top, want, maxNesting)
+	}
+	return p.fromManifest(ctx, top, want, true)
+}
+
+// fromManifest reads the config that doc names. judged says that its platform
+// has to be the right one, as nothing else has said so. (Of an entry of an index
+// the index has the last word: there are arm64 images whose config says amd64.)
+func (p *Puller) fromManifest(ctx context.Context, doc found, locked manifest.LockedImage, judged bool) (manifest.LockedImage, error) {
+	locked.Digest, locked.Size, locked.MediaType = doc.digest, int64(len(doc.body)), doc.MediaType
+	locked.Config = manifest.LockedBlob{Digest: doc.Manifest.Config.Digest, Size: doc.Manifest.Config.Size}
+	kind := doc.Manifest.Config.MediaType
+	if kind == image.OCIConfig || kind == image.DockerConfig {
+		if err := checkLayers(doc.Manifest.Layers); err != nil {
+			return locked, err
+		}
+	}
+	config, err := p.config(ctx, &locked, kind)
+	if err != nil {
+		return locked, err
+	}
+	if has := (image.Platform{OS: config.OS, Architecture: config.Architecture}).String(); judged && has != locked.Platform {
+		return locked, &otherPlatformError{want: locked.Platform, has: []string{has}}
+	}
+	if locked.Layers, err = layers(doc.Manifest.Layers, config.RootFS.DiffIDs); err != nil {
+		return locked, err
+	}
+	if _, _, err := p.fetcher.Store().Put(ctx, bytes.NewReader(doc.body), doc.digest); err != nil {
+		return locked, &hereError{fmt.Errorf("cannot keep its manifest: %w", err)}
+	}
+	return locked, nil
 }
 
 // get gives the first answer of the places, and whose it was.
@@ -135,8 +171,7 @@ func at(places []*place, ref image.Reference, url string) *place {
 
 // read takes what a place gave for ref apart.
 func read(pl *place, ref image.Reference, body []byte) (found, error) {
-	sum := sha256.Sum256(body)
-	digest := "sha256:" + hex.EncodeToString(sum[:])
+	digest := digestOf(body)
 	if ref.Digest != "" && digest != ref.Digest {
 		return found{}, fmt.Errorf("its answer has digest %s", digest)
 	}
@@ -147,110 +182,71 @@ func read(pl *place, ref image.Reference, body []byte) (found, error) {
 	return found{Document: doc, place: pl, body: body, digest: digest}, nil
 }
 
-// child gets the manifest that an index has for the platform.
-func (p *Puller) child(ctx context.Context, index found, locked *manifest.LockedImage) (found, error) {
-	desc, err := choose(index.Index.Manifests, locked.Platform)
-	if err != nil {
-		return found{}, err
-	}
-	if desc.Size > image.MaxManifest {
-		return found{}, fmt.Errorf("its manifest for %s is %d bytes, at most %d are allowed", locked.Platform, desc.Size, image.MaxManifest)
-	}
-	locations, err := p.locations(manifests, desc.Digest, index.place, locked.Name)
-	if err != nil {
-		return found{}, err
-	}
-	body, err := p.small(ctx, source.Blob{Name: locked.Name + " manifest", Digest: desc.Digest, Size: desc.Size, Locations: locations}, image.MaxManifest)
-	if err != nil {
-		return found{}, err
-	}
-	doc, err := image.ParseDocument(body)
-	if err != nil {
-		return found{}, err
-	}
-	if doc.Manifest == nil {
-		return found{}, fmt.Errorf("its index names another index, %s, for %s", desc.Digest, locked.Platform)
-	}
-	return found{Document: doc, place: index.place, body: body, digest: desc.Digest}, nil
+func digestOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// choose picks the first entry for a platform. A variant that asks for more
-// than the architecture's base (amd64/v3) is not for every host and is passed
-// over; v8 is all there is of arm64's base, v1 of amd64's.
-func choose(entries []image.Descriptor, platform string) (image.Descriptor, error) {
-	var others []string
-	for _, d := range entries {
-		if d.Platform == nil || d.Platform.OS == "unknown" {
-			continue // attestations
-		}
-		base := *d.Platform
-		if base.Architecture == "arm64" && base.Variant == "v8" || base.Architecture == "amd64" && base.Variant == "v1" {
-			base.Variant = ""
-		}
-		if base.String() == platform {
-			return d, nil
-		}
-		if len(others) < 20 {
-			others = append(others, d.Platform.String())
-		}
+// layers joins what a manifest and a config say of the layers.
+func layers(blobs []image.Descriptor, diffIDs []string) ([]manifest.LockedLayer, error) {
+	if err := checkLayers(blobs); err != nil {
+		return nil, err
 	}
-	if len(others) == 0 {
-		return image.Descriptor{}, fmt.Errorf("its index has nothing for %s, and names no platform", platform)
+	list := make([]manifest.LockedLayer, 0, len(blobs))
+	for _, l := range blobs {
+		list = append(list, manifest.LockedLayer{LockedBlob: manifest.LockedBlob{Digest: l.Digest, Size: l.Size}, MediaType: l.MediaType})
 	}
-	return image.Descriptor{}, fmt.Errorf("it has nothing for %s, only for %s", platform, strings.Join(others, ", "))
+	if len(diffIDs) != len(blobs) {
+		return nil, fmt.Errorf("its config has %d diffIDs for %d layers", len(diffIDs), len(blobs))
+	}
+	for i, id := range diffIDs {
+		list[i].DiffID = id
+	}
+	return list, nil
 }
 
-// fill takes over what the manifest says; the diffIDs are not in it.
-func fill(locked *manifest.LockedImage, doc found) error {
-	locked.Digest, locked.Size, locked.MediaType = doc.digest, int64(len(doc.body)), doc.MediaType
-	locked.Config = manifest.LockedBlob{Digest: doc.Manifest.Config.Digest, Size: doc.Manifest.Config.Size}
-	locked.Layers = make([]manifest.LockedLayer, 0, len(doc.Manifest.Layers))
-	for i, l := range doc.Manifest.Layers {
+func checkLayers(blobs []image.Descriptor) error {
+	for i, l := range blobs {
 		if err := image.CheckLayer(l.MediaType); err != nil {
 			return fmt.Errorf("layer %d: %w", i+1, err)
 		}
-		locked.Layers = append(locked.Layers, manifest.LockedLayer{LockedBlob: manifest.LockedBlob{Digest: l.Digest, Size: l.Size}, MediaType: l.MediaType})
 	}
 	return nil
 }
 
-// config fetches the image's config, checks the platform of an image that came
-// by no index, and takes the diffIDs over. (Of entries of an index the index
-// has the last word: there are arm64 images whose config says amd64.)
-func (p *Puller) config(ctx context.Context, locked *manifest.LockedImage) error {
+// config fetches and reads the image's config. Its media type decides nothing
+// (docker 1.10 wrote application/octet-stream): a config is what lists layers.
+func (p *Puller) config(ctx context.Context, locked *manifest.LockedImage, mediaType string) (*image.Config, error) {
 	blob, err := p.Blob(ctx, *locked, locked.Config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	body, err := p.small(ctx, blob, image.MaxConfig)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	locked.Config.Size = int64(len(body))
 	config, err := image.ParseConfig(body)
-	if err != nil {
-		return err
+	var other *image.NotImageError
+	if errors.As(err, &other) || err != nil && mediaType != image.OCIConfig && mediaType != image.DockerConfig {
+		return nil, &image.NotImageError{ConfigType: mediaType}
 	}
-	if has := (image.Platform{OS: config.OS, Architecture: config.Architecture}).String(); locked.Index == "" && has != locked.Platform {
-		return fmt.Errorf("it is for %s, not for %s", has, locked.Platform)
-	}
-	if len(config.RootFS.DiffIDs) != len(locked.Layers) {
-		return fmt.Errorf("its config has %d diffIDs for %d layers", len(config.RootFS.DiffIDs), len(locked.Layers))
-	}
-	for i, id := range config.RootFS.DiffIDs {
-		locked.Layers[i].DiffID = id
-	}
-	return nil
+	return config, err
 }
 
 // small has a blob fetched into the store and gives its bytes.
 func (p *Puller) small(ctx context.Context, blob source.Blob, limit int64) (body []byte, err error) {
 	blob.Limit = limit // where its size is not known
 	if _, err := p.fetcher.Fetch(ctx, blob); err != nil {
+		var refused *source.Error
+		if !errors.As(err, &refused) {
+			err = &hereError{err}
+		}
 		return nil, err
 	}
 	f, err := p.fetcher.Store().Open(blob.Digest)
 	if err != nil {
-		return nil, err
+		return nil, &hereError{err}
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	body, err = io.ReadAll(io.LimitReader(f, limit+1))

@@ -36,9 +36,9 @@ func TestResolve(t *testing.T) {
 		"second mirror":          {mirrors, "k8s.gcr.io/pause:3.1", "k8s.gcr.io/pause:3.1", "mirror.example:5000/google_containers/pause:3.1", own},
 		"mirror of docker.io":    {mirrors, "nginx:1.15", "nginx:1.15", "mirror.example:5000/library/nginx:1.15", own},
 		"not at the mirror":      {mirrors, "nginx:1.14-alpine", "nginx:1.14-alpine", "docker.io/library/nginx:1.14-alpine", schema2},
-		"by digest, with a tag":  {nil, "nginx:any@" + digestOf(t, schema2), "nginx:any@" + digestOf(t, schema2), "docker.io/library/nginx:any", schema2},
-		"by digest":              {nil, "k8s.gcr.io/pause@" + digestOf(t, oci), "k8s.gcr.io/pause@" + digestOf(t, oci), "k8s.gcr.io/pause", oci},
-		"by digest, not there":   {mirrors, "k8s.gcr.io/pause@" + digestOf(t, oci), "k8s.gcr.io/pause@" + digestOf(t, oci), "k8s.gcr.io/pause", oci},
+		"by digest, with a tag":  {nil, "nginx:any@" + digestIn(t, schema2), "nginx:any@" + digestIn(t, schema2), "docker.io/library/nginx:any", schema2},
+		"by digest":              {nil, "k8s.gcr.io/pause@" + digestIn(t, oci), "k8s.gcr.io/pause@" + digestIn(t, oci), "k8s.gcr.io/pause", oci},
+		"by digest, not there":   {mirrors, "k8s.gcr.io/pause@" + digestIn(t, oci), "k8s.gcr.io/pause@" + digestIn(t, oci), "k8s.gcr.io/pause", oci},
 		"mirror without a place": {map[string][]string{"docker.io": {"mirror.example:5000"}}, "nginx:1.15", "nginx:1.15", "mirror.example:5000/library/nginx:1.15", own},
 	} {
 		p := w.puller(t, c.mirrors, Options{})
@@ -82,7 +82,7 @@ func TestResolveIndex(t *testing.T) {
 			if len(got.Roles) != 1 || got.Roles[0] != manifest.Master {
 				t.Errorf("roles of etcd: %v", got.Roles)
 			}
-			if got.Index != digestOf(t, index) || got.Platform != "linux/"+arch {
+			if got.Index != digestIn(t, index) || got.Platform != "linux/"+arch {
 				t.Errorf("%s: %+v", arch, got)
 			}
 		}
@@ -127,9 +127,8 @@ func TestResolveRefuses(t *testing.T) {
 		"many layers":    {`{"schemaVersion":2,` + config + `,"layers":[` + strings.Repeat(`{},`, 512) + `{}]}`, "513 layers"},
 		"foreign":        {layer("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "not distributed"},
 		"encrypted":      {layer("application/vnd.oci.image.layer.v1.tar+gzip+encrypted"), "encrypted"},
-		"chart":          {`{"schemaVersion":2,"config":{"mediaType":"application/vnd.cncf.helm.config.v1+json","size":2,"digest":` + digest + `},"layers":[]}`, "not a container image"},
 		"bad digest":     {strings.Replace(layer("application/vnd.oci.image.layer.v1.tar"), digest, `"sha256:../../x"`, 1), "is not a digest"},
-		"sha512":         {strings.Replace(layer("application/vnd.oci.image.layer.v1.tar"), digest, `"sha512:abc"`, 1), "not of sha256"},
+		"sha512":         {strings.Replace(layer("application/vnd.oci.image.layer.v1.tar"), digest, `"sha512:abc"`, 1), "not supported: only sha256"},
 		"negative":       {strings.Replace(layer("application/vnd.oci.image.layer.v1.tar"), `"size":1`, `"size":-1`, 1), "negative"},
 		"large config":   {strings.Replace(layer("application/vnd.oci.image.layer.v1.tar"), `"size":2`, `"size":99999999`, 1), "at most"},
 		"empty index":    {`{"schemaVersion":2,"manifests":[]}`, "names no platform"},
@@ -306,7 +305,7 @@ func TestPlainHTTP(t *testing.T) {
 			t.Errorf("%s: %v, hint %q", registry, err, hint.Of(err))
 		}
 		p = w.puller(t, nil, Options{Transport: plainOnly{local}, Insecure: true})
-		if got, err := p.Resolve(t.Context(), manifest.Image{Name: registry + "/gc/pause:3.1"}, amd64); err != nil || got.Digest != digestOf(t, img) {
+		if got, err := p.Resolve(t.Context(), manifest.Image{Name: registry + "/gc/pause:3.1"}, amd64); err != nil || got.Digest != digestIn(t, img) {
 			t.Errorf("%s, insecure: %v", registry, err)
 		}
 	}
