@@ -69,7 +69,7 @@ func (a *app) finish() error {
 	if err != nil {
 		return err
 	}
-	a.settings.Archive = path
+	a.settings.Archive, a.settings.EUID = path, os.Geteuid()
 	a.settings.Passphrase = func(ctx context.Context, identity string) (string, error) {
 		return cli.Passphrase(ctx, a.passphrase, "passphrase of "+identity, false)
 	}

@@ -3,7 +3,6 @@ package cri_test
 import (
 	"archive/tar"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"slices"
@@ -79,123 +77,6 @@ func bundle(t *testing.T, names ...string) (fstest.MapFS, []manifest.LockedImage
 		fsys[l.Path] = &fstest.MapFile{Data: blobs[l.Digest]}
 	}
 	return fsys, images
-}
-
-// ctr is a double of containerd, of its client and of crictl. It answers while
-// containerd.service is active, with what its file said when that was started.
-type ctr struct {
-	m      *hosttest.Machine
-	h      *host.Host
-	images map[string]string // name, digest
-	config string
-	inner  hosttest.Program
-}
-
-func newCtr(h *host.Host, m *hosttest.Machine) *ctr {
-	c := &ctr{m: m, h: h, images: map[string]string{}}
-	m.Programs["ctr"] = c.ctr
-	m.Programs["crictl"] = c.crictl
-	c.inner = m.Builtin("systemctl")
-	m.Programs["systemctl"] = func(args []string, stdin string) (string, error) {
-		if verb := args[0]; args[len(args)-1] == "containerd.service" && (verb == "start" || verb == "restart") {
-			text, err := h.Text("/etc/containerd/config.toml")
-			if err != nil {
-				return "", err
-			}
-			c.config = text
-		}
-		return c.inner(args, stdin)
-	}
-	return c
-}
-
-func (c *ctr) State() string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(c.images)) {
-		fmt.Fprintf(&b, "%s %s\n", name, c.images[name])
-	}
-	return b.String()
-}
-
-func (c *ctr) up() error {
-	u := c.m.Units["containerd.service"]
-	if u == nil {
-		return missing()
-	}
-	if !u.Active {
-		return &hosttest.Exit{Code: 1, Stderr: `ctr: failed to dial "/run/containerd/containerd.sock": connection refused`}
-	}
-	return nil
-}
-
-func missing() error {
-	_, err := host.Exec{}.Run(context.Background(), host.Command("no-such-program-here"))
-	return err
-}
-
-func (c *ctr) crictl([]string, string) (string, error) {
-	if err := c.up(); err != nil {
-		return "", err
-	}
-	if !strings.Contains(c.config, "[plugins.") || strings.Contains(c.config, `"cri"`) {
-		return "", &hosttest.Exit{Code: 1, Stderr: "getting status of runtime: rpc error: code = Unimplemented desc = unknown service runtime.v1alpha2.RuntimeService"}
-	}
-	pause := "registry.k8s.io/pause:3.6"
-	if _, rest, ok := strings.Cut(c.config, `sandbox_image = "`); ok {
-		pause, _, _ = strings.Cut(rest, `"`)
-	}
-	systemd := strings.Contains(c.config, "SystemdCgroup = true")
-	return fmt.Sprintf(`{"status": {}, "config": {"containerd": {"defaultRuntimeName": "runc", "runtimes": {"runc": {"options": {"SystemdCgroup": %v}}}}, "sandboxImage": %q}}`, systemd, pause), nil
-}
-
-func (c *ctr) ctr(args []string, stdin string) (string, error) {
-	if err := c.up(); err != nil {
-		return "", err
-	}
-	args = args[slices.Index(args, "images"):]
-	switch args[1] {
-	case "ls":
-		out := "REF TYPE DIGEST SIZE PLATFORMS LABELS\n"
-		for name, id := range c.images {
-			out += fmt.Sprintf("%s application/vnd.oci.image.manifest.v1+json %s 314.9 KiB linux/amd64 -\n", name, id)
-		}
-		return out, nil
-	case "tag":
-		c.images[args[4]] = c.images[args[3]]
-		return args[4], nil
-	case "rm":
-		for _, name := range args[2:] {
-			if _, ok := c.images[name]; !ok {
-				return "", &hosttest.Exit{Code: 1, Stderr: "ctr: image " + name + ": not found"}
-			}
-			delete(c.images, name)
-		}
-		return "", nil
-	case "import":
-		return "", c.load(stdin)
-	}
-	return "", &hosttest.Exit{Code: 3, Stderr: "No help topic for " + args[1]}
-}
-
-func (c *ctr) load(stdin string) error {
-	for r := tar.NewReader(strings.NewReader(stdin)); ; {
-		head, err := r.Next()
-		if err != nil {
-			return nil // at the end
-		}
-		if head.Name != "index.json" {
-			continue
-		}
-		var index image.Index
-		if err := json.NewDecoder(r).Decode(&index); err != nil {
-			return err
-		}
-		for _, d := range index.Manifests {
-			c.images[d.Annotations["io.containerd.image.name"]] = d.Digest
-			// As the CRI plugin does.
-			c.images["sha256:"+strings.TrimPrefix(d.Digest, "sha256:")[:60]+"conf"] = d.Digest
-		}
-	}
 }
 
 func journal(t *testing.T, h *host.Host) *step.Journal {
@@ -300,10 +181,10 @@ func sites() map[string]func(t *testing.T, active bool) *site {
 		},
 		"containerd": func(t *testing.T, active bool) *site {
 			h, m := hosttest.New(t)
-			c := newCtr(h, m)
+			c := hosttest.NewContainerd(m)
 			m.Write(t, "/etc/containerd/config.toml", "disabled_plugins = [\"cri\"]\n")
 			m.Units["containerd.service"] = &hosttest.Unit{Active: active, Enabled: active}
-			c.images["docker.io/library/redis:6"], c.images["docker.io/library/"+nginx] = digest([]byte("redis")), digest([]byte("old"))
+			c.Images["docker.io/library/redis:6"], c.Images["docker.io/library/"+nginx] = digest([]byte("redis")), digest([]byte("old"))
 			return &site{h: h, m: m, state: c.State}
 		},
 	}

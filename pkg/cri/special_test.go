@@ -110,7 +110,7 @@ func TestSteps(t *testing.T) {
 		if c.runtime == "docker" {
 			hosttest.NewDocker(m)
 		} else {
-			newCtr(h, m)
+			hosttest.NewContainerd(m)
 		}
 		c.host(t, m)
 		before := m.State(t)
@@ -298,10 +298,10 @@ func TestImagesFull(t *testing.T) {
 func TestImagesKnown(t *testing.T) {
 	t.Parallel()
 	h, m := hosttest.New(t)
-	c := newCtr(h, m)
+	c := hosttest.NewContainerd(m)
 	m.Units["containerd.service"] = &hosttest.Unit{Active: true}
 	fsys, images := bundle(t, pause, nginx)
-	c.images["docker.io/library/"+nginx] = images[1].Digest
+	c.Images["docker.io/library/"+nginx] = images[1].Digest
 	s := cri.Images(runtime(t, "containerd"), fsys, images, nil)
 	if st := check(t, h, s); len(st.What) != 1 || !strings.Contains(text(st), pause) {
 		t.Errorf("one of two was pulled: %+v", st)

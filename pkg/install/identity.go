@@ -154,7 +154,7 @@ func (s *site) runsElsewhere(ctx context.Context, t *manifest.Ticket, masters []
 	var all sync.WaitGroup
 	for _, m := range masters {
 		all.Go(func() {
-			if kubeadm.Answers(ctx, net.JoinHostPort(m.Address, port), t.CACertHashes) {
+			if kubeadm.Answers(ctx, s.Dialer, net.JoinHostPort(m.Address, port), t.CACertHashes) {
 				found.Store(true)
 			}
 		})

@@ -13,11 +13,9 @@ import (
 // them.
 func (s *site) hosts() []manifest.Host {
 	list := s.cluster.Hosts
-	if s.ticket != nil {
-		for _, h := range s.ticket.Hosts {
-			if !known(list, h) {
-				list = append(list[:len(list):len(list)], h)
-			}
+	for _, h := range s.told().Hosts {
+		if !known(list, h) {
+			list = append(list[:len(list):len(list)], h)
 		}
 	}
 	if s.address.IsValid() {

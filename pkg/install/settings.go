@@ -13,6 +13,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/trust"
 )
@@ -40,6 +41,8 @@ type Settings struct {
 	NoSmoke     bool
 	User        User // who gets a kubeconfig beside root
 	Trust       trust.Options
+	Dialer      kubeadm.Dialer // reaches the cluster; nil is the host's own network
+	EUID        int            // of this process
 	Report      progress.Func
 }
 

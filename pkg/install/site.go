@@ -225,9 +225,9 @@ func (s *site) clock() prep.Clock {
 		}
 		return prep.Clock{}
 	}
-	server := ""
-	if s.ticket != nil && s.ticket.TimeServer != s.address.String() {
-		server = s.ticket.TimeServer
+	server := s.told().TimeServer
+	if server == s.address.String() {
+		server = ""
 	}
 	for _, h := range s.hosts() {
 		if server == "" && h.Role != manifest.Node && h.Address != s.address.String() {
@@ -295,7 +295,7 @@ func (s *site) remember(finished bool) (err error) {
 		Identity: s.byIdentity(),
 	}
 	if !s.first() {
-		st.Joined = s.endpoint()
+		st.Joined, st.Told = s.endpoint(), s.told()
 	}
 	if st.Ticket, err = filepath.Abs(s.ticketPath); err != nil {
 		return fmt.Errorf("cannot note what is installed: %w", err)

@@ -35,7 +35,26 @@ type State struct {
 	Joined    string            `json:"joined,omitempty"`   // endpoint, for a host that joined
 	Ticket    string            `json:"ticket,omitempty"`   // path on the stick
 	Identity  bool              `json:"identity,omitempty"` // it was installed by one
+	Told      Told              `json:"told,omitzero"`      // by the ticket it joined with
 	Finished  bool              `json:"finished"`
+}
+
+// Told is what a ticket says of its cluster beside how to join it, kept for the
+// time when the ticket is gone.
+type Told struct {
+	Hosts      []manifest.Host `json:"hosts,omitempty"`
+	TimeServer string          `json:"timeServer,omitempty"` // an address
+}
+
+// told is what the ticket says, or without one what it said when this host joined.
+func (s *site) told() Told {
+	switch {
+	case s.ticket != nil:
+		return Told{Hosts: s.ticket.Hosts, TimeServer: s.ticket.TimeServer}
+	case s.saved != nil:
+		return s.saved.Told
+	}
+	return Told{}
 }
 
 // readState reads the state; nil where this program never ran on h.

@@ -150,7 +150,7 @@ func (s *site) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
 	}
 	o = kubeadm.Options{
 		Version: s.manifest.Kubernetes, Node: s.nodeName(), Address: s.address, Socket: r.Socket(), Cluster: s.settled(),
-		Images: names, Schedulable: s.role == manifest.Single, Limits: s.limits(), Progress: s.Report, Given: s.given,
+		Images: names, Schedulable: s.role == manifest.Single, Limits: s.limits(), Progress: s.Report, Given: s.given, Dialer: s.Dialer,
 	}
 	o.Repository, err = kubeadm.Repository(names)
 	return o, err
@@ -195,7 +195,7 @@ func (s *site) preflight(ctx context.Context) (*preflight.Result, error) {
 	o := preflight.Options{
 		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Cluster: s.cluster, Ticket: s.ticket, Others: s.others(),
 		Hostname: s.Hostname, Advertise: s.advertise(),
-		EUID: os.Geteuid(), Environ: os.Environ(), Skip: s.Skip, Ours: ours,
+		EUID: s.EUID, Environ: os.Environ(), Skip: s.Skip, Ours: ours,
 	}
 	if s.saved == nil { // an earlier run found that there is room, and filled it in part
 		o.Needs = preflight.NeedsOf(s.archive.Index(), s.manifest, s.role)
@@ -218,6 +218,9 @@ func (s *site) smokeOptions() smoke.Options {
 		Node: s.nodeName(), Version: s.manifest.Kubernetes, Image: s.smokeImage(), ProxyMode: s.cluster.Proxy.Mode,
 		PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Domain: s.cluster.DNSDomain, Wait: s.wait(),
 		NetworkHint: cni.Hint(s.manifest.Network),
+	}
+	if s.Dialer != nil {
+		o.Dialer = s.Dialer
 	}
 	for _, img := range s.lock.Images {
 		o.Images = append(o.Images, img.Name)

@@ -29,7 +29,11 @@ type JoinOptions struct {
 // Join is the step that brings the host into the ticket's cluster by kubeadm
 // join, once its API server answers. A try that did not come to its end is
 // finished where only the end is missing, or else taken back and made anew.
-func Join(o JoinOptions) step.Step { return joinStep{o: o, ask: probe} }
+func Join(o JoinOptions) step.Step {
+	return joinStep{o: o, ask: func(ctx context.Context, endpoint string) (*answer, error) {
+		return probe(ctx, o.Dialer, endpoint)
+	}}
+}
 
 type joinStep struct {
 	o   JoinOptions

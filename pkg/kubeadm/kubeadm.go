@@ -36,6 +36,7 @@ type Options struct {
 	Schedulable bool              // the control plane runs pods too
 	Given       *manifest.Ticket  // that an identity brought before the cluster began; nil without one
 	Limits      Limits
+	Dialer      Dialer        // reaches the API server; nil is the host's own network
 	Progress    progress.Func // hears what is waited for
 }
 

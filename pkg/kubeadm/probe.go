@@ -36,12 +36,20 @@ const (
 // errNotYet is an API server that answers, but whose cluster is still being made.
 var errNotYet = errors.New("the API server is up, but the master is not finished")
 
-// probe connects to the API server at endpoint, HOST:PORT, and asks who it is.
-// What it fails with names the cause and carries the fix.
-func probe(ctx context.Context, endpoint string) (*answer, error) {
+// Dialer is net.Dialer's.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// probe connects to the API server at endpoint, HOST:PORT, and asks who it is;
+// nil dials by the host's own network.
+// What it fails with names the cause and carries the hint.
+func probe(ctx context.Context, d Dialer, endpoint string) (*answer, error) {
+	if d == nil {
+		d = &net.Dialer{}
+	}
 	ctx, done := context.WithTimeout(ctx, probeTimeout)
 	defer done()
-	var d net.Dialer
 	raw, err := d.DialContext(ctx, "tcp", endpoint)
 	if err != nil {
 		return nil, unreached(endpoint, err)

@@ -70,7 +70,7 @@ func TestProbe(t *testing.T) {
 	w := newWorld(t)
 	hour := time.Hour
 	now := time.Now()
-	a, err := probe(t.Context(), serve(t, now.Add(-hour), now.Add(hour), clusterInfo(w)))
+	a, err := probe(t.Context(), nil, serve(t, now.Add(-hour), now.Add(hour), clusterInfo(w)))
 	if err != nil || a.caHash != w.caHash() || !a.tokens["abcdef"] || a.server != "https://192.168.4.11:6443" {
 		t.Fatalf("%+v, %v", a, err)
 	}
@@ -105,7 +105,7 @@ func TestProbe(t *testing.T) {
 		plain.Addr().String():       {"is no API server", "ss -lntp"},
 		"no-such-host.invalid:6443": {"", ""}, // a resolver may say anything
 	} {
-		_, err := probe(t.Context(), endpoint)
+		_, err := probe(t.Context(), nil, endpoint)
 		if err == nil || !strings.Contains(err.Error(), want.says) || !strings.Contains(hint.Of(err), want.hint) {
 			t.Errorf("%s: %v (%s), want %s", endpoint, err, hint.Of(err), want.says)
 		}

@@ -15,7 +15,7 @@ import (
 // hintTicket is how a ticket is made anew.
 const hintTicket = "on the master: ./install ticket, then carry the new join.yaml here"
 
-// asker is probe, or its double in a test.
+// asker is probe over the dialer of Options, or its double in a test.
 type asker func(ctx context.Context, endpoint string) (*answer, error)
 
 // waitMaster waits until the API server that the ticket names would let a holder
