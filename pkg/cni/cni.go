@@ -47,7 +47,7 @@ type known struct {
 
 // networks is the table: a network more is one file and one line.
 func networks() []known {
-	const system, logs = "systemctl status firewalld; kubectl --namespace=kube-system", " logs --selector="
+	const system, logs = "iptables -S INPUT; iptables -S FORWARD; kubectl --namespace=kube-system", " logs --selector="
 	return []known{
 		{"flannel", flannel{}, []string{"kube-flannel"}, []string{"flannel"}, "UDP 8472 between all hosts is open? " + system + logs + "app=flannel"},
 		{"canal", canal{}, []string{"canal"}, []string{"canal"}, "UDP 8472 between all hosts is open? " + system + logs + "k8s-app=canal --container=kube-flannel"},

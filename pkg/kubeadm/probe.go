@@ -147,10 +147,14 @@ func unreached(endpoint string, err error) error {
 		return hint.With(fmt.Errorf("the name %s has no address on this host", name), "--hosts %s=ADDRESS=master, or a line 'ADDRESS %s' in /etc/hosts", name, name)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return hint.With(fmt.Errorf("%s is there, but nothing listens on port %s", name, port), "on the master: ./install status")
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return hint.With(fmt.Errorf("there is no way from this host to %s", name), "ip route get %s; ip address", name)
+	case errors.Is(err, syscall.ENETUNREACH):
+		return hint.With(fmt.Errorf("no route of this host leads to %s", name), "ip route get %s; ip address", name)
+	case errors.Is(err, syscall.EHOSTUNREACH):
+		return hint.With(fmt.Errorf("%s is off, or a rule there rejects what this host sends to port %s", name, port),
+			"ping -c 3 %s; where that is answered, it is a rule: on the master: iptables -S INPUT", name)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return hint.With(fmt.Errorf("%s does not answer", name), "ping -c 3 %s; on the master: systemctl status firewalld", name)
+		return hint.With(fmt.Errorf("%s does not answer on port %s: it is off, or a rule there drops what this host sends", name, port),
+			"ping -c 3 %s; where that is answered, it is a rule: on the master: iptables -S INPUT", name)
 	}
 	return fmt.Errorf("cannot connect to %s: %w", endpoint, err)
 }

@@ -55,6 +55,9 @@ func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker,
 		}
 		if text := err.Error(); text != said || time.Since(saidAt) > repeat {
 			said, saidAt = text, time.Now()
+			if fix := hint.Of(err); fix != "" {
+				text += " (hint: " + fix + ")"
+			}
 			o.note("join", "waiting for the master at %s, %s of at most %s: %s; Ctrl-C stops, and the same command goes on", endpoint, waited.Round(time.Second), limits.Master, text)
 		}
 		if err := sleep(ctx, limits.Poll); err != nil {

@@ -71,39 +71,43 @@ type Result struct {
 	Checks []Check       `json:"checks"`
 }
 
-// check is a check: look tells f what it finds. What it returns is a failure to
-// look at the host at all.
+// check is a check: look tells f what it finds, and ask, which a check has in
+// place of look, may run programs that only tell. What they return is a failure
+// to look at the host at all.
 type check struct {
 	name string
 	look func(h *host.Host, o *Options, f *found) error
+	ask  func(ctx context.Context, h *host.Host, o *Options, f *found) error
 }
 
 // checks lists them in the order in which they are told.
 func checks() []check {
 	return []check{
-		{"root", root},
-		{"os", system},
-		{"arch", arch},
-		{"kernel", kernel},
-		{"systemd", systemd},
-		{"cgroups", cgroups},
-		{"cpus", cpus},
-		{"memory", memory},
-		{"mounts", mounts},
-		{"disk", disk},
-		{"programs", programs},
-		{"hostname", hostname},
-		{"cluster", cluster},
-		{"duplicates", duplicates},
-		{"address", address},
-		{"reach", reach},
-		{"networks", networks},
-		{"proxy", proxy},
-		{"ports", ports},
-		{"clock", clock},
-		{"ticket", ticket},
-		{"earlier", earlier},
-		{"cni", cni},
+		{name: "root", look: root},
+		{name: "os", look: system},
+		{name: "arch", look: arch},
+		{name: "kernel", look: kernel},
+		{name: "systemd", look: systemd},
+		{name: "cgroups", look: cgroups},
+		{name: "cpus", look: cpus},
+		{name: "memory", look: memory},
+		{name: "mounts", look: mounts},
+		{name: "disk", look: disk},
+		{name: "programs", look: programs},
+		{name: "hostname", look: hostname},
+		{name: "cluster", look: cluster},
+		{name: "duplicates", look: duplicates},
+		{name: "address", look: address},
+		{name: "reach", look: reach},
+		{name: "networks", look: networks},
+		{name: "proxy", ask: proxy},
+		{name: "ports", look: ports},
+		{name: "clock", look: clock},
+		{name: "ticket", look: ticket},
+		{name: "earlier", look: earlier},
+		{name: "cni", look: cni},
+		{name: "leftovers", ask: leftovers},
+		{name: "filter", ask: filter},
 	}
 }
 
@@ -140,7 +144,11 @@ func Run(ctx context.Context, h *host.Host, o Options) *Result {
 			return r
 		}
 		f := &found{name: c.name}
-		if err := c.look(h, &o, f); err != nil {
+		look := c.ask
+		if look == nil {
+			look = func(_ context.Context, h *host.Host, o *Options, f *found) error { return c.look(h, o, f) }
+		}
+		if err := look(ctx, h, &o, f); err != nil {
 			f.fail(hint.Of(err), "cannot look: %v", err)
 		}
 		if slices.Contains(o.Skip, c.name) {

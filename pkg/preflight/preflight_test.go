@@ -76,7 +76,7 @@ func sheet(name, address string) *facts.Facts {
 		Interfaces: []facts.Interface{
 			{Name: "docker0", MAC: "02:42:00:00:00:01", Addresses: []facts.Address{{Prefix: netip.MustParsePrefix("172.17.0.1/16"), Scope: "global"}}},
 			{Name: "eth0", MAC: "52:54:00:00:00:" + last, Addresses: []facts.Address{{Prefix: netip.PrefixFrom(a, 24), Scope: "global"}}},
-			{Name: "flannel.1", MAC: "02:42:00:00:00:02", Addresses: []facts.Address{{Prefix: netip.MustParsePrefix("10.244.0.0/32"), Scope: "global"}}},
+			{Name: "tunl0"}, // of the kernel's module
 			{Name: "lo", Addresses: []facts.Address{{Prefix: netip.MustParsePrefix("127.0.0.1/8"), Scope: "host"}}},
 		},
 		Routes: []facts.Route{
@@ -117,8 +117,11 @@ func TestReady(t *testing.T) {
 		if err := r.Err(); err != nil || len(r.Of(preflight.Warning)) > 0 {
 			t.Errorf("%s: %v, %+v", e.o.Role, err, r.Of(preflight.Warning))
 		}
-		if len(r.Of(preflight.OK)) < 20 || e.m.State(t) != before || len(e.m.Calls()) > 0 {
-			t.Errorf("%d are ok; it changed something, or ran %v", len(r.Of(preflight.OK)), e.m.Calls())
+		ran := slices.DeleteFunc(e.m.Calls(), func(line string) bool {
+			return slices.Contains([]string{"systemctl show-environment", "iptables-save", "iptables-save -t filter", "nft list ruleset"}, line) || strings.HasPrefix(line, "systemctl show --property=")
+		})
+		if len(r.Of(preflight.OK)) < 20 || e.m.State(t) != before || len(ran) > 0 {
+			t.Errorf("%d are ok; it changed something, or ran %v", len(r.Of(preflight.OK)), ran)
 		}
 	}
 }
@@ -465,7 +468,7 @@ func TestSkipAndError(t *testing.T) {
 	}
 	for _, want := range []string{
 		"ok       root        runs as root\n", "warning  cpus        this host has 1 CPU, a master needs 2 (skipped)\n",
-		"                     hint: give the virtual machine 2048 MiB", "\nmaster: 1 failed, 1 warning, 18 ok\n",
+		"                     hint: give the virtual machine 2048 MiB", "\nmaster: 1 failed, 1 warning, 20 ok\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"context"
 	"net/netip"
 	"path"
 	"slices"
@@ -21,15 +22,23 @@ const (
 // kubelet gets one from its unit's files or from systemd itself. What this
 // program runs gets none, whatever the shell has (see host.Exec), but a kubectl
 // that is typed there does.
-func proxy(h *host.Host, o *Options, f *found) error {
-	list, err := unitVariables(h, "kubelet.service")
+func proxy(ctx context.Context, h *host.Host, o *Options, f *found) error {
+	list, err := managerVariables(ctx, h)
 	if err != nil {
 		return err
 	}
+	more, err := unitVariables(h, "kubelet.service")
+	if err != nil {
+		return err
+	}
+	list = append(list, more...)
 	server := o.server()
 	if v, found := proxied(list, server); found {
-		f.fail("take it out of "+v.file+", or add "+orUnknown(server)+" to NO_PROXY there; then: systemctl daemon-reexec",
-			"%s names an HTTP proxy (%s): the kubelet would ask it for the API server", v.file, v.name)
+		fix := "take it out of " + v.file + ", or add " + orUnknown(server) + " to NO_PROXY there; then: systemctl daemon-reexec"
+		if v.file == "" {
+			v.file, fix = "systemd", "systemctl unset-environment "+v.name
+		}
+		f.fail(fix, "%s names an HTTP proxy (%s): the kubelet would ask it for the API server", v.file, v.name)
 	}
 	var shell []variable
 	for _, pair := range o.Environ {
@@ -96,6 +105,25 @@ func excepts(list, server string) bool {
 	}
 	return false
 }
+
+// managerVariables are those that systemd was told to give all units until the
+// next boot. Who does not run as root is not told, and fails by that.
+func managerVariables(ctx context.Context, h *host.Host) ([]variable, error) {
+	out, err := h.Output(ctx, "systemctl", "show-environment")
+	if err != nil {
+		return nil, ignored(ctx)
+	}
+	var list []variable
+	for line := range strings.Lines(string(out)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		list = append(list, variable{name: name, value: value})
+	}
+	return list, nil
+}
+
+// ignored is the error of a program that could not tell: only that of ctx counts,
+// as a host without the program, or without what it asks, has nothing to tell.
+func ignored(ctx context.Context) error { return context.Cause(ctx) }
 
 // unitVariables are those that systemd gives a unit, in the order in which it
 // takes them: its own for all units, then those of the unit's file and drop-ins,

@@ -119,7 +119,7 @@ func TestTroubles(t *testing.T) {
 		{"no services", func(w *world, _ *Options) { w.deaf["10.96.4.4:80"] = "" },
 			[]string{"failed web the service does not answer at 10.96.4.4:80", "hint: kubectl --namespace=kube-system logs --selector=k8s-app=kube-proxy"}},
 		{"another web server", func(w *world, _ *Options) { w.deaf["192.168.4.12:30080"] = "HTTP/1.1 404 Not Found\r\n\r\n" },
-			[]string{"failed web the node port of node1 does not answer at 192.168.4.12:30080: it answers 404 Not Found", "hint: on node1: systemctl stop firewalld"}},
+			[]string{"failed web the node port of node1 does not answer at 192.168.4.12:30080: it answers 404 Not Found", "hint: on node1: iptables -S INPUT"}},
 		{"no HTTP", func(w *world, _ *Options) {
 			w.deaf["192.168.4.12:30080"], w.deaf["192.168.4.13:30080"] = "SSH-2.0-OpenSSH_7.4\r\n", ""
 		}, []string{`failed web the node port of node1 does not answer at 192.168.4.12:30080: it answers "SSH-2.0-OpenSSH_7.4\r", which is no HTTP, and 1 more`,

@@ -21,7 +21,7 @@ type target struct{ name, address, hint string }
 
 const (
 	proxyLogs   = "kubectl --namespace=kube-system logs --selector=k8s-app=kube-proxy"
-	networkHint = "UDP 8472 between all hosts is open? systemctl status firewalld; kubectl --namespace=kube-system logs --selector=app=flannel"
+	networkHint = "UDP 8472 between all hosts is open? iptables -S INPUT; iptables -S FORWARD; kubectl --namespace=kube-system logs --selector=app=flannel"
 )
 
 // checkWeb asks the web server from this host: at every pod, at its service and
@@ -42,7 +42,7 @@ func (s *session) checkWeb(ctx context.Context) Check {
 	for _, n := range s.nodes {
 		name := n.Metadata.Name
 		targets = append(targets, target{"the node port of " + name, hostPort(n.address(), nodePort),
-			fmt.Sprintf("on %s: systemctl stop firewalld, iptables -S FORWARD; %s", name, proxyLogs)})
+			fmt.Sprintf("on %s: iptables -S INPUT; iptables -S FORWARD; %s", name, proxyLogs)})
 	}
 	problems := map[string]error{}
 	s.until(ctx, "web", shortWait, func(ctx context.Context) (bool, string) {
