@@ -14,6 +14,7 @@ import (
 	"kubecrate/pkg/bundle"
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
 )
@@ -198,7 +199,7 @@ func (a *app) writeLock(file string, l *manifest.Lock) error {
 		done.Changes = report.Diff(old, l)
 	}
 	return a.out.Print(done, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "wrote %s: %d packages, %d images, %d files\n", file, done.Packages, done.Images, done.Files)
+		err := lines.Print(w, "wrote %s: %d packages, %d images, %d files", file, done.Packages, done.Images, done.Files)
 		if err != nil || failed != nil {
 			return err
 		}

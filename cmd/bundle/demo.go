@@ -11,6 +11,7 @@ import (
 	"kubecrate/pkg/bundle"
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/demo"
+	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 )
 
@@ -54,8 +55,7 @@ unpack it, and let the installer print its plans for a master and a node.`,
 				return err
 			}
 			return a.out.Print(res, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "\neverything is in %s; remove it when you have seen enough\n", o.Dir)
-				return err
+				return lines.Print(w, "\neverything is in %s; remove it when you have seen enough", o.Dir)
 			})
 		},
 	}

@@ -12,6 +12,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
 	"kubecrate/pkg/report/html"
@@ -28,8 +29,7 @@ func (a *app) checkLock(file string, now *manifest.Lock) error {
 	changes := report.Diff(old, now)
 	if len(changes) == 0 && old.Manifest == now.Manifest {
 		return a.out.Print(map[string]any{"lock": file, "current": true}, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "%s is current\n", file)
-			return err
+			return lines.Print(w, "%s is current", file)
 		})
 	}
 	if err := a.out.Print(changes, func(w io.Writer) error { return report.WriteDiff(w, changes) }); err != nil {

@@ -71,8 +71,7 @@ func (a *app) initCmd() *cobra.Command {
 				return err
 			}
 			return a.out.Print(map[string]string{"manifest": file}, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "wrote %s; edit it, then: bundle build %s\n", file, file)
-				return err
+				return lines.Print(w, "wrote %s; edit it, then: bundle build %s", file, file)
 			})
 		},
 	}

@@ -20,7 +20,7 @@ type app struct {
 }
 
 func newApp(stdout, stderr io.Writer) *app {
-	return &app{out: cli.Out{Stdout: stdout, Stderr: stderr}}
+	return &app{out: cli.NewOut(stdout, stderr)}
 }
 
 func (a *app) root() *cobra.Command {

@@ -7,17 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/progress"
+	"kubecrate/pkg/visible"
 )
 
 // The exit codes of both programs.
@@ -47,72 +45,6 @@ func Usagef(format string, args ...any) error {
 // damaged archive (4).
 type ExitCoder interface{ ExitCode() int }
 
-// Out is where a command prints: results to Stdout as text or JSON, progress
-// and errors to Stderr.
-type Out struct {
-	Stdout, Stderr io.Writer
-	format         string
-	progress       string
-	verbose        bool
-}
-
-// JSON says whether results are wanted as JSON.
-func (o *Out) JSON() bool { return o.format == "json" }
-
-// WantJSON asks for JSON as --output json does.
-func (o *Out) WantJSON() { o.format = "json" }
-
-// Verbose says whether -v was given.
-func (o *Out) Verbose() bool { return o.verbose }
-
-// Print writes v as one JSON document with --output json, else text.
-func (o *Out) Print(v any, text func(io.Writer) error) error {
-	if !o.JSON() {
-		return text(o.Stdout)
-	}
-	enc := json.NewEncoder(o.Stdout)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("cannot write the result: %w", err)
-	}
-	return nil
-}
-
-// Progress starts the rendering that --progress and --output ask for. The
-// caller closes it before it prints its result.
-func (o *Out) Progress() progress.Renderer {
-	if o.JSON() && o.progress != "none" {
-		return progress.NewJSON(o.Stdout)
-	}
-	mode := o.progress
-	if mode == "auto" {
-		mode = "plain"
-		if f, ok := o.Stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-			mode = "bar"
-		}
-	}
-	switch mode {
-	case "bar":
-		return progress.NewBars(o.Stderr)
-	case "none":
-		return progress.NewQuiet(o.Stderr)
-	}
-	return progress.NewPlain(o.Stderr, o.verbose)
-}
-
-// Flags adds the flags that every command of both programs has.
-func (o *Out) Flags(root *cobra.Command) {
-	f := root.PersistentFlags()
-	f.StringVar(&o.format, "output", "text", "how results are printed: text or json (one event a line on standard output)")
-	f.StringVar(&o.progress, "progress", "auto", "how progress is shown on standard error: auto, bar, plain or none")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more")
-	complete := func(values ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
-	}
-	must(root.RegisterFlagCompletionFunc("output", complete("text", "json")))
-	must(root.RegisterFlagCompletionFunc("progress", complete("auto", "bar", "plain", "none")))
-}
-
 // must holds for calls that fail only when the program itself is wrong.
 func must(err error) {
 	if err != nil {
@@ -120,27 +52,12 @@ func must(err error) {
 	}
 }
 
-func (o *Out) check() error {
-	if err := oneOf("--output", o.format, "text", "json"); err != nil {
-		return err
-	}
-	return oneOf("--progress", o.progress, "auto", "bar", "plain", "none")
-}
-
-func oneOf(flag, value string, allowed ...string) error {
-	for _, a := range allowed {
-		if value == a {
-			return nil
-		}
-	}
-	return Usagef("%s is %q, want one of %s", flag, value, strings.Join(allowed, ", "))
-}
-
 // Run executes root with args and returns the exit code. SIGINT and SIGTERM
 // cancel the command's context; a second one ends the program at once.
 func Run(root *cobra.Command, out *Out, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	defer out.flush()
 	context.AfterFunc(ctx, stop)
 
 	prepare(root, out)
@@ -216,10 +133,10 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 func report(out *Out, cmd *cobra.Command, err error, code int) {
-	text, advice := err.Error(), hint.Of(err)
+	text, advice := visible.Error(err), hint.Of(err)
 	switch code {
 	case ExitInterrupted:
-		text, advice = "interrupted", "run the same command again to go on where it stopped"
+		text, advice = []string{"interrupted"}, "run the same command again to go on where it stopped"
 	case ExitUsage:
 		if advice == "" {
 			advice = cmd.CommandPath() + " --help"
@@ -227,11 +144,11 @@ func report(out *Out, cmd *cobra.Command, err error, code int) {
 	}
 	if out.JSON() {
 		// The write itself cannot be reported anywhere else.
-		_ = json.NewEncoder(out.Stdout).Encode(map[string]any{"kind": "error", "text": text, "hint": advice, "code": code})
+		_ = json.NewEncoder(out.Stdout).Encode(map[string]any{"kind": "error", "text": strings.Join(text, "\n"), "hint": advice, "code": code})
 		return
 	}
-	_, _ = fmt.Fprintf(out.Stderr, "error: %s\n", text)
+	_, _ = fmt.Fprintf(out.Stderr, "error: %s\n", strings.Join(text, "\n"))
 	if advice != "" {
-		_, _ = fmt.Fprintf(out.Stderr, "hint: %s\n", advice)
+		_, _ = fmt.Fprintf(out.Stderr, "hint: %s\n", visible.Line(advice))
 	}
 }

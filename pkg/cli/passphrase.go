@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/visible"
 )
 
 // terminal is where a person sits, whatever the standard streams are.
@@ -60,7 +61,7 @@ func passphraseIn(file string) (_ string, err error) {
 
 // ask prompts on a terminal. When ctx ends the terminal shows again what is typed.
 func ask(ctx context.Context, tty *os.File, prompt string) (string, error) {
-	if _, err := io.WriteString(tty, prompt); err != nil {
+	if _, err := io.WriteString(tty, visible.Line(prompt)); err != nil {
 		return "", fmt.Errorf("cannot ask for the passphrase: %w", err)
 	}
 	before, err := term.GetState(int(tty.Fd()))

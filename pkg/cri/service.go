@@ -7,6 +7,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/visible"
 )
 
 // file is a file of a service, as it is and as it is to be.
@@ -99,7 +100,7 @@ func (s service) explain(ctx context.Context, h *host.Host, err error) error {
 	err = fmt.Errorf("cannot start %s: %w", s.unit, err)
 	log, logErr := h.Output(ctx, "journalctl", "--unit="+s.unit, "--lines=8", "--no-pager", "--output=cat")
 	if said := strings.TrimSpace(string(log)); logErr == nil && said != "" {
-		err = fmt.Errorf("%w\n%s", err, said)
+		err = &visible.Quoted{Err: err, Said: said}
 	}
 	return hint.With(err, "journalctl --unit=%s --lines=50 --no-pager", s.unit)
 }

@@ -16,6 +16,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/bundle"
+	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/verify"
 )
@@ -74,7 +75,7 @@ func Run(ctx context.Context, o Options) (res *bundle.Result, err error) {
 
 func say(w io.Writer, format string, args ...any) {
 	// The demo's talk is not worth failing for.
-	_, _ = fmt.Fprintf(w, format+"\n", args...)
+	_ = lines.Print(w, format, args...)
 }
 
 // writeManifest writes a manifest that takes everything of the default profile

@@ -8,6 +8,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/visible"
 )
 
 const (
@@ -85,7 +86,7 @@ func explain(err error, said string) error {
 	const most = 12
 	lines := strings.Split(strings.TrimSpace(said), "\n")
 	if text := strings.Join(lines[max(0, len(lines)-most):], "\n"); text != "" {
-		return fmt.Errorf("%w:\n%s", cause, text)
+		return &visible.Quoted{Err: cause, Said: text}
 	}
 	return cause
 }

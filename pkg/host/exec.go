@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/visible"
 )
 
 // Exec runs programs of this machine with an environment of its own (see
@@ -134,6 +135,15 @@ func (e *CommandError) Error() string {
 		said = ":\n" + said
 	}
 	return fmt.Sprintf("%s: %v%s", CommandLine(e.Argv), e.Err, said)
+}
+
+// Lines is Error with what the program said marked as such.
+func (e *CommandError) Lines() []string {
+	said := e.Stderr
+	if said == "" {
+		said = e.Stdout
+	}
+	return (&visible.Quoted{Err: fmt.Errorf("%s: %w", CommandLine(e.Argv), e.Err), Said: said}).Lines()
 }
 
 // Unwrap gives what os/exec said.

@@ -74,7 +74,7 @@ func New(cluster *manifest.Cluster, o Options) (*Identity, error) {
 // Complete checks whether an identity can be made of cluster, and says its
 // endpoint where it does not.
 func Complete(cluster *manifest.Cluster) error {
-	const example = "cluster.yaml lists them:\nhosts:\n  - {name: master1, address: 192.168.4.11, role: master}\n  - {name: node1, address: 192.168.4.12, role: node}"
+	const example = "cluster.yaml lists them, such as: hosts: [{name: master1, address: 192.168.4.11, role: master}, {name: node1, address: 192.168.4.12, role: node}]"
 	masters := cluster.Masters()
 	switch {
 	case len(cluster.Hosts) == 0:

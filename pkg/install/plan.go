@@ -105,7 +105,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 // the files.
 func writeStatus(out *lines.Printer, st step.Status, diffs bool) {
 	for _, what := range st.What {
-		out.Line("\t  %s", strings.ReplaceAll(what, "\n", "\n\t  "))
+		out.Line("\t  %s", what)
 	}
 	for _, d := range st.Diffs {
 		if !diffs {

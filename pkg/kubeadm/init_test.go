@@ -372,7 +372,7 @@ func TestInitFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "kubeadm refuses to init: running with swap on") || !strings.Contains(err.Error(), "Port 6443 is in use") {
 		t.Errorf("%v", err)
 	}
-	if got := hint.Of(err); got != "swapoff -a\nss -lntp shows which program listens there: stop it" {
+	if got := hint.Of(err); got != "swapoff -a; ss -lntp shows which program listens there: stop it" {
 		t.Errorf("hint: %s", got)
 	}
 	w.fail = nil

@@ -100,7 +100,7 @@ func explain(what string, err error, secrets ...string) error {
 		if len(fixes) == 0 {
 			return err
 		}
-		return hint.With(err, "%s", strings.Join(fixes, "\n"))
+		return hint.With(err, "%s", strings.Join(fixes, "; "))
 	}
 	for _, s := range symptoms() {
 		if strings.Contains(output, s.said) {

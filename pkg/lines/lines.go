@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+
+	"kubecrate/pkg/visible"
 )
 
 // Printer prints lines with tabs aligned into columns. Its zero value is not
@@ -20,11 +22,19 @@ func New(w io.Writer) *Printer {
 	return &Printer{w: tabwriter.NewWriter(w, 0, 0, padding, ' ', 0)}
 }
 
-// Line prints one line; a tab starts the next column.
+// Line prints one line; a tab in format starts the next column. What the
+// arguments bring is shown, but begins no line or column of its own.
 func (p *Printer) Line(format string, args ...any) {
 	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+		_, p.err = fmt.Fprintf(p.w, format+"\n", visible.Args(args)...)
 	}
+}
+
+// Print prints one line to w.
+func Print(w io.Writer, format string, args ...any) error {
+	p := New(w)
+	p.Line(format, args...)
+	return p.Flush()
 }
 
 // Flush writes what was printed and returns the first error of all.

@@ -243,16 +243,18 @@ type Error struct {
 }
 
 // Error has a line for everything that failed, and one for what fixes it.
-func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "this host cannot become a %s yet, %s:", roleName(e.Role), count(len(e.Failed), "problem"))
+func (e *Error) Error() string { return strings.Join(e.Lines(), "\n") }
+
+// Lines are those of Error.
+func (e *Error) Lines() []string {
+	list := []string{fmt.Sprintf("this host cannot become a %s yet, %s:", roleName(e.Role), count(len(e.Failed), "problem"))}
 	for _, c := range e.Failed {
-		fmt.Fprintf(&b, "\n  %s: %s", c.Name, c.Message)
+		list = append(list, fmt.Sprintf("  %s: %s", c.Name, c.Message))
 		if c.Hint != "" {
-			fmt.Fprintf(&b, "\n      hint: %s", c.Hint)
+			list = append(list, "      hint: "+c.Hint)
 		}
 	}
-	return b.String()
+	return list
 }
 
 // ExitCode is cli.ExitPreflight.

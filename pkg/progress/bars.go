@@ -35,6 +35,7 @@ func NewBars(w io.Writer) Renderer {
 func (b *bars) Event(e Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	e = e.clean()
 	key := e.Stage + "\x00" + e.Task
 	switch e.Kind {
 	case Start:

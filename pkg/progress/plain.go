@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"kubecrate/pkg/visible"
 )
 
 // Renderer shows events until it is closed. Event is safe for concurrent use.
@@ -42,6 +44,7 @@ func NewPlain(w io.Writer, verbose bool) Renderer {
 func (p *plain) Event(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	e = e.clean()
 	key := e.Stage + "\x00" + e.Task
 	switch e.Kind {
 	case Start:
@@ -134,7 +137,7 @@ type jsonLines struct {
 
 // NewJSON writes every event to w as one JSON object a line.
 func NewJSON(w io.Writer) Renderer {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(visible.NewWriter(w))
 	enc.SetEscapeHTML(false)
 	return &jsonLines{enc: enc}
 }

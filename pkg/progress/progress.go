@@ -2,6 +2,8 @@
 // plain lines in a pipe or JSON, one event a line.
 package progress
 
+import "kubecrate/pkg/visible"
+
 // Kind says what an Event reports.
 type Kind string
 
@@ -29,6 +31,12 @@ type Event struct {
 	Bytes int64  `json:"bytes,omitempty"` // Advance: bytes since the last Advance; Done: all bytes
 	Total int64  `json:"total,omitempty"`
 	Text  string `json:"text,omitempty"`
+}
+
+// clean is e without what could begin a line of its own or move the cursor.
+func (e Event) clean() Event {
+	e.Stage, e.Task, e.Text = visible.Line(e.Stage), visible.Line(e.Task), visible.Line(e.Text)
+	return e
 }
 
 // Unsized is the Total of a task that counts no bytes.

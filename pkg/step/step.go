@@ -9,6 +9,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/visible"
 )
 
 // Step is one thing that has to be true of a host. Check looks and changes
@@ -129,7 +130,7 @@ func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 		case err != nil && pending:
 			status = Status{State: Later, What: []string{fmt.Sprintf("to be seen when the steps before are done: %v", err)}}
 		case err != nil:
-			status = Status{State: Unknown, What: []string{err.Error()}, Hint: hint.Of(err)}
+			status = Status{State: Unknown, What: visible.Error(err), Hint: hint.Of(err)}
 		}
 		pending = pending || status.State != Done
 		events = append(events, Event{Step: s.Name(), Phase: Checked, Status: status})

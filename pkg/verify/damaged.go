@@ -21,7 +21,10 @@ type Damaged struct {
 const listed = 12
 
 // Error lists what is damaged and says how much is not.
-func (e *Damaged) Error() string {
+func (e *Damaged) Error() string { return strings.Join(e.Lines(), "\n") }
+
+// Lines are those of Error.
+func (e *Damaged) Lines() []string {
 	all := archive.Damages(e.err)
 	text := []string{fmt.Sprintf("%s: %d of %d members are whole", e.Path, e.Whole, e.Members)}
 	for _, d := range all[:min(listed, len(all))] {
@@ -30,7 +33,7 @@ func (e *Damaged) Error() string {
 	if more := len(all) - listed; more > 0 {
 		text = append(text, fmt.Sprintf("and %d more", more))
 	}
-	return strings.Join(text, "\n")
+	return text
 }
 
 // Unwrap gives every *archive.DamageError and the hint.

@@ -3,6 +3,7 @@ package html
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
+	"kubecrate/pkg/visible"
 )
 
 //go:embed report.html
@@ -34,7 +36,8 @@ func Write(w io.Writer, c *report.Contents) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the report's template: %w", err)
 	}
-	if err := t.Execute(w, c); err != nil {
+	out := visible.NewWriter(w)
+	if err := errors.Join(t.Execute(out, c), out.Flush()); err != nil {
 		return fmt.Errorf("cannot write the report: %w", err)
 	}
 	return nil

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/visible"
+)
+
+// Out is where a command prints: results to Stdout as text or JSON, progress
+// and errors to Stderr. It is made by NewOut.
+type Out struct {
+	// What passes these shows what a terminal would obey: see visible.Writer.
+	Stdout, Stderr *visible.Writer
+
+	terminal io.Writer // where bars move the cursor: what Stderr writes to
+	format   string
+	progress string
+	verbose  bool
+}
+
+// NewOut prints to a program's two streams. Nothing else writes to them.
+func NewOut(stdout, stderr io.Writer) Out {
+	return Out{Stdout: visible.NewWriter(stdout), Stderr: visible.NewWriter(stderr), terminal: stderr}
+}
+
+// flush ends both streams.
+func (o *Out) flush() {
+	// A stream that is gone cannot be told so.
+	_, _ = o.Stdout.Flush(), o.Stderr.Flush()
+}
+
+// JSON says whether results are wanted as JSON.
+func (o *Out) JSON() bool { return o.format == "json" }
+
+// WantJSON asks for JSON as --output json does.
+func (o *Out) WantJSON() { o.format = "json" }
+
+// Verbose says whether -v was given.
+func (o *Out) Verbose() bool { return o.verbose }
+
+// Print writes v as one JSON document with --output json, else text.
+func (o *Out) Print(v any, text func(io.Writer) error) error {
+	if !o.JSON() {
+		return text(o.Stdout)
+	}
+	enc := json.NewEncoder(o.Stdout)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("cannot write the result: %w", err)
+	}
+	return nil
+}
+
+// Progress starts the rendering that --progress and --output ask for. The
+// caller closes it before it prints its result.
+func (o *Out) Progress() progress.Renderer {
+	if o.JSON() && o.progress != "none" {
+		return progress.NewJSON(o.Stdout)
+	}
+	mode := o.progress
+	if mode == "auto" {
+		mode = "plain"
+		if f, ok := o.terminal.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			mode = "bar"
+		}
+	}
+	switch mode {
+	case "bar":
+		return progress.NewBars(o.terminal)
+	case "none":
+		return progress.NewQuiet(o.Stderr)
+	}
+	return progress.NewPlain(o.Stderr, o.verbose)
+}
+
+// Flags adds the flags that every command of both programs has.
+func (o *Out) Flags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&o.format, "output", "text", "how results are printed: text or json (one event a line on standard output)")
+	f.StringVar(&o.progress, "progress", "auto", "how progress is shown on standard error: auto, bar, plain or none")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more")
+	complete := func(values ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	}
+	must(root.RegisterFlagCompletionFunc("output", complete("text", "json")))
+	must(root.RegisterFlagCompletionFunc("progress", complete("auto", "bar", "plain", "none")))
+}
+
+func (o *Out) check() error {
+	if err := oneOf("--output", o.format, "text", "json"); err != nil {
+		return err
+	}
+	return oneOf("--progress", o.progress, "auto", "bar", "plain", "none")
+}
+
+func oneOf(flag, value string, allowed ...string) error {
+	for _, a := range allowed {
+		if value == a {
+			return nil
+		}
+	}
+	return Usagef("%s is %q, want one of %s", flag, value, strings.Join(allowed, ", "))
+}
