@@ -83,12 +83,12 @@ func readRPMs(t testing.TB, repo, dir string) []Candidate {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := rpm.ReadMetadata(f)
+		v, err := rpm.Check(f)
 		_ = f.Close()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		out = append(out, Candidate{Meta: m, Repo: repo, Checksum: filepath.Base(name), ID: len(out)})
+		out = append(out, Candidate{Meta: v.Metadata, Repo: repo, Checksum: filepath.Base(name), ID: len(out)})
 	}
 	return out
 }

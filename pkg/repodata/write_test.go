@@ -185,10 +185,11 @@ func fromRPM(t *testing.T, path, location string) Package {
 	if err != nil {
 		t.Fatal(err)
 	}
-	meta, span, err := rpm.ReadHeader(bytes.NewReader(b))
+	checked, err := rpm.Check(bytes.NewReader(b))
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
+	meta, span := checked.Metadata, checked.Header
 	sum := sha256.Sum256(b)
 	return Package{
 		Metadata: *meta, Location: location, Checksum: Checksum{"sha256", hex.EncodeToString(sum[:])},

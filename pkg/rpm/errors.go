@@ -20,7 +20,16 @@ var (
 	// ErrCorrupt: it is no RPM, it is cut off, or a digest or a signature does
 	// not match what it covers.
 	ErrCorrupt = errors.New("corrupt")
+	// ErrUnsupported: it is in a format, or uses a feature of one, that is not
+	// read here. It may be whole.
+	ErrUnsupported = errors.New("not supported")
 )
+
+// unsupported is an ErrUnsupported that says what it is.
+func unsupported(format string, args ...any) error {
+	err := fmt.Errorf("%w: %w", ErrUnsupported, fmt.Errorf(format, args...))
+	return hint.With(err, "it may be whole, fetching it again does not help: take a build of the package for the platform of the manifest, made by rpm 4")
+}
 
 // corrupt is an ErrCorrupt with the cause and what to do about it.
 func corrupt(format string, args ...any) error {

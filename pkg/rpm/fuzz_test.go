@@ -83,6 +83,9 @@ func FuzzVerify(f *testing.F) {
 			if (c == nil) == (err == nil) || (v != nil && err != nil) {
 				t.Fatalf("checked %v, %v", c, err)
 			}
+			if err == nil {
+				agree(t, "input", b, c.Metadata)
+			}
 		})
 	})
 }

@@ -9,11 +9,12 @@ import (
 )
 
 // Limits of a header, checked before anything is allocated. rpm itself allows
-// 65535 entries and 256 MiB (lib/header.c, hdrchkTags and hdrchkData); the
-// largest headers in use hold a few megabytes.
+// 65535 entries and 256 MiB, of a signature header 32 and 64 MiB
+// (lib/header.c, hdrblobRead); the largest headers in use hold a few megabytes.
 const (
-	maxEntries = 0xffff
-	maxStore   = 64 << 20
+	maxEntries          = 0xffff
+	maxSignatureEntries = 32
+	maxStore            = 64 << 20
 )
 
 // Types of entries; source: rpm, include/rpm/rpmtag.h, rpmTagType.
@@ -66,12 +67,19 @@ func readHeader(r io.Reader, what string, region uint32) (*header, error) {
 	if _, err := io.ReadFull(r, intro); err != nil {
 		return nil, readError(what, err)
 	}
+	if bytes.Equal(intro[:3], headerMagic[:3]) && intro[3] != headerMagic[3] {
+		return nil, unsupported("a %s of version %d", what, intro[3])
+	}
 	if !bytes.Equal(intro[:8], headerMagic[:]) {
 		return nil, corrupt("the %s does not begin with a header's magic number", what)
 	}
 	entries, size := binary.BigEndian.Uint32(intro[8:]), binary.BigEndian.Uint32(intro[12:])
-	if entries == 0 || entries > maxEntries {
-		return nil, corrupt("the %s claims %d entries, the limit is %d", what, entries, maxEntries)
+	most := uint32(maxEntries)
+	if region == tagHeaderSignatures {
+		most = maxSignatureEntries
+	}
+	if entries == 0 || entries > most {
+		return nil, corrupt("the %s claims %d entries, the limit is %d", what, entries, most)
 	}
 	if size > maxStore {
 		return nil, corrupt("the %s claims %d bytes, the limit is %d", what, size, maxStore)
@@ -88,29 +96,31 @@ func readHeader(r io.Reader, what string, region uint32) (*header, error) {
 	return h, nil
 }
 
-// index checks the entries as rpm does (lib/header.c, hdrblobVerifyInfo).
+// index checks the entries as rpm does (lib/header.c, hdrblobVerifyInfo):
+// whatever it accepts, rpm's reader accepts too.
 func (h *header) index(region uint32) error {
 	table := h.raw[introSize : len(h.raw)-len(h.store)]
-	limit := len(h.store)
-	if tag := binary.BigEndian.Uint32(table); tag == region || tag == tagHeaderImage {
-		trailer, err := h.checkRegion(table, region)
-		if err != nil {
+	trailer, after := len(h.store), len(h.store)
+	if binary.BigEndian.Uint32(table) == region {
+		var err error
+		if trailer, err = h.checkRegion(table, region); err != nil {
 			return err
 		}
-		if region == tagHeaderImmutable {
-			limit = trailer
-		}
+		after = trailer + entrySize
 		table = table[entrySize:]
 	}
 	end := 0
 	for ; len(table) > 0; table = table[entrySize:] {
 		tag := binary.BigEndian.Uint32(table)
-		e, err := h.entry(table, tag, region)
+		e, err := h.entry(table, tag)
 		if err != nil {
 			return fmt.Errorf("tag %d: %w", tag, err)
 		}
-		if e.start < end || e.end > limit {
+		if e.start < end || e.end > trailer && e.start < after {
 			return fmt.Errorf("tag %d: its data overlaps other data", tag)
+		}
+		if region == tagHeaderImmutable && !fits(tag, e.kind) {
+			return fmt.Errorf("tag %d: it has the type %d, which is not the tag's", tag, e.kind)
 		}
 		end = e.end
 		if _, twice := h.entries[tag]; twice {
@@ -123,16 +133,21 @@ func (h *header) index(region uint32) error {
 
 // checkRegion returns where the region's trailer starts in the store. The
 // region of a package's header must hold all of it: what lies outside is not
-// covered by the signature, and rpm had to learn that (CVE-2021-20271).
+// covered by the signature, and rpm had to learn that (CVE-2021-20271). In the
+// signature header old packages name their trailer after the other kind of
+// region.
+//
+// Source: rpm, lib/header.c, hdrblobVerifyRegion.
 func (h *header) checkRegion(table []byte, region uint32) (int, error) {
-	kind, offset, count := binary.BigEndian.Uint32(table[4:]), binary.BigEndian.Uint32(table[8:]), binary.BigEndian.Uint32(table[12:])
+	_, kind, offset, count := fields(table)
 	if kind != typeBin || count != entrySize || uint64(offset)+entrySize > uint64(len(h.store)) {
 		return 0, fmt.Errorf("its region entry is malformed")
 	}
-	trailer := h.store[offset : offset+entrySize]
+	tag, kind, negative, count := fields(h.store[offset:])
 	// The trailer's offset leads back, as a negative number, to the first entry.
-	tag, back := binary.BigEndian.Uint32(trailer), -binary.BigEndian.Uint32(trailer[8:])
-	if (tag != region && tag != tagHeaderImage) || back == 0 || back%entrySize != 0 || uint64(back) > uint64(len(table)) {
+	back := -negative
+	old := region == tagHeaderSignatures && tag == tagHeaderImage
+	if tag != region && !old || kind != typeBin || count != entrySize || back == 0 || back%entrySize != 0 || uint64(back) > uint64(len(table)) {
 		return 0, fmt.Errorf("its region trailer is malformed")
 	}
 	if region == tagHeaderImmutable && (uint64(back) != uint64(len(table)) || int(offset)+entrySize != len(h.store)) {
@@ -141,9 +156,14 @@ func (h *header) checkRegion(table []byte, region uint32) (int, error) {
 	return int(offset), nil
 }
 
-func (h *header) entry(table []byte, tag, region uint32) (entry, error) {
-	kind, offset, count := binary.BigEndian.Uint32(table[4:]), binary.BigEndian.Uint32(table[8:]), binary.BigEndian.Uint32(table[12:])
-	if tag < tagI18NTable && region == tagHeaderImmutable {
+// fields are the four numbers of an entry.
+func fields(b []byte) (tag, kind, offset, count uint32) {
+	return binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint32(b[12:])
+}
+
+func (h *header) entry(table []byte, tag uint32) (entry, error) {
+	_, kind, offset, count := fields(table)
+	if int32(tag) < tagI18NTable { //nolint:gosec // rpm's tags are signed numbers
 		return entry{}, fmt.Errorf("a reserved tag")
 	}
 	if uint64(offset) >= uint64(len(h.store)) {
@@ -238,8 +258,10 @@ func (h *header) texts(tag uint32, limit int) ([]string, error) {
 	return out, nil
 }
 
-func (e entry) isText() bool {
-	return e.kind == typeString || e.kind == typeStringArray || e.kind == typeI18NString
+func (e entry) isText() bool { return isText(e.kind) }
+
+func isText(kind uint32) bool {
+	return kind == typeString || kind == typeStringArray || kind == typeI18NString
 }
 
 // numbers is all values of a tag, nil where it is absent. More than limit are

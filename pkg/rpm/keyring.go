@@ -221,27 +221,73 @@ func normalize(text string) (string, error) {
 
 func fingerprint(p *packet.PublicKey) string { return fmt.Sprintf("%X", p.Fingerprint) }
 
+// describe tells of the key that e is a copy of, by all copies in k: the
+// newest self-signature counts, and a revocation in any of them.
 func (k *Keyring) describe(e *openpgp.Entity) Key {
 	key := Key{
 		Fingerprint: fingerprint(e.PrimaryKey), Created: e.PrimaryKey.CreationTime.UTC(),
 		Algorithm: algorithmName(e.PrimaryKey.PubKeyAlgo), Bits: bits(e.PrimaryKey),
 	}
-	self, identity := e.PrimarySelfSignature()
-	if identity != nil {
-		key.UserID = identity.Name
+	var self *packet.Signature
+	for _, c := range k.copies(e) {
+		newer, identity := c.PrimarySelfSignature()
+		if self = newest(self, newer); identity != nil && self == newer {
+			key.UserID = identity.Name
+		}
+		key.Revoked = key.Revoked || len(c.Revocations) > 0
 	}
 	key.Expires = expiry(e.PrimaryKey, self)
-	for _, other := range k.all() {
-		if len(other.Revocations) > 0 && fingerprint(other.PrimaryKey) == key.Fingerprint {
-			key.Revoked = true
-		}
-	}
-	for _, sub := range e.Subkeys {
-		if maySign(sub.PublicKey, sub.Sig, true) && len(sub.Revocations) == 0 {
-			key.Subkeys = append(key.Subkeys, fingerprint(sub.PublicKey))
+	for _, sub := range k.subkeys(e) {
+		if maySign(sub.public, sub.self, true) && !sub.revoked {
+			key.Subkeys = append(key.Subkeys, fingerprint(sub.public))
 		}
 	}
 	return key
+}
+
+// copies are all copies of the key of e in k, in the order of the files.
+func (k *Keyring) copies(e *openpgp.Entity) []*openpgp.Entity {
+	var out []*openpgp.Entity
+	for _, other := range k.all() {
+		if bytes.Equal(other.PrimaryKey.Fingerprint, e.PrimaryKey.Fingerprint) {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// newest is the later of two self-signatures, either of which may be nil.
+func newest(a, b *packet.Signature) *packet.Signature {
+	if a == nil || b != nil && b.CreationTime.After(a.CreationTime) {
+		return b
+	}
+	return a
+}
+
+// subkey is what all copies of a key say of one of its subkeys.
+type subkey struct {
+	public  *packet.PublicKey
+	self    *packet.Signature // the newest binding to the primary key
+	revoked bool
+}
+
+// subkeys are those of the key of e, each once.
+func (k *Keyring) subkeys(e *openpgp.Entity) []subkey {
+	var out []subkey
+	at := map[string]int{}
+	for _, c := range k.copies(e) {
+		for _, sub := range c.Subkeys {
+			id := fingerprint(sub.PublicKey)
+			i, known := at[id]
+			if !known {
+				i, at[id] = len(out), len(out)
+				out = append(out, subkey{public: sub.PublicKey})
+			}
+			out[i].self = newest(out[i].self, sub.Sig)
+			out[i].revoked = out[i].revoked || len(sub.Revocations) > 0
+		}
+	}
+	return out
 }
 
 func bits(p *packet.PublicKey) int {
@@ -284,20 +330,36 @@ type candidate struct {
 	primaryEnds time.Time
 }
 
+// String names the key itself, a subkey with the primary key it belongs to.
+func (c candidate) String() string {
+	if c.subkey {
+		return fmt.Sprintf("%s, a subkey of %s,", fingerprint(c.public), c.primary)
+	}
+	return c.primary.String()
+}
+
+// find returns the keys with the given ID, each once however many copies of it
+// there are.
 func (k *Keyring) find(id uint64) []candidate {
 	var out []candidate
+	seen := map[string]bool{}
 	for _, e := range k.all() {
+		if seen[fingerprint(e.PrimaryKey)] {
+			continue
+		}
+		seen[fingerprint(e.PrimaryKey)] = true
 		primary := k.describe(e)
 		if e.PrimaryKey.KeyId == id {
-			self, _ := e.PrimarySelfSignature()
-			out = append(out, candidate{primary: primary, public: e.PrimaryKey, self: self, revoked: primary.Revoked, primaryEnds: primary.Expires})
+			var self *packet.Signature
+			for _, c := range k.copies(e) {
+				own, _ := c.PrimarySelfSignature()
+				self = newest(self, own)
+			}
+			out = append(out, candidate{primary: primary, public: e.PrimaryKey, self: self, primaryEnds: primary.Expires})
 		}
-		for _, sub := range e.Subkeys {
-			if sub.PublicKey.KeyId == id {
-				out = append(out, candidate{
-					primary: primary, public: sub.PublicKey, self: sub.Sig, subkey: true,
-					revoked: primary.Revoked || len(sub.Revocations) > 0, primaryEnds: primary.Expires,
-				})
+		for _, sub := range k.subkeys(e) {
+			if sub.public.KeyId == id {
+				out = append(out, candidate{primary: primary, public: sub.public, self: sub.self, subkey: true, revoked: sub.revoked, primaryEnds: primary.Expires})
 			}
 		}
 	}
@@ -307,8 +369,10 @@ func (k *Keyring) find(id uint64) []candidate {
 // judge says whether the key was good when the signature was made. An expired
 // key keeps what it signed before: that gives a warning.
 func (c candidate) judge(s *signature, now time.Time) (warnings []string, err error) {
-	name := c.primary.String()
+	name := c.String()
 	switch {
+	case c.primary.Revoked:
+		return nil, fmt.Errorf("key %s is revoked", c.primary)
 	case c.revoked:
 		return nil, fmt.Errorf("key %s is revoked", name)
 	case !maySign(c.public, c.self, c.subkey):

@@ -122,6 +122,41 @@ func TestRestrict(t *testing.T) {
 	}
 }
 
+// TestSubkeyCopies: of several copies of a key, each revocation counts, and it
+// is the subkey that the error names.
+func TestSubkeyCopies(t *testing.T) {
+	t.Parallel()
+	s := newSigner(t, rpmtest.SignerOptions{EdDSA: true, Subkey: true})
+	file, before := build(t, s), readKeyring(t, s.ArmoredPublicKey())
+	if v, err := rpm.Verify(bytes.NewReader(file), before); err != nil || v.Key.Fingerprint != s.Fingerprint() {
+		t.Fatalf("before the revocation: %+v, %v", v, err)
+	}
+	if err := s.RevokeSubkey(); err != nil {
+		t.Fatal(err)
+	}
+	after := readKeyring(t, s.ArmoredPublicKey())
+	for _, c := range []struct {
+		name string
+		keys *rpm.Keyring
+	}{
+		{"alone", after}, {"after the old copy", rpm.Merge(before, after)}, {"before the old copy", rpm.Merge(after, before)},
+		{"among three", rpm.Merge(before, after, before)},
+	} {
+		pinned, err := c.keys.Restrict([]string{s.Fingerprint()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := rpm.Verify(bytes.NewReader(file), pinned)
+		want := "key " + s.Subkey() + ", a subkey of Test Key (" + s.Fingerprint() + "), is revoked"
+		if !errors.Is(err, rpm.ErrUntrustedKey) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v, want %q", c.name, v, err, want)
+		}
+		if keys := pinned.Keys(); len(keys) != 1 || len(keys[0].Subkeys) != 0 || keys[0].Revoked {
+			t.Errorf("%s: %+v", c.name, keys)
+		}
+	}
+}
+
 func TestVerifyDetachedReal(t *testing.T) {
 	t.Parallel()
 	data, keys := filepath.Join(sharedData(t), "repodata"), realKeys(t)

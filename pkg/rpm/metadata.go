@@ -2,7 +2,6 @@ package rpm
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 )
@@ -40,7 +39,6 @@ const (
 	tagFileFlags       = 1037
 	tagSourceRPM       = 1044
 	tagArchiveSize     = 1046
-	tagSourcePackage   = 1106
 	tagDirIndexes      = 1116
 	tagBaseNames       = 1117
 	tagDirNames        = 1118
@@ -48,41 +46,11 @@ const (
 	tagLongArchiveSize = 271
 	tagPayloadDigest   = 5092
 	tagPayloadDigestAl = 5093
+	tagRPMFormat       = 5114
 )
 
 // relationTags are the tags of one kind of relation: names, flags, versions.
 type relationTags struct{ name, flags, version uint32 }
-
-// ReadMetadata reads what dependency resolution and yum metadata need from the
-// start of an RPM: lead, signature header and header. The payload is not read,
-// and nothing is verified beyond the structure; see Verify.
-//
-// Relations keep the order of the header, and all of them are kept: Requires
-// contains rpm's own features, "rpmlib(...)", which a writer of yum metadata
-// and a solver leave out; a relation that starts with "(" is a rich
-// dependency. Pre is set as createrepo_c sets it, for PREREQ, %pre and %post.
-// Summary, description and group are those of the first locale. A source
-// package has the architecture "src".
-//
-// A malformed file gives an error that is ErrCorrupt; its text says what is
-// wrong. Small inputs stay small: counts are checked before allocation.
-func ReadMetadata(r io.Reader) (*Metadata, error) {
-	m, _, err := ReadHeader(r)
-	return m, err
-}
-
-// ReadHeader is ReadMetadata that also says where the header lies in the file.
-func ReadHeader(r io.Reader) (*Metadata, Span, error) {
-	f, err := openFile(r)
-	if err != nil {
-		return nil, Span{}, fmt.Errorf("cannot read RPM: %w", err)
-	}
-	m, err := f.metadata()
-	if err != nil {
-		return nil, Span{}, fmt.Errorf("cannot read RPM: %w", err)
-	}
-	return m, f.span, nil
-}
 
 // decoder reads tags and keeps the first error.
 type decoder struct {
@@ -113,6 +81,14 @@ func (d *decoder) num(tags ...uint32) int64 {
 	return 0
 }
 
+// metadata reads what dependency resolution and yum metadata need.
+//
+// Relations keep the order of the header, and all of them are kept: Requires
+// contains rpm's own features, "rpmlib(...)", which a writer of yum metadata
+// and a solver leave out; a relation that starts with "(" is a rich
+// dependency. Pre is set as createrepo_c sets it, for PREREQ, %pre and %post.
+// Summary, description and group are those of the first locale. A source
+// package has the architecture "src".
 func (f *file) metadata() (*Metadata, error) {
 	d := &decoder{header: f.header}
 	m := &Metadata{
@@ -166,7 +142,9 @@ func (d *decoder) nevra() NEVRA {
 	if ok {
 		n.Epoch = strconv.FormatInt(epoch, 10)
 	}
-	if d.num(tagSourcePackage) != 0 {
+	// Packages of every age that were built from a source package name it; rpm
+	// (headerIsSource) and createrepo_c go by that alone.
+	if _, built := d.entries[tagSourceRPM]; !built {
 		n.Arch = "src"
 	}
 	return n

@@ -254,7 +254,6 @@ func TestReadMetadataRefuses(t *testing.T) {
 		{"a web page", "it is a web page", []byte("\n<!DOCTYPE html><html>"), "browser"},
 		{"a git-lfs pointer", "it is a git-lfs pointer", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"), "git lfs pull"},
 		{"a delta", "it is a delta RPM", []byte("drpmDLT3"), "whole packages"},
-		{"an old format", "an RPM of format 2", append([]byte{0xed, 0xab, 0xee, 0xdb, 2}, make([]byte, 200)...), "fetch it again"},
 		{"no magic", "does not begin with a header's magic number", at(span.Start, 0), "rpm -Kv"},
 		{"4 billion entries", "claims 4294967295 entries", at(span.Start+8, 0xffffffff), "rpm -Kv"},
 		{"no entries", "claims 0 entries", at(span.Start+8, 0), "rpm -Kv"},

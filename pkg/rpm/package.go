@@ -39,7 +39,7 @@ func openFile(r io.Reader) (*file, error) {
 		return nil, readError("lead", err)
 	}
 	if major, kind := f.lead[4], f.lead[79]; (major != 3 && major != 4) || kind != signatureHeader || f.lead[78] != 0 {
-		return nil, corrupt("an RPM of format %d with signature type %d, which is not supported", major, kind)
+		return nil, unsupported("an RPM of format %d with signature type %d", major, kind)
 	}
 	if f.signature, err = readHeader(r, "signature header", tagHeaderSignatures); err != nil {
 		return nil, err
@@ -53,5 +53,20 @@ func openFile(r io.Reader) (*file, error) {
 		return nil, err
 	}
 	f.span.End = f.span.Start + int64(len(f.header.raw))
-	return f, nil
+	return f, f.checkFormat()
+}
+
+// maxFormat is the newest format that is read. Packages say which one they are
+// in since format 6, whose lead still says 3 or 4.
+const maxFormat = 4
+
+func (f *file) checkFormat() error {
+	format, ok, err := f.header.number(tagRPMFormat)
+	switch {
+	case err != nil:
+		return corrupt("the header: %w", err)
+	case ok && format > maxFormat:
+		return unsupported("an RPM of format %d, and formats up to %d are read", format, maxFormat)
+	}
+	return nil
 }

@@ -323,12 +323,12 @@ func TestVerifyRefuses(t *testing.T) {
 	s, other := newSigner(t, rpmtest.SignerOptions{EdDSA: true}), newSigner(t, rpmtest.SignerOptions{EdDSA: true})
 	brief := newSigner(t, rpmtest.SignerOptions{EdDSA: true, Lifetime: 24 * time.Hour})
 	weak := newSigner(t, rpmtest.SignerOptions{Hash: crypto.SHA1})
+	ring := func(s *rpmtest.Signer) *rpm.Keyring { return readKeyring(t, s.ArmoredPublicKey()) }
 	revoked := newSigner(t, rpmtest.SignerOptions{EdDSA: true})
-	revokedFile := build(t, revoked)
+	revokedFile, before := build(t, revoked), ring(revoked)
 	if err := revoked.Revoke(); err != nil {
 		t.Fatal(err)
 	}
-	ring := func(s *rpmtest.Signer) *rpm.Keyring { return readKeyring(t, s.ArmoredPublicKey()) }
 	for _, c := range []struct {
 		name string
 		file []byte
@@ -342,7 +342,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"another key, named", build(t, s), ring(other), rpm.ErrUntrustedKey, "by key " + s.Fingerprint()[24:], "gpgkey"},
 		{"no key", build(t, s), nil, rpm.ErrUntrustedKey, "pinned: there are none", "gpgkey"},
 		{"revoked key", revokedFile, ring(revoked), rpm.ErrUntrustedKey, "is revoked", "signed anew"},
-		{"revoked in one of two copies", revokedFile, rpm.Merge(ring(s), ring(revoked)), rpm.ErrUntrustedKey, "is revoked", "signed anew"},
+		{"revoked in one of two copies", revokedFile, rpm.Merge(before, ring(revoked)), rpm.ErrUntrustedKey, "is revoked", "signed anew"},
 		{"signed after expiry", build(t, brief.At(signingDay.Add(48*time.Hour))), ring(brief), rpm.ErrUntrustedKey, "expired on 2020-03-14", "signed anew"},
 		{"signed before the key was made", build(t, s.At(signingDay.Add(-48*time.Hour))), ring(s), rpm.ErrUntrustedKey, "is older than key", "signed anew"},
 		{"SHA1 after its end", build(t, weak.At(time.Date(2024, 7, 2, 0, 0, 0, 0, time.UTC))), ring(weak), rpm.ErrUntrustedKey, "a hash that is not trusted", "signed anew"},

@@ -155,6 +155,20 @@ func (s *Signer) Revoke() error {
 	return s.export()
 }
 
+// RevokeSubkey is Revoke for the signing subkey alone.
+func (s *Signer) RevokeSubkey() error {
+	err := s.entity.RevokeSubkey(&s.entity.Subkeys[0], packet.KeyCompromised, "test", &s.config)
+	if err != nil {
+		return fmt.Errorf("cannot revoke the subkey: %w", err)
+	}
+	return s.export()
+}
+
+// Subkey is the fingerprint of the signing subkey, in upper-case hex.
+func (s *Signer) Subkey() string {
+	return strings.ToUpper(fmt.Sprintf("%x", s.entity.Subkeys[0].PublicKey.Fingerprint))
+}
+
 func (s *Signer) rsa() bool { return s.key.PubKeyAlgo == packet.PubKeyAlgoRSA }
 
 func armored(kind string, write func(io.Writer) error) ([]byte, error) {

@@ -54,10 +54,11 @@ func repository(t *testing.T, change func(p *repodata.Package), specs ...rpmtest
 		if err != nil {
 			t.Fatal(err)
 		}
-		meta, span, err := rpm.ReadHeader(bytes.NewReader(b))
+		checked, err := rpm.Check(bytes.NewReader(b))
 		if err != nil {
 			t.Fatal(err)
 		}
+		meta, span := checked.Metadata, checked.Header
 		sum := sha256.Sum256(b)
 		p := repodata.Package{
 			Metadata: *meta, Location: "Packages/" + meta.FileName(), Size: int64(len(b)),
