@@ -11,6 +11,9 @@ func (a *app) planCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what an installation would change on this host; nothing is touched",
+		Long: `List every step of an installation with what it would change here, and the checks
+that it begins with. Nothing is touched. The exit code is 3 where a check failed or
+a step is impossible.`,
 		Example: `  ./install plan --role master
   ./install plan --role node --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -19,7 +22,7 @@ func (a *app) planCmd() *cobra.Command {
 				if err != nil {
 					return nil, err
 				}
-				return p, nil
+				return p, p.Err()
 			})
 		},
 	}

@@ -74,7 +74,7 @@ func TestCourier(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	second.saved = &State{Role: manifest.Node} // there is no archive to look at
-	checks, err := second.preflight(t.Context())
+	checks, _, err := second.preflight(t.Context())
 	if err != nil || !strings.Contains(checks.Err().Error(), "another host is called node7 too") {
 		t.Errorf("%v, %v", checks, err)
 	}

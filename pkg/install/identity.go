@@ -79,22 +79,25 @@ func (s *site) decideTicket(ctx context.Context) (err error) {
 	t, path, err := s.Settings.ticket()
 	s.ticketPath = path
 	if err != nil {
-		return err
+		s.unusable(err)
 	}
 	if s.byIdentity() {
 		return s.decideByIdentity(ctx, t)
 	}
 	if t == nil || s.role == manifest.Node {
 		s.ticket = t
+		if t == nil && s.ticketErr == nil && s.needsTicket() {
+			s.ticketErr = missingTicket(path)
+		}
 		return nil
 	}
 	host, _, _ := strings.Cut(t.Endpoint, ":")
 	first := s.saved != nil && s.saved.Joined == ""
-	switch own := host == s.address.String() || s.self != nil && host == s.self.Name; {
+	switch own := host == s.addressText() || s.self != nil && host == s.self.Name; {
 	case first || own && t.CertificateKey == "":
 		return nil
 	case t.CertificateKey == "":
-		return hint.With(fmt.Errorf("%s is the ticket of a cluster at %s, and lets no further master join", path, t.Endpoint),
+		s.ticketErr = hint.With(fmt.Errorf("%s is the ticket of a cluster at %s, and lets no further master join", path, t.Endpoint),
 			"on its master: ./install ticket --control-plane; or, to begin another cluster: rm %s", path)
 	}
 	s.ticket = t
@@ -122,8 +125,8 @@ func (s *site) decideByIdentity(ctx context.Context, t *manifest.Ticket) error {
 		return nil
 	}
 	s.ticket = t
-	if t == nil {
-		return hint.With(fmt.Errorf("there is an identity, but no ticket to join by: %s is missing", s.ticketPath), "on a master of the cluster: ./install ticket writes one")
+	if t == nil && s.ticketErr == nil {
+		s.ticketErr = hint.With(fmt.Errorf("there is an identity, but no ticket to join by: %s is missing", s.ticketPath), "on a master of the cluster: ./install ticket writes one")
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (s *site) entries() []prep.Entry {
 	hosts := s.hosts()
 	alias := s.alias(hosts)
 	if alias != "" {
-		own := s.address.String()
+		own := s.addressText()
 		hosts = slices.Clone(hosts)
 		slices.SortStableFunc(hosts, func(a, b manifest.Host) int {
 			switch {
@@ -97,7 +97,7 @@ func (s *site) settled() *manifest.Cluster {
 	if alias := s.alias(c.Hosts); alias != "" && s.role != manifest.Node {
 		c.Hosts = slices.Clone(c.Hosts)
 		for i, h := range c.Hosts {
-			if h.Address == s.address.String() {
+			if h.Address == s.addressText() {
 				c.Hosts[i].Aliases = slices.Concat(h.Aliases, []string{alias})
 			}
 		}

@@ -39,9 +39,13 @@ type Needs struct {
 	Files      []string `json:"files"`      // paths in the archive
 }
 
+// Err is a *preflight.Error with everything that keeps the plan from being
+// carried out, nil where nothing is known to.
+func (p *Plan) Err() error { return p.Preflight.Err() }
+
 // MakePlan looks at the archive and at this host, and changes nothing. Checks
-// that fail are in the plan: only an archive or settings that cannot be used
-// give an error.
+// that fail are in the plan, see Err: only an archive or settings that cannot be
+// used give an error.
 func MakePlan(ctx context.Context, h *host.Host, o Settings) (p *Plan, err error) {
 	s, err := open(ctx, h, o)
 	if err != nil {
@@ -49,15 +53,11 @@ func MakePlan(ctx context.Context, h *host.Host, o Settings) (p *Plan, err error
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	p = &Plan{Bundle: s.bundle(), Role: s.role, Needs: s.needs()}
-	if p.Preflight, err = s.preflight(ctx); err != nil {
-		return nil, err
-	}
-	steps, err := s.steps()
+	p.Preflight, p.Steps, err = s.preflight(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p.Steps, err = step.Plan(ctx, h, steps)
-	return p, err
+	return p, nil
 }
 
 // Preflight makes the checks of a host and nothing else. The error is a
@@ -68,7 +68,7 @@ func Preflight(ctx context.Context, h *host.Host, o Settings) (r *preflight.Resu
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if r, err = s.preflight(ctx); err != nil {
+	if r, _, err = s.preflight(ctx); err != nil {
 		return nil, err
 	}
 	err = r.Err()

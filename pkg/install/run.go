@@ -41,7 +41,7 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	s.arrive()
 	defer func() { s.depart(ctx, err) }()
-	checks, err := s.preflight(ctx)
+	checks, plan, err := s.preflight(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -56,15 +56,10 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 		return nil, err
 	}
 	t := newTeller(o.Report, steps, time.Now)
-	done, err := s.finished(ctx, steps)
-	if err != nil {
-		return nil, err
-	}
-	if done {
+	if s.finished(plan) {
 		err := errors.Join(s.trusted.Remember(s.host), s.keepSigner())
 		return s.result(nil, watch.Spent(), time.Since(began)), err
 	}
-	t.checks(checks)
 	if err := s.verify(ctx); err != nil {
 		return nil, err
 	}
@@ -79,21 +74,10 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	return r, nil
 }
 
-// finished says whether every step is done, without an event.
-func (s *site) finished(ctx context.Context, steps []step.Step) (bool, error) {
-	if s.saved == nil || !s.saved.Finished {
-		return false, nil
-	}
-	plan, err := step.Plan(ctx, s.host, steps)
-	if err != nil {
-		return false, err
-	}
-	for _, e := range plan {
-		if e.Status.State != step.Done {
-			return false, nil
-		}
-	}
-	return true, nil
+// finished says whether an earlier run came to its end, and every step is done.
+func (s *site) finished(plan []step.Event) bool {
+	undone := func(e step.Event) bool { return e.Status.State != step.Done }
+	return s.saved != nil && s.saved.Finished && len(plan) > 0 && !slices.ContainsFunc(plan, undone)
 }
 
 // verify reads every member that the role needs, before anything is changed. What

@@ -168,7 +168,7 @@ func (s *Settings) ticket() (t *manifest.Ticket, path string, err error) {
 	if path != "" {
 		t, err := manifest.ReadTicket(path)
 		if os.IsNotExist(err) {
-			return nil, path, nil
+			err = hint.With(fmt.Errorf("cannot read the ticket: %w", err), "name its file: --ticket FILE; on the master ./install ticket writes it to the stick")
 		}
 		return t, path, err
 	}
@@ -186,7 +186,7 @@ func (s *Settings) byHand() (*manifest.Ticket, error) {
 		Endpoint: manifest.HostPort(s.Join.Master), Token: s.Join.Token, CACertHashes: s.Join.CACertHash,
 	}
 	if s.Join.Master == "" || s.Join.Token == "" || len(s.Join.CACertHash) == 0 {
-		return nil, hint.With(errors.New("--master, --token and --ca-cert-hash go together: one is missing"), "on the master, install ticket --show prints all three")
+		return nil, hint.With(errors.New("--master, --token and --ca-cert-hash go together: one is missing"), "on the master: ./install ticket --show prints all three")
 	}
 	err := t.Validate()
 	return t, err

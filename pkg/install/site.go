@@ -40,6 +40,7 @@ type site struct {
 	role       manifest.Role
 	cluster    *manifest.Cluster
 	ticket     *manifest.Ticket // of the cluster to join; nil on the first master
+	ticketErr  error            // why the ticket that this host needs is not there or cannot be used
 	ticketPath string
 	sealed     string             // path of the identity on the stick, "" without one
 	keys       *identity.Identity // once it is opened
@@ -48,7 +49,7 @@ type site struct {
 	facts      *facts.Facts
 	self       *manifest.Host // this host in cluster, or nil
 	address    netip.Addr     // the zero Addr where it is not known, because of
-	addressErr error
+	addressErr error          // which steps that need it tell, see addressed
 	iface      string
 	courier    courier
 }
@@ -201,7 +202,7 @@ func (s *site) nodeName() string {
 	return strings.ToLower(cmp.Or(s.hostname(), s.facts.Hostname))
 }
 
-// endpoint is HOST:PORT of the control plane.
+// endpoint is HOST:PORT of the control plane, "" where it is not known.
 func (s *site) endpoint() string {
 	switch {
 	case s.ticket != nil:
@@ -209,7 +210,10 @@ func (s *site) endpoint() string {
 	case s.saved != nil && s.saved.Joined != "":
 		return s.saved.Joined
 	}
-	return manifest.HostPort(cmp.Or(s.cluster.ControlPlane(), s.address.String()))
+	if at := cmp.Or(s.cluster.ControlPlane(), s.addressText()); at != "" {
+		return manifest.HostPort(at)
+	}
+	return ""
 }
 
 // clock says where the time comes from: the first master serves its own to the
@@ -226,11 +230,11 @@ func (s *site) clock() prep.Clock {
 		return prep.Clock{}
 	}
 	server := s.told().TimeServer
-	if server == s.address.String() {
+	if server == s.addressText() {
 		server = ""
 	}
 	for _, h := range s.hosts() {
-		if server == "" && h.Role != manifest.Node && h.Address != s.address.String() {
+		if server == "" && h.Role != manifest.Node && h.Address != s.addressText() {
 			server = h.Address
 		}
 	}
@@ -290,7 +294,7 @@ func needed(roles []manifest.Role, role manifest.Role) bool {
 // description, for when the stick is gone.
 func (s *site) remember(finished bool) (err error) {
 	st := &State{
-		Bundle: s.bundle(), Role: s.role, Hostname: s.hostname(), Address: s.address.String(), Interface: s.iface,
+		Bundle: s.bundle(), Role: s.role, Hostname: s.hostname(), Address: s.addressText(), Interface: s.iface,
 		Cluster: s.cluster, Runtime: s.manifest.Runtime, Network: s.manifest.Network, Family: s.lock.Platform.Family, Finished: finished,
 		Identity: s.byIdentity(),
 	}

@@ -13,7 +13,6 @@ import (
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/kubeadm"
-	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/step"
@@ -51,7 +50,7 @@ func (s *site) steps() ([]step.Step, error) {
 // membership makes the host a part of the cluster.
 func (s *site) membership(k kubeadm.Options, user kubeadm.User) (list []step.Step, err error) {
 	if s.role != manifest.Node && s.cluster.VIP != nil {
-		list = append(list, vip.Keepalived(s.virtual()))
+		list = append(list, s.addressed(vip.Keepalived(s.virtual())))
 	}
 	if s.role != manifest.Node && s.byIdentity() {
 		list = append(list, kubeadm.Authority(s.authority()))
@@ -66,11 +65,11 @@ func (s *site) membership(k kubeadm.Options, user kubeadm.User) (list []step.Ste
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, kubeadm.Init(k), kubeadm.Kubeconfig(user), cni.DNS(), network, s.ticketStep(kubeadm.Ticket(s.ticketOptions(k))))
+		list = append(list, s.entering(kubeadm.Init(k)), kubeadm.Kubeconfig(user), cni.DNS(), network, s.addressed(s.ticketStep(kubeadm.Ticket(s.ticketOptions(k)))))
 	case s.role == manifest.Node:
-		list = append(list, kubeadm.Join(join))
+		list = append(list, s.entering(kubeadm.Join(join)))
 	default:
-		list = append(list, kubeadm.Join(join), kubeadm.Kubeconfig(user))
+		list = append(list, s.entering(kubeadm.Join(join)), kubeadm.Kubeconfig(user))
 	}
 	list = append(list, kubeadm.Ready(k))
 	if s.role != manifest.Node && s.byIdentity() {
@@ -158,7 +157,7 @@ func (s *site) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
 
 func (s *site) ticketOptions(k kubeadm.Options) kubeadm.TicketOptions {
 	o := kubeadm.TicketOptions{
-		Options: k, Stick: s.ticketPath, MustWrite: s.Join.Ticket != "", TTL: s.TicketTTL, TimeServer: s.address.String(), Hosts: s.hosts(),
+		Options: k, Stick: s.ticketPath, MustWrite: s.Join.Ticket != "", TTL: s.TicketTTL, TimeServer: s.addressText(), Hosts: s.hosts(),
 	}
 	if s.archive == nil && s.Join.Ticket == "" {
 		o.Stick = "" // there is no stick
@@ -181,35 +180,6 @@ func (s *site) network() (step.Step, error) {
 		return nil, err
 	}
 	return cni.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch}), nil
-}
-
-// preflight makes every check of the host.
-func (s *site) preflight(ctx context.Context) (*preflight.Result, error) {
-	if err := preflight.CheckSkip(s.Skip); err != nil {
-		return nil, err
-	}
-	ours, err := kubeadm.Begun(s.host)
-	if err != nil {
-		return nil, err
-	}
-	o := preflight.Options{
-		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Cluster: s.cluster, Ticket: s.ticket, Others: s.others(),
-		Hostname: s.Hostname, Advertise: s.advertise(),
-		EUID: s.EUID, Environ: os.Environ(), Skip: s.Skip, Ours: ours,
-	}
-	if s.saved == nil { // an earlier run found that there is room, and filled it in part
-		o.Needs = preflight.NeedsOf(s.archive.Index(), s.manifest, s.role)
-	}
-	r := preflight.Run(ctx, s.host, o)
-	return r, context.Cause(ctx)
-}
-
-// advertise is the address as a flag, or that of an earlier run.
-func (s *site) advertise() string {
-	if s.Address == "" && s.saved != nil {
-		return s.saved.Address
-	}
-	return s.Address
 }
 
 // smokeOptions say what a cluster has to show.

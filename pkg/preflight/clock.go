@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 )
 
@@ -49,6 +50,9 @@ func clock(_ *host.Host, o *Options, f *found) error {
 }
 
 func ticket(_ *host.Host, o *Options, f *found) error {
+	if o.TicketErr != nil {
+		f.fail(hint.Of(o.TicketErr), "%v", o.TicketErr)
+	}
 	if o.Ticket == nil || o.Ours {
 		return nil
 	}

@@ -22,6 +22,29 @@ func address(_ *host.Host, o *Options, f *found) error {
 	return nil
 }
 
+// iface looks for the interface that the operator named.
+func iface(_ *host.Host, o *Options, f *found) error {
+	if o.Interface == "" {
+		return nil
+	}
+	var names []string
+	for _, i := range o.Facts.Interfaces {
+		if i.Name == o.Interface {
+			f.ok("%s", i.Name)
+			return nil
+		}
+		if !i.Virtual() {
+			names = append(names, i.Name)
+		}
+	}
+	fix := "ip addr shows the interfaces of this host"
+	if len(names) > 0 {
+		fix = "--interface " + strings.Join(names, ", or --interface ")
+	}
+	f.fail(fix, "--interface says %s, and this host has no such interface", o.Interface)
+	return nil
+}
+
 // endpoint is the address of the control plane that a host joins; the zero
 // Addr where it is a name, or the host begins the cluster.
 func (o *Options) endpoint() netip.Addr {

@@ -28,10 +28,13 @@ type Options struct {
 	Lock     *manifest.Lock     // the bundle's: what its packages bring is not missed
 	Cluster  *manifest.Cluster  // nil is the default one
 	Ticket   *manifest.Ticket   // nil for the first master
-	Others   []*facts.Facts     // sheets of other hosts; one of this host is passed over
+	// TicketErr is why a ticket that the host needs is not there or cannot be used.
+	TicketErr error
+	Others    []*facts.Facts // sheets of other hosts; one of this host is passed over
 
 	Hostname  string // that the host is to get, "" for the one of cluster.yaml or its own
 	Advertise string // the flag --advertise-address, "" without
+	Interface string // the flag --interface, "" without
 
 	Needs      []Need        // what is still to be written, see NeedsOf
 	NotBefore  time.Time     // a time that has passed for sure; zero is 2020
@@ -63,6 +66,7 @@ type Check struct {
 	State   State  `json:"state"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	Step    bool   `json:"step,omitempty"` // it is a step of the installation, which nothing can skip
 }
 
 // Result is what all checks found, in their order.
@@ -98,6 +102,7 @@ func checks() []check {
 		{name: "cluster", look: cluster},
 		{name: "duplicates", look: duplicates},
 		{name: "address", look: address},
+		{name: "interface", look: iface},
 		{name: "reach", look: reach},
 		{name: "networks", look: networks},
 		{name: "proxy", ask: proxy},
@@ -226,14 +231,24 @@ func (r *Result) Err() error {
 	if len(failed) == 0 {
 		return nil
 	}
+	err := &Error{Role: r.Role, Failed: failed}
+	const again = "fix these and run the same command again; nothing was changed"
 	var names []string
 	for _, c := range failed {
+		if c.Step || slices.Contains(essential(), c.Name) {
+			return hint.With(err, again)
+		}
 		if !slices.Contains(names, c.Name) {
 			names = append(names, c.Name)
 		}
 	}
-	return hint.With(&Error{Role: r.Role, Failed: failed},
-		"fix these and run the same command again; nothing was changed. To go on in spite of them: --skip-preflight %s", strings.Join(names, ","))
+	return hint.With(err, again+". To go on in spite of them: --skip-preflight %s", strings.Join(names, ","))
+}
+
+// essential lists the checks without which an installation cannot come to its
+// end: to skip them is never offered.
+func essential() []string {
+	return []string{"root", "os", "arch", "systemd", "address", "interface", "ticket"}
 }
 
 // Error is what failed.
