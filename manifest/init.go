@@ -40,7 +40,7 @@ extends: PROFILE
 #    - registry.example/team/app:1.0
 #    - name: quay.io/coreos/etcd:v3.4.3
 #      roles: [master]          # the nodes do without
-#      keepDigest: true         # pods name it by digest
+#      #keepDigest: true        # pods name it by digest; only with runtime: containerd
 
 #files:
 #  - url: ./calico.yaml         # https, http, file, or a path from here

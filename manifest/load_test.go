@@ -308,8 +308,6 @@ func TestOverrideErrors(t *testing.T) {
 		{Overrides{Set: []string{"runtime=cri-o"}}, `--set runtime=cri-o: "cri-o" is not known (known: containerd, docker)`, ""},
 		{Overrides{Set: []string{"packages.weak=maybe"}}, `--set packages.weak=maybe: packages.weak must be true or false, not "maybe"`, ""},
 		{Overrides{Set: []string{"kubernetes=1.17"}}, `cannot use --set: kubernetes-1.17.4-el7: kubernetes: "1.17" is no version: want vMAJOR.MINOR.PATCH, such as v1.17.4`, ""},
-		{Overrides{Set: []string{"runtime=containerd"}}, `--set runtime=containerd: packages.roots installs docker`,
-			"bundle profiles lists profiles with other runtimes; bundle init writes a manifest to extend"},
 		{Overrides{Repos: []string{"kuberntes=/srv"}}, `--repo kuberntes=/srv: no repository "kuberntes" (did you mean "kubernetes"?)`, ""},
 		{Overrides{Repos: []string{"epel=/srv"}}, `--repo epel=/srv: no repository "epel" (known: base, docker-ce, extras, kubernetes, updates)`, ""},
 		{Overrides{Repos: []string{"base=ftp://x/y"}}, `--repo base=ftp://x/y: cannot fetch "ftp://x/y": ftp is none of https, http, file`, ""},
@@ -333,8 +331,7 @@ func TestOverrideErrors(t *testing.T) {
 	}
 }
 
-// TestNetworks: the profiles have the manifest of each network, and one of
-// somebody's own that lacks it says so.
+// TestNetworks: the profiles have the manifest of each network.
 func TestNetworks(t *testing.T) {
 	for _, p := range Profiles() {
 		for _, network := range networks() {
@@ -349,23 +346,6 @@ func TestNetworks(t *testing.T) {
 				t.Errorf("%s: %+v", network, m.Files)
 			}
 		}
-	}
-	m, err := Load(write(t, t.TempDir(), "own.yaml", `apiVersion: kubecrate/v1
-kind: Bundle
-name: own
-platform: {family: el7, arch: amd64}
-kubernetes: v1.17.4
-runtime: docker
-network: flannel
-files: [{url: ./flannel.yaml, path: manifests/flannel.yaml, network: flannel}]
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = m.Override(Overrides{Set: []string{"network=calico"}})
-	if err == nil || err.Error() != `--set network=calico: no file of the manifest is that network's (files are there for: flannel)` ||
-		hint.Of(err) != "bundle init writes a manifest to extend; add to its files: {url: ./calico.yaml, path: manifests/calico.yaml, network: calico, images: true}" {
-		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }
 

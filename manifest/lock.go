@@ -46,6 +46,7 @@ type LockedImage struct {
 	Digest     string        `yaml:"digest" json:"digest"`
 	Index      string        `yaml:"index,omitempty" json:"index,omitempty"` // digest of the index that led here
 	Platform   string        `yaml:"platform" json:"platform"`               // "linux/amd64"
+	CPU        string        `yaml:"cpu,omitempty" json:"cpu,omitempty"`     // the least that it is known to run on: "x86-64-v2"
 	MediaType  string        `yaml:"mediaType" json:"mediaType"`             // of the manifest
 	Size       int64         `yaml:"size" json:"size"`                       // of the manifest
 	Config     LockedBlob    `yaml:"config" json:"config"`

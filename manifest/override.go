@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"kubecrate/pkg/hint"
 )
 
 // Overrides change a manifest from the command line: Set holds KEY=VALUE,
@@ -106,57 +104,9 @@ func (o *origin) set(s string) error {
 		*target.flag = v
 		return nil
 	}
-	before := *target.text
 	*target.text = value
 	if known := Vocabulary()[key]; known != nil && !slices.Contains(known, value) {
 		return fmt.Errorf("%q is not known%s", value, guess(value, known))
-	}
-	switch {
-	case key == "network" && value != before:
-		return o.hasNetwork(value)
-	case key == "runtime" && value != before:
-		return o.hasRuntime(value)
-	}
-	return nil
-}
-
-// hasNetwork refuses a network for which the manifest has no file, where it has
-// files of other networks.
-func (o *origin) hasNetwork(network string) error {
-	var known []string
-	for _, f := range o.raw.Files {
-		if f.Network == network {
-			return nil
-		}
-		if f.Network != "" {
-			known = append(known, f.Network)
-		}
-	}
-	if len(known) == 0 {
-		return nil
-	}
-	return hint.With(fmt.Errorf("no file of the manifest is that network's (files are there for: %s)", strings.Join(known, ", ")),
-		"bundle init writes a manifest to extend; add to its files: {url: ./%[1]s.yaml, path: manifests/%[1]s.yaml, network: %[1]s, images: true}", network)
-}
-
-// hasRuntime refuses a runtime whose package is not among the roots, where
-// another's is.
-func (o *origin) hasRuntime(runtime string) error {
-	packages := map[string][]string{
-		RuntimeDocker:     {"docker-ce", "docker-ee", "docker", "moby-engine"},
-		RuntimeContainerd: {"containerd.io", "containerd"},
-	}
-	has := func(runtime string) bool {
-		return slices.ContainsFunc(o.raw.Packages.Roots, func(r string) bool { return slices.Contains(packages[runtime], RootName(r)) })
-	}
-	if has(runtime) {
-		return nil
-	}
-	for _, other := range runtimes() {
-		if has(other) {
-			return hint.With(fmt.Errorf("packages.roots installs %s", other),
-				"bundle profiles lists profiles with other runtimes; bundle init writes a manifest to extend")
-		}
 	}
 	return nil
 }

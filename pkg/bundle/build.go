@@ -63,14 +63,20 @@ type builder struct {
 // gather brings every member together, in the order of the archive: what
 // describes the bundle, the installer, the yum repository, the images, files.
 func (b *builder) gather(ctx context.Context, installer string) ([]archive.Entry, error) {
-	var rpms, images, files []archive.Entry
+	files, err := b.files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.agreed(b.manifest, b.lock, false); err != nil {
+		return nil, err
+	}
+	var rpms, images []archive.Entry
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { rpms, err = b.packages(gctx); return err })
 	g.Go(func() (err error) {
 		images, err = b.images(gctx, func(l image.Layer) (io.ReadCloser, error) { return b.openLayer(ctx, l) })
 		return err
 	})
-	g.Go(func() (err error) { files, err = b.files(gctx); return err })
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (b *builder) images(ctx context.Context, open func(image.Layer) (io.ReadClo
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	layout, err := image.Layout(b.lock.Images, b.blob, layers.size)
+	layout, err := image.Layout(b.lock.Images, b.read, layers.size)
 	if err != nil {
 		return nil, err
 	}
@@ -114,16 +114,6 @@ func (b both) Close() error {
 	err := b.ReadCloser.Close()
 	closeRead(b.beneath)
 	return err
-}
-
-// blob reads a manifest or config, which Metadata has put into the store.
-func (b *builder) blob(digest string) ([]byte, error) {
-	f, err := b.store.Open(digest)
-	if err != nil {
-		return nil, err
-	}
-	defer closeRead(f)
-	return io.ReadAll(f)
 }
 
 // layerSet collects the layers that arrive at once, by digest.

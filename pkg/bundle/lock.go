@@ -31,6 +31,9 @@ func Lock(ctx context.Context, m *manifest.Manifest, s *Sources) (*manifest.Lock
 		APIVersion: manifest.APIVersion, Kind: "Lock",
 		Name: m.Name, Platform: m.Platform, Manifest: m.Digest(),
 	}
+	if err := beforeSolving(m); err != nil {
+		return nil, err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		l.Packages, l.Baseline, err = lockPackages(ctx, m, s)
@@ -48,6 +51,9 @@ func Lock(ctx context.Context, m *manifest.Manifest, s *Sources) (*manifest.Lock
 		return nil, err
 	}
 	if err := l.Validate(); err != nil {
+		return nil, err
+	}
+	if err := s.agreed(m, l, true); err != nil {
 		return nil, err
 	}
 	return l, nil

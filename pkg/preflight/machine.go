@@ -7,7 +7,6 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/distro"
-	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/nevra"
 )
@@ -53,19 +52,6 @@ func orUnknown(s string) string {
 	return s
 }
 
-// The least kernel, as kubeadm's system check has it.
-const kernelMajor, kernelMinor = 3, 10
-
-func kernel(_ *host.Host, o *Options, f *found) error {
-	major, minor := facts.OS{Version: o.Facts.Kernel}.Numbers()
-	if major < kernelMajor || major == kernelMajor && minor < kernelMinor {
-		f.fail("boot the kernel of CentOS 7: grubby --default-kernel shows which one starts, grubby --set-default /boot/vmlinuz-VERSION sets it, then reboot",
-			"the kernel is %s, Kubernetes needs %d.%d or later", orUnknown(o.Facts.Kernel), kernelMajor, kernelMinor)
-	}
-	f.okIf("%s", o.Facts.Kernel)
-	return nil
-}
-
 // systemd says that it runs the host by this directory, sd_booted(3).
 func systemd(h *host.Host, _ *Options, f *found) error {
 	ok, err := h.Exists("/run/systemd/system")
@@ -77,67 +63,6 @@ func systemd(h *host.Host, _ *Options, f *found) error {
 	}
 	f.okIf("systemd runs this host")
 	return nil
-}
-
-// cgroupsNeeded are the controllers that kubeadm's system check asks for.
-func cgroupsNeeded() []string {
-	return []string{"cpu", "cpuacct", "cpuset", "devices", "freezer", "memory"}
-}
-
-// unified is the least minor release of Kubernetes 1 that runs on cgroup v2.
-const unified = 19
-
-func cgroups(h *host.Host, o *Options, f *found) error {
-	text, err := h.Text("/proc/mounts")
-	if err != nil {
-		return err
-	}
-	v1, v2 := false, false
-	for line := range strings.Lines(text) {
-		if w := strings.Fields(line); len(w) > 2 {
-			v1 = v1 || w[2] == "cgroup"
-			v2 = v2 || w[2] == "cgroup2" && w[1] == "/sys/fs/cgroup"
-		}
-	}
-	switch {
-	case !v1 && !v2:
-		f.fail("mount the control groups: systemctl daemon-reexec, or reboot", "no control groups (cgroups) are mounted at /sys/fs/cgroup")
-		return nil
-	case v2 && !v1:
-		if minor, ok := minorOf(o.Manifest.Kubernetes); ok && minor < unified {
-			f.fail("grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=0, then reboot",
-				"this host has cgroup v2 only, and Kubernetes %s knows cgroup v1 only", o.Manifest.Kubernetes)
-		}
-		f.okIf("cgroup v2")
-		return nil
-	}
-	if text, err = h.Text("/proc/cgroups"); err != nil {
-		return err
-	}
-	for _, name := range cgroupsNeeded() {
-		if !cgroupEnabled(text, name) {
-			f.fail("grubby --update-kernel=ALL --remove-args=cgroup_disable="+name+", then reboot",
-				"the kernel has no control group %q, or it is turned off", name)
-		}
-	}
-	f.okIf("cgroup v1 with %s", strings.Join(cgroupsNeeded(), ", "))
-	return nil
-}
-
-// cgroupEnabled reads /proc/cgroups: name, hierarchy, number, enabled.
-func cgroupEnabled(text, name string) bool {
-	for line := range strings.Lines(text) {
-		if w := strings.Fields(line); len(w) > 3 && w[0] == name {
-			return w[3] == "1"
-		}
-	}
-	return false
-}
-
-// minorOf is the 17 of v1.17.4.
-func minorOf(version string) (int, bool) {
-	major, minor := facts.OS{Version: strings.TrimPrefix(version, "v")}.Numbers()
-	return minor, major == 1 && minor >= 0
 }
 
 func cpus(_ *host.Host, o *Options, f *found) error {

@@ -90,6 +90,8 @@ func checks() []check {
 		{name: "root", look: root},
 		{name: "os", look: system},
 		{name: "arch", look: arch},
+		{name: "bundle", look: bundled},
+		{name: "processor", look: processor},
 		{name: "kernel", look: kernel},
 		{name: "systemd", look: systemd},
 		{name: "cgroups", look: cgroups},

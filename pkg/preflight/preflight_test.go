@@ -189,6 +189,80 @@ func TestMachine(t *testing.T) {
 	}
 }
 
+// v2 is a host that runs on cgroup v2 alone, whatever old hierarchy is mounted beside.
+func v2(e *env) {
+	e.m.Write(e.t, "/proc/mounts", "/dev/a / xfs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\ncgroup /run/vpn/net_cls cgroup rw,net_cls 0 0\n")
+}
+
+// of is a bundle of a release.
+func of(version string) func(*env) { return func(e *env) { e.o.Manifest.Kubernetes = version } }
+
+func all(changes ...func(*env)) func(*env) {
+	return func(e *env) {
+		for _, c := range changes {
+			c(e)
+		}
+	}
+}
+
+// TestRelease: what a host must have is that of the release, oldest and newest.
+func TestRelease(t *testing.T) {
+	t.Parallel()
+	kernel := func(version string) func(*env) { return func(e *env) { e.o.Facts.Kernel = version } }
+	for _, c := range []change{
+		{"cgroups", of("v1.31.2"), preflight.OK, "cgroup v1 with", ""},
+		{"cgroups", all(of("v1.35.0"), kernel("5.4.1")), preflight.Failed, "cgroup v1, and the kubelet of Kubernetes v1.35.0", "1.34"},
+		{"cgroups", all(of("v1.37.2"), kernel("6.1.1")), preflight.Failed, "cgroup v1", "Enterprise Linux 8"},
+		{"cgroups", all(of("v1.35.0"), v2, kernel("6.12.0-55.el10")), preflight.OK, "cgroup v2", ""},
+		{"cgroups", all(of("v1.18.0"), v2), preflight.Failed, "cgroup v1 only", "unified_cgroup_hierarchy=0"},
+		{"kernel", of("v1.31.14"), preflight.OK, "3.10.0", ""},
+		{"kernel", of("v1.32.0"), preflight.Failed, "needs 4.19", "grubby"},
+		{"kernel", all(of("v1.33.1"), kernel("4.18.0-553.el8_10.x86_64")), preflight.Failed, "needs 4.19", "grubby"},
+		{"kernel", all(of("v1.33.1"), kernel("4.19.1")), preflight.OK, "4.19.1", ""},
+		{"kernel", all(of("v1.33.1"), kernel("5.14.0-503.el9")), preflight.OK, "5.14.0", ""},
+		{"kernel", all(of("v1.34.0"), kernel("5.14.0-503.el9")), preflight.OK, "5.14.0", ""},
+		{"kernel", all(of("v1.34.0"), kernel("4.18.0-553.el8_10.x86_64")), preflight.Warning, "tested with 5.4", "1.31"},
+		{"kernel", all(of("v1.34.0"), kernel("2.6.32")), preflight.Failed, "needs 3.10", "grubby"},
+	} {
+		c.test(t)
+	}
+}
+
+// TestBundle: a bundle whose parts do not agree is told before anything is changed.
+func TestBundle(t *testing.T) {
+	t.Parallel()
+	lock := func(baseline string, packages ...string) func(*env) {
+		return func(e *env) {
+			e.o.Lock = &manifest.Lock{Baseline: baseline}
+			for _, p := range packages {
+				e.o.Lock.Packages = append(e.o.Lock.Packages, manifest.LockedPackage{NEVRA: p})
+			}
+			for _, n := range []string{"kube-apiserver:v1.17.4", "kube-controller-manager:v1.17.4", "kube-scheduler:v1.17.4", "kube-proxy:v1.17.4", "pause:3.1", "etcd:3.4.3-0", "coredns:1.6.5"} {
+				e.o.Lock.Images = append(e.o.Lock.Images, manifest.LockedImage{Name: "k8s.gcr.io/" + n})
+			}
+		}
+	}
+	whole := []string{"docker-ce-18.06.3.ce-3.el7.x86_64", "kubeadm-1.17.4-0.x86_64", "kubectl-1.17.4-0.x86_64", "kubelet-1.17.4-0.x86_64"}
+	needs := func(level string) func(*env) {
+		return func(e *env) { e.o.Lock.Images[0].CPU = level }
+	}
+	flags := func(text string) func(*env) {
+		return func(e *env) { e.m.Write(e.t, "/proc/cpuinfo", "processor\t: 0\nflags\t\t: fpu "+text+"\n") }
+	}
+	for _, c := range []change{
+		{"bundle", lock("none", whole...), preflight.OK, "agree", ""},
+		{"bundle", all(lock("none", whole...), of("v1.17.5")), preflight.Failed, "v1.17.5, and packages are of another version: kubelet-1.17.4-0", "bundle build"},
+		{"bundle", lock("none", whole[:3]...), preflight.Failed, "no package brings kubelet", "kubelet-1.17.4"},
+		{"bundle", lock("of a host", whole[:3]...), preflight.Warning, "no package brings kubelet", "kubelet-1.17.4"},
+		{"bundle", all(lock("of a host", whole[:3]...), func(e *env) { e.o.Facts.Packages = whole[3:] }), preflight.OK, "agree", ""},
+		{"processor", all(lock("none", whole...), needs("x86-64-v2"), flags("cx16 lahf_lm popcnt pni sse4_1 ssse3")), preflight.Failed, "lacks sse4_2", "host-passthrough"},
+		{"processor", all(lock("none", whole...), needs("x86-64-v2"), flags("cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3")), preflight.OK, "x86-64-v2", ""},
+		{"processor", all(lock("none", whole...), needs("x86-64-v3"), flags("cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3 avx")), preflight.Failed, "lacks avx2", ""},
+	} {
+		c.test(t)
+	}
+}
+
 // disks changes one of the host's file systems.
 func disks(path string, f func(*facts.Disk)) func(*env) {
 	return func(e *env) {

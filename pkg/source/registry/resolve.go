@@ -137,6 +137,7 @@ func (p *Puller) fromManifest(ctx context.Context, doc found, locked manifest.Lo
 	if has := (image.Platform{OS: config.OS, Architecture: config.Architecture}).String(); judged && has != locked.Platform {
 		return locked, &otherPlatformError{want: locked.Platform, has: []string{has}}
 	}
+	locked.CPU = config.CPU()
 	if locked.Layers, err = layers(doc.Manifest.Layers, config.RootFS.DiffIDs); err != nil {
 		return locked, err
 	}

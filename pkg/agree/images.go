@@ -1,0 +1,173 @@
+package agree
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"kubecrate/manifest"
+)
+
+// control compares the images with those that kubeadm of the version runs.
+func (b *Bundle) control(f *findings) {
+	minor, patch, ok := b.minor()
+	if !ok {
+		return
+	}
+	known, ok := kubeadmOf(minor)
+	if !ok && !b.early {
+		f.warn(b.listHint(), "kubernetes is %s, whose versions of coredns, etcd and pause this program does not know", b.Kubernetes)
+	}
+	repository := b.repository(minor, patch)
+	own := wanted{tag: b.Kubernetes, certain: true}
+	c := comparison{images: b.Images}
+	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"} {
+		c.want(repository+"/"+name, own)
+	}
+	c.want(repository+"/pause", known.pause.at(patch, known.last))
+	c.want(repository+"/etcd", known.etcd.at(patch, known.last))
+	c.want(coredns(repository, minor, patch), known.coredns.at(patch, known.last))
+	if len(c.missing) > 0 && !b.early {
+		f.fail("add "+strings.Join(c.missing, ", ")+" to images.list",
+			"kubernetes is %s, whose kubeadm runs images that are not carried: %s", b.Kubernetes, strings.Join(c.missing, ", "))
+	}
+	if len(c.other) > 0 {
+		f.fail("write "+strings.Join(c.instead, ", ")+" under images.list, or another version under kubernetes",
+			"kubernetes is %s, whose kubeadm runs %s, and the images carried are %s", b.Kubernetes, strings.Join(c.instead, ", "), strings.Join(c.other, ", "))
+	}
+	if len(c.doubtful) > 0 && !b.early {
+		f.warn(b.listHint(), "kubernetes is %s, and it is not known whether its kubeadm runs %s", b.Kubernetes, strings.Join(c.doubtful, ", "))
+	}
+}
+
+func (b *Bundle) listHint() string {
+	return "compare with what kubeadm config images list --kubernetes-version " + b.Kubernetes + " prints on a machine that has it"
+}
+
+// comparison collects how images differ from those that are wanted.
+type comparison struct {
+	images         []manifest.LockedImage
+	missing        []string // not there at all
+	instead, other []string // of which another tag is there, and that one
+	doubtful       []string // another tag than expected, which may be right
+}
+
+func (c *comparison) want(repository string, w wanted) {
+	var other []string
+	for _, img := range c.images {
+		name, _, _ := strings.Cut(img.Name, "@")
+		has, tag := manifest.SplitTag(name)
+		if has != repository {
+			continue
+		}
+		if w.admits(tag) {
+			return
+		}
+		other = append(other, img.Name)
+	}
+	name := repository
+	if w.tag != "" {
+		name += ":" + w.tag
+	}
+	switch {
+	case len(other) == 0:
+		c.missing = append(c.missing, name)
+	case w.certain:
+		c.instead, c.other = append(c.instead, name), append(c.other, other...)
+	default:
+		c.doubtful = append(c.doubtful, other...)
+	}
+}
+
+// repository is where kubeadm is told to take its images from: install takes it
+// from the name of kube-apiserver in the bundle.
+func (b *Bundle) repository(minor, patch int) string {
+	for _, img := range b.Images {
+		if base, _ := baseAndTag(img.Name); base == "kube-apiserver" {
+			if i := strings.LastIndexByte(img.Name, '/'); i > 0 {
+				return img.Name[:i]
+			}
+		}
+	}
+	return defaultRepository(minor, patch)
+}
+
+// coredns is what kubeadm asks for: below the repository it has by itself the
+// image has a directory of its own from 1.21 on, in any other it has none.
+func coredns(repository string, minor, patch int) string {
+	const ownDirectory = 21
+	if minor >= ownDirectory && repository == defaultRepository(minor, patch) {
+		return repository + "/coredns/coredns"
+	}
+	return repository + "/coredns"
+}
+
+// network: its manifest has to be there, and what that runs.
+func (b *Bundle) network(f *findings) {
+	m := b.Manifests
+	if m == nil {
+		return
+	}
+	if m.Network == "" {
+		b.noNetwork(f)
+		return
+	}
+	for _, name := range m.Images {
+		if !slices.ContainsFunc(b.Images, func(img manifest.LockedImage) bool { return img.Name == name }) {
+			f.fail("write images: true beside "+m.Network+" under files, or add "+name+" to images.list",
+				"network is %s, whose %s runs %s, and no image of that name is carried", b.Network, m.Network, name)
+		}
+	}
+}
+
+func (b *Bundle) noNetwork(f *findings) {
+	f.fail("add to files: {url: ./"+b.Network+".yaml, path: manifests/"+b.Network+".yaml, network: "+b.Network+", images: true}",
+		"network is %s, and no file below manifests/ is a manifest of it", b.Network)
+}
+
+// isManifest says whether the installer looks for the network's manifest at p.
+func isManifest(p string) bool {
+	return path.Dir(p) == "manifests" && slices.Contains([]string{".yml", ".yaml", ".json"}, path.Ext(p))
+}
+
+// names: the runtime must be able to keep each image under the name by which pods
+// ask for it.
+func (b *Bundle) names(f *findings) {
+	byTag := map[string]manifest.LockedImage{}
+	for _, img := range b.Images {
+		name, digest, pinned := strings.Cut(img.Name, "@")
+		_, tag := manifest.SplitTag(name)
+		if tag != "" {
+			if other, ok := byTag[name]; ok && other.Digest != img.Digest {
+				f.fail("leave one of the two out of images.list, or of the file that names it",
+					"%s and %s are two images of one name, %s: a runtime keeps one of them", other.Name, img.Name, name)
+			}
+			byTag[name] = img
+		}
+		if b.Runtime == manifest.RuntimeDocker {
+			b.dockerName(f, img, name, tag, digest, pinned)
+		}
+	}
+}
+
+// dockerName: docker load restores tags and no digests, so docker looks for what
+// a pod names by digest in a registry.
+func (b *Bundle) dockerName(f *findings, img manifest.LockedImage, name, tag, digest string, pinned bool) {
+	by := "images.list names"
+	if img.From != "" {
+		by = img.From + " names"
+	}
+	other := "write runtime: containerd, which keeps digests"
+	switch {
+	case img.KeepDigest:
+		f.fail("leave keepDigest out, and name the image by its tag in pods; or "+other,
+			"runtime is docker, and images.list says keepDigest of %s: docker cannot load an image under its digest", img.Name)
+	case pinned && (tag == "" || img.From != ""):
+		f.fail(fmt.Sprintf("name it by a tag, such as %s:TAG, there and in pods; the lock pins the digest of a tag, too. Or %s", strings.TrimSuffix(name, ":"+tag), other),
+			"runtime is docker, and %s %s by its digest: docker cannot load an image under its digest, and pods would pull it", by, img.Name)
+	case pinned:
+		f.warn("name it by its tag in pods: "+name,
+			"runtime is docker, which loads %s as %s: a pod that names %.19s... would pull it", img.Name, name, digest)
+	}
+}

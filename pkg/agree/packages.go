@@ -1,0 +1,199 @@
+package agree
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/nevra"
+)
+
+// component is a program of Kubernetes and the forms of the names of packages
+// that have it: those of kubernetes.io, of Fedora and of the versioned streams.
+type component struct {
+	program string
+	form    *regexp.Regexp
+}
+
+func components() []component {
+	return []component{
+		{"kubelet", regexp.MustCompile(`^(kubelet|kubernetes[0-9.]*(-node|-kubelet)?)$`)},
+		{"kubeadm", regexp.MustCompile(`^(kubeadm|kubernetes[0-9.]*-kubeadm)$`)},
+		{"kubectl", regexp.MustCompile(`^(kubectl|kubernetes[0-9.]*-client)$`)},
+	}
+}
+
+func find(list []nevra.NEVRA, c component) (nevra.NEVRA, bool) {
+	i := slices.IndexFunc(list, func(n nevra.NEVRA) bool { return c.form.MatchString(n.Name) })
+	if i < 0 {
+		return nevra.NEVRA{}, false
+	}
+	return list[i], true
+}
+
+// roots compares what the manifest asks for by version, and the runtime where it
+// asks for another.
+func (b *Bundle) roots(f *findings) {
+	asked := *b
+	asked.Packages, asked.early = nil, true
+	for _, r := range b.Roots {
+		name := manifest.RootName(r)
+		n := nevra.NEVRA{Name: name}
+		if version, ok := strings.CutPrefix(r, name+"-"); ok {
+			n.Version, n.Release, _ = strings.Cut(version, "-")
+		}
+		asked.Packages = append(asked.Packages, n)
+	}
+	var other []nevra.NEVRA
+	for _, c := range components() {
+		if n, ok := find(asked.Packages, c); ok && n.Version != "" && n.Version != b.version() {
+			other = append(other, n)
+		}
+	}
+	b.versions(f, other)
+	asked.Images = nil
+	for _, name := range b.Listed {
+		asked.Images = append(asked.Images, manifest.LockedImage{Name: name})
+	}
+	asked.control(f)
+	if !asked.empty() && !slices.ContainsFunc(b.Files, isManifest) {
+		b.noNetwork(f)
+	}
+	_, own := asked.runtimePackage(b.Runtime)
+	if n, ok := asked.runtimePackage(b.otherRuntime()); ok && !own {
+		f.fail(b.runtimeHint(), "runtime is %s, and packages.roots asks for %s and nothing of %s", b.Runtime, n.Name, b.Runtime)
+	}
+}
+
+// programs compares kubelet, kubeadm and kubectl with the version: the
+// configuration is written for it, and kubeadm runs the images of its own.
+func (b *Bundle) programs(f *findings) {
+	var missing, pins []string
+	var other []nevra.NEVRA
+	for _, c := range components() {
+		n, ok := find(b.Packages, c)
+		if !ok {
+			n, ok = find(b.Installed, c)
+		}
+		switch {
+		case !ok:
+			missing, pins = append(missing, c.program), append(pins, c.program+"-"+b.version())
+		case n.Version != b.version():
+			other = append(other, n)
+		}
+	}
+	if len(missing) > 0 {
+		f.absent("add "+strings.Join(pins, ", ")+" to packages.roots", "kubernetes is %s, and no package brings %s", b.Kubernetes, strings.Join(missing, ", "))
+	}
+	b.versions(f, other)
+}
+
+// version is the 1.17.4 of v1.17.4, as packages have it.
+func (b *Bundle) version() string { return strings.TrimPrefix(b.Kubernetes, "v") }
+
+// versions tells of packages of another version.
+func (b *Bundle) versions(f *findings, other []nevra.NEVRA) {
+	var names, pins []string
+	for _, n := range other {
+		name := n.Name + "-" + n.Version
+		if n.Release != "" {
+			name += "-" + n.Release
+		}
+		names, pins = append(names, name), append(pins, n.Name+"-"+b.version())
+	}
+	if len(other) > 0 {
+		f.fail("write "+strings.Join(pins, ", ")+" under packages.roots, or kubernetes: v"+other[0].Version,
+			"kubernetes is %s, and packages are of another version: %s", b.Kubernetes, strings.Join(names, ", "))
+	}
+}
+
+// runtimePackages are the names of the packages that bring a runtime's daemon.
+func runtimePackages(runtime string) []string {
+	switch runtime {
+	case manifest.RuntimeDocker:
+		return []string{"docker-ce", "docker-ee", "docker-engine", "docker.io", "docker", "moby-engine"}
+	case manifest.RuntimeContainerd:
+		return []string{"containerd.io", "containerd", "containerd2"}
+	}
+	return nil
+}
+
+// runtimePackage finds the package of a runtime, in the bundle first.
+func (b *Bundle) runtimePackage(runtime string) (nevra.NEVRA, bool) {
+	for _, list := range [][]nevra.NEVRA{b.Packages, b.Installed} {
+		for _, name := range runtimePackages(runtime) {
+			if i := slices.IndexFunc(list, func(n nevra.NEVRA) bool { return n.Name == name }); i >= 0 {
+				return list[i], true
+			}
+		}
+	}
+	return nevra.NEVRA{}, false
+}
+
+// The minor releases at which the kubelet's side of the runtime interface (CRI)
+// changed, and the containerd that changed with them: 1.23 speaks CRI v1, 1.26
+// speaks nothing else; containerd speaks v1 from 1.6 and nothing else from 2.0.
+const (
+	criV1Minor     = 23
+	onlyV1Minor    = 26
+	criV1          = "1.6"
+	onlyV1         = "2"
+	noDockerMinor  = 24 // dockershim is gone
+	containerdHint = "pin containerd.io-VERSION under packages.roots: 1.6 and 1.7 speak both"
+)
+
+func (b *Bundle) otherRuntime() string {
+	if b.Runtime == manifest.RuntimeDocker {
+		return manifest.RuntimeContainerd
+	}
+	return manifest.RuntimeDocker
+}
+
+func (b *Bundle) runtimeHint() string {
+	return "add " + runtimePackages(b.Runtime)[0] + " to packages.roots, or write runtime: " + b.otherRuntime() +
+		"; bundle profiles lists profiles with either"
+}
+
+func (b *Bundle) runtime(f *findings) {
+	n, ok := b.runtimePackage(b.Runtime)
+	if !ok {
+		has := "no package brings a container runtime"
+		if n, ok := b.runtimePackage(b.otherRuntime()); ok {
+			has = "the packages bring " + n.String() + " and nothing of " + b.Runtime
+		}
+		f.absent(b.runtimeHint(), "runtime is %s, and %s", b.Runtime, has)
+		return
+	}
+	minor, _, known := b.minor()
+	if !known || b.Runtime != manifest.RuntimeContainerd {
+		return
+	}
+	switch {
+	case nevra.Vercmp(n.Version, onlyV1) >= 0 && minor < criV1Minor:
+		f.fail(containerdHint, "kubernetes is %s, whose kubelet speaks CRI v1alpha2, and %s speaks CRI v1 only", b.Kubernetes, n)
+	case nevra.Vercmp(n.Version, criV1) < 0 && minor >= onlyV1Minor:
+		f.fail(containerdHint, "kubernetes is %s, whose kubelet speaks CRI v1, and %s does not", b.Kubernetes, n)
+	}
+}
+
+// plugins: kubernetes-cni has no flannel plugin from 1.0 on. Manifests of flannel
+// from v0.15 on bring one as an image of its own.
+func (b *Bundle) plugins(f *findings) {
+	const without = "1.0"
+	if b.Network != manifest.NetworkFlannel && b.Network != manifest.NetworkCanal {
+		return
+	}
+	i := slices.IndexFunc(b.Packages, func(n nevra.NEVRA) bool { return n.Name == "kubernetes-cni" })
+	if i < 0 || nevra.Vercmp(b.Packages[i].Version, without) < 0 {
+		return
+	}
+	brings := func(img manifest.LockedImage) bool {
+		base, _ := baseAndTag(img.Name)
+		return strings.Contains(base, "flannel-cni-plugin")
+	}
+	if !slices.ContainsFunc(b.Images, brings) {
+		f.fail("write kubernetes-cni-0.8.7-0 under packages.roots, or carry a manifest of flannel that brings its plugin (v0.15 or later)",
+			"network is %s, and neither %s nor an image has the flannel plugin", b.Network, b.Packages[i])
+	}
+}

@@ -1,0 +1,124 @@
+package agree
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/nevra"
+)
+
+const (
+	oldestMinor = 15 // whose kubeadm reads what install writes
+	noV1Minor   = 35 // whose kubelet does not start on cgroup v1, see KEP 5573
+)
+
+// distTag finds the release of Enterprise Linux in a package's release: the 7
+// of "3.el7" or "1.module_el8.6.0+1".
+var distTag = regexp.MustCompile(`[._+]el([0-9]+)`)
+
+// release compares the version with what the runtime and the platform can be.
+func (b *Bundle) release(f *findings) {
+	minor, _, ok := b.minor()
+	if !ok {
+		return
+	}
+	if minor < oldestMinor {
+		f.fail("bundle Kubernetes 1.15 or later", "kubernetes is %s, and install works with kubeadm 1.%d and later", b.Kubernetes, oldestMinor)
+	}
+	if minor >= noDockerMinor && b.Runtime == manifest.RuntimeDocker {
+		f.fail("write runtime: containerd, and containerd.io in place of docker-ce under packages.roots",
+			"kubernetes is %s and runtime is docker: from 1.%d on the kubelet cannot use docker", b.Kubernetes, noDockerMinor)
+	}
+	if minor < noV1Minor {
+		return
+	}
+	switch b.Platform.Family {
+	case "el7":
+		f.fail("bundle Kubernetes 1.34 or earlier, or another platform.family",
+			"kubernetes is %s and platform.family is el7, which has cgroup v1 only: from 1.%d on the kubelet does not start on it", b.Kubernetes, noV1Minor)
+	case "el8":
+		f.warn("on each host: grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1, then reboot",
+			"kubernetes is %s and platform.family is el8, which boots with cgroup v1 unless told otherwise: from 1.%d on the kubelet does not start on it", b.Kubernetes, noV1Minor)
+	}
+}
+
+// hosts compares the platform with the packages of the baseline.
+func (b *Bundle) hosts(f *findings) {
+	const fix = "packages.baseline takes the list of such a host (./install inventory --baseline there prints it), or none"
+	if tag := mostly(b.Installed); tag != "" && "el"+tag != b.Platform.Family {
+		f.fail(fix, "platform.family is %s, and the packages of packages.baseline %s are of el%s", b.Platform.Family, b.Baseline, tag)
+	}
+	want := b.Platform.RPMArch()
+	other := ""
+	for _, n := range b.Installed {
+		if n.Arch == want {
+			return
+		}
+		if n.Arch != "noarch" {
+			other = n.Arch
+		}
+	}
+	if other != "" {
+		f.fail(fix, "platform.arch is %s, and the packages of packages.baseline %s are for %s", b.Platform.Arch, b.Baseline, other)
+	}
+}
+
+// mostly is the release of Enterprise Linux that most packages are built for,
+// "" where none says so.
+func mostly(list []nevra.NEVRA) string {
+	count := map[string]int{}
+	best := ""
+	for _, n := range list {
+		if m := distTag.FindStringSubmatch(n.Release); m != nil {
+			count[m[1]]++
+			if count[m[1]] > count[best] || count[m[1]] == count[best] && m[1] > best {
+				best = m[1]
+			}
+		}
+	}
+	return best
+}
+
+// distribution compares the platform with the packages that are carried.
+func (b *Bundle) distribution(f *findings) {
+	const most = 3
+	own := strings.TrimPrefix(b.Platform.Family, "el")
+	var other []string
+	for _, n := range b.Packages {
+		if m := distTag.FindStringSubmatch(n.Release); m != nil && m[1] != own {
+			other = append(other, n.String())
+		}
+	}
+	if len(other) == 0 {
+		return
+	}
+	named := strings.Join(other[:min(len(other), most)], ", ")
+	if mostly(b.Packages) != own && !slices.ContainsFunc(b.Packages, func(n nevra.NEVRA) bool {
+		m := distTag.FindStringSubmatch(n.Release)
+		return m != nil && m[1] == own
+	}) {
+		f.fail("name repositories of "+b.Platform.Family+" under packages.repos, or write platform.family: el"+mostly(b.Packages),
+			"platform.family is %s, and every package that says what it is built for is built for el%s, such as %s", b.Platform.Family, mostly(b.Packages), named)
+		return
+	}
+	f.warn("name repositories of "+b.Platform.Family+" under packages.repos", "platform.family is %s, and %d packages are built for another, such as %s", b.Platform.Family, len(other), named)
+}
+
+// processors warns of images that need more of a processor than the platform does.
+func (b *Bundle) processors(f *findings) {
+	has := map[string]int{"el9": 2}[b.Platform.Family]
+	for _, img := range b.Images {
+		if level := Level(img.CPU); level > max(has, 1) {
+			f.warn("run it on hosts whose processor has that level: ./install preflight looks at it on each host",
+				"image %s needs a processor of level %s, and hosts of %s need not have one", img.Name, img.CPU, b.Platform.Family)
+		}
+	}
+}
+
+// Level is the number of a level of x86-64 processors, as the psABI has them: 2
+// of "x86-64-v2", 0 of anything else.
+func Level(cpu string) int {
+	return map[string]int{"x86-64-v2": 2, "x86-64-v3": 3, "x86-64-v4": 4}[cpu]
+}

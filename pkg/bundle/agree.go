@@ -1,0 +1,82 @@
+package bundle
+
+import (
+	"bytes"
+	"io"
+	"path"
+	"slices"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/agree"
+	"kubecrate/pkg/cni"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/progress"
+)
+
+// agreed compares the parts of what l pins, whose files are in the store, with
+// each other. The error is an *agree.Error; warn has what may work told, too.
+func (s *Sources) agreed(m *manifest.Manifest, l *manifest.Lock, warn bool) error {
+	installed, _, err := manifest.Baseline(m.Packages.Baseline, m.Dir())
+	if err != nil {
+		return err
+	}
+	b := agree.Of(m, l, installed)
+	if err := s.network(b, l); err != nil {
+		return err
+	}
+	found := b.Check()
+	for _, f := range found {
+		if warn && f.Warn {
+			s.report.Report(progress.Event{Kind: progress.Warn, Stage: "agree", Text: f.Text + "; " + f.Hint})
+		}
+	}
+	return agree.Err(m.Name, found)
+}
+
+// beforeSolving is what of it is known before anything is fetched.
+func beforeSolving(m *manifest.Manifest) error {
+	installed, _, err := manifest.Baseline(m.Packages.Baseline, m.Dir())
+	if err != nil {
+		return err
+	}
+	return agree.Err(m.Name, agree.Of(m, &manifest.Lock{}, installed).BeforeSolving())
+}
+
+// network finds the manifest of b's network, as the installer will, and the images
+// that it runs.
+func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
+	n, err := cni.For(b.Network)
+	if err != nil {
+		return err
+	}
+	b.Manifests = &agree.Manifests{}
+	for _, f := range l.Files {
+		if path.Dir(f.Path) != "manifests" || !slices.Contains([]string{".yml", ".yaml", ".json"}, path.Ext(f.Path)) {
+			continue
+		}
+		text, err := s.read("sha256:" + f.SHA256)
+		if err != nil {
+			return err
+		}
+		if !n.Claims(text) {
+			continue
+		}
+		names, err := image.Names(bytes.NewReader(text))
+		if err != nil {
+			return err
+		}
+		b.Manifests.Network, b.Manifests.Images = f.Path, names
+		return nil
+	}
+	return nil
+}
+
+// read gives the bytes of a small blob that is in the store.
+func (s *Sources) read(digest string) ([]byte, error) {
+	f, err := s.store.Open(digest)
+	if err != nil {
+		return nil, err
+	}
+	defer closeRead(f)
+	return io.ReadAll(f)
+}
