@@ -95,12 +95,12 @@ func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, er
 
 func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	var st step.Status
-	m, err := working(h)
+	p, ok, err := working(h)
 	if err != nil {
 		return st, err
 	}
-	if m.pid > 0 {
-		st.Todo("process %d is at work and is waited for: %s", m.pid, short(m.what))
+	if ok {
+		st.Todo("process %d is at work and is waited for: %s", p.PID, short(p))
 		return st, nil
 	}
 	r, err := readRecord(h)

@@ -435,13 +435,27 @@ func TestStates(t *testing.T) {
 		}, step.ToDo, "1 programs belong to no package and are overwritten, for good: /usr/bin/docker", ""},
 		{"a double of somebody else", append(slices.Clone(full), selinux95), nil, step.Done, "rpm -e container-selinux-2.95-2.el7_6.noarch", ""},
 		{"yum at work", full, func(t *testing.T, w *world) {
-			w.m.Write(t, "/var/run/yum.pid", "2047\n", "/proc/2047/cmdline", "/usr/bin/python\x00/usr/bin/yum\x00update")
+			w.m.Write(t, "/var/run/yum.pid", "2047\n")
+			w.m.Process(t, 2047, 0, python, "/usr/bin/python", "/usr/bin/yum", "update")
 		}, step.ToDo, "process 2047 is at work and is waited for: /usr/bin/python /usr/bin/yum update", ""},
 		{"a yum of ours that went on", full, func(t *testing.T, w *world) {
-			w.m.Write(t, "/proc/311/cmdline", "/usr/bin/python\x00/usr/bin/yum\x00-y\x00--enablerepo=kubecrate\x00install\x00x\x00")
+			w.m.Process(t, 311, 0, python, "/usr/bin/python", "/usr/bin/yum", "-y", "--enablerepo=kubecrate", "install", "x")
 		}, step.ToDo, "process 311 is at work", ""},
+		{"a yum with a name that a terminal would obey", full, func(t *testing.T, w *world) {
+			w.m.Process(t, 311, 0, python, "/usr/bin/python", "/usr/bin/yum", "--enablerepo=kubecrate", "\x1b[31m\n ok")
+		}, step.ToDo, `--enablerepo=kubecrate \x1b[31m\n ok`, ""},
+		{"a process that has the words of ours", full, func(t *testing.T, w *world) {
+			w.m.Process(t, 311, 0, python, "python", "-c", "pass", "/usr/bin/yum", "--enablerepo=kubecrate", "install")
+			w.m.Process(t, 312, 0, "/usr/bin/sleep", "/usr/bin/yum", "--enablerepo=kubecrate", "install")
+		}, step.Done, "", ""},
+		{"the yum of another user", full, func(t *testing.T, w *world) {
+			w.m.Write(t, "/var/run/yum.pid", "312\n")
+			w.m.Process(t, 311, 1000, python, "/usr/bin/python", "/usr/bin/yum", "--enablerepo=kubecrate", "install")
+			w.m.Process(t, 312, 1000, python, "/usr/bin/python", "/usr/bin/yum", "install")
+		}, step.Done, "", ""},
 		{"a lock of nobody", full, func(t *testing.T, w *world) {
-			w.m.Write(t, "/var/run/yum.pid", "2047\n", "/proc/2047/cmdline", "sshd\x00")
+			w.m.Write(t, "/var/run/yum.pid", "2047\n")
+			w.m.Process(t, 2047, 0, "/usr/sbin/sshd", "sshd", "yum")
 		}, step.Done, "", ""},
 		{"rpm's database is damaged", full, func(_ *testing.T, w *world) {
 			w.m.Programs["rpm"] = func([]string, string) (string, error) {
@@ -475,11 +489,15 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// python is what runs yum.
+const python = "/usr/bin/python2.7"
+
 // TestWait: another yum is waited for, and what it did is taken into account.
 func TestWait(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kernel)
-	w.m.Write(t, "/var/run/yum.pid", "2047\n", "/proc/2047/cmdline", "/usr/bin/yum\x00install\x00ipset")
+	w.m.Write(t, "/var/run/yum.pid", "2047\n")
+	w.m.Process(t, 2047, 0, python, "/usr/bin/python", "/usr/bin/yum", "install", "ipset")
 	w.onSay = func(e progress.Event) {
 		if e.Kind == progress.Note {
 			w.rpm.Set(t, kernel, ipset)

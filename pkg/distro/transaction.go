@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/visible"
 )
 
 // Other package managers are waited for this long, and looked at this often; a
@@ -23,63 +25,49 @@ const (
 
 var errLong = errors.New("it did not end within an hour")
 
-// manager is a package manager at work.
-type manager struct {
-	pid  int
-	what string // its command line
-}
-
-// working finds a package manager at work, pid 0 for none: one that holds a
-// lock, or a command of ours that went on when the installer was killed. A lock
-// whose process is gone, or is another program by now, is of no one.
-func working(h *host.Host) (manager, error) {
-	if m, err := holder(h); m.pid > 0 || err != nil {
-		return m, err
+// working finds a package manager of root's at work, ok is false without one: one
+// that holds a lock, or a command of ours that continued when the installer was
+// killed. What other users run, and whatever only has the words of one among its
+// arguments, does not count. A lock with a dead or recycled PID is stale.
+func working(h *host.Host) (p host.Process, ok bool, err error) {
+	if p, ok, err = holder(h); ok || err != nil {
+		return p, ok, err
 	}
-	names, err := h.ReadDir("/proc")
+	list, err := h.Processes()
 	if err != nil {
-		return manager{}, fmt.Errorf("cannot list the processes: %w", err)
+		return p, false, err
 	}
-	for _, n := range names {
-		if pid, err := strconv.Atoi(n); err == nil {
-			if line := commandLine(h, pid); strings.Contains(line, " --enablerepo="+repoID+" ") {
-				return manager{pid, line}, nil
-			}
+	for _, p := range list {
+		if manages(p) && slices.Contains(p.Args, "--enablerepo="+repoID) {
+			return p, true, nil
 		}
 	}
-	return manager{}, nil
+	return p, false, nil
 }
 
-// commandLine is that of a process, "" where it has ended.
-func commandLine(h *host.Host, pid int) string {
-	line, err := h.Text(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(strings.ReplaceAll(line, "\x00", " "))
+// manages says that p may change packages.
+func manages(p host.Process) bool {
+	return p.Root && slices.Contains([]string{"yum", "dnf", "dnf-3", "dnf5", "dnf-automatic", "yum-cron", "packagekitd"}, p.Program)
 }
 
 // holder is the process behind the locks of yum and dnf.
-func holder(h *host.Host) (manager, error) {
+func holder(h *host.Host) (p host.Process, ok bool, err error) {
 	for _, lock := range []string{
 		"/var/run/yum.pid", "/var/lib/dnf/rpmdb_lock.pid", "/var/cache/dnf/metadata_lock.pid", "/var/cache/dnf/download_lock.pid",
 	} {
 		text, err := h.Text(lock)
 		if err != nil {
-			return manager{}, fmt.Errorf("cannot read %s: %w", lock, err)
+			return p, false, fmt.Errorf("cannot read %s: %w", lock, err)
 		}
 		pid, err := strconv.Atoi(strings.TrimSpace(text))
 		if err != nil || pid <= 0 {
 			continue
 		}
-		line := commandLine(h, pid)
-		for _, name := range []string{"yum", "dnf", "packagekit"} {
-			if strings.Contains(line, name) {
-				return manager{pid, line}, nil
-			}
+		if p, ok := h.Process(pid); ok && manages(p) {
+			return p, true, nil
 		}
 	}
-	return manager{}, nil
+	return p, false, nil
 }
 
 // wait returns when no package manager is at work: the transaction of a run
@@ -87,16 +75,16 @@ func holder(h *host.Host) (manager, error) {
 func (s packages) wait(ctx context.Context, h *host.Host) error {
 	told := false
 	for end := time.Now().Add(longestWait); ; {
-		m, err := working(h)
-		if err != nil || m.pid == 0 {
+		p, ok, err := working(h)
+		if err != nil || !ok {
 			return err
 		}
 		if time.Now().After(end) {
-			return hint.With(fmt.Errorf("another package manager is at work since more than %v: process %d, %s", longestWait, m.pid, short(m.what)), "ps -fp %d; kill %d ends it", m.pid, m.pid)
+			return hint.With(fmt.Errorf("another package manager is at work for more than %v: process %d, %s", longestWait, p.PID, short(p)), "ps -fp %d; kill %d ends it", p.PID, p.PID)
 		}
 		if !told {
 			told = true
-			s.report.Report(progress.Event{Kind: progress.Note, Stage: stepName, Text: fmt.Sprintf("waits for process %d to end: %s", m.pid, short(m.what))})
+			s.report.Report(progress.Event{Kind: progress.Note, Stage: stepName, Text: fmt.Sprintf("waits for process %d to end: %s", p.PID, short(p))})
 		}
 		select {
 		case <-ctx.Done():
@@ -106,13 +94,14 @@ func (s packages) wait(ctx context.Context, h *host.Host) error {
 	}
 }
 
-// short is the start of a command line.
-func short(line string) string {
+// short is the start of a command line, fit to print.
+func short(p host.Process) string {
 	const most = 80
+	line := []rune(visible.Line(p.CommandLine()))
 	if len(line) > most {
-		return line[:most] + "..."
+		return string(line[:most]) + "..."
 	}
-	return line
+	return string(line)
 }
 
 // test runs a transaction of the manager up to the point where it would change

@@ -329,7 +329,11 @@ func TestGivenCA(t *testing.T) {
 func TestInitWorking(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.m.Write(t, "/proc/4711/cmdline", "/usr/bin/kubeadm\x00init\x00--config\x00x\x00", "/proc/1/cmdline", "/sbin/init\x00", "/proc/12/cmdline", "")
+	w.m.Write(t, "/proc/12/cmdline", "")
+	w.m.Process(t, 1, 0, "/usr/lib/systemd/systemd", "/sbin/init")
+	w.m.Process(t, 13, 1000, "/usr/bin/kubeadm", "/usr/bin/kubeadm", "init")
+	w.m.Process(t, 14, 0, "/usr/bin/sleep", "/usr/bin/kubeadm", "init")
+	w.m.Process(t, 4711, 0, "/usr/bin/kubeadm", "/usr/bin/kubeadm", "init", "--config", "x")
 	if st := w.check(Init(options())); st.State != step.ToDo || !strings.Contains(st.What[0], "process 4711") {
 		t.Errorf("%+v", st)
 	}

@@ -3,9 +3,6 @@ package kubeadm
 import (
 	"context"
 	"fmt"
-	"path"
-	"strconv"
-	"strings"
 	"time"
 
 	"kubecrate/pkg/hint"
@@ -19,29 +16,20 @@ type process struct {
 	verb string // init, join or reset
 }
 
-// working finds a kubeadm that changes this host; pid is 0 without one.
+// working finds a kubeadm of root's that changes this host; pid is 0 without one.
 func working(h *host.Host) (process, error) {
-	names, err := h.ReadDir("/proc")
+	list, err := h.Processes()
 	if err != nil {
 		return process{}, err
 	}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		line, err := h.ReadFile("/proc/" + name + "/cmdline")
-		if err != nil {
-			continue // it ended
-		}
-		argv := strings.Split(string(line), "\x00")
+	for _, p := range list {
 		const least = 2
-		if len(argv) < least || path.Base(argv[0]) != "kubeadm" {
+		if !p.Root || p.Program != "kubeadm" || len(p.Args) < least {
 			continue
 		}
-		switch argv[1] {
+		switch verb := p.Args[1]; verb {
 		case "init", "join", "reset":
-			return process{pid, argv[1]}, nil
+			return process{p.PID, verb}, nil
 		}
 	}
 	return process{}, nil

@@ -65,6 +65,16 @@ func (m *Machine) Write(tb testing.TB, pairs ...string) {
 	}
 }
 
+// Process adds a process of a user: what runs, and its arguments.
+func (m *Machine) Process(tb testing.TB, pid, uid int, exe string, args ...string) {
+	tb.Helper()
+	dir := fmt.Sprintf("/proc/%d", pid)
+	m.Write(tb, dir+"/cmdline", strings.Join(args, "\x00")+"\x00", dir+"/status", fmt.Sprintf("Uid:\t%d\t%d\t%d\t%d\n", uid, uid, uid, uid))
+	if err := os.Symlink(exe, filepath.Join(m.root, dir, "exe")); err != nil {
+		tb.Fatal(err)
+	}
+}
+
 // Read is the content of a file, "" for one that is missing.
 func (m *Machine) Read(tb testing.TB, path string) string {
 	tb.Helper()

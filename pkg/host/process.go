@@ -1,0 +1,95 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Process is a process of the host, as /proc describes it (proc(5)).
+type Process struct {
+	PID int
+	// Root says that it is root's and was not started by another user: all of its
+	// user IDs are 0.
+	Root bool
+	// Program is the base name of what runs: the executable, or the script where
+	// that is a Python. What a process calls itself does not count, except where
+	// the executable cannot be read, as by a plain user.
+	Program string
+	Args    []string
+}
+
+// CommandLine is the command line in one line.
+func (p Process) CommandLine() string { return strings.Join(p.Args, " ") }
+
+// Processes are those that are there, without threads of the kernel.
+func (h *Host) Processes() ([]Process, error) {
+	names, err := h.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the processes: %w", err)
+	}
+	var list []Process
+	for _, n := range names {
+		if pid, err := strconv.Atoi(n); err == nil {
+			if p, ok := h.Process(pid); ok {
+				list = append(list, p)
+			}
+		}
+	}
+	return list, nil
+}
+
+// Process is one process; ok is false where it has ended, or is the kernel's.
+func (h *Host) Process(pid int) (p Process, ok bool) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	line, err := h.ReadFile(dir + "/cmdline")
+	if err != nil || len(line) == 0 {
+		return p, false
+	}
+	status, err := h.ReadFile(dir + "/status")
+	if err != nil {
+		return p, false
+	}
+	p = Process{PID: pid, Root: ofRoot(string(status)), Args: strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")}
+	exe, err := os.Readlink(h.Path(dir + "/exe"))
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		exe = p.Args[0]
+	case err != nil:
+		return p, false
+	}
+	p.Program = program(strings.TrimSuffix(exe, " (deleted)"), p.Args)
+	return p, true
+}
+
+// ofRoot says that the real, effective, saved and file system user ID are 0.
+func ofRoot(status string) bool {
+	for line := range strings.Lines(status) {
+		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
+			return slices.Equal(strings.Fields(ids), []string{"0", "0", "0", "0"})
+		}
+	}
+	return false
+}
+
+// program is what runs: a Python is its script, unless it has none.
+func program(exe string, args []string) string {
+	name := path.Base(exe)
+	if !strings.HasPrefix(name, "python") && !strings.HasPrefix(name, "platform-python") {
+		return name
+	}
+	for _, a := range args[1:] {
+		switch {
+		case strings.HasPrefix(a, "-c"), strings.HasPrefix(a, "-m"):
+			return name
+		case !strings.HasPrefix(a, "-"):
+			return path.Base(a)
+		}
+	}
+	return name
+}
