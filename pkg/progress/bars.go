@@ -64,6 +64,8 @@ func (b *bars) Event(e Event) {
 		b.write("%-8s %s %s\n", e.Stage, e.Task, e.Text)
 	case Warn:
 		b.write("warning  %s  %s\n", e.Task, e.Text)
+	case Retry:
+		b.write("%-8s %s  %s\n", e.Stage, e.Task, e.retry())
 	}
 }
 

@@ -76,6 +76,12 @@ func (p *plain) Event(e Event) {
 		p.line(e.Stage, e.Task, e.Text)
 	case Warn:
 		p.line("warning", e.Task, e.Text)
+	case Retry:
+		p.line(e.Stage, e.Task, e.retry())
+	case Detail:
+		if p.verbose {
+			p.line(e.Stage, e.Task, e.Text)
+		}
 	}
 }
 

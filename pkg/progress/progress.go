@@ -2,14 +2,19 @@
 // plain lines in a pipe or JSON, one event a line.
 package progress
 
-import "kubecrate/pkg/visible"
+import (
+	"fmt"
+
+	"kubecrate/pkg/visible"
+)
 
 // Kind says what an Event reports.
 type Kind string
 
 // The life of a task: Start, any number of Advance, then Done, Failed, or
-// Stopped where nothing is wrong with it but nobody wants it any more. Note and
-// Warn are lines of their own and belong to no task.
+// Stopped where nothing is wrong with it but nobody wants it any more. Retry is
+// said of a task when a try failed and another one follows. Note, Warn and Detail
+// are lines of their own and belong to no task; a Detail is for --verbose.
 const (
 	Start   Kind = "start"
 	Advance Kind = "advance"
@@ -18,12 +23,16 @@ const (
 	Stopped Kind = "stopped"
 	Note    Kind = "note"
 	Warn    Kind = "warn"
+	Retry   Kind = "retry"
+	Detail  Kind = "detail"
 )
 
 // Event is one report. Task names the thing worked on and is unique within a
-// stage ("k8s.gcr.io/pause:3.1", "kubelet-1.17.4-0.x86_64"). Done and Total
+// stage ("k8s.gcr.io/pause:3.1", "kubelet-1.17.4-0.x86_64"). Bytes and Total
 // are bytes, Total is -1 or 0 where it is unknown, and Unsized in the Start of a
-// task that counts no bytes: when that is done, its Text is worth a line.
+// task that counts no bytes: when that is done, its Text is worth a line. A Retry
+// has the number of the try that failed, how many there are at most, the host that
+// was asked, and in Text why it failed.
 type Event struct {
 	Kind  Kind   `json:"kind"`
 	Stage string `json:"stage,omitempty"`
@@ -31,12 +40,20 @@ type Event struct {
 	Bytes int64  `json:"bytes,omitempty"` // Advance: bytes since the last Advance; Done: all bytes
 	Total int64  `json:"total,omitempty"`
 	Text  string `json:"text,omitempty"`
+	Try   int    `json:"try,omitempty"`
+	Of    int    `json:"of,omitempty"`
+	Host  string `json:"host,omitempty"`
 }
 
 // clean is e without what could begin a line of its own or move the cursor.
 func (e Event) clean() Event {
-	e.Stage, e.Task, e.Text = visible.Line(e.Stage), visible.Line(e.Task), visible.Line(e.Text)
+	e.Stage, e.Task, e.Text, e.Host = visible.Line(e.Stage), visible.Line(e.Task), visible.Line(e.Text), visible.Line(e.Host)
 	return e
+}
+
+// retry is what a Retry says.
+func (e Event) retry() string {
+	return fmt.Sprintf("try %d of %d at %s failed, trying again: %s", e.Try, e.Of, e.Host, e.Text)
 }
 
 // Unsized is the Total of a task that counts no bytes.

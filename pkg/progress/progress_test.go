@@ -26,6 +26,8 @@ func TestPlain(t *testing.T) {
 	p.Event(Event{Kind: Stopped, Stage: "fetch", Task: "c"})
 	p.Event(Event{Kind: Note, Stage: "lock", Text: "wrote x.lock"})
 	p.Event(Event{Kind: Warn, Task: "c", Text: "key expired"})
+	p.Event(Event{Kind: Retry, Stage: "fetch", Task: "b", Try: 1, Of: 4, Host: "m.example", Text: "503\x1b"})
+	p.Event(Event{Kind: Detail, Stage: "fetch", Text: "only with -v"})
 	p.Event(Event{Kind: Start, Stage: "3/9", Task: "init", Total: Unsized, Text: "kubeadm init runs"})
 	p.Event(Event{Kind: Done, Stage: "3/9", Task: "init", Text: "done (41 s)"})
 	want := strings.Join([]string{
@@ -34,6 +36,7 @@ func TestPlain(t *testing.T) {
 		"fetch    b  failed: no route",
 		"lock     wrote x.lock",
 		"warning  c  key expired",
+		`fetch    b  try 1 of 4 at m.example failed, trying again: 503\x1b`,
 		"3/9      init  kubeadm init runs",
 		"3/9      init  done (41 s)",
 		"",
