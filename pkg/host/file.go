@@ -73,7 +73,7 @@ func (h *Host) WriteFile(path string, content []byte, mode fs.FileMode) error {
 	}
 	path, now, err := h.target(path)
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+		return fmt.Errorf("cannot write %s: %w", path, h.because(path, err))
 	}
 	if err := h.Recorder.File(path, now, content); err != nil {
 		return fmt.Errorf("cannot keep the original of %s: %w", path, err)
@@ -84,9 +84,18 @@ func (h *Host) WriteFile(path string, content []byte, mode fs.FileMode) error {
 		after = Original{Content: content, Mode: mode, UID: os.Geteuid(), GID: os.Getegid()}
 	}
 	if err := h.Put(path, after); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+		return fmt.Errorf("cannot write %s: %w", path, h.because(path, err))
 	}
 	return nil
+}
+
+// because is what keeps path from being written where that can be told, with its
+// hint, and otherwise err.
+func (h *Host) because(path string, err error) error {
+	if why := h.Obstacle(path, false); why != nil {
+		return why
+	}
+	return err
 }
 
 // target follows links, which lead below Root, to the file that is meant.
@@ -118,7 +127,10 @@ func (h *Host) Remove(path string) error {
 	if err := h.Recorder.File(path, now, nil); err != nil {
 		return fmt.Errorf("cannot keep the original of %s: %w", path, err)
 	}
-	return h.Put(path, Original{Absent: true})
+	if err := h.Put(path, Original{Absent: true}); err != nil {
+		return fmt.Errorf("cannot remove %s: %w", path, h.because(path, err))
+	}
+	return nil
 }
 
 // Put brings path to the state o without recording anything: it is how a

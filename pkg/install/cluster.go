@@ -65,6 +65,7 @@ type Ticketed struct {
 
 // Ticket makes a new ticket on a master, shows the one that is there, or revokes it.
 func Ticket(ctx context.Context, h *host.Host, o Settings, t TicketOptions) (r *Ticketed, err error) {
+	defer func() { err = full(h, err) }()
 	release, err := lock(h)
 	if err != nil {
 		return nil, err
@@ -174,6 +175,7 @@ type Loaded struct {
 
 // Load brings the images of the role back that are missing.
 func Load(ctx context.Context, h *host.Host, o Settings) (r *Loaded, err error) {
+	defer func() { err = full(h, err) }()
 	release, err := lock(h)
 	if err != nil {
 		return nil, err

@@ -47,6 +47,7 @@ func (p *Plan) Err() error { return p.Preflight.Err() }
 // that fail are in the plan, see Err: only an archive or settings that cannot be
 // used give an error.
 func MakePlan(ctx context.Context, h *host.Host, o Settings) (p *Plan, err error) {
+	defer func() { err = full(h, err) }()
 	s, err := open(ctx, h, o)
 	if err != nil {
 		return nil, err
@@ -63,6 +64,7 @@ func MakePlan(ctx context.Context, h *host.Host, o Settings) (p *Plan, err error
 // Preflight makes the checks of a host and nothing else. The error is a
 // *preflight.Error where one failed; the result is there all the same.
 func Preflight(ctx context.Context, h *host.Host, o Settings) (r *preflight.Result, err error) {
+	defer func() { err = full(h, err) }()
 	s, err := open(ctx, h, o)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ type Undone struct {
 // It goes on where something fails and reports all of it; running it again tries
 // the rest. keepPackages leaves the packages where they are.
 func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u *Undone, err error) {
+	defer func() { err = full(h, err) }()
 	release, err := lock(h)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ import (
 // and run again. Where preflight fails the error is a *preflight.Error, where
 // the archive is damaged it wraps *archive.DamageError.
 func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
+	defer func() { err = full(h, err) }()
 	began := time.Now()
 	watch := &host.Stopwatch{Runner: h.Runner}
 	h = &host.Host{Root: h.Root, Runner: watch}

@@ -38,6 +38,7 @@ type Status struct {
 // changed. The error says that the host is not as it should be, unless it is
 // Installed or was never touched.
 func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err error) {
+	defer func() { err = full(h, err) }()
 	saved, err := readState(h)
 	if err != nil {
 		return nil, err

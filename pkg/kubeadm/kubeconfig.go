@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/step"
 )
@@ -136,6 +137,11 @@ func (s kubeconfigStep) Check(_ context.Context, h *host.Host) (step.Status, err
 		return st, err
 	}
 	for _, p := range places {
+		if p.write {
+			if err := h.Obstacle(p.file, false); err != nil {
+				return step.Cannot(hint.Of(err), "%v", err), nil
+			}
+		}
 		switch {
 		case p.write:
 			st.Todo("%s is a copy of %s, of %s alone", p.file, AdminConf, p.user.Name)

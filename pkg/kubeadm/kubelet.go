@@ -38,7 +38,15 @@ func (kubelet) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		st.Todo("%s starts at boot", kubeletUnit)
 	}
 	ok, err := h.Exists(resolvFile)
-	if err == nil && !ok {
+	if err != nil || ok {
+		return st, err
+	}
+	now, err := h.Original(resolvFile)
+	switch {
+	case err != nil:
+	case now.Link != "":
+		st.Todo("%s, a link to %s, which is not there, becomes a file without a nameserver", resolvFile, now.Link)
+	default:
 		st.File(resolvFile, "", resolvText)
 	}
 	return st, err

@@ -99,6 +99,7 @@ func checks() []check {
 		{name: "memory", look: memory},
 		{name: "mounts", look: mounts},
 		{name: "disk", look: disk},
+		{name: "files", look: files},
 		{name: "programs", look: programs},
 		{name: "hostname", look: hostname},
 		{name: "cluster", look: cluster},

@@ -5,7 +5,10 @@ package step
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -138,15 +141,43 @@ func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 	return events, nil
 }
 
+// check is a step's own check, and whether the files that it would change can be
+// changed: that is known before anything is.
 func check(ctx context.Context, h *host.Host, s Step) (Status, error) {
-	status, err := s.Check(ctx, h.With(nil))
+	h = h.With(nil)
+	status, err := s.Check(ctx, h)
 	if err != nil {
-		return status, fmt.Errorf("cannot check step %s: %w", s.Name(), err)
+		return status, fmt.Errorf("cannot check step %s: %w", s.Name(), unreadable(h, err))
 	}
 	if status.State == "" {
 		status.State = Done
 	}
+	if status.State != ToDo {
+		return status, nil
+	}
+	for _, d := range status.Diffs {
+		if err := h.Obstacle(d.Path, false); err != nil {
+			return Status{State: Impossible, What: []string{err.Error()}, Warnings: status.Warnings, Hint: hint.Of(err)}, nil
+		}
+	}
 	return status, nil
+}
+
+// unreadable is what is wrong with the file that err is about, with its hint,
+// where that can be told, and otherwise err.
+func unreadable(h *host.Host, err error) error {
+	var p *fs.PathError
+	if hint.Of(err) != "" || !errors.As(err, &p) {
+		return err
+	}
+	rel, relErr := filepath.Rel(h.Root, p.Path)
+	if relErr != nil {
+		return err
+	}
+	if why := h.Obstacle("/"+rel, false); why != nil {
+		return why
+	}
+	return err
 }
 
 // Run checks the steps in order and applies those that are not done, each
