@@ -3,6 +3,7 @@ package cri_test
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -316,6 +317,37 @@ func (f brokenFile) Read(b []byte) (int, error) {
 		err = &archive.DamageError{Path: "images/x", Reason: "on purpose"}
 	}
 	return n, err
+}
+
+// lenient is a runtime's client that takes what it was given for all there is.
+type lenient struct{ host.Runner }
+
+func (l lenient) Run(ctx context.Context, c host.Cmd) ([]byte, error) {
+	if c.Stdin == nil {
+		return l.Runner.Run(ctx, c)
+	}
+	_, _ = io.Copy(io.Discard, c.Stdin) // whatever it ends with
+	return nil, nil
+}
+
+// TestStickGone: a stream that broke off is an error, whatever the runtime's
+// client made of it.
+func TestStickGone(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"docker", "containerd"} {
+		s := sites()[name](t, true)
+		fsys, images := bundle(t, pause, nginx)
+		rt := runtime(t, name)
+		if err := apply(t, s.h, rt.Steps(cri.Options{Pause: pause})); err != nil {
+			t.Fatal(err)
+		}
+		delete(fsys, "images/blobs/sha256/"+strings.TrimPrefix(images[1].Layers[1].Digest, "sha256:"))
+		s.h.Runner = lenient{s.h.Runner}
+		err := apply(t, s.h, []step.Step{cri.Images(rt, fsys, images, nil)})
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestDamage(t *testing.T) {

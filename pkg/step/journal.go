@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,8 +26,17 @@ import (
 // its change was never begun: it is cut off.
 type Journal struct {
 	dir     string // on this machine
-	file    *os.File
+	file    logFile
 	records []record
+}
+
+// logFile is what a journal needs of its *os.File.
+type logFile interface {
+	io.WriteSeeker
+	io.Closer
+	Name() string
+	Sync() error
+	Truncate(size int64) error
 }
 
 // record is a line of the journal: a file, or the command that takes a change

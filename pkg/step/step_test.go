@@ -335,3 +335,91 @@ func TestClean(t *testing.T) {
 		t.Errorf("cleaned: %s", got)
 	}
 }
+
+// TestSyncedBefore: what takes a change back is on the disk before the change,
+// not only written.
+func TestSyncedBefore(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	j := journal(t, h)
+	var order []string
+	j.Watch(func(what string) { order = append(order, what) })
+	m.OnCall = func(line string) error {
+		if !strings.Contains(line, " show ") {
+			order = append(order, line)
+		}
+		return nil
+	}
+	if err := step.Run(t.Context(), h, j, steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+	changes := 0
+	for i, what := range order {
+		switch {
+		case what == "write" && (i+1 == len(order) || order[i+1] != "sync"):
+			t.Errorf("what follows a record is no sync: %v", order[i:])
+		case strings.HasPrefix(what, "systemctl "):
+			if changes++; i < 2 || order[i-1] != "sync" && !strings.HasPrefix(order[i-1], "systemctl ") {
+				t.Errorf("before %s: %v", what, order[:i])
+			}
+		}
+	}
+	if changes < 3 {
+		t.Errorf("%d changes in %v", changes, order)
+	}
+}
+
+// sets is a step that sets one thing twice: its commands only lead back in
+// reverse.
+type sets struct{ step.Step }
+
+func (sets) Name() string { return "sets" }
+
+func (sets) Check(context.Context, *host.Host) (st step.Status, err error) {
+	st.Todo("set")
+	return st, nil
+}
+
+func (sets) Apply(ctx context.Context, h *host.Host) error {
+	for _, v := range []string{"1", "2"} {
+		before := map[string]string{"1": "0", "2": "1"}[v]
+		if err := h.Do(ctx, host.Command("hostname", v), []string{"hostname", before}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestUndoneInReverse(t *testing.T) {
+	t.Parallel()
+	h, m := hosttest.New(t)
+	m.Write(t, "/proc/sys/kernel/hostname", "0\n")
+	if err := step.Run(t.Context(), h, journal(t, h), []step.Step{&once{sets{}, 0}}, ignore); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Read(t, "/proc/sys/kernel/hostname"); got != "2\n" {
+		t.Fatalf("set to %q", got)
+	}
+	reset(t, h, []step.Step{sets{}})
+	if got := m.Read(t, "/proc/sys/kernel/hostname"); got != "0\n" {
+		t.Errorf("undone to %q", got)
+	}
+}
+
+// once is to be done until it was applied.
+type once struct {
+	step.Step
+	applied int
+}
+
+func (o *once) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	if o.applied > 0 {
+		return step.Status{State: step.Done}, nil
+	}
+	return o.Step.Check(ctx, h)
+}
+
+func (o *once) Apply(ctx context.Context, h *host.Host) error {
+	o.applied++
+	return o.Step.Apply(ctx, h)
+}
