@@ -16,7 +16,6 @@ import (
 	"kubecrate/pkg/depsolve"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/image"
-	"kubecrate/pkg/progress"
 	"kubecrate/pkg/repodata"
 	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/source"
@@ -70,17 +69,16 @@ func lockPackages(ctx context.Context, m *manifest.Manifest, s *Sources) ([]mani
 		return nil, "", err
 	}
 	u := newUniverse(repos)
+	s.warnUnusable(repos)
 	solution, err := depsolve.Solve(depsolve.Problem{
 		Arch: m.Platform.RPMArch(), Roots: m.Packages.Roots, Exclude: m.Packages.Exclude, Weak: m.Packages.Weak,
-		Baseline: installed, Candidates: u.candidates,
-		Filelists: func() error { return u.loadFiles(ctx, m.Packages.Roots) },
+		Baseline: installed, Candidates: u.candidates, Rejected: u.rejected,
+		Filelists: func() error { return u.loadFiles(ctx, s, m.Packages.Roots) },
 	})
 	if err != nil {
 		return nil, "", unsolvable(err)
 	}
-	for _, w := range solution.Warnings {
-		s.report.Report(progress.Event{Kind: progress.Warn, Stage: "solve", Text: w})
-	}
+	s.warn(solution.Warnings...)
 	locked := make([]manifest.LockedPackage, len(solution.Chosen))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, choice := range solution.Chosen {
@@ -116,6 +114,7 @@ func readBaseline(m *manifest.Manifest) ([]rpm.NEVRA, string, error) {
 type universe struct {
 	repos      []*rpmrepo.Repository
 	candidates []depsolve.Candidate
+	rejected   []depsolve.Rejected
 	packages   []*repodata.Package
 	origin     []*rpmrepo.Repository
 }
@@ -130,13 +129,16 @@ func newUniverse(repos []*rpmrepo.Repository) *universe {
 			u.packages = append(u.packages, p)
 			u.origin = append(u.origin, r)
 		}
+		for _, p := range r.Unusable {
+			u.rejected = append(u.rejected, depsolve.Rejected{Meta: &p.Metadata, Why: fmt.Sprintf("of repository %s cannot be taken: %v", r.ID, p.Unusable)})
+		}
 	}
 	return u
 }
 
 // loadFiles completes the file lists by the paths that some package or root
 // names.
-func (u *universe) loadFiles(ctx context.Context, roots []string) error {
+func (u *universe) loadFiles(ctx context.Context, s *Sources, roots []string) error {
 	wanted := map[string]bool{}
 	for _, r := range roots {
 		wanted[r] = strings.HasPrefix(r, "/")
@@ -145,8 +147,12 @@ func (u *universe) loadFiles(ctx context.Context, roots []string) error {
 		r.Paths(func(path string) { wanted[path] = true })
 	}
 	for _, r := range u.repos {
-		if err := r.LoadFiles(ctx, wanted); err != nil {
+		unlisted, err := r.LoadFiles(ctx, wanted)
+		if err != nil {
 			return err
+		}
+		if len(unlisted) > 0 {
+			s.warn(fmt.Sprintf("repository %s: its file lists lack %s: which files that brings is not known", r.ID, nameFew(unlisted)))
 		}
 	}
 	return nil

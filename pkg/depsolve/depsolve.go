@@ -57,6 +57,13 @@ type Candidate struct {
 	ID       int
 }
 
+// Rejected is a package that is no candidate, and why, as a clause that follows
+// its name: "has no checksum". Any part of Meta may be missing.
+type Rejected struct {
+	Meta *rpm.Metadata
+	Why  string
+}
+
 // Problem is what Solve solves.
 type Problem struct {
 	// Arch is the target's architecture as rpm names it: "x86_64", "aarch64".
@@ -80,6 +87,9 @@ type Problem struct {
 	// provides its name alone.
 	Baseline   []rpm.NEVRA
 	Candidates []Candidate
+	// Rejected are packages of the repositories that cannot be taken. They are
+	// no candidates; an error that they might have spared names them.
+	Rejected []Rejected
 	// Filelists, if not nil, is called at most once, when a file is required
 	// that no package lists. When it returns, the Files of every Meta are
 	// complete.

@@ -93,7 +93,26 @@ func (u *universe) nearRelation(r rpm.Relation) string {
 			return fmt.Sprintf("; %s %s", left.meta.NEVRA, left.why)
 		}
 	}
+	if left := u.rejectedProvider(r); left != nil {
+		return fmt.Sprintf("; %s %s", left.meta.NEVRA, left.why)
+	}
 	return u.unknownBaseline()
+}
+
+// rejectedProvider is a package that was left out and would have satisfied r;
+// of several the first by name.
+func (u *universe) rejectedProvider(r rpm.Relation) *rejected {
+	var best *rejected
+	for _, list := range u.rejected {
+		for i, left := range list {
+			provides := slices.ContainsFunc(left.meta.Provides, r.Matches) ||
+				slices.ContainsFunc(left.meta.Files, func(f rpm.File) bool { return f.Path == r.Name })
+			if provides && (best == nil || left.meta.String() < best.meta.String()) {
+				best = &list[i]
+			}
+		}
+	}
+	return best
 }
 
 // unknownBaseline mentions installed packages that no repository holds in any

@@ -82,6 +82,9 @@ func newUniverse(p Problem) (*universe, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, r := range p.Rejected {
+		u.rejected[r.Meta.Name] = append(u.rejected[r.Meta.Name], rejected{r.Meta, r.Why})
+	}
 	baseline := cleanBaseline(p.Baseline)
 	candidates, err := u.admit(all, baseline, p)
 	if err != nil {

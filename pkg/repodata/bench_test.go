@@ -93,7 +93,7 @@ func BenchmarkReadFilelists(b *testing.B) {
 			b.SetBytes(int64(len(doc)))
 			b.ReportAllocs()
 			for b.Loop() {
-				err := ReadSomeFiles(context.Background(), bytes.NewReader(doc), keep,
+				err := ReadFilelists(context.Background(), bytes.NewReader(doc), keep,
 					func(string, rpm.NEVRA, []rpm.File) error { return nil })
 				if err != nil {
 					b.Fatal(err)

@@ -2,7 +2,6 @@ package repodata
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -11,15 +10,11 @@ import (
 
 // ReadFilelists reads filelists.xml, decompressed, and calls fn for every
 // package with the checksum that identifies it in primary.xml, its NEVRA and
-// its files, which fn may keep.
-func ReadFilelists(ctx context.Context, r io.Reader, fn func(pkgid string, nevra rpm.NEVRA, files []rpm.File) error) error {
-	return ReadSomeFiles(ctx, r, nil, fn)
-}
-
-// ReadSomeFiles is ReadFilelists for the paths that keep accepts; nil accepts
-// all. The full lists of a distribution are hundreds of megabytes, what is
-// asked for is a handful. keep must not hold on to path.
-func ReadSomeFiles(ctx context.Context, r io.Reader, keep func(path []byte) bool,
+// those of its files that keep accepts, which fn may keep; nil accepts all. The
+// full lists of a distribution are hundreds of megabytes, what is asked for is a
+// handful. keep must not hold on to path. A package without that checksum, or
+// whose version cannot be understood, is passed over.
+func ReadFilelists(ctx context.Context, r io.Reader, keep func(path []byte) bool,
 	fn func(pkgid string, nevra rpm.NEVRA, files []rpm.File) error,
 ) error {
 	p := &primary{scanner: newScanner(r), strings: interner{}}
@@ -38,12 +33,13 @@ func (p *primary) readLists(ctx context.Context, keep func(path []byte) bool,
 	return p.packages(ctx, func(count int) error {
 		pkgid, _ := p.attr("pkgid")
 		id := string(pkgid)
+		p.odd = nil
 		nevra, err := p.readList(keep)
-		if err == nil && id == "" {
-			err = errors.New("it has no pkgid")
-		}
 		if err != nil {
 			return fmt.Errorf("package %s: %w", describe(nevra, count), err)
+		}
+		if id == "" || p.odd != nil {
+			return nil
 		}
 		return fn(id, nevra, append([]rpm.File(nil), p.files...))
 	})
@@ -59,9 +55,7 @@ func (p *primary) readList(keep func(path []byte) bool) (rpm.NEVRA, error) {
 		switch {
 		case p.foreign():
 		case string(p.local) == "version":
-			if n.EVR, err = p.evr(); err != nil {
-				return err
-			}
+			n.EVR = p.evr()
 		case string(p.local) == "file":
 			p.files, err = p.file(p.files, keep)
 			return err

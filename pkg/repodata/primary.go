@@ -18,12 +18,12 @@ const (
 )
 
 // ReadPrimary reads primary.xml, decompressed, and calls fn with every package
-// in the order of the file. A package without name, architecture, version,
-// checksum, size or location, with a name that could not be a file's, or with a
-// relation that cannot be understood is an error that names it. Epochs of 0 are
-// read as none; a relation with an operator but no version, or the other way
-// round, is one for any version, as rpm has it. An error of fn ends the reading
-// and is returned.
+// in the order of the file. A package that cannot be taken, for it has no name,
+// architecture, version, checksum, size or location, a name that could not be a
+// file's, or a relation that cannot be understood, comes with its Unusable set;
+// only damage to the document itself is an error. Epochs of 0 are read as none;
+// a relation with an operator but no version, or the other way round, is one for
+// any version, as rpm has it. An error of fn ends the reading and is returned.
 func ReadPrimary(ctx context.Context, r io.Reader, fn func(*Package) error) error {
 	p := &primary{scanner: newScanner(r), strings: interner{}}
 	if err := p.read(ctx, fn); err != nil {
@@ -55,6 +55,14 @@ type primary struct {
 	files     []rpm.File     // scratch
 	pkg       *Package
 	sized     bool
+	odd       error // why the current package cannot be taken
+}
+
+// oddity notes what is wrong with the current package; the first counts.
+func (p *primary) oddity(err error) {
+	if p.odd == nil {
+		p.odd = err
+	}
 }
 
 func (p *primary) read(ctx context.Context, fn func(*Package) error) error {
@@ -107,24 +115,26 @@ func describe(n rpm.NEVRA, count int) string {
 func (s *scanner) foreign() bool { return s.space == spaceForeign }
 
 func (p *primary) readPackage() error {
-	p.pkg, p.sized = &Package{}, false
+	p.pkg, p.sized, p.odd = &Package{}, false, nil
 	if kind, ok := p.attr("type"); ok && string(kind) != "rpm" {
-		return fmt.Errorf("type %q is not rpm", kind)
+		p.oddity(fmt.Errorf("type %q is not rpm", kind))
 	}
 	if err := p.children(p.readField); err != nil {
 		return err
 	}
 	_, err := FileName(p.pkg.NEVRA)
 	switch {
+	case p.odd != nil:
 	case err != nil:
-		return err
+		p.odd = err
 	case p.pkg.Checksum.Type == "":
-		return errors.New("it has no checksum")
+		p.odd = errors.New("it has no checksum")
 	case p.pkg.Location == "":
-		return errors.New("it has no location")
+		p.odd = errors.New("it has no location")
 	case !p.sized:
-		return errors.New("it has no size")
+		p.odd = errors.New("it has no size")
 	}
+	p.pkg.Unusable = p.odd
 	return nil
 }
 
@@ -140,14 +150,10 @@ func (p *primary) readField() (err error) {
 	case "arch":
 		pkg.Arch, err = p.interned()
 	case "version":
-		pkg.EVR, err = p.evr()
-		if err != nil {
-			return err
-		}
+		pkg.EVR = p.evr()
 		return p.skip()
 	case "checksum":
-		pkg.Checksum, err = p.checksum(true)
-		pkg.Checksum.Type = p.strings.get([]byte(pkg.Checksum.Type))
+		return p.readChecksum()
 	case "summary":
 		pkg.Summary, err = p.copied()
 	case "description":
@@ -159,7 +165,12 @@ func (p *primary) readField() (err error) {
 	case "time":
 		return p.numbers(numberAttr{"file", &pkg.FileTime}, numberAttr{"build", &pkg.BuildTime})
 	case "size":
-		_, p.sized = p.attr("package")
+		var size []byte
+		if size, p.sized = p.attr("package"); p.sized {
+			if _, err := parseCount("size package", size); err != nil {
+				p.oddity(err)
+			}
+		}
 		return p.numbers(numberAttr{"package", &pkg.Size}, numberAttr{"installed", &pkg.InstalledSize},
 			numberAttr{"archive", &pkg.ArchiveSize})
 	case "location":
@@ -206,10 +217,7 @@ func (p *primary) readFormatField() (err error) {
 		if dst == nil {
 			return p.skip()
 		}
-		kind := string(p.local)
-		if *dst, err = p.readRelations(); err != nil {
-			return fmt.Errorf("%s: %w", kind, err)
-		}
+		*dst, err = p.readRelations(string(p.local))
 	}
 	return err
 }
@@ -248,19 +256,34 @@ func (p *primary) copied() (string, error) {
 	return string(text), err
 }
 
-func (p *primary) evr() (rpm.EVR, error) {
+// readChecksum reads the checksum that identifies the package.
+func (p *primary) readChecksum() error {
+	c, err := p.checksum(false)
+	if err != nil {
+		return err
+	}
+	if _, err := parseChecksum(c.Type, c.Value); err != nil {
+		p.oddity(err)
+	}
+	p.pkg.Checksum = Checksum{Type: p.strings.get([]byte(c.Type)), Value: c.Value}
+	return nil
+}
+
+func (p *primary) evr() rpm.EVR {
 	epoch, _ := p.attr("epoch")
 	version, _ := p.attr("ver")
 	release, _ := p.attr("rel")
 	for _, c := range epoch {
 		if c < '0' || c > '9' {
-			return rpm.EVR{}, fmt.Errorf("epoch %q is not a number", epoch)
+			p.oddity(fmt.Errorf("epoch %q is not a number", epoch))
+			epoch = nil
+			break
 		}
 	}
 	if string(epoch) == "0" {
 		epoch = nil
 	}
-	return rpm.EVR{Epoch: p.strings.get(epoch), Version: p.strings.get(version), Release: p.strings.get(release)}, nil
+	return rpm.EVR{Epoch: p.strings.get(epoch), Version: p.strings.get(version), Release: p.strings.get(release)}
 }
 
 type numberAttr struct {
@@ -268,64 +291,59 @@ type numberAttr struct {
 	dst  *int64
 }
 
-// numbers reads attributes that hold numbers and the rest of their element. An
-// absent attribute leaves its number alone.
+// numbers reads attributes that hold numbers and the rest of their element. One
+// that is absent, or is not a number, leaves its number alone.
 func (s *scanner) numbers(attrs ...numberAttr) error {
 	for _, a := range attrs {
-		value, ok := s.attr(a.name)
-		if !ok {
-			continue
+		if value, ok := s.attr(a.name); ok {
+			if n, err := parseCount(a.name, value); err == nil {
+				*a.dst = n
+			}
 		}
-		n, err := parseCount(string(s.local)+" "+a.name, value)
-		if err != nil {
-			return err
-		}
-		*a.dst = n
 	}
 	return s.skip()
 }
 
 // file reads <file type="T">PATH</file> and appends it to files, unless keep is
-// there and says no.
-func (s *scanner) file(files []rpm.File, keep func(path []byte) bool) ([]rpm.File, error) {
+// there and says no. A type that is not known means nothing, as with dnf.
+func (p *primary) file(files []rpm.File, keep func(path []byte) bool) ([]rpm.File, error) {
 	f := rpm.File{}
-	if kind, ok := s.attr("type"); ok {
+	if kind, ok := p.attr("type"); ok {
 		switch string(kind) {
 		case "dir":
 			f.Type = rpm.Dir
 		case "ghost":
 			f.Type = rpm.Ghost
-		case "", "file":
-		default:
-			return files, fmt.Errorf("file type %q is not known", kind)
 		}
 	}
-	text, err := s.content()
+	text, err := p.content()
 	if err != nil || keep != nil && !keep(text) {
 		return files, err
 	}
 	if len(files) == maxFiles {
-		return files, fmt.Errorf("more than %d files", maxFiles)
+		p.oddity(fmt.Errorf("more than %d files", maxFiles))
+		return files, nil
 	}
 	f.Path = string(text)
 	return append(files, f), nil
 }
 
-// readRelations reads the <rpm:entry> elements of a list.
-func (p *primary) readRelations() ([]rpm.Relation, error) {
+// readRelations reads the <rpm:entry> elements of a list of the given kind.
+func (p *primary) readRelations(kind string) ([]rpm.Relation, error) {
 	p.relations = p.relations[:0]
 	err := p.children(func() error {
 		if string(p.local) != "entry" || p.foreign() {
 			return p.skip()
 		}
-		if len(p.relations) == maxRelations {
-			return fmt.Errorf("more than %d", maxRelations)
-		}
 		rel, err := p.relation()
-		if err != nil {
-			return err
+		switch {
+		case err != nil:
+			p.oddity(fmt.Errorf("%s: %w", kind, err))
+		case len(p.relations) == maxRelations:
+			p.oddity(fmt.Errorf("%s: more than %d", kind, maxRelations))
+		default:
+			p.relations = append(p.relations, rel)
 		}
-		p.relations = append(p.relations, rel)
 		return p.skip()
 	})
 	return p.keep(p.relations), err
@@ -358,10 +376,7 @@ func (p *primary) relation() (rpm.Relation, error) {
 	if err != nil {
 		return rel, fmt.Errorf("%s: %w", name, err)
 	}
-	evr, err := p.evr()
-	if err != nil {
-		return rel, fmt.Errorf("%s: %w", name, err)
-	}
+	evr := p.evr()
 	if op != rpm.Any && evr.Version != "" {
 		rel.Op, rel.EVR = op, evr
 	}

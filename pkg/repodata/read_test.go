@@ -59,7 +59,7 @@ func TestRealRepositories(t *testing.T) {
 			continue
 		}
 		n := 0
-		err = ReadFilelists(context.Background(), bytes.NewReader(realDocument(t, dir, md, Filelists)),
+		err = ReadFilelists(context.Background(), bytes.NewReader(realDocument(t, dir, md, Filelists)), nil,
 			func(id string, nevra rpm.NEVRA, files []rpm.File) error {
 				n++
 				p := byID[id]
@@ -211,27 +211,55 @@ func TestReadPrimary(t *testing.T) {
 	}
 }
 
-func TestReadPrimaryRefuses(t *testing.T) {
+// TestReadPrimaryOdd: a package that cannot be taken says why, and those beside
+// it are as they are.
+func TestReadPrimaryOdd(t *testing.T) {
 	t.Parallel()
+	odd := onePackage[strings.Index(onePackage, "<package type"):strings.Index(onePackage, "</metadata>")]
 	for _, test := range []struct{ old, new, want string }{
-		{"<name>foo</name>", "", "package number 1: the name of package"},
+		{"<name>foo</name>", "", "the name of package"},
 		{"<name>foo</name>", "<name>../foo</name>", "character that no package may have"},
 		{"<name>foo</name>", "<name>-foo</name>", "no file name"},
-		{"<arch>x86_64</arch>", "<arch></arch>", "package foo-2:1.0-3.el7.: the architecture of package"},
-		{`ver="1.0" rel="3.el7"/>`, `rel="3.el7"/>`, "package foo: the version of package"},
-		{`epoch="2" ver="1.0" rel="3.el7"/>`, `epoch="x" ver="1.0" rel="3.el7"/>`, `package foo: epoch "x" is not a number`},
-		{`type="sha256"`, `type="md5"`, "package foo-2:1.0-3.el7.x86_64: checksum type md5 is refused"},
+		{"<arch>x86_64</arch>", "<arch></arch>", "the architecture of package"},
+		{`ver="1.0" rel="3.el7"/>`, `rel="3.el7"/>`, "the version of package"},
+		{`epoch="2" ver="1.0" rel="3.el7"/>`, `epoch="x" ver="1.0" rel="3.el7"/>`, `epoch "x" is not a number`},
+		{`type="sha256"`, `type="md5"`, "checksum type md5 is refused"},
 		{`type="sha256"`, `type="sha1"`, "is not 40 hex digits"},
 		{`type="sha256"`, `type="crc"`, `checksum type "crc" is not known`},
-		{`package="100"`, `package="-1"`, `package foo-2:1.0-3.el7.x86_64: size package "-1" is not a number`},
-		{`package="100"`, ``, "package foo-2:1.0-3.el7.x86_64: it has no size"},
+		{`package="100"`, `package="-1"`, `size package "-1" is not a number`},
+		{`package="100"`, ``, "it has no size"},
 		{`href="Packages/foo.rpm"`, ``, "it has no location"},
-		{`flags="GE"`, `flags="GEQ"`, `package foo-2:1.0-3.el7.x86_64: requires: bar: flags "GEQ" are not known`},
+		{`flags="GE"`, `flags="GEQ"`, `requires: bar: flags "GEQ" are not known`},
 		{`name="bar"`, ``, "requires: an entry without a name"},
-		{`type="ghost"`, `type="pipe"`, `file type "pipe" is not known`},
 		{`<package type="rpm">`, `<package type="deb">`, `type "deb" is not rpm`},
+		{`type="ghost"`, `type="pipe"`, ""},
+		{`<rpm:header-range start="20"`, `<rpm:header-range start="x"`, ""},
+		{`<time file="10"`, `<time file="never"`, ""},
+	} {
+		changed := strings.Replace(odd, test.old, test.new, 1)
+		if changed == odd {
+			t.Fatalf("%q is not in the document", test.old)
+		}
+		got := readAll(t, strings.NewReader(strings.Replace(onePackage, odd, odd+changed+odd, 1)))
+		if len(got) != 3 || got[0].Unusable != nil || got[2].Unusable != nil || !reflect.DeepEqual(got[0], got[2]) {
+			t.Fatalf("%s -> %s: %d packages: %+v", test.old, test.new, len(got), got)
+		}
+		switch why := got[1].Unusable; {
+		case test.want == "" && why != nil:
+			t.Errorf("%s -> %s: %v", test.old, test.new, why)
+		case test.want != "" && (why == nil || !strings.Contains(why.Error(), test.want)):
+			t.Errorf("%s -> %s: %v, want %q", test.old, test.new, why, test.want)
+		}
+	}
+}
+
+// TestReadPrimaryDamaged: damage of the document is an error.
+func TestReadPrimaryDamaged(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ old, new, want string }{
 		{"</package>", "", "is ended by"},
 		{"</metadata>", "", "unexpected EOF"},
+		{"a &amp; b", "a &nbsp; b", "package foo-2:1.0-3.el7.x86_64: "},
 		{`xmlns="http://linux.duke.edu/metadata/common"`, `xmlns="http://linux.duke.edu/metadata/repo"`, "want <metadata>"},
 	} {
 		doc := strings.Replace(onePackage, test.old, test.new, 1)
@@ -280,7 +308,6 @@ func TestReadRepomd(t *testing.T) {
 	}
 	for _, test := range []struct{ old, new, want string }{
 		{"</repomd>", "", "unexpected EOF"},
-		{`<data type="primary">`, `<data>`, "has no type"},
 		{`<location href="repodata/p.xml.gz"`, `<location`, `data "primary": it has no location`},
 		{`<checksum type="sha256">`, `<checksum type="md5">`, `data "primary": checksum type md5 is refused`},
 		{"<size>10</size>", "<size>ten</size>", `data "primary": size "ten" is not a number`},
@@ -299,7 +326,7 @@ func TestReadFilelists(t *testing.T) {
 <package pkgid="` + hash64 + `" name="foo" arch="noarch"><version epoch="0" ver="1" rel="2"/><file>/a</file><file type="dir">/b</file></package>
 <package pkgid="11" name="bar" arch="noarch"><version epoch="3" ver="1" rel="2"/></package></filelists>`
 	var got []string
-	err := ReadFilelists(context.Background(), strings.NewReader(doc), func(id string, n rpm.NEVRA, files []rpm.File) error {
+	err := ReadFilelists(context.Background(), strings.NewReader(doc), nil, func(id string, n rpm.NEVRA, files []rpm.File) error {
 		got = append(got, fmt.Sprintf("%.2s %s %v", id, n, files))
 		return nil
 	})
@@ -308,14 +335,50 @@ func TestReadFilelists(t *testing.T) {
 		t.Errorf("got %q, error %v", got, err)
 	}
 	for _, test := range []struct{ old, new, want string }{
-		{`pkgid="11"`, ``, "package bar-3:1-2.noarch: it has no pkgid"},
-		{`epoch="3"`, `epoch="-3"`, `package bar: epoch "-3" is not a number`},
 		{"</filelists>", "", "unexpected EOF"},
 	} {
-		err := ReadFilelists(context.Background(), strings.NewReader(strings.Replace(doc, test.old, test.new, 1)),
+		err := ReadFilelists(context.Background(), strings.NewReader(strings.Replace(doc, test.old, test.new, 1)), nil,
 			func(string, rpm.NEVRA, []rpm.File) error { return nil })
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s -> %s: error %v, want one with %q", test.old, test.new, err, test.want)
+		}
+	}
+}
+
+// TestReadFilelistsOdd: an entry that belongs to no package is passed over.
+func TestReadFilelistsOdd(t *testing.T) {
+	t.Parallel()
+	doc := `<filelists xmlns="http://linux.duke.edu/metadata/filelists"><package name="a" arch="noarch"><version ver="1" rel="2"/></package>
+<package pkgid="1" name="b" arch="noarch"><version epoch="-3" ver="1" rel="2"/></package>
+<package pkgid="2" name="c" arch="noarch"><version ver="1" rel="2"/><file type="pipe">/c</file></package></filelists>`
+	var got []string
+	err := ReadFilelists(context.Background(), strings.NewReader(doc), nil, func(id string, n rpm.NEVRA, files []rpm.File) error {
+		got = append(got, fmt.Sprintf("%s %s %v", id, n, files))
+		return nil
+	})
+	if want := []string{"2 c-1-2.noarch [{/c 0}]"}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+}
+
+// TestRepomdOdd: what is not needed may be as it likes, until it is asked for.
+func TestRepomdOdd(t *testing.T) {
+	t.Parallel()
+	primary := `<data type="primary"><location href="p"/><checksum type="sha256">` + hash64 + `</checksum></data>`
+	for _, test := range []struct{ odd, want string }{
+		{`<data type="filelists"><location href="f"/><checksum type="blake3">x</checksum></data>`, `"blake3" is not known`},
+		{`<data type="filelists"><checksum type="sha256">` + hash64 + `</checksum></data>`, "no location"},
+		{`<data type="filelists"><location href="f"/></data>`, "no checksum"},
+		{`<data type="filelists"><location href="f"/><checksum type="sha256">` + strings.ToUpper(hash64) + `</checksum><size>many</size></data>`, ""},
+		{`<data type="filelists"><location href="f"/><checksum type="sha384">` + hash64 + hash64[:32] + `</checksum></data>`, ""},
+	} {
+		md, err := ReadRepomd(strings.NewReader(`<repomd xmlns="http://linux.duke.edu/metadata/repo"><data><location href="x"/></data>` + test.odd + primary + `</repomd>`))
+		if err != nil || len(md.Data) != 2 {
+			t.Fatalf("%s: %+v, %v", test.odd, md, err)
+		}
+		d, _ := md.Find(Filelists)
+		if err := d.Check(); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.odd, err, test.want)
 		}
 	}
 }
@@ -339,6 +402,9 @@ func FuzzReadPrimary(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		bounded(t, doc, func() {
 			_ = ReadPrimary(context.Background(), bytes.NewReader(doc), func(p *Package) error {
+				if p.Unusable != nil {
+					return nil
+				}
 				if _, err := FileName(p.NEVRA); err != nil || p.Location == "" || p.Checksum.Digest() == "" {
 					t.Fatalf("accepted %+v", p)
 				}
@@ -352,7 +418,7 @@ func FuzzReadFilelists(f *testing.F) {
 	f.Add([]byte(`<filelists><package pkgid="1" name="a" arch="b"><version ver="1" rel="2"/><file>/a</file></package></filelists>`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		bounded(t, doc, func() {
-			_ = ReadFilelists(context.Background(), bytes.NewReader(doc), func(id string, _ rpm.NEVRA, _ []rpm.File) error {
+			_ = ReadFilelists(context.Background(), bytes.NewReader(doc), nil, func(id string, _ rpm.NEVRA, _ []rpm.File) error {
 				if id == "" {
 					t.Fatal("a package without id")
 				}

@@ -37,15 +37,19 @@ type Package struct {
 	FileTime    int64 // seconds since the epoch, of the RPM file
 	HeaderStart int64 // offset of the RPM's header in the file
 	HeaderEnd   int64 // offset behind it
+
+	// Unusable says why the package cannot be taken, nil where it can; any other
+	// field may be missing then.
+	Unusable error
 }
 
 // Checksum is a checksum as metadata writes it. Type is sha or sha1 (the same),
-// sha256 or sha512; Value is lower-case hex.
+// sha224, sha256, sha384 or sha512; Value is lower-case hex.
 type Checksum struct {
 	Type, Value string
 }
 
-// Digest is "sha1:HEX", "sha256:HEX" or "sha512:HEX", "" for the zero Checksum.
+// Digest is "sha1:HEX", "sha256:HEX" and so on, "" for the zero Checksum.
 func (c Checksum) Digest() string {
 	switch c.Type {
 	case "":
@@ -64,14 +68,18 @@ func parseChecksum(kind, value string) (Checksum, error) {
 	switch kind {
 	case "sha", "sha1":
 		size = 40
+	case "sha224":
+		size = 56
 	case "sha256":
 		size = 64
+	case "sha384":
+		size = 96
 	case "sha512":
 		size = 128
 	case "md5":
 		return Checksum{}, fmt.Errorf("checksum type md5 is refused: it proves nothing")
 	default:
-		return Checksum{}, fmt.Errorf("checksum type %q is not known (want sha1, sha256 or sha512)", kind)
+		return Checksum{}, fmt.Errorf("checksum type %q is not known (want sha1, sha224, sha256, sha384 or sha512)", kind)
 	}
 	value = strings.ToLower(value)
 	if _, err := hex.DecodeString(value); err != nil || len(value) != size {

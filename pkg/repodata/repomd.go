@@ -1,6 +1,7 @@
 package repodata
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -9,8 +10,9 @@ import (
 // maxData bounds the files one repomd.xml names; real ones name some 20.
 const maxData = 256
 
-// ReadRepomd reads repomd.xml. Files other than primary, filelists and other
-// (groups, modules, databases) are listed but not looked at.
+// ReadRepomd reads repomd.xml. The files that it names, metadata of all kinds
+// (groups, databases) are listed; only an entry of primary that cannot be used
+// is an error, of the others Data.Check tells.
 func ReadRepomd(r io.Reader) (*Repomd, error) {
 	s := newScanner(r)
 	md := &Repomd{}
@@ -24,6 +26,9 @@ func ReadRepomd(r io.Reader) (*Repomd, error) {
 			md.Revision = string(text)
 			return err
 		case "data":
+			if _, typed := s.attr("type"); !typed {
+				return s.skip()
+			}
 			if len(md.Data) == maxData {
 				return fmt.Errorf("more than %d files", maxData)
 			}
@@ -49,7 +54,7 @@ func ReadRepomd(r io.Reader) (*Repomd, error) {
 func (s *scanner) readData() (Data, error) {
 	kind, _ := s.attr("type")
 	d := Data{Type: string(kind), Size: -1, OpenSize: -1}
-	used := d.Type == Primary || d.Type == Filelists || d.Type == Other
+	used := d.Type == Primary
 	err := s.children(func() error {
 		var err error
 		switch string(s.local) {
@@ -61,25 +66,37 @@ func (s *scanner) readData() (Data, error) {
 		case "open-checksum":
 			d.OpenChecksum, err = s.checksum(used)
 		case "size":
-			d.Size, err = s.count()
+			d.Size, err = s.count(used)
 		case "open-size":
-			d.OpenSize, err = s.count()
+			d.OpenSize, err = s.count(used)
 		default:
 			return s.skip()
 		}
 		return err
 	})
-	switch {
-	case err != nil:
-		return d, err
-	case d.Type == "":
-		return d, fmt.Errorf("it has no type")
-	case used && d.Location == "":
-		return d, fmt.Errorf("it has no location")
-	case used && d.Checksum.Type == "":
-		return d, fmt.Errorf("it has no checksum")
+	if err == nil && used {
+		err = d.Check()
 	}
-	return d, nil
+	return d, err
+}
+
+// Check says what keeps the file from being read, if anything does.
+func (d Data) Check() error {
+	switch {
+	case d.Location == "":
+		return errors.New("it has no location")
+	case d.Checksum.Type == "":
+		return errors.New("it has no checksum")
+	}
+	if _, err := parseChecksum(d.Checksum.Type, d.Checksum.Value); err != nil {
+		return err
+	}
+	if d.OpenChecksum.Type != "" {
+		if _, err := parseChecksum(d.OpenChecksum.Type, d.OpenChecksum.Value); err != nil {
+			return fmt.Errorf("open-checksum: %w", err)
+		}
+	}
+	return nil
 }
 
 func (s *scanner) location() (href, base string) {
@@ -88,8 +105,8 @@ func (s *scanner) location() (href, base string) {
 	return string(h), string(b)
 }
 
-// checksum reads <checksum type="T">HEX</checksum>; it is parsed strictly where
-// it will be relied on.
+// checksum reads <checksum type="T">HEX</checksum>; one that cannot be understood
+// is an error where strict, else it stays as it is.
 func (s *scanner) checksum(strict bool) (Checksum, error) {
 	kind, _ := s.attr("type")
 	c := Checksum{Type: string(kind)}
@@ -98,20 +115,26 @@ func (s *scanner) checksum(strict bool) (Checksum, error) {
 		return c, err
 	}
 	c.Value = string(trimBoth(text))
-	if !strict {
+	parsed, err := parseChecksum(c.Type, c.Value)
+	if err != nil && !strict {
 		return c, nil
 	}
-	return parseChecksum(c.Type, c.Value)
+	return parsed, err
 }
 
-// count reads the text of an element that holds a number of bytes.
-func (s *scanner) count() (int64, error) {
+// count reads the text of an element that holds a number of bytes, -1 for any
+// other text where it will not be relied on.
+func (s *scanner) count(strict bool) (int64, error) {
 	name := string(s.local)
 	text, err := s.content()
 	if err != nil {
 		return 0, err
 	}
-	return parseCount(name, trimBoth(text))
+	n, err := parseCount(name, trimBoth(text))
+	if err != nil && !strict {
+		return -1, nil
+	}
+	return n, err
 }
 
 func parseCount(name string, text []byte) (int64, error) {

@@ -75,7 +75,7 @@ func TestWriteRead(t *testing.T) {
 		byID[p.Checksum.Value] = p
 		p.Files = nil
 	}
-	err := ReadFilelists(context.Background(), bytes.NewReader(repo.document(t, Filelists)), func(id string, n rpm.NEVRA, files []rpm.File) error {
+	err := ReadFilelists(context.Background(), bytes.NewReader(repo.document(t, Filelists)), nil, func(id string, n rpm.NEVRA, files []rpm.File) error {
 		if byID[id] == nil || byID[id].NEVRA != n {
 			return fmt.Errorf("no package %s", n)
 		}
@@ -230,7 +230,7 @@ func readDir(t *testing.T, dir string) map[string]*Package {
 	for _, p := range readAll(t, bytes.NewReader(realDocument(t, dir, md, Primary))) {
 		pkgs[p.Checksum.Value] = p
 	}
-	err = ReadFilelists(context.Background(), bytes.NewReader(realDocument(t, dir, md, Filelists)),
+	err = ReadFilelists(context.Background(), bytes.NewReader(realDocument(t, dir, md, Filelists)), nil,
 		func(id string, _ rpm.NEVRA, files []rpm.File) error {
 			if err := containsPrimary(pkgs[id], files); err != nil {
 				return err

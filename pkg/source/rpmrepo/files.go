@@ -17,17 +17,34 @@ import (
 	"kubecrate/pkg/rpm"
 )
 
-// LoadFilelists completes Files of all packages from filelists.xml. The second
-// call does nothing. For a whole distribution that is hundreds of megabytes of
-// paths; see LoadFiles.
-func (r *Repository) LoadFilelists(ctx context.Context) error {
-	return r.loadFiles(ctx, nil)
-}
-
 // LoadFiles adds to Files of all packages the paths that wanted holds, read
-// from filelists.xml. Paths that primary.xml lists stay.
-func (r *Repository) LoadFiles(ctx context.Context, wanted map[string]bool) error {
-	return r.loadFiles(ctx, func(path []byte) bool { return wanted[string(path)] })
+// from filelists.xml. Paths that primary.xml lists stay. It returns the packages
+// that the list does not mention: what else they own is not known.
+func (r *Repository) LoadFiles(ctx context.Context, wanted map[string]bool) (unlisted []*repodata.Package, err error) {
+	r.full.Lock()
+	defer r.full.Unlock()
+	if r.filelists.Type == "" {
+		return nil, fmt.Errorf("cannot load file lists of repository %s: its repomd.xml names no filelists.xml", r.ID)
+	}
+	if err := r.filelists.Check(); err != nil {
+		return nil, fmt.Errorf("cannot load file lists of repository %s: its repomd.xml: %w", r.ID, err)
+	}
+	var lists map[*repodata.Package][]rpm.File
+	err = r.read(ctx, r.filelists, r.mirrors, func(in io.Reader) (err error) {
+		lists, err = r.readFiles(ctx, in, wanted)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot load file lists of repository %s: %w", r.ID, err)
+	}
+	for _, p := range r.Packages { // only now that all was read
+		files, ok := lists[p]
+		if !ok {
+			unlisted = append(unlisted, p)
+		}
+		p.Files = union(p.Files, files)
+	}
+	return unlisted, nil
 }
 
 // Paths calls add with every absolute path that a relation of the repository's
@@ -59,34 +76,15 @@ func pathsOf(name string, add func(string)) {
 	}
 }
 
-func (r *Repository) loadFiles(ctx context.Context, keep func([]byte) bool) error {
-	r.full.Lock()
-	defer r.full.Unlock()
-	if r.loaded {
-		return nil
-	}
-	if r.filelists.Type == "" {
-		return fmt.Errorf("cannot load file lists of repository %s: its repomd.xml names no filelists.xml", r.ID)
-	}
+// readFiles finds the wanted files of each package that filelists.xml mentions.
+func (r *Repository) readFiles(ctx context.Context, in io.Reader, wanted map[string]bool) (map[*repodata.Package][]rpm.File, error) {
 	byID := make(map[string][]*repodata.Package, len(r.Packages))
 	for _, p := range r.Packages {
 		byID[p.Checksum.Value] = append(byID[p.Checksum.Value], p)
 	}
-	err := r.read(ctx, r.filelists, r.mirrors, func(in io.Reader) error {
-		return readFiles(ctx, in, keep, byID, len(r.Packages))
-	})
-	if err != nil {
-		return fmt.Errorf("cannot load file lists of repository %s: %w", r.ID, err)
-	}
-	r.loaded = keep == nil
-	return nil
-}
-
-// readFiles fills Files. Nothing is changed before all was read, so that an
-// error leaves the packages as they were.
-func readFiles(ctx context.Context, in io.Reader, keep func([]byte) bool, byID map[string][]*repodata.Package, want int) error {
-	lists := make(map[*repodata.Package][]rpm.File, want)
-	err := repodata.ReadSomeFiles(ctx, in, keep, func(id string, n rpm.NEVRA, files []rpm.File) error {
+	lists := make(map[*repodata.Package][]rpm.File, len(r.Packages))
+	keep := func(path []byte) bool { return wanted[string(path)] }
+	err := repodata.ReadFilelists(ctx, in, keep, func(id string, n rpm.NEVRA, files []rpm.File) error {
 		for _, p := range byID[id] {
 			if p.NEVRA == n {
 				lists[p] = files
@@ -94,26 +92,7 @@ func readFiles(ctx context.Context, in io.Reader, keep func([]byte) bool, byID m
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if len(lists) < want {
-		for _, same := range byID {
-			for _, p := range same {
-				if _, ok := lists[p]; !ok {
-					return fmt.Errorf("filelists.xml lacks %d of %d packages, %s among them", want-len(lists), want, p.NEVRA)
-				}
-			}
-		}
-	}
-	for p, files := range lists {
-		if keep == nil {
-			p.Files = files
-		} else {
-			p.Files = union(p.Files, files)
-		}
-	}
-	return nil
+	return lists, err
 }
 
 // union is a and those of b that a lacks.
@@ -167,8 +146,12 @@ func newHash(kind string) hash.Hash {
 	switch kind {
 	case "sha", "sha1":
 		return sha1.New() //nolint:gosec // repositories of EL5 days have nothing else
+	case "sha224":
+		return sha256.New224()
 	case "sha256":
 		return sha256.New()
+	case "sha384":
+		return sha512.New384()
 	case "sha512":
 		return sha512.New()
 	}

@@ -27,20 +27,21 @@ type Repository struct {
 	Priority int    // lower wins
 	Revision string // of its repomd.xml
 	Packages []*repodata.Package
+	Unusable []*repodata.Package // what its primary.xml lists and cannot be taken; each says why
 
 	repo      manifest.Repo
 	fetcher   *source.Fetcher
 	mirrors   []string // the one the metadata came from first
 	filelists repodata.Data
 	full      sync.Mutex // held while files are loaded
-	loaded    bool       // Files of all packages are complete
 }
 
 // Load reads a repository's repomd.xml and primary.xml. The mirrors are tried in
 // order, each with its own repomd.xml: one that cannot be reached, that serves
 // something else, or whose primary.xml is not the one its repomd.xml names (as on
 // a mirror caught in the middle of a sync) gives way to the next. Packages are in
-// the order of primary.xml; the same package listed twice is there once.
+// the order of primary.xml; the same package listed twice is there once, and one
+// that cannot be taken is among the Unusable.
 //
 // The error names the repository and what went wrong on each mirror.
 func Load(ctx context.Context, f *source.Fetcher, repo manifest.Repo) (*Repository, error) {
@@ -81,10 +82,11 @@ func reorder(list []string, i int) []string {
 }
 
 func (r *Repository) load(ctx context.Context, base string) error {
-	url, err := repodata.Resolve(base, "repodata/repomd.xml")
+	urls, err := repodata.ResolveMetadata(base, "repodata/repomd.xml")
 	if err != nil {
 		return err
 	}
+	url := urls[0]
 	body, _, err := r.fetcher.Get(ctx, r.ID+"/repomd.xml", []source.Location{{URL: url}}, maxRepomd)
 	if err != nil {
 		return err
@@ -100,7 +102,7 @@ func (r *Repository) load(ctx context.Context, base string) error {
 	r.Revision = md.Revision
 	r.filelists, _ = md.Find(repodata.Filelists)
 	return r.read(ctx, primary, []string{base}, func(in io.Reader) error {
-		r.Packages = nil
+		r.Packages, r.Unusable = nil, nil
 		return r.readPrimary(ctx, in, base)
 	})
 }
@@ -115,11 +117,17 @@ func (r *Repository) read(ctx context.Context, d repodata.Data, mirrors []string
 		Hint: "the mirror is being updated or is damaged: run the same command again later, or take another one: --repo " + r.ID + "=URL",
 	}
 	for _, base := range mirrors {
-		url, err := resolve(base, d.Base, d.Location)
+		base, err := repodata.ResolveBase(base, d.Base)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		blob.Locations = append(blob.Locations, source.Location{URL: url})
+		urls, err := repodata.ResolveMetadata(base, d.Location)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		for _, url := range urls {
+			blob.Locations = append(blob.Locations, source.Location{URL: url})
+		}
 	}
 	res, err := r.fetcher.Fetch(ctx, blob)
 	if err != nil {
@@ -147,12 +155,16 @@ func (r *Repository) readPrimary(ctx context.Context, in io.Reader, base string)
 	}
 	seen := make(map[identity]bool)
 	return repodata.ReadPrimary(ctx, in, func(p *repodata.Package) error {
+		if p.Unusable == nil {
+			_, p.Unusable = resolve(base, p.Base, p.Location)
+		}
+		if p.Unusable != nil {
+			r.Unusable = append(r.Unusable, p)
+			return nil
+		}
 		id := identity{p.String(), p.Checksum.Digest()}
 		if seen[id] {
 			return nil
-		}
-		if _, err := resolve(base, p.Base, p.Location); err != nil {
-			return fmt.Errorf("package %s: %w", p.NEVRA, err)
 		}
 		seen[id] = true
 		r.Packages = append(r.Packages, p)
@@ -160,33 +172,43 @@ func (r *Repository) readPrimary(ctx context.Context, in io.Reader, base string)
 	})
 }
 
-// resolve is where a file lies whose metadata gives href and perhaps xml:base.
-func resolve(mirror, base, href string) (string, error) {
-	if base != "" {
-		var err error
-		if mirror, err = repodata.Resolve(mirror, base); err != nil {
-			return "", err
-		}
+// resolve is where a package's file lies whose metadata gives href and perhaps
+// xml:base.
+func resolve(mirror, base, href string) ([]string, error) {
+	mirror, err := repodata.ResolveBase(mirror, base)
+	if err != nil {
+		return nil, err
 	}
 	return repodata.Resolve(mirror, href)
 }
 
-// Locations are where p can be fetched, one for each mirror in the order of the
-// manifest, but the mirror that served the metadata first.
+// Locations are where p can be fetched, those on each mirror in the order of the
+// manifest, but on the mirror that served the metadata first.
 func (r *Repository) Locations(p *repodata.Package) []source.Location {
-	var out []source.Location
-	seen := make(map[string]bool)
-	for _, mirror := range r.mirrors {
+	list, _ := everywhere(r.mirrors, func(mirror string) ([]string, error) {
 		// Load made sure that every location resolves against one base, so a
 		// mirror of another kind (a folder) is all that can fail here.
-		url, err := resolve(mirror, p.Base, p.Location)
-		if err != nil || seen[url] {
-			continue
+		return resolve(mirror, p.Base, p.Location)
+	})
+	return list
+}
+
+// everywhere lists what find finds on each mirror, each URL once.
+func everywhere(mirrors []string, find func(mirror string) ([]string, error)) (out []source.Location, failed []error) {
+	seen := make(map[string]bool)
+	for _, mirror := range mirrors {
+		urls, err := find(mirror)
+		if err != nil {
+			failed = append(failed, err)
 		}
-		seen[url] = true
-		out = append(out, source.Location{URL: url})
+		for _, url := range urls {
+			if !seen[url] {
+				seen[url] = true
+				out = append(out, source.Location{URL: url})
+			}
+		}
 	}
-	return out
+	return out, failed
 }
 
 // Href is what a lock file keeps of where p lies: the location relative to any
@@ -195,30 +217,17 @@ func Href(p *repodata.Package) string {
 	if p.Base == "" {
 		return p.Location
 	}
-	url, err := repodata.Resolve(p.Base, p.Location)
+	urls, err := repodata.Resolve(p.Base, p.Location)
 	if err != nil {
 		return p.Location // xml:base is itself relative, which nobody writes
 	}
-	return url
+	return urls[len(urls)-1] // the lock's URL is the first
 }
 
 // Locations are where the file of that href, as Href gave it, can be fetched:
-// one for each mirror of repo, in order.
+// on each mirror of repo, in order.
 func Locations(repo manifest.Repo, href string) ([]source.Location, error) {
-	var out []source.Location
-	var failed []error
-	seen := make(map[string]bool)
-	for _, mirror := range repo.BaseURL {
-		url, err := repodata.Resolve(mirror, href)
-		if err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		if !seen[url] {
-			seen[url] = true
-			out = append(out, source.Location{URL: url})
-		}
-	}
+	out, failed := everywhere(repo.BaseURL, func(mirror string) ([]string, error) { return repodata.Resolve(mirror, href) })
 	if len(out) == 0 {
 		failed = append(failed, errors.New("no mirror is left"))
 		return nil, fmt.Errorf("cannot find %s in repository %s: %w", href, repo.ID, mirrorErrors(failed))

@@ -245,7 +245,7 @@ func TestLoadMirrors(t *testing.T) {
 			if got := r.Locations(r.Packages[0])[0].URL; !strings.HasPrefix(got, second.base()) {
 				t.Errorf("the first location is %s, not of the good mirror", got)
 			}
-			if err := r.LoadFilelists(t.Context()); err != nil {
+			if _, err := r.LoadFiles(t.Context(), nil); err != nil {
 				t.Error(err)
 			}
 			_, err := Load(t.Context(), fetcher(t), manifest.Repo{ID: "test", BaseURL: []string{first.base()}})
@@ -295,10 +295,32 @@ func TestLoadErrors(t *testing.T) {
 	if _, err := Load(ctx, fetcher(t), manifest.Repo{ID: "test", BaseURL: []string{good.base(), m.base()}}); err == nil {
 		t.Error("a canceled load gave no error")
 	}
-	bad := serve(t, repository(t, func(p *repodata.Package) { p.Base = "ftp://example.org/" }, specs()[0]))
-	_, err = Load(t.Context(), fetcher(t), manifest.Repo{ID: "test", BaseURL: []string{bad.base()}})
-	if err == nil || !strings.Contains(err.Error(), "package foo-1.0-1.x86_64: cannot resolve") {
-		t.Errorf("xml:base of ftp: error %v", err)
+}
+
+// TestLoadLeavesOut: one package that cannot be taken keeps none of the others
+// from being taken, and says why.
+func TestLoadLeavesOut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, want string
+		change     func(*repodata.Package)
+	}{
+		{"xml:base of ftp", "want http, https, file", func(p *repodata.Package) { p.Base = "ftp://example.org/" }},
+		{"xml:base with a fragment", "what follows #", func(p *repodata.Package) { p.Base = "http://example.org/a#b" }},
+		{"href to this machine", "a file of this machine", func(p *repodata.Package) { p.Location = "file:///etc/passwd" }},
+	} {
+		m := serve(t, repository(t, func(p *repodata.Package) {
+			if p.Name == "bar" {
+				c.change(p)
+			}
+		}, specs()...))
+		r := load(t, manifest.Repo{ID: "test", BaseURL: []string{m.base()}})
+		if got := names(r); len(got) != 1 || !strings.HasPrefix(got[0], "foo-") {
+			t.Errorf("%s: packages %q", c.name, got)
+		}
+		if len(r.Unusable) != 1 || !strings.Contains(r.Unusable[0].Unusable.Error(), c.want) {
+			t.Errorf("%s: left out %+v, want %q", c.name, r.Unusable, c.want)
+		}
 	}
 }
 
@@ -340,7 +362,7 @@ func filesOf(r *Repository, name string) []string {
 	return out
 }
 
-func TestLoadFilelists(t *testing.T) {
+func TestLoadFiles(t *testing.T) {
 	t.Parallel()
 	files := repository(t, nil, specs()...)
 	m := serve(t, files)
@@ -357,33 +379,28 @@ func TestLoadFilelists(t *testing.T) {
 	if want := map[string]bool{"/usr/share/bar/data": true, "/opt/x/y": true}; !reflect.DeepEqual(wanted, want) {
 		t.Errorf("paths %v, want %v", wanted, want)
 	}
-	if err := r.LoadFiles(t.Context(), wanted); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if unlisted, err := r.LoadFiles(t.Context(), wanted); err != nil || len(unlisted) != 0 {
+			t.Fatal(unlisted, err)
+		}
 	}
 	if got, want := filesOf(r, "bar"), []string{"/usr/bin/bar", "/usr/share/bar/data"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("wanted files %q, want %q", got, want)
-	}
-	for range 2 {
-		if err := r.LoadFilelists(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, want := filesOf(r, "bar"), []string{"/usr/bin/bar", "/usr/share/bar/data", "/usr/share/bar/more"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("all files %q, want %q", got, want)
 	}
 	if n := m.count(list); n != 1 {
 		t.Errorf("filelists.xml was fetched %d times", n)
 	}
 }
 
-func TestLoadFilelistsErrors(t *testing.T) {
+func TestLoadFilesErrors(t *testing.T) {
 	t.Parallel()
+	wanted := map[string]bool{"/usr/share/bar/data": true}
 	files := repository(t, nil, specs()...)
 	delete(files, files.path(t, "filelists"))
 	m := serve(t, files)
 	r := load(t, manifest.Repo{ID: "test", BaseURL: []string{m.base()}})
 	before := filesOf(r, "bar")
-	if err := r.LoadFilelists(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot load file lists of repository test: ") {
+	if _, err := r.LoadFiles(t.Context(), wanted); err == nil || !strings.Contains(err.Error(), "cannot load file lists of repository test: ") {
 		t.Errorf("filelists.xml is gone: error %v", err)
 	}
 	if got := filesOf(r, "bar"); !reflect.DeepEqual(got, before) {
@@ -392,7 +409,7 @@ func TestLoadFilelistsErrors(t *testing.T) {
 	// The same file, by its checksum, from another mirror.
 	whole := serve(t, repository(t, nil, specs()...))
 	r = load(t, manifest.Repo{ID: "test", BaseURL: []string{m.base(), whole.base()}})
-	if err := r.LoadFilelists(t.Context()); err != nil || len(filesOf(r, "bar")) != 3 {
+	if _, err := r.LoadFiles(t.Context(), wanted); err != nil || len(filesOf(r, "bar")) != 2 {
 		t.Errorf("from the other mirror: files %q, error %v", filesOf(r, "bar"), err)
 	}
 	// A list that lacks a package.
@@ -406,12 +423,13 @@ func TestLoadFilelistsErrors(t *testing.T) {
 	_, data, _ := cut(string(some["repodata/repomd.xml"]))
 	all["repodata/repomd.xml"], all["repodata/filelists.xml.gz"] = []byte(head+data+tail), some["repodata/filelists.xml.gz"]
 	r = load(t, manifest.Repo{ID: "test", BaseURL: []string{serve(t, all).base()}})
-	if err := r.LoadFilelists(t.Context()); err == nil || !strings.Contains(err.Error(), "lacks 1 of 2 packages, bar-2:1.1-3.el7.noarch among them") {
-		t.Errorf("a package without a list: error %v", err)
+	unlisted, err := r.LoadFiles(t.Context(), map[string]bool{"/usr/bin/foo": true})
+	if err != nil || len(unlisted) != 1 || unlisted[0].Name != "bar" || !slices.Contains(filesOf(r, "bar"), "/usr/bin/bar") {
+		t.Errorf("a package without a list: %v, error %v, files %q", unlisted, err, filesOf(r, "bar"))
 	}
 	all["repodata/repomd.xml"] = []byte(head + tail)
 	r = load(t, manifest.Repo{ID: "test", BaseURL: []string{serve(t, all).base()}})
-	if err := r.LoadFilelists(t.Context()); err == nil || !strings.Contains(err.Error(), "names no filelists.xml") {
+	if _, err := r.LoadFiles(t.Context(), wanted); err == nil || !strings.Contains(err.Error(), "names no filelists.xml") {
 		t.Errorf("no filelists at all: error %v", err)
 	}
 }
@@ -525,7 +543,7 @@ func TestLoadReal(t *testing.T) {
 		if len(r.Packages) != test.count {
 			t.Errorf("%s: %d packages, want %d", test.path, len(r.Packages), test.count)
 		}
-		if err := r.LoadFilelists(t.Context()); (err == nil) != test.lists {
+		if _, err := r.LoadFiles(t.Context(), map[string]bool{"/usr/bin/docker": true}); (err == nil) != test.lists {
 			t.Errorf("%s: file lists: error %v", test.path, err)
 		}
 	}
