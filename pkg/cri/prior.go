@@ -8,7 +8,9 @@ import (
 	"os"
 	"slices"
 
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -90,3 +92,18 @@ func (l *priors) add(p prior) prior {
 
 // errGone says that what had a name before is no more: trying again is no use.
 var errGone = errors.New("it is not there any more")
+
+// Undo is the step Images for undoing alone: it knows itself which runtimes hold
+// what was loaded.
+func Undo(report progress.Func) step.Step { return imagesStep{report: report} }
+
+// Undoable says why images that were loaded are still noted once Undo is
+// through: their runtime does not answer. It is nil where none are.
+func Undoable(h *host.Host) error {
+	list, err := readPriors(h)
+	if err != nil || len(list.Images) == 0 {
+		return err
+	}
+	p := list.Images[0]
+	return hint.With(fmt.Errorf("%s does not answer, and holds %d images that were loaded: %w", p.Runtime, len(list.Images), ErrAway), "systemctl start %s, then the same command again", p.Runtime)
+}

@@ -22,6 +22,9 @@ import (
 // errNotInstalled is a host on which Run never ran.
 var errNotInstalled = errors.New("nothing was installed on this host")
 
+// installHint makes a host one on which it did.
+const installHint = "./install --role master, or ./install --role node"
+
 // installed opens the site of a host that was installed, with the archive where
 // it is at hand.
 func installed(ctx context.Context, h *host.Host, o Settings) (*site, error) {
@@ -30,12 +33,12 @@ func installed(ctx context.Context, h *host.Host, o Settings) (*site, error) {
 		return nil, err
 	}
 	if saved == nil {
-		return nil, hint.With(errNotInstalled, "./install --role master, or ./install --role node")
+		return nil, hint.With(errNotInstalled, installHint)
 	}
 	return reopen(ctx, h, o, saved)
 }
 
-// apply runs steps of their own, beside those of an installation.
+// run runs steps of their own, beside those of an installation.
 func (s *site) run(ctx context.Context, steps ...step.Step) (changed []string, err error) {
 	j, err := step.OpenJournal(s.host)
 	if err != nil {
@@ -190,11 +193,45 @@ func Load(ctx context.Context, h *host.Host, o Settings) (r *Loaded, err error) 
 	if err != nil {
 		return nil, err
 	}
-	changed, err := s.run(ctx, s.imageStep(runtime))
+	images := s.imageStep(runtime)
+	if done, err := loadable(ctx, h, images, runtime.Name()); err != nil || done {
+		return &Loaded{Images: len(s.images())}, err
+	}
+	changed, err := s.run(ctx, images)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.sweep())
 	}
 	return &Loaded{Images: len(s.images()), Changed: len(changed) > 0}, nil
+}
+
+// loadable says whether the images are there already, before anything is kept
+// of a change. The error is a runtime that does not answer.
+func loadable(ctx context.Context, h *host.Host, images step.Step, runtime string) (done bool, err error) {
+	plan, err := step.Plan(ctx, h, []step.Step{images})
+	if err != nil {
+		return false, err
+	}
+	st := plan[0].Status
+	switch st.State {
+	case step.Done, step.ToDo:
+		return st.State == step.Done, nil
+	case step.Later:
+		return false, hint.With(fmt.Errorf("cannot load the images: %s does not answer", runtime), "systemctl start %s; on a host where it is not installed, ./install --role node installs it and loads them", runtime)
+	case step.Impossible, step.Unknown:
+	}
+	return false, hint.With(fmt.Errorf("cannot load the images: %s", strings.Join(st.What, "; ")), "%s", st.Hint)
+}
+
+// sweep leaves nothing on a host on which Run never ran and nothing was loaded.
+func (s *site) sweep() error {
+	if s.saved != nil || cri.Undoable(s.host) != nil {
+		return nil
+	}
+	changes, err := step.Changes(s.host)
+	if err != nil || len(changes) > 0 {
+		return err
+	}
+	return forget(s.host)
 }
 
 // WriteText prints what was done for people.

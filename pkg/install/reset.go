@@ -46,7 +46,7 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 		return nil, err
 	}
 	if saved == nil {
-		return &Undone{Empty: true}, nil
+		return resetLoaded(ctx, h, o)
 	}
 	j, err := step.OpenJournal(h)
 	if err != nil {
@@ -81,6 +81,35 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 	}
 	withdraw(ctx, h, o)
 	return u, nil
+}
+
+// resetLoaded undoes what Load did on a host on which Run never ran.
+func resetLoaded(ctx context.Context, h *host.Host, o Settings) (u *Undone, err error) {
+	if empty, err := untouched(h); err != nil || empty {
+		return &Undone{Empty: true}, err
+	}
+	j, err := step.OpenJournal(h)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	u = &Undone{}
+	o.Report = u.hear(o.Report)
+	steps := []step.Step{cri.Undo(o.Report)}
+	t := newTeller(o.Report, steps, time.Now)
+	err = step.Reset(ctx, h, j, steps, func(e step.Event) {
+		t.event(e)
+		if e.Phase == step.Undone {
+			u.Steps = append(u.Steps, e.Step)
+		}
+	})
+	if err == nil {
+		err = cri.Undoable(h)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("not all could be taken back: %w", err)
+	}
+	return u, forget(h)
 }
 
 // hear keeps every warning of an undoing: a step warns of what it leaves, in its
@@ -126,12 +155,20 @@ func (u *Undone) WriteText(w io.Writer) error {
 	case u.Empty:
 		out.Line("nothing was installed on this host: nothing to take back")
 	case len(u.Kept) == 0:
-		out.Line("this host is as it was before %s was installed", u.Bundle)
+		out.Line("this host is as it was before %s", u.before())
 	default:
-		out.Line("this host is as it was before %s was installed, but for this:", u.Bundle)
+		out.Line("this host is as it was before %s, but for this:", u.before())
 		for _, k := range u.Kept {
 			out.Line("  %s", k)
 		}
 	}
 	return out.Flush()
+}
+
+// before is what was undone.
+func (u *Undone) before() string {
+	if u.Bundle == "" {
+		return "images were loaded"
+	}
+	return u.Bundle + " was installed"
 }

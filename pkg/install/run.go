@@ -133,12 +133,13 @@ type Result struct {
 	Stick   int64              `json:"stick"`
 	Smoke   *smoke.Report      `json:"smoke,omitempty"`
 	Next    []string           `json:"next,omitempty"`
+	Undo    string             `json:"undo,omitempty"` // the command that takes all of it back
 }
 
 func (s *site) result(changed []string, spent map[string]time.Duration, took time.Duration) *Result {
 	r := &Result{
 		Bundle: s.bundle(), Role: s.role, Node: s.nodeName(), Changed: changed, Seconds: took.Seconds(),
-		Spent: map[string]float64{}, Next: s.next(), Needed: s.archive.Compressed(s.member), Stick: readBytes(s.host),
+		Spent: map[string]float64{}, Next: s.next(), Undo: resetCommand(s.role), Needed: s.archive.Compressed(s.member), Stick: readBytes(s.host),
 	}
 	own := took
 	for name, d := range spent {
@@ -161,7 +162,7 @@ func (s *site) next() []string {
 	case s.role == manifest.Master:
 		list = append(list, "carry the stick to every other host, and there: ./install --role node")
 	}
-	return append(list, "./install reset puts this host back as it was")
+	return list
 }
 
 // WriteText prints the result for people.
@@ -188,6 +189,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	for _, n := range r.Next {
 		out.Line("next: %s", n)
 	}
+	out.Line("to undo all of it: %s", r.Undo)
 	return out.Flush()
 }
 

@@ -150,9 +150,9 @@ func (s *site) decideRole() error {
 	case s.role == "":
 		return ErrRole
 	case s.saved != nil && s.saved.Role != s.role:
-		return hint.With(fmt.Errorf("this host was made a %s, and cannot become a %s as it is", s.saved.Role, s.role), "./install reset, then ./install --role %s", s.role)
+		return hint.With(fmt.Errorf("this host was made a %s, and cannot become a %s as it is", s.saved.Role, s.role), "%s, then ./install --role %s", resetCommand(s.saved.Role), s.role)
 	case s.saved != nil && s.saved.Bundle != s.bundle():
-		return hint.With(fmt.Errorf("this host was installed from %s, this is %s", s.saved.Bundle, s.bundle()), "./install reset, then ./install --role %s", s.role)
+		return hint.With(fmt.Errorf("this host was installed from %s, this is %s", s.saved.Bundle, s.bundle()), "%s, then ./install --role %s", resetCommand(s.saved.Role), s.role)
 	}
 	return nil
 }

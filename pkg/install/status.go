@@ -35,8 +35,7 @@ type Status struct {
 }
 
 // CheckStatus checks every step again; that the node is Ready is one. Nothing is
-// changed. The error says that the host is not as it should be, unless it is
-// Installed or was never touched.
+// changed. The error says why the host is not Installed.
 func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err error) {
 	defer func() { err = full(h, err) }()
 	saved, err := readState(h)
@@ -52,7 +51,7 @@ func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err
 		if busy {
 			st.Condition = AtWork
 		}
-		return st, nil
+		return st, st.err()
 	}
 	st = &Status{Bundle: saved.Bundle, Role: saved.Role}
 	s, err := reopen(ctx, h, o, saved)
@@ -94,10 +93,14 @@ func (st *Status) err() error {
 	again := fmt.Sprintf("./install --role %s", st.Role)
 	switch st.Condition {
 	case Unfinished:
-		return hint.With(errors.New("the installation of this host is unfinished"), "%s goes on; ./install reset takes it back", again)
+		return hint.With(errors.New("the installation of this host is unfinished"), "%s goes on; %s takes it back", again, resetCommand(st.Role))
 	case Drifted:
 		return hint.With(errors.New("this host is not as the installation left it"), "%s fixes it", again)
-	case NotInstalled, AtWork, Installed:
+	case NotInstalled:
+		return hint.With(errNotInstalled, installHint)
+	case AtWork:
+		return hint.With(ErrBusy, "wait until it is done, then ./install status")
+	case Installed:
 	}
 	return nil
 }

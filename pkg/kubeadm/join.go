@@ -120,7 +120,7 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
 	case err != nil:
 		return f, err
 	case !ended && f.mark.Completed && f.remains.has(kubeletConf):
-		return refuse("./install reset, then the same command again", "the node that was made here is not whole: %s", why), nil
+		return refuse("./install reset --plan, then ./install reset --yes and the same command again", "the node that was made here is not whole: %s", why), nil
 	case !ended:
 		f.is, f.why = half, why
 		return f, nil

@@ -107,28 +107,69 @@ func (j *Journal) load() error {
 	if err != nil {
 		return err
 	}
-	var whole int64
-	for {
-		line, rest, ok := bytes.Cut(text, []byte("\n"))
-		if !ok {
-			break
-		}
-		var r record
-		if err := json.Unmarshal(line, &r); err != nil {
-			return hint.With(fmt.Errorf("line %d is no record: %w", len(j.records)+1, err),
-				"cp -a %s %s.damaged, and take that line out of %s", Dir, Dir, journalName)
-		}
-		j.records = append(j.records, r)
-		whole += int64(len(line)) + 1
-		text = rest
+	whole, err := j.parse(text)
+	if err != nil {
+		return err
 	}
-	if len(text) > 0 {
+	if int64(len(text)) > whole {
 		if err := j.file.Truncate(whole); err != nil {
 			return err
 		}
 	}
 	_, err = j.file.Seek(whole, 0)
 	return err
+}
+
+// parse reads the records of text, whole bytes of it.
+func (j *Journal) parse(text []byte) (whole int64, err error) {
+	for {
+		line, rest, ok := bytes.Cut(text, []byte("\n"))
+		if !ok {
+			return whole, nil
+		}
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return whole, hint.With(fmt.Errorf("line %d is no record: %w", len(j.records)+1, err),
+				"cp -a %s %s.damaged, and take that line out of %s", Dir, Dir, journalName)
+		}
+		j.records = append(j.records, r)
+		whole += int64(len(line)) + 1
+		text = rest
+	}
+}
+
+// Change is one that can be undone: the step that made it, and what undoing does.
+type Change struct {
+	Step string `json:"step"`
+	Undo string `json:"undo"`
+}
+
+// Changes lists what the journal of h can undo, in the order in which Reset
+// does: newest first. It changes nothing; a host without a journal has none.
+func Changes(h *host.Host) ([]Change, error) {
+	text, err := h.ReadFile(Dir + "/" + journalName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	j := &Journal{}
+	if err == nil {
+		_, err = j.parse(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal in %s: %w", Dir, err)
+	}
+	var list []Change
+	for _, i := range j.open(func(string) bool { return true }) {
+		r := j.records[i]
+		c := Change{Step: r.Step, Undo: host.CommandLine(r.Undo)}
+		if r.File != nil && r.File.Absent {
+			c.Undo = "remove " + r.File.Path
+		} else if r.File != nil {
+			c.Undo = "restore " + r.File.Path
+		}
+		list = append(list, c)
+	}
+	return list, nil
 }
 
 // Close lets go of the journal; all of it is on the disk already.

@@ -310,7 +310,7 @@ func (c *cluster) killed(m *lab.Machine, as string, times int) {
 		c.mustInstall(m, 0, role(m, as)...)
 		c.t.Logf("kill %d after %v (exit code %d, at %q): Ready %v later", i+1, after.Round(time.Millisecond), code, strings.TrimSpace(last), time.Since(began).Round(time.Second))
 		if i+1 < times {
-			c.mustInstall(m, 0, "reset")
+			c.mustInstall(m, 0, "reset", "--yes")
 			c.kubectl("delete", "node", m.Name)
 		}
 	}

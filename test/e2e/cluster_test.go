@@ -167,14 +167,14 @@ func TestCluster(t *testing.T) {
 	})
 	c.step("reboot", func(t *testing.T) { c.reboot(nodes[0]) })
 	c.step("reset a node", func(*testing.T) {
-		c.mustInstall(nodes[1], 0, "reset")
+		c.mustInstall(nodes[1], 0, "reset", "--yes")
 		c.same(nodes[1], before[nodes[1]], "reset")
 		c.kubectl("delete", "node", nodes[1].Name)
 	})
 	c.step("killed", func(t *testing.T) { c.killed(nodes[1], "node", kills) })
 	c.step("reset the master", func(*testing.T) {
 		for _, m := range []*lab.Machine{nodes[0], nodes[1], master} {
-			c.mustInstall(m, 0, "reset")
+			c.mustInstall(m, 0, "reset", "--yes")
 			c.same(m, before[m], "reset")
 		}
 		c.mustInstall(master, 0, "status")
@@ -209,6 +209,6 @@ func TestSoakKills(t *testing.T) {
 	before := c.snapshot(c.on[1])
 	c.mustInstall(c.on[0], 0, role(c.on[0], "master")...)
 	c.killed(c.on[1], "node", soakKills)
-	c.mustInstall(c.on[1], 0, "reset")
+	c.mustInstall(c.on[1], 0, "reset", "--yes")
 	c.same(c.on[1], before, "reset")
 }

@@ -220,7 +220,7 @@ func TestIdentity(t *testing.T) {
 		c.mustInstall(master, 0, "status")
 	})
 	c.step("reset", func(t *testing.T) {
-		c.mustInstall(master, 0, "reset")
+		c.mustInstall(master, 0, "reset", "--yes")
 		if out, code := c.code(master, "ls", "/etc/kubernetes/pki"); code == 0 {
 			t.Errorf("a reset leaves the keys:\n%s", out)
 		}
@@ -275,7 +275,7 @@ func TestMasters(t *testing.T) {
 		t.Errorf("after its power came back, status is:\n%s", out)
 	})
 	c.step("a master leaves", func(t *testing.T) {
-		c.mustInstall(others[1], 0, "reset")
+		c.mustInstall(others[1], 0, "reset", "--yes")
 		c.kubectl("delete", "node", others[1].Name)
 		out := c.kubectl("--namespace=kube-system", "exec", "etcd-"+others[0].Name, "--", "etcdctl", "--endpoints=https://127.0.0.1:2379",
 			"--cacert=/etc/kubernetes/pki/etcd/ca.crt", "--cert=/etc/kubernetes/pki/etcd/peer.crt", "--key=/etc/kubernetes/pki/etcd/peer.key", "member", "list")
@@ -310,7 +310,7 @@ func TestSingle(t *testing.T) {
 		c.noPull()
 	})
 	c.step("reset", func(*testing.T) {
-		c.mustInstall(only, 0, "reset")
+		c.mustInstall(only, 0, "reset", "--yes")
 		c.same(only, before, "reset")
 	})
 }
