@@ -39,6 +39,15 @@ func (h *Host) ClearDir(name string) error {
 	return nil
 }
 
+// Move gives a directory another name, without recording anything: it is for what
+// has to be out of a program's way, and comes back.
+func (h *Host) Move(from, to string) error {
+	if h.Recorder == nil {
+		return fmt.Errorf("cannot move %s: %w", from, ErrReadOnly)
+	}
+	return os.Rename(h.Path(from), h.Path(to))
+}
+
 // RemoveEmpty removes a directory that nothing is in and nothing is mounted on;
 // any other, and one that is missing, is no error.
 func (h *Host) RemoveEmpty(name string) error {

@@ -73,7 +73,7 @@ func (s initStep) begin(ctx context.Context, h *host.Host, f finding) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.o.newMark(h, verbInit, f.remains, f.mark)
+	m, err := s.o.newMark(ctx, h, verbInit, f.remains, f.mark)
 	if err != nil {
 		return err
 	}

@@ -193,7 +193,7 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error
 	if err != nil {
 		return err
 	}
-	m, err := s.o.newMark(h, verbJoin, f.remains, f.mark)
+	m, err := s.o.newMark(ctx, h, verbJoin, f.remains, f.mark)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package kubeadm
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/netfilter"
 	"kubecrate/pkg/step"
 )
 
@@ -37,6 +39,7 @@ type mark struct {
 	Dirs         []string  `json:"dirs,omitempty"`       // of directories() that were there before
 	CNI          []string  `json:"cni,omitempty"`        // names in /etc/cni/net.d that were there before
 	Plugins      []string  `json:"plugins,omitempty"`    // names in /opt/cni/bin that were there before
+	Chains       []string  `json:"chains,omitempty"`     // of CNI plugins that were there before: podman uses them too
 }
 
 // verb is what kubeadm was called for.
@@ -80,7 +83,7 @@ func bootID(h *host.Host) (string, error) {
 
 // newMark is what is begun now; what was there before the first try stays as the
 // earlier mark has it.
-func (o *Options) newMark(h *host.Host, v verb, r remains, before *mark) (*mark, error) {
+func (o *Options) newMark(ctx context.Context, h *host.Host, v verb, r remains, before *mark) (*mark, error) {
 	boot, err := bootID(h)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (o *Options) newMark(h *host.Host, v verb, r remains, before *mark) (*mark,
 		PodCIDR: o.Cluster.PodCIDR, ServiceCIDR: o.Cluster.ServiceCIDR,
 	}
 	if before != nil {
-		m.Given, m.CNI, m.Plugins, m.Dirs = before.Given, before.CNI, before.Plugins, before.Dirs
+		m.Given, m.CNI, m.Plugins, m.Dirs, m.Chains = before.Given, before.CNI, before.Plugins, before.Dirs, before.Chains
 		return m, nil
 	}
 	for _, dir := range directories() {
@@ -109,6 +112,9 @@ func (o *Options) newMark(h *host.Host, v verb, r remains, before *mark) (*mark,
 		}
 	}
 	m.Given = r.authority
+	if m.Chains, err = netfilter.Chains(ctx, h, pluginChains); err != nil {
+		return nil, err
+	}
 	if m.CNI, err = h.ReadDir(cniDir); err != nil {
 		return nil, err
 	}

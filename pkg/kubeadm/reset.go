@@ -58,11 +58,14 @@ func kubeadmReset(ctx context.Context, h *host.Host, m *mark) error {
 	if len(m.Given) > 0 {
 		argv = append(argv, "--cert-dir", noPKI)
 	}
+	if err := hideAllocations(h, m); err != nil {
+		return err
+	}
 	err := h.Do(ctx, host.Command(argv...), nil)
 	if host.NotFound(err) {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, showAllocations(h))
 }
 
 // files removes what kubeadm reset leaves, or would have removed had it run to
@@ -89,8 +92,8 @@ func files(h *host.Host, m *mark) error {
 	for _, f := range append(list, secretFiles()...) {
 		errs = append(errs, h.Clear(f))
 	}
-	errs = append(errs, clearNetwork(h, m))
-	for _, dir := range []string{kubeletDir, etcdDir, "/var/lib/cni", "/var/lib/calico", "/run/flannel", "/var/lib/dockershim", "/var/run/kubernetes"} {
+	errs = append(errs, clearNetwork(h, m), clearAllocations(h, m))
+	for _, dir := range []string{kubeletDir, etcdDir, "/var/lib/calico", "/run/flannel", "/var/lib/dockershim", "/var/run/kubernetes"} {
 		errs = append(errs, h.ClearDir(dir))
 	}
 	return errors.Join(errs...)
@@ -102,7 +105,7 @@ func rules(ctx context.Context, h *host.Host, m *mark) error {
 	if err != nil {
 		pods = netip.Prefix{}
 	}
-	return netfilter.Prune(ctx, h, func(words []string) bool { return ofCluster(words, pods) })
+	return netfilter.Prune(ctx, h, func(words []string) bool { return ofCluster(words, pods, m.Chains) })
 }
 
 // proxyLink is the link that kube-proxy makes for ipvs.
@@ -147,7 +150,7 @@ func sets(ctx context.Context, h *host.Host, _ *mark) error {
 	}
 	var errs []error
 	for name := range strings.FieldsSeq(string(out)) {
-		if ours(name) || felixSet(name) {
+		if ours(name, nil) || felixSet(name) {
 			errs = append(errs, h.Do(ctx, host.Command("ipset", "destroy", name), nil))
 		}
 	}

@@ -5,6 +5,7 @@ package netfilter
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"kubecrate/pkg/host"
@@ -39,6 +40,31 @@ func Prune(ctx context.Context, h *host.Host, drop func(words []string) bool) er
 		errs = append(errs, h.Do(ctx, host.Cmd{Argv: []string{program + "-restore", "-c"}, Stdin: strings.NewReader(kept)}, nil))
 	}
 	return errors.Join(errs...)
+}
+
+// Chains lists the chains of every table and family whose names begin with
+// prefix.
+func Chains(ctx context.Context, h *host.Host, prefix string) ([]string, error) {
+	var list []string
+	for _, program := range programs() {
+		saved, err := h.Output(ctx, program+"-save")
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			continue // without the program, or a kernel with that family, there are none
+		}
+		for line := range strings.Lines(string(saved)) {
+			words := strings.Fields(line)
+			if len(words) == 0 {
+				continue
+			}
+			if c := Chain(words); strings.HasPrefix(c, prefix) && !slices.Contains(list, c) {
+				list = append(list, c)
+			}
+		}
+	}
+	return list, nil
 }
 
 // Without is what iptables-save printed without the lines that drop chooses;

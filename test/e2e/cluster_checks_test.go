@@ -290,10 +290,13 @@ func (c *cluster) killed(m *lab.Machine, as string, times int) {
 	}
 	c.t.Logf("KUBECRATE_SEED=%d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	const longest = 30 * time.Second // an installation that nobody ends takes about as long here
+	longest := 30 * time.Second // an installation that nobody ends takes about as long here
+	if as == "master" {
+		longest = 60 * time.Second
+	}
 	for i := range times {
 		after := time.Duration(random.Int64N(int64(longest)))
-		job, err := m.Start(c.t.Context(), append([]string{"/mnt/usb/install"}, role(m, as)...)...)
+		job, err := m.Start(c.t.Context(), odd(role(m, as)...)...)
 		if err != nil {
 			c.t.Fatal(err)
 		}
@@ -311,7 +314,9 @@ func (c *cluster) killed(m *lab.Machine, as string, times int) {
 		c.t.Logf("kill %d after %v (exit code %d, at %q): Ready %v later", i+1, after.Round(time.Millisecond), code, strings.TrimSpace(last), time.Since(began).Round(time.Second))
 		if i+1 < times {
 			c.mustInstall(m, 0, "reset", "--yes")
-			c.kubectl("delete", "node", m.Name)
+			if as == "node" {
+				c.kubectl("delete", "node", m.Name)
+			}
 		}
 	}
 }
