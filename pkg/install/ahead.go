@@ -163,11 +163,12 @@ func (s *site) needsTicket() bool {
 // unusable keeps why a ticket that was found cannot be used, where it is needed or
 // could be: a host that has its part in a cluster no longer asks for one.
 func (s *site) unusable(err error) {
+	finished := s.saved != nil && s.saved.Finished
 	switch {
-	case s.saved != nil && s.saved.Finished, s.saved != nil && s.saved.Joined == "" && s.role != manifest.Node && !s.byIdentity():
-		s.warn("%v; it is not used", err)
-	case errors.Is(err, fs.ErrNotExist) && s.role != manifest.Node && !s.byIdentity():
+	case errors.Is(err, fs.ErrNotExist) && s.role != manifest.Node && (finished || !s.byIdentity()):
 		// A master writes its ticket where --ticket says.
+	case finished, s.saved != nil && s.saved.Joined == "" && s.role != manifest.Node && !s.byIdentity():
+		s.warn("%v; it is not used", err)
 	default:
 		if hint.Of(err) == "" {
 			err = hint.With(err, "on the master, with the stick: ./install ticket writes it again")

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/identity"
 	"kubecrate/pkg/kubeadm"
@@ -82,7 +83,14 @@ func (s *site) decideTicket(ctx context.Context) (err error) {
 		s.unusable(err)
 	}
 	if s.byIdentity() {
-		return s.decideByIdentity(ctx, t)
+		if err := s.decideByIdentity(ctx, t); err != nil || s.role == manifest.Node {
+			return err
+		}
+		sealed, err := s.readSealed()
+		if sealed != nil {
+			s.seal(sealed)
+		}
+		return err
 	}
 	if t == nil || s.role == manifest.Node {
 		s.ticket = t
@@ -176,34 +184,35 @@ func (s *site) isHost(name string) bool {
 // openIdentity opens the identity on a master that has yet to be given the CAs:
 // only there the passphrase is asked for, and before anything is changed. What
 // lies beside it on the stick must be what it was made with.
-func (s *site) openIdentity(ctx context.Context) error {
+func (s *site) openIdentity(ctx context.Context) (opened bool, err error) {
 	if !s.byIdentity() || s.role == manifest.Node {
-		return nil
+		return false, nil
 	}
 	has, err := kubeadm.HasAuthority(s.host)
-	if err != nil || has {
-		return err
+	if err != nil {
+		return false, err
+	}
+	if has && (s.vouched != nil || s.saved != nil && s.saved.Finished) {
+		return false, nil
 	}
 	if s.sealed == "" || s.Passphrase == nil {
-		return hint.With(errors.New("this master has yet to get the cluster's CAs, and there is no identity to take them from"),
+		return false, hint.With(errors.New("this master has yet to get the cluster's CAs, and there is no identity to take them from"),
 			"put the stick with %s in, or name the file: --identity FILE", identity.FileName)
 	}
 	word, err := s.Passphrase(ctx, s.sealed)
 	if err != nil {
-		return err
+		return false, err
 	}
 	id, err := identity.Read(s.sealed, []byte(word))
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := s.belongs(id); err != nil {
-		return err
+		return false, err
 	}
 	s.keys = id
-	if s.ticket == nil {
-		s.given = id.Ticket // which nobody could change
-	}
-	return nil
+	s.seal(id.Ticket)
+	return true, nil
 }
 
 // belongs says whether the ticket and the cluster on the stick are those of id.
@@ -220,13 +229,21 @@ func (s *site) belongs(id *identity.Identity) error {
 			return identity.Untrusted(identity.Remake, "%s leads to %s, and %s was made for %s", s.ticketPath, t.Endpoint, s.sealed, id.Ticket.Endpoint)
 		}
 	}
-	return nil
+	if s.ticket != nil { // it joins
+		return nil
+	}
+	of := &manifest.Cluster{Hosts: id.Ticket.Hosts}
+	self, err := facts.Self(s.facts, of)
+	if masters := of.Masters(); err == nil && len(masters) > 0 && (self == nil || self.Name != masters[0].Name) {
+		return identity.Untrusted(identity.Remake, "%s makes this host the first master, and %s was made with %s as the first", clusterName, s.sealed, masters[0].Name)
+	}
+	return err
 }
 
 // authority says which CAs a master is given.
 func (s *site) authority() kubeadm.AuthorityOptions {
 	o := kubeadm.AuthorityOptions{Source: identity.FileName}
-	for _, t := range []*manifest.Ticket{s.ticket, s.given} {
+	for _, t := range []*manifest.Ticket{s.ticket, s.given, s.vouched} {
 		if t != nil {
 			o.CAHash = t.CACertHashes[0]
 		}

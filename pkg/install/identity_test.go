@@ -187,7 +187,7 @@ func TestIdentityAttacks(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		err = s.openIdentity(t.Context())
+		_, err = s.openIdentity(t.Context())
 		if v.says == "" {
 			// What is sealed counts, whatever lies beside it.
 			if err != nil || s.keys == nil || s.given.Token != c.id.Ticket.Token || s.given.Expires == "" {
@@ -222,7 +222,10 @@ func TestIdentityAsksOnce(t *testing.T) {
 	asked := 0
 	o := Settings{Passphrase: func(context.Context, string) (string, error) { asked++; return password, nil }}
 	node, err := c.look(t, o, nil, "192.168.4.21", "", "x")
-	if err != nil || node.openIdentity(t.Context()) != nil || asked != 0 {
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err := node.openIdentity(t.Context()); opened || err != nil || asked != 0 {
 		t.Errorf("a node: %v, asked %d times", err, asked)
 	}
 	master, err := c.look(t, o, nil, "192.168.4.12", "", "x")
@@ -233,20 +236,20 @@ func TestIdentityAsksOnce(t *testing.T) {
 	if err != nil || st.State != step.ToDo || asked != 0 {
 		t.Errorf("a plan: %+v, %v, asked %d times", st, err, asked)
 	}
-	if err := master.openIdentity(t.Context()); err != nil || asked != 1 {
+	if _, err := master.openIdentity(t.Context()); err != nil || asked != 1 {
 		t.Errorf("a master: %v, asked %d times", err, asked)
 	}
 	for name, text := range master.keys.Files {
 		write(t, mkdir(t, master.host.Path("/etc/kubernetes/pki/"+name)), string(text))
 	}
-	if err := master.openIdentity(t.Context()); err != nil || asked != 1 {
+	if _, err := master.openIdentity(t.Context()); err != nil || asked != 1 {
 		t.Errorf("a master that has them: %v, asked %d times", err, asked)
 	}
 	bare, err := c.look(t, Settings{}, nil, "192.168.4.12", "", "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bare.openIdentity(t.Context()); err == nil || !strings.Contains(hint.Of(err), "--identity FILE") {
+	if _, err := bare.openIdentity(t.Context()); err == nil || !strings.Contains(hint.Of(err), "--identity FILE") {
 		t.Errorf("nobody to ask: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/lines"
+	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/step"
@@ -42,14 +43,8 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	s.arrive()
 	defer func() { s.depart(ctx, err) }()
-	checks, plan, err := s.preflight(ctx)
+	checks, plan, err := s.admit(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := checks.Err(); err != nil {
-		return nil, err
-	}
-	if err := s.openIdentity(ctx); err != nil {
 		return nil, err
 	}
 	steps, err := s.steps()
@@ -57,6 +52,7 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 		return nil, err
 	}
 	t := newTeller(o.Report, steps, time.Now)
+	t.checks(checks)
 	if s.finished(plan) {
 		err := errors.Join(s.trusted.Remember(s.host), s.keepSigner())
 		return s.result(nil, watch.Spent(), time.Since(began)), err
@@ -75,6 +71,26 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	return r, nil
 }
 
+// admit makes the checks of the host, and opens the identity where that is to be
+// done: what is sealed may not be what lies beside it, and is checked again.
+func (s *site) admit(ctx context.Context) (*preflight.Result, []step.Event, error) {
+	checks, plan, err := s.preflight(ctx)
+	if err == nil {
+		err = checks.Err()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	opened, err := s.openIdentity(ctx)
+	if err != nil || !opened {
+		return checks, plan, err
+	}
+	if checks, plan, err = s.preflight(ctx); err == nil {
+		err = checks.Err()
+	}
+	return checks, plan, err
+}
+
 // finished says whether an earlier run came to its end, and every step is done.
 func (s *site) finished(plan []step.Event) bool {
 	undone := func(e step.Event) bool { return e.Status.State != step.Done }
@@ -89,7 +105,7 @@ func (s *site) verify(ctx context.Context) error {
 
 // apply runs the steps. What the host is to become is on its disk before.
 func (s *site) apply(ctx context.Context, steps []step.Step, t *teller) (err error) {
-	if err := errors.Join(s.remember(false), s.keepSigner()); err != nil {
+	if err := errors.Join(s.remember(false), s.keepSigner(), s.keepSealed()); err != nil {
 		return err
 	}
 	j, err := step.OpenJournal(s.host)
@@ -100,7 +116,7 @@ func (s *site) apply(ctx context.Context, steps []step.Step, t *teller) (err err
 	if err := step.Run(ctx, s.host, j, steps, t.event); err != nil {
 		return err
 	}
-	return s.remember(true)
+	return errors.Join(s.remember(true), dropSealed(s.host))
 }
 
 // prove tests a cluster that is new; that a node is Ready is a step of its own.

@@ -44,6 +44,7 @@ type site struct {
 	ticketPath string
 	sealed     string             // path of the identity on the stick, "" without one
 	keys       *identity.Identity // once it is opened
+	vouched    *manifest.Ticket   // of the identity, opened now or in an earlier run
 	looking    bool               // nothing is to be changed, see ticketStep
 	given      *manifest.Ticket   // of the identity, on the master that begins its cluster
 	facts      *facts.Facts
@@ -296,7 +297,7 @@ func (s *site) remember(finished bool) (err error) {
 	st := &State{
 		Bundle: s.bundle(), Role: s.role, Hostname: s.hostname(), Address: s.addressText(), Interface: s.iface,
 		Cluster: s.cluster, Runtime: s.manifest.Runtime, Network: s.manifest.Network, Family: s.lock.Platform.Family, Finished: finished,
-		Identity: s.byIdentity(),
+		Identity: s.byIdentity(), Sealed: withoutSecrets(s.vouched),
 	}
 	if !s.first() {
 		st.Joined, st.Told = s.endpoint(), s.told()

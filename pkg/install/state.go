@@ -36,6 +36,7 @@ type State struct {
 	Ticket    string            `json:"ticket,omitempty"`   // path on the stick
 	Identity  bool              `json:"identity,omitempty"` // it was installed by one
 	Told      Told              `json:"told,omitzero"`      // by the ticket it joined with
+	Sealed    *manifest.Ticket  `json:"sealed,omitempty"`   // of the identity, on masters, without its secrets
 	Finished  bool              `json:"finished"`
 }
 

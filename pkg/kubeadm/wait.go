@@ -13,7 +13,7 @@ import (
 )
 
 // hintTicket is how a ticket is made anew.
-const hintTicket = "on the master: ./install ticket, then carry the new join.yaml here"
+const hintTicket = "on the master: ./install ticket, then carry the new join.yaml here, and name it: --ticket FILE"
 
 // asker is probe over the dialer of Options, or its double in a test.
 type asker func(ctx context.Context, endpoint string) (*answer, error)
