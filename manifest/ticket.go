@@ -61,7 +61,7 @@ func ReadTicket(file string) (*Ticket, error) {
 		return nil, fmt.Errorf("cannot read the ticket: %w", err)
 	}
 	t, err := ParseTicket(file, text)
-	return t, hint.With(err, "on the master: install ticket writes it anew")
+	return t, hint.With(err, "on the master: ./install ticket writes it again")
 }
 
 // Validate checks a ticket that was made from flags.

@@ -12,6 +12,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/install"
+	"kubecrate/pkg/preflight"
 )
 
 // Defaults of what is waited for.
@@ -34,7 +35,7 @@ func (a *app) hostFlags(c *cobra.Command) {
 	f.StringVar(&s.PodCIDR, "pod-cidr", "", "network of the pods (default 10.244.0.0/16)")
 	f.StringVar(&s.ServiceCIDR, "service-cidr", "", "network of the services (default 10.96.0.0/12)")
 	f.StringVar(&s.ProxyMode, "proxy-mode", "", "how kube-proxy works: ipvs or iptables (default ipvs)")
-	f.StringSliceVar(&s.Skip, "skip-preflight", nil, "preflight checks whose failure only warns, by name, with commas between")
+	f.StringSliceVar(&s.Skip, "skip-preflight", nil, "preflight checks whose failure only warns, comma-separated names (docs/PREFLIGHT.md)")
 	a.ticketFlag(c)
 	f.StringVar(&s.Join.Master, "master", "", "HOST or HOST:PORT to join, with --token and --ca-cert-hash, instead of a ticket")
 	f.StringVar(&s.Join.Token, "token", "", "token to join with")
@@ -42,6 +43,7 @@ func (a *app) hostFlags(c *cobra.Command) {
 	f.DurationVar(&s.Wait, "wait", 0, "how long to wait for the API server and for the host to be Ready (default 10m; for the master of an identity 12h)")
 	f.StringVar(&s.Identity, "identity", "", "file of the cluster's identity (default identity.age beside the archive, if it is there)")
 	f.StringVar(&a.passphrase, "passphrase-file", "", "file whose first line opens the identity, on masters (default: it is asked for)")
+	must(c.RegisterFlagCompletionFunc("skip-preflight", cobra.FixedCompletions(preflight.Skippable(), cobra.ShellCompDirectiveNoFileComp)))
 	must(c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"master", "node", "single"}, cobra.ShellCompDirectiveNoFileComp)))
 	must(c.RegisterFlagCompletionFunc("proxy-mode", cobra.FixedCompletions([]string{manifest.ProxyIPVS, manifest.ProxyIPTables}, cobra.ShellCompDirectiveNoFileComp)))
 }
@@ -65,11 +67,14 @@ func (a *app) finish() error {
 	default:
 		return cli.Usagef("--role is %q, want master, node or single", a.role)
 	}
+	if err := preflight.CheckSkip(a.settings.Skip); err != nil {
+		return &cli.UsageError{Err: err}
+	}
 	path, err := a.path()
 	if err != nil {
 		return err
 	}
-	a.settings.Archive, a.settings.EUID = path, os.Geteuid()
+	a.settings.Archive = path
 	a.settings.Passphrase = func(ctx context.Context, identity string) (string, error) {
 		return cli.Passphrase(ctx, a.passphrase, "passphrase of "+identity, false)
 	}

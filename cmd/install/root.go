@@ -2,13 +2,19 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/cli"
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/install"
+	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/version"
 )
@@ -24,12 +30,29 @@ type app struct {
 }
 
 func newApp(stdout, stderr io.Writer) *app {
-	return &app{out: cli.NewOut(stdout, stderr)}
+	a := &app{out: cli.NewOut(stdout, stderr)}
+	a.settings.EUID = os.Geteuid()
+	a.settings.Command = command(os.Args[1:])
+	return a
+}
+
+// command is how this program was called, for hints; "" where that holds a secret.
+func command(args []string) string {
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "--token") {
+			return ""
+		}
+	}
+	return host.CommandLine(append([]string{"./install"}, args...))
 }
 
 func (a *app) root() *cobra.Command {
 	root := a.runCmd()
 	root.Use = "install"
+	// Typed as install, it is another program: that of coreutils. For the same reason
+	// there is no completion: TAB behind the word install would run that one.
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "./install"}
+	root.CompletionOptions.DisableDefaultCmd = true
 	root.Short = "Bring up Kubernetes from the archive beside this program"
 	root.Long = `Bring up Kubernetes on an isolated host from the archive that stands beside this
 program: check the host, verify the archive, prepare the host, install the
@@ -62,6 +85,14 @@ func (a *app) path() (string, error) {
 		return a.archive, nil
 	}
 	return install.FindArchive()
+}
+
+// asRoot is err, or that this needs root where that is all that is wrong.
+func (a *app) asRoot(err error) error {
+	if a.settings.EUID == 0 || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return hint.With(fmt.Errorf(preflight.NotRoot+": %v", a.settings.EUID, err), "%s", hint.Root(a.settings.Command)) //nolint:errorlint // the hints of the cause do not help
 }
 
 // show starts progress, runs f and closes it, whatever f returns.
@@ -97,6 +128,7 @@ func (a *app) print(f func(progress.Func) (result, error)) error {
 	if errors.Is(err, install.ErrRole) {
 		err = &cli.UsageError{Err: err}
 	}
+	err = a.asRoot(err)
 	if res == nil {
 		return err
 	}

@@ -1,5 +1,5 @@
 // Package facts tells what a host is: read-only, from its files and by the
-// programs that every such host has. What it finds is what install inventory
+// programs that every such host has. What it finds is what ./install inventory
 // prints, what preflight judges, and the sheet that a host leaves on the stick
 // for the hosts after it.
 package facts

@@ -28,6 +28,15 @@ func With(err error, format string, args ...any) error {
 	return &Error{Err: err, Hint: fmt.Sprintf(format, args...)}
 }
 
+// Root is what to type where only root may do it. command is how the program was
+// called, "" for a command that is not to be repeated.
+func Root(command string) string {
+	if command == "" {
+		return "the same command with sudo in front of it, or after su -"
+	}
+	return "sudo " + command
+}
+
 // Of returns the hint nearest to the cause of err, "" when there is none.
 func Of(err error) string {
 	text := ""

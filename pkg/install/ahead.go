@@ -30,7 +30,7 @@ func (s *site) preflight(ctx context.Context) (r *preflight.Result, plan []step.
 	o := preflight.Options{
 		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Cluster: s.cluster, Ticket: s.ticket, TicketErr: s.ticketErr, Others: s.others(),
 		Hostname: s.Hostname, Advertise: s.advertise(), Interface: s.Interface,
-		EUID: s.EUID, Environ: os.Environ(), Skip: s.Skip, Ours: ours,
+		EUID: s.EUID, Command: s.Command, Environ: os.Environ(), Skip: s.Skip, Ours: ours,
 	}
 	if s.saved == nil { // an earlier run found that there is room, and filled it in part
 		o.Needs = preflight.NeedsOf(s.archive.Index(), s.manifest, s.role)

@@ -46,7 +46,7 @@ func lock(h *host.Host) (release func() error, err error) {
 
 func cannotLock(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return hint.With(errors.New("only root may change this host"), "su -, then the same command; or sudo in front of it")
+		return hint.With(fmt.Errorf("only root may change this host: %w", err), "%s", hint.Root(""))
 	}
 	return fmt.Errorf("cannot lock this host: %w", err)
 }

@@ -43,6 +43,7 @@ type Settings struct {
 	Trust       trust.Options
 	Dialer      kubeadm.Dialer // reaches the cluster; nil is the host's own network
 	EUID        int            // of this process
+	Command     string         // how the program was called, for hints; "" where that holds a secret
 	Report      progress.Func
 }
 

@@ -134,7 +134,7 @@ func Explain(err error) error {
 	case has("x509:", "Unauthorized", "must be logged in"):
 		return hint.With(err, "the kubeconfig is of another cluster: on a master, %s is the one of this", Admin)
 	case errors.Is(err, fs.ErrPermission), has("permission denied"):
-		return hint.With(err, "run it as root")
+		return hint.With(err, "%s", hint.Root(""))
 	}
 	return err
 }

@@ -7,13 +7,17 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/distro"
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/nevra"
 )
 
+// NotRoot is what a user is told whose number follows, where root is needed.
+const NotRoot = "this has to be run by root, and is run by user %d"
+
 func root(_ *host.Host, o *Options, f *found) error {
 	if o.EUID != 0 {
-		f.fail("sudo and the same command, or su - first", "this program runs as user %d, it has to be root", o.EUID)
+		f.fail(hint.Root(o.Command), NotRoot, o.EUID)
 	}
 	f.okIf("runs as root")
 	return nil

@@ -42,6 +42,7 @@ type Options struct {
 	Tolerance  time.Duration // of clocks; 0 is a minute
 
 	EUID    int      // of this process: 0 is root
+	Command string   // how it was called, for hints; "" where that holds a secret
 	Environ []string // of this process, as os.Environ has it
 	// Ours says that kubeadm was begun on this host by an earlier run: what then
 	// listens and lies there is not held against the host.
@@ -128,15 +129,24 @@ func Names() []string {
 	return list
 }
 
-// CheckSkip says which of names is no check.
+// Skippable lists the checks that can be skipped, though that of the system is
+// never offered.
+func Skippable() []string {
+	return slices.DeleteFunc(Names(), func(n string) bool { return n != "os" && slices.Contains(essential(), n) })
+}
+
+// CheckSkip says which of names is not a check, or one that cannot be skipped.
 func CheckSkip(names []string) error {
-	known := Names()
+	known := Skippable()
 	for _, n := range names {
 		if slices.Contains(known, n) {
 			continue
 		}
+		if slices.Contains(Names(), n) {
+			return hint.With(fmt.Errorf("the check %s cannot be skipped: nothing can be installed where it fails", n), "the checks that can be skipped are %s", strings.Join(known, ", "))
+		}
 		guess := slices.MinFunc(known, func(a, b string) int { return spelling.Distance(n, a) - spelling.Distance(n, b) })
-		return hint.With(fmt.Errorf("there is no check %q to skip, did you mean %q?", n, guess), "the checks are %s", strings.Join(known, ", "))
+		return hint.With(fmt.Errorf("there is no check %q to skip, did you mean %q?", n, guess), "the checks that can be skipped are %s", strings.Join(known, ", "))
 	}
 	return nil
 }

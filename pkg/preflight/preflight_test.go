@@ -155,7 +155,7 @@ func (c change) test(t *testing.T) {
 func TestMachine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []change{
-		{"root", func(e *env) { e.o.EUID = 1000 }, preflight.Failed, "as user 1000", "sudo"},
+		{"root", func(e *env) { e.o.EUID = 1000 }, preflight.Failed, "by user 1000", "sudo"},
 		{"os", func(e *env) { e.m.Write(e.t, "/etc/redhat-release", "CentOS Linux release 7.4.1708 (Core)\n") }, preflight.Failed, "7.4.1708", "yum update"},
 		{"os", func(*env) {}, preflight.OK, "CentOS Linux release 7.9.2009 (Core)", ""},
 		{"os", func(e *env) { e.o.Manifest.Platform.Family = "el8" }, preflight.Failed, "CentOS Linux release 7.9.2009", "bundle"},
@@ -555,10 +555,15 @@ func TestSkipAndError(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), `{"name":"cpus","state":"warning","message":"this host has 1 CPU, a master needs 2 (skipped)","hint":`) {
 		t.Errorf("%s, %v", out, err)
 	}
-	if err := preflight.CheckSkip(preflight.Names()); err != nil {
+	if err := preflight.CheckSkip(preflight.Skippable()); err != nil {
 		t.Error(err)
 	}
-	if err := preflight.CheckSkip([]string{"cpu"}); err == nil || !strings.Contains(err.Error(), `did you mean "cpus"?`) || !strings.Contains(hint.Of(err), "root, os, arch") {
+	for _, n := range []string{"root", "arch", "systemd"} {
+		if err := preflight.CheckSkip([]string{n}); err == nil || !strings.Contains(err.Error(), "cannot be skipped") {
+			t.Errorf("%s: %v", n, err)
+		}
+	}
+	if err := preflight.CheckSkip([]string{"cpu"}); err == nil || !strings.Contains(err.Error(), `did you mean "cpus"?`) || !strings.Contains(hint.Of(err), "os, bundle") {
 		t.Errorf("%v, %s", err, hint.Of(err))
 	}
 }

@@ -122,7 +122,7 @@ func recordedKey(h *host.Host) (*PublicKey, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case errors.Is(err, fs.ErrPermission):
-		return nil, hint.With(fmt.Errorf("cannot read the key that this host trusts: %w", err), "run it as root: sudo")
+		return nil, hint.With(fmt.Errorf("cannot read the key that this host trusts: %w", err), "%s", hint.Root(""))
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the key that this host trusts: %w", err)
 	}
