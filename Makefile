@@ -45,6 +45,7 @@ fmt:
 vet:
 	go vet ./...
 	go vet -tags e2e ./test/...
+	GOOS=darwin go vet ./cmd/bundle
 
 # A tool is built once: the stamp carries its version and the compiler's.
 GOVERSION := $(shell go env GOVERSION)

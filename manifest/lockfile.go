@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 )
 
@@ -66,37 +66,11 @@ func WriteLock(file string, l *Lock) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(file, text); err != nil {
+	const mode = 0o644
+	if err := durable.WriteFile(file, text, mode); err != nil {
 		return fmt.Errorf("cannot write the lock: %w", err)
 	}
 	return nil
-}
-
-func writeFile(file string, text []byte) (err error) {
-	const mode = 0o644
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // the first error is the one to tell
-		}
-	}()
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }
 
 // Marshal writes a lock as YAML: packages, images and files sorted, the same

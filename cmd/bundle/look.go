@@ -11,6 +11,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
@@ -101,11 +102,21 @@ func (a *app) inspectCmd() *cobra.Command {
 }
 
 func writeHTML(contents *report.Contents, file string) error {
-	f, err := os.Create(file)
+	const mode = 0o644
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("cannot write the report: %s is not a regular file", file)
+	}
+	f, err := durable.Create(file, mode)
 	if err != nil {
 		return fmt.Errorf("cannot write the report: %w", err)
 	}
-	return errors.Join(html.Write(f, contents), f.Close())
+	if err := html.Write(f, contents); err != nil {
+		return errors.Join(fmt.Errorf("cannot write the report: %w", err), f.Abort())
+	}
+	if err := f.Commit(); err != nil {
+		return fmt.Errorf("cannot write the report: %w", err)
+	}
+	return nil
 }
 
 func (a *app) diffCmd() *cobra.Command {

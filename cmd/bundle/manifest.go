@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"kubecrate/manifest"
 	"kubecrate/manifest/schema"
 	"kubecrate/pkg/cli"
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/lines"
 )
@@ -81,22 +81,16 @@ func (a *app) initCmd() *cobra.Command {
 }
 
 // writeNew writes a file that must not be there yet.
-func writeNew(file string, text []byte) (err error) {
+func writeNew(file string, text []byte) error {
 	const mode = 0o644
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		err = fmt.Errorf("cannot write the manifest: %w", err)
-		if errors.Is(err, fs.ErrExist) {
-			return hint.With(err, "choose another name: bundle init -o FILE")
-		}
-		return err
+	err := durable.WriteNew(file, text, mode)
+	if err == nil {
+		return nil
 	}
-	defer func() {
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}()
-	_, err = f.Write(text)
+	err = fmt.Errorf("cannot write the manifest: %w", err)
+	if errors.Is(err, fs.ErrExist) {
+		return hint.With(err, "choose another name: bundle init -o FILE")
+	}
 	return err
 }
 

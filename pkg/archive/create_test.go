@@ -319,7 +319,7 @@ func TestRottenCache(t *testing.T) {
 	e := member("a", text(1, 200_000), manifest.KindFile)
 	want := create(t, Default, []Entry{e})
 	var b bytes.Buffer
-	if _, err := Pack(t.Context(), &b, bytes.NewReader(contentOf(e)), PackOptions{Level: Default}); err != nil {
+	if _, err := NewPacker(PackOptions{Level: Default}).Pack(t.Context(), &b, bytes.NewReader(contentOf(e))); err != nil {
 		t.Fatal(err)
 	}
 	o := options(Default)
@@ -344,7 +344,7 @@ func TestPackedIsZstd(t *testing.T) {
 		data := text(uint64(n), n)
 		for _, l := range levels() {
 			var b bytes.Buffer
-			p, err := Pack(t.Context(), &b, iotest.HalfReader(bytes.NewReader(data)), PackOptions{Level: l})
+			p, err := NewPacker(PackOptions{Level: l}).Pack(t.Context(), &b, iotest.HalfReader(bytes.NewReader(data)))
 			if err != nil {
 				t.Fatal(err)
 			}

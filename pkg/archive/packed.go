@@ -56,11 +56,6 @@ func (p *Packer) Pack(ctx context.Context, w io.Writer, r io.Reader) (Packed, er
 	return done, nil
 }
 
-// Pack compresses one stream with a Packer of its own.
-func Pack(ctx context.Context, w io.Writer, r io.Reader, o PackOptions) (Packed, error) {
-	return NewPacker(o).Pack(ctx, w, r)
-}
-
 func (p Packed) footer() []byte {
 	b := make([]byte, 0, packedEntry*len(p.frames)+packedTail)
 	for _, f := range p.frames {

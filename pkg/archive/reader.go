@@ -139,45 +139,6 @@ func (r *Reader) Offset(name string) (offset int64, ok bool) {
 	return r.index.Members[i].Offset, true
 }
 
-// ReadIndexOnly reads the index from the start of an archive that may be a
-// stream, such as a download that has only begun.
-func ReadIndexOnly(r io.Reader) (*Index, error) {
-	idx, err := readFirstFrame(r)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the index of the archive: %w", hinted(err))
-	}
-	return idx, nil
-}
-
-func readFirstFrame(r io.Reader) (*Index, error) {
-	src := &trackedReader{r: r}
-	d, err := newStreamDecoder(src, maxPlain)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	b := make([]byte, blockSize)
-	if _, err := io.ReadFull(d, b); err != nil {
-		return nil, src.damage(err, "it does not start with index.json")
-	}
-	size, ok := indexSize(b)
-	if !ok {
-		return nil, damage("it does not start with index.json")
-	}
-	b = append(b, make([]byte, size)...)
-	if _, err := io.ReadFull(d, b[blockSize:]); err != nil {
-		return nil, src.damage(err, "index.json cannot be read")
-	}
-	idx, _, err := splitIndex(b)
-	return idx, err
-}
-
-// indexSize reads the size from the tar header of index.json.
-func indexSize(head []byte) (size int64, ok bool) {
-	n, err := fmt.Sscanf(string(head[124:135]), "%o", &size)
-	return size, n == 1 && err == nil && size >= 0 && size <= maxIndex && bytes.Equal(head, header(indexArtifact(size)))
-}
-
 // sharedFrames keeps the frames of small members decoded: the last few small
 // ones, and in the last slot one of any size.
 type sharedFrames struct {

@@ -255,25 +255,6 @@ func TestSeek(t *testing.T) {
 	}
 }
 
-func TestReadIndexOnly(t *testing.T) {
-	t.Parallel()
-	data := create(t, Default, tiny())
-	r := open(t, data)
-	end := r.table.at[1]
-	for n := range data {
-		idx, err := ReadIndexOnly(bytes.NewReader(data[:n]))
-		if (int64(n) >= end) != (err == nil) {
-			t.Fatalf("%d bytes: %v", n, err)
-		}
-		if err == nil && fmt.Sprint(idx) != fmt.Sprint(r.Index()) {
-			t.Fatalf("%d bytes: %+v", n, idx)
-		}
-	}
-	if _, err := ReadIndexOnly(strings.NewReader("no archive at all")); err == nil {
-		t.Error("text was taken for an archive")
-	}
-}
-
 // bomb makes an archive one of whose frames holds more than is said of it.
 func bomb(t *testing.T, size int, patch func(frame []byte, f *frame)) []byte {
 	t.Helper()

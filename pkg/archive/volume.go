@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
+	"kubecrate/pkg/durable"
 )
 
 // maxVolumes is what three digits can count.
@@ -26,8 +26,7 @@ type volumeWriter struct {
 
 // volume is one file being written.
 type volume struct {
-	file   *os.File
-	temp   string
+	file   *durable.File
 	hash   *hashWriter // nil where there is but one file
 	sum    string
 	n      int64
@@ -68,7 +67,7 @@ func (w *volumeWriter) current() (*volume, error) {
 		}
 		v.endHash()
 	}
-	v, err := createVolume(filepath.Join(filepath.Dir(w.path), "."+volumeName(filepath.Base(w.path), len(w.volumes)+1)+".part"))
+	v, err := w.create()
 	if err != nil {
 		return nil, err
 	}
@@ -79,35 +78,26 @@ func (w *volumeWriter) current() (*volume, error) {
 	return v, nil
 }
 
-// createVolume opens a temporary file. Its name is always the same, so that
-// what a killed build left is used again; a lock tells it from one in use.
-func createVolume(temp string) (v *volume, err error) {
+// create makes the next volume. Two runs that write the same archive at once
+// could mix their volumes, so the second one ends here.
+func (w *volumeWriter) create() (*volume, error) {
 	const mode = 0o644
-	f, err := os.OpenFile(temp, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, mode)
+	if len(w.volumes) > 0 {
+		f, err := durable.CreateNext(w.path, mode)
+		return &volume{file: f}, err
+	}
+	f, err := durable.Create(w.path, mode)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close())
-		}
-	}()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("%s is being written by another process", temp)
+	busy, err := durable.Busy(w.path, f)
+	if err == nil && busy {
+		err = fmt.Errorf("%s is being written by another process", w.path)
 	}
-	// A file system without locks is no reason to write nothing.
-	ours, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.Abort())
 	}
-	there, err := os.Lstat(temp)
-	if err != nil {
-		return nil, err
-	}
-	if !os.SameFile(ours, there) || !ours.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is being written by another process", temp)
-	}
-	return &volume{file: f, temp: temp}, f.Truncate(0)
+	return &volume{file: f}, nil
 }
 
 func (v *volume) write(p []byte) (n int, err error) {
@@ -117,7 +107,7 @@ func (v *volume) write(p []byte) (n int, err error) {
 		n, err = v.file.Write(p)
 	}
 	if v.n += int64(n); v.n-v.synced >= writebackStep {
-		startWriteback(v.file, v.synced, v.n-v.synced)
+		startWriteback(v.file.File, v.synced, v.n-v.synced)
 		v.synced = v.n
 	}
 	return n, err
@@ -135,7 +125,7 @@ func (w *volumeWriter) sync() error {
 	for _, v := range w.volumes {
 		v.endHash()
 		if err := v.file.Sync(); err != nil {
-			return fmt.Errorf("cannot bring %s to the disk: %w", v.temp, err)
+			return err
 		}
 	}
 	return nil
@@ -154,18 +144,12 @@ func (w *volumeWriter) names() []string {
 	return names
 }
 
-// publish gives the files their names.
+// publish gives the files their names. They stay open.
 func (w *volumeWriter) publish() error {
 	for i, name := range w.names() {
-		v := w.volumes[i]
-		if err := os.Rename(v.temp, name); err != nil {
+		if err := w.volumes[i].file.Publish(filepath.Base(name)); err != nil {
 			return err
 		}
-		v.temp = ""
-		if err := v.file.Close(); err != nil {
-			return err
-		}
-		v.file = nil
 	}
 	return nil
 }
@@ -191,17 +175,12 @@ func (w *volumeWriter) removeStale(n int) error {
 	return nil
 }
 
-// abort removes what has no name yet.
-func (w *volumeWriter) abort() error {
+// close closes the files, and removes what has no name yet.
+func (w *volumeWriter) close() error {
 	var errs []error
 	for _, v := range w.volumes {
 		v.endHash()
-		if v.temp != "" {
-			errs = append(errs, os.Remove(v.temp))
-		}
-		if v.file != nil {
-			errs = append(errs, v.file.Close())
-		}
+		errs = append(errs, v.file.Abort())
 	}
 	return errors.Join(errs...)
 }

@@ -52,8 +52,8 @@ func WriteFile(ctx context.Context, path string, o CreateOptions, entries []Entr
 	}
 	w := &volumeWriter{path: path, limit: limit}
 	written, err := write(ctx, w, o, entries)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write %s: %w", path, explain(errors.Join(err, w.abort()), dir))
+	if err = errors.Join(err, w.close()); err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", path, explain(err, dir))
 	}
 	return written, nil
 }
@@ -65,7 +65,10 @@ func MakeDir(dir string) error {
 	if err := os.MkdirAll(dir, mode); err != nil {
 		return fmt.Errorf("cannot make the target directory: %w", explain(err, dir))
 	}
-	f, err := os.CreateTemp(dir, ".kubecrate-*")
+	f, err := durable.Create(filepath.Join(dir, "probe"), mode)
+	if err == nil {
+		err = f.Abort()
+	}
 	if err != nil {
 		var p *fs.PathError
 		if errors.As(err, &p) {
@@ -73,7 +76,7 @@ func MakeDir(dir string) error {
 		}
 		return fmt.Errorf("cannot write to %s: %w", dir, explain(err, dir))
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return nil
 }
 
 // volumeLimit is the number of bytes of a volume, where files have at most most
@@ -143,27 +146,32 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 	for i, name := range w.names() {
 		done.Files = append(done.Files, WrittenFile{Path: name, Size: sizes[i], SHA256: sums[i]})
 	}
-	sidecar := &volumeWriter{path: done.Sidecar}
-	if _, err := sidecar.Write([]byte(sidecarText(filepath.Base(w.path), done))); err != nil {
-		return nil, errors.Join(err, sidecar.abort())
+	if err := publish(w, done); err != nil {
+		return nil, err
 	}
-	if err := publish(w, sidecar); err != nil {
-		return nil, errors.Join(err, sidecar.abort())
-	}
-	return done, durable.SyncDir(filepath.Dir(w.path))
+	return done, nil
 }
 
 // publish gives an archive and its sidecar their names. The old sidecar goes
 // first, and signatures with it: a crash between two renames must not leave one
-// that speaks of other files.
-func publish(w, sidecar *volumeWriter) error {
-	if err := sidecar.sync(); err != nil {
+// that speaks of other files. The sidecar comes last, with a sync of all names.
+func publish(w *volumeWriter, done *Written) (err error) {
+	const mode = 0o644
+	sidecar, err := durable.Create(done.Sidecar, mode)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sidecar.Abort()) }()
+	if _, err := sidecar.Write([]byte(sidecarText(filepath.Base(w.path), done))); err != nil {
+		return err
+	}
+	if err := sidecar.Sync(); err != nil {
 		return err
 	}
 	if err := removeSignatures(w.path); err != nil {
 		return err
 	}
-	if err := os.Remove(sidecar.path); err != nil && !os.IsNotExist(err) {
+	if err := os.Remove(done.Sidecar); err != nil && !os.IsNotExist(err) {
 		return err
 	}
 	if err := w.publish(); err != nil {
@@ -172,7 +180,7 @@ func publish(w, sidecar *volumeWriter) error {
 	if err := w.removeStale(len(w.volumes)); err != nil {
 		return err
 	}
-	return sidecar.publish()
+	return sidecar.Commit()
 }
 
 // explain adds what a user can do about a disk that does not take the archive.

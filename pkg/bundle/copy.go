@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/store"
 )
 
@@ -31,39 +32,21 @@ func copyInstaller(from, dir, arch string) ([]WrittenFile, error) {
 	return written, nil
 }
 
-// copyProgram copies an executable by a temporary name, fsync and rename.
+// copyProgram copies an executable.
 func copyProgram(from, to string) (w WrittenFile, err error) {
+	const executable = 0o755
 	in, err := os.Open(from)
 	if err != nil {
 		return w, err
 	}
 	defer closeRead(in)
-	out, err := os.CreateTemp(filepath.Dir(to), ".install-*.tmp")
+	out, err := durable.Create(to, executable)
 	if err != nil {
 		return w, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreClosed(out.Close()), os.Remove(out.Name()))
-		}
-	}()
 	size, err := io.Copy(out, in)
 	if err != nil {
-		return w, err
+		return w, errors.Join(err, out.Abort())
 	}
-	const executable = 0o755
-	if err := out.Chmod(executable); err != nil {
-		return w, err
-	}
-	if err := errors.Join(out.Sync(), out.Close()); err != nil {
-		return w, err
-	}
-	return WrittenFile{Path: to, Size: size}, os.Rename(out.Name(), to)
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, os.ErrClosed) {
-		return nil
-	}
-	return err
+	return WrittenFile{Path: to, Size: size}, out.Commit()
 }

@@ -16,6 +16,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/bundle"
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/verify"
@@ -85,7 +86,7 @@ func writeManifest(dir string, m *mirror) (string, error) {
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return "", fmt.Errorf("cannot make the demo's directory: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "demo.gpg"), []byte(m.key), fileMode); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, "demo.gpg"), []byte(m.key), fileMode); err != nil {
 		return "", fmt.Errorf("cannot write the demo's key: %w", err)
 	}
 	text := fmt.Sprintf(`apiVersion: kubecrate/v1
@@ -110,7 +111,7 @@ files:
     images: true
 `, m.address, hexSHA256([]byte(flannel)))
 	file := filepath.Join(dir, "demo.yaml")
-	if err := os.WriteFile(file, []byte(text), fileMode); err != nil {
+	if err := durable.WriteFile(file, []byte(text), fileMode); err != nil {
 		return "", fmt.Errorf("cannot write the demo's manifest: %w", err)
 	}
 	return file, nil

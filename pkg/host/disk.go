@@ -56,7 +56,8 @@ func (h *Host) Space(p string) (size, free int64, err error) {
 	if err := unix.Statfs(h.Path(at), &st); err != nil {
 		return 0, 0, fmt.Errorf("cannot ask the file system of %s: %w", p, err)
 	}
-	return bytesOf(st.Blocks, st.Bsize), bytesOf(st.Bavail, st.Bsize), nil
+	block := int64(st.Bsize) //nolint:unconvert // the type differs between systems
+	return bytesOf(st.Blocks, block), bytesOf(st.Bavail, block), nil
 }
 
 // bytesOf is a number of blocks in bytes; more than an int64 holds no disk has.

@@ -45,7 +45,7 @@ func (i *Identity) Write(p Place, cluster *manifest.Cluster, sealed []byte) ([]s
 		paths = append(paths, path)
 	}
 	for n, f := range files {
-		if err := write(paths[n], f.text, f.mode); err != nil {
+		if err := durable.WriteFile(paths[n], f.text, f.mode); err != nil {
 			return nil, fmt.Errorf("cannot write %s: %w", paths[n], err)
 		}
 	}
@@ -65,28 +65,6 @@ func (p *Place) free(path string) error {
 		return nil
 	}
 	return hint.With(fmt.Errorf("%s is there already: a cluster may have been made with it", path), "-o DIR names another directory; --replace replaces it, and hosts that are to join the cluster of before can no longer do so by this stick")
-}
-
-// write gives path the text, whole or not at all.
-func write(path string, text []byte, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // err is what counts
-		}
-	}()
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return durable.SyncDir(filepath.Dir(path))
 }
 
 // Read opens the identity in a file with a passphrase, see Open.

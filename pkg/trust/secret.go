@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"aead.dev/minisign"
@@ -148,7 +147,7 @@ func (k *SecretKey) WriteFiles(name, passphrase string) (paths []string, err err
 		content []byte
 		mode    fs.FileMode
 	}{{text, secret}, {k.Public().file(), public}, {openSSL, public}} {
-		if err := writeNew(paths[i], file.content, file.mode); err != nil {
+		if err := durable.WriteNew(paths[i], file.content, file.mode); err != nil {
 			for _, path := range made {
 				err = errors.Join(err, os.Remove(path))
 			}
@@ -156,7 +155,7 @@ func (k *SecretKey) WriteFiles(name, passphrase string) (paths []string, err err
 		}
 		made = append(made, paths[i])
 	}
-	return paths, durable.SyncDir(filepath.Dir(name))
+	return paths, nil
 }
 
 // exists explains why a key's file is not written; a nil err is a file that is
@@ -166,19 +165,6 @@ func exists(path string, err error) error {
 		return hint.With(fmt.Errorf("cannot write %s: it is there already, and a key is never overwritten", path), "bundle keygen -o NAME takes another name")
 	}
 	return fmt.Errorf("cannot write the key: %w", err)
-}
-
-func writeNew(path string, content []byte, mode fs.FileMode) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		err = errors.Join(err, os.Remove(path))
-	}
-	return err
 }
 
 func (k *SecretKey) encode(passphrase string) (text []byte, err error) {

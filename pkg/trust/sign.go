@@ -53,9 +53,6 @@ func (k *SecretKey) Sign(ctx context.Context, path string, programs []string, re
 	w.write(base+archive.OpenSSLKeySuffix, openSSL)
 	// Last: the other files are there once a host takes the archive for signed.
 	w.write(base+archive.IndexSignatureSuffix, k.signIndex(index, filepath.Base(base), der))
-	if w.err == nil {
-		w.err = durable.SyncDir(filepath.Dir(base))
-	}
 	if w.err != nil {
 		return nil, fmt.Errorf("cannot write the signatures: %w", w.err)
 	}
@@ -146,22 +143,13 @@ type writer struct {
 	err   error
 }
 
-// write gives path the content by way of a temporary file, so that it is all
-// there or as it was.
+// write gives path the content.
 func (w *writer) write(path string, content []byte) {
 	const mode = 0o644
 	if w.err != nil {
 		return
 	}
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
-	if err := os.Remove(temp); err != nil && !os.IsNotExist(err) {
-		w.err = err
-		return
-	}
-	if w.err = writeNew(temp, content, mode); w.err != nil {
-		return
-	}
-	if w.err = os.Rename(temp, path); w.err == nil {
+	if w.err = durable.WriteFile(path, content, mode); w.err == nil {
 		w.names = append(w.names, path)
 	}
 }
