@@ -146,6 +146,9 @@ func (f *findings) lockedPackages(list []LockedPackage) {
 		f.location(at.key("url"), p.URL)
 		f.size(at.key("size"), p.Size, 1)
 		f.form(at.key("sha256"), p.SHA256, sha256Form, "64 hex digits")
+		if p.Relations != "" {
+			f.form(at.key("relations"), p.Relations, sha256Form, "64 hex digits")
+		}
 		if p.Upgrades != "" && !isNEVRA(p.Upgrades) {
 			f.add(at.key("upgrades"), "%q must be name-[epoch:]version-release.arch", p.Upgrades)
 		}

@@ -165,6 +165,7 @@ func (u *universe) lock(ctx context.Context, s *Sources, c depsolve.Choice) (man
 	locations := r.Locations(p)
 	l := manifest.LockedPackage{
 		NEVRA: p.NEVRA.String(), Repo: r.ID, Location: rpmrepo.Href(p), URL: locations[0].URL, Size: p.Size,
+		Relations: repodata.Relations(&p.Metadata),
 	}
 	if c.Upgrades != nil {
 		l.Upgrades = c.Upgrades.String()

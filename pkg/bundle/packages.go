@@ -22,6 +22,7 @@ func (b *builder) packages(ctx context.Context) ([]archive.Entry, error) {
 	if len(b.lock.Packages) == 0 {
 		return nil, nil
 	}
+	b.oldLock()
 	trust, err := b.trust(ctx)
 	if err != nil {
 		return nil, err
@@ -91,6 +92,9 @@ func (b *builder) onePackage(ctx context.Context, p manifest.LockedPackage, t re
 		return archive.Entry{}, repodata.Package{}, err
 	}
 	pkg, err := b.verifyPackage(p, got.Digest, t)
+	if err == nil {
+		err = b.asSolved(ctx, p, &pkg.Metadata, t.repo)
+	}
 	if err != nil {
 		return archive.Entry{}, repodata.Package{}, fmt.Errorf("cannot take %s from repository %s: %w", p.NEVRA, p.Repo, err)
 	}

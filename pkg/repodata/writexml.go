@@ -84,6 +84,25 @@ func (w *xmlWriter) escape(s string, inAttr bool) {
 	w.raw(s[from:])
 }
 
+// xmlText is what a reader gets of s once it was written as XML.
+func xmlText(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf || !isChar(r) }) < 0 {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && size == 1 {
+			r = rune(s[i])
+		}
+		if isChar(r) {
+			out.WriteRune(r)
+		}
+		i += size
+	}
+	return out.String()
+}
+
 // replacement is what stands for r, which took size bytes; ok is false where
 // it stands for itself.
 func replacement(r rune, size int, inAttr bool) (repl string, ok bool) {
