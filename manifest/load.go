@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/credential"
 	"kubecrate/pkg/hint"
 )
 
@@ -67,7 +68,7 @@ func (l *loader) load(ref, from string) (m *Manifest, dir string, err error) {
 	}
 	parent, parentDir, err := l.load(m.Extends, dir)
 	if err != nil {
-		return nil, "", fmt.Errorf("%s extends %s: %w", name, m.Extends, err)
+		return nil, "", fmt.Errorf("%s extends %s: %w", name, credential.Redact(m.Extends), err)
 	}
 	if parentDir != "" {
 		parent.rebase(parentDir, dir)
@@ -78,6 +79,9 @@ func (l *loader) load(ref, from string) (m *Manifest, dir string, err error) {
 
 // open finds what ref names: a profile, or a file relative to from.
 func open(ref, from string) (name string, data []byte, err error) {
+	if strings.Contains(ref, "://") {
+		return "", nil, hint.With(errors.New("cannot read the manifest: a URL was given, and only files and profiles are read"), "fetch it to a file, and name that file")
+	}
 	if isProfile(ref) {
 		data, err = ProfileText(ref)
 		return ref, data, err

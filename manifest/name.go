@@ -1,11 +1,15 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
+
+	"kubecrate/pkg/credential"
 )
 
 // The forms of names. An image's repository and tag follow the grammar of the
@@ -16,7 +20,7 @@ const (
 	digestPattern     = `^sha256:[0-9a-f]{64}$`
 	sha256Pattern     = `^[0-9a-f]{64}$`
 	hexPattern        = `^[0-9A-Fa-f]+$`
-	hostPattern       = `^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*(:[0-9]{1,5})?$`
+	hostPattern       = `^(([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`
 	repositoryPattern = `^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`
 	tagPattern        = `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`
 )
@@ -62,14 +66,34 @@ func fullRepository(repository string) string {
 	return "docker.io/library/" + repository
 }
 
+// isRegistry says whether s is the HOST[:PORT] of a registry: a name, an IPv4
+// address, or an IPv6 address in brackets.
+func isRegistry(s string) bool {
+	if !hostForm.MatchString(s) {
+		return false
+	}
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		inner, _, _ = strings.Cut(inner, "]")
+		addr, err := netip.ParseAddr(inner)
+		return err == nil && addr.Is6()
+	}
+	return true
+}
+
+// errLogin says how a registry is logged in to, for names that try it.
+var errLogin = errors.New("a name with a user or a password in it, which would end up in the lock and in the archive: write it without, and log in with docker login HOST")
+
 // checkImage says what is wrong with an image's name.
 func checkImage(name string) error {
+	if credential.InURL(name) != "" {
+		return errLogin
+	}
 	repository, reference := splitImage(name)
 	if len(name) > longestName {
 		return fmt.Errorf("an image name of %d characters", len(name))
 	}
 	host, rest, _ := strings.Cut(fullRepository(repository), "/")
-	if !hostForm.MatchString(host) || !repositoryForm.MatchString(rest) {
+	if !isRegistry(host) || !repositoryForm.MatchString(rest) {
 		return fmt.Errorf("%q is no image name", name)
 	}
 	tag, digest, pinned := strings.Cut(reference, "@")
@@ -84,24 +108,47 @@ func checkImage(name string) error {
 	return nil
 }
 
+// checkMirrored says what is wrong with the images that a mirror is for: a
+// registry, or the beginning of a repository's name in it.
+func checkMirrored(prefix string) error {
+	host, rest, ok := strings.Cut(prefix, "/")
+	if credential.InURL(prefix) != "" {
+		return errLogin
+	}
+	if !isRegistry(host) || ok && (!repositoryForm.MatchString(rest) || !strings.ContainsAny(host, ".:") && host != "localhost") {
+		return fmt.Errorf("%q is no registry: want HOST[:PORT], or HOST[:PORT]/REPOSITORY for a part of one", prefix)
+	}
+	return nil
+}
+
 // checkMirror says what is wrong with where images are pulled from instead.
 func checkMirror(prefix string) error {
+	if credential.InURL(prefix) != "" {
+		return errLogin
+	}
 	if strings.Contains(prefix, "://") {
 		return fmt.Errorf("write %q without the scheme, as HOST[:PORT][/PATH]", prefix)
 	}
 	host, rest, ok := strings.Cut(prefix, "/")
-	if !hostForm.MatchString(host) || ok && !repositoryForm.MatchString(rest) {
+	if !isRegistry(host) || ok && !repositoryForm.MatchString(rest) {
 		return fmt.Errorf("%q is no mirror: want HOST[:PORT][/PATH]", prefix)
 	}
 	return nil
 }
 
-// checkLocation says what is wrong with a URL or a path.
+// checkLocation says what is wrong with a URL or a path. A URL that holds a
+// secret is refused without repeating it: it would be kept in the lock and in the
+// archive.
 func checkLocation(s string) error {
+	scheme, _, ok := strings.Cut(s, "://")
+	if ok {
+		if err := checkSecret(s); err != nil {
+			return err
+		}
+	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return fmt.Errorf("%q holds a control character", s)
 	}
-	scheme, _, ok := strings.Cut(s, "://")
 	if !ok {
 		return nil
 	}
@@ -114,14 +161,32 @@ func checkLocation(s string) error {
 		if u.Host == "" {
 			return fmt.Errorf("%q names no host", s)
 		}
+		if strings.Contains(s, "#") {
+			return fmt.Errorf("%q has a part behind #, which no server sees: write %%23 where the # belongs to a name", s)
+		}
 	case "file":
 		if u.Host != "" && u.Host != "localhost" || !strings.HasPrefix(u.Path, "/") {
 			return fmt.Errorf("%q must be file:// and an absolute path", s)
+		}
+		if strings.ContainsAny(s, "?#") {
+			return fmt.Errorf("%q is a path in which ? and # are to be written %%3F and %%23", s)
 		}
 	default:
 		return fmt.Errorf("cannot fetch %q: %s is none of https, http, file", s, scheme)
 	}
 	return nil
+}
+
+// checkSecret refuses a URL that holds a secret.
+func checkSecret(s string) error {
+	what := credential.InURL(s)
+	switch {
+	case what == "":
+		return nil
+	case strings.Contains(what, "query"):
+		return fmt.Errorf("it holds %s, which would end up in the lock and in the archive: fetch it to a file or a folder and name that, or take it from a server that asks for a login (~/.netrc)", what)
+	}
+	return fmt.Errorf(`it holds %s, which would end up in the lock and in the archive: write the URL without, and "machine HOST login USER password PASSWORD" into ~/.netrc (or the file that the variable NETRC names)`, what)
 }
 
 // isRelative says whether s is a path relative to the manifest.

@@ -1,12 +1,15 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"kubecrate/pkg/credential"
 )
 
 // Overrides change a manifest from the command line: Set holds KEY=VALUE,
@@ -50,17 +53,17 @@ func (m *Manifest) Override(o Overrides) error {
 	next.mirrors, next.repos = cloned(next.mirrors), cloned(next.repos)
 	for _, s := range o.Set {
 		if err := next.set(s); err != nil {
-			return fmt.Errorf("--set %s: %w", s, err)
+			return fmt.Errorf("--set %s: %w", credential.Redact(s), err)
 		}
 	}
 	for _, s := range o.Repos {
 		if err := next.repo(s); err != nil {
-			return fmt.Errorf("--repo %s: %w", s, err)
+			return fmt.Errorf("--repo %s: %w", credential.Redact(s), err)
 		}
 	}
 	for _, s := range o.Mirrors {
 		if err := next.mirror(s); err != nil {
-			return fmt.Errorf("--mirror %s: %w", s, err)
+			return fmt.Errorf("--mirror %s: %w", withoutLogin(s), err)
 		}
 	}
 	if len(o.Baseline) > 0 {
@@ -68,7 +71,7 @@ func (m *Manifest) Override(o Overrides) error {
 	}
 	for _, s := range o.Baseline {
 		if err := next.host(s, len(o.Baseline)); err != nil {
-			return fmt.Errorf("--baseline %s: %w", s, err)
+			return fmt.Errorf("--baseline %s: %w", credential.Redact(s), err)
 		}
 	}
 	if f := validate(&next.raw); len(f.list) > 0 {
@@ -151,7 +154,7 @@ func (o *origin) repo(s string) error {
 		return fmt.Errorf("no repository %q%s", id, guess(id, known))
 	}
 	for _, u := range urls {
-		if err := checkLocation(u); err != nil {
+		if err := errors.Join(checkLocation(u), checkVariables(u)); err != nil {
 			return err
 		}
 	}
@@ -164,8 +167,8 @@ func (o *origin) mirror(s string) error {
 	if err != nil {
 		return err
 	}
-	if !hostForm.MatchString(registry) {
-		return fmt.Errorf("%q is no registry: want HOST[:PORT]", registry)
+	if err := checkMirrored(registry); err != nil {
+		return err
 	}
 	for _, p := range prefixes {
 		if err := checkMirror(p); err != nil {
@@ -174,6 +177,18 @@ func (o *origin) mirror(s string) error {
 	}
 	o.mirrors[registry] = prefixes
 	return nil
+}
+
+// withoutLogin is what --mirror was given, fit to be repeated.
+func withoutLogin(s string) string {
+	if strings.Contains(s, "@") {
+		registry, _, _ := strings.Cut(s, "=")
+		if s = registry; strings.Contains(s, "@") {
+			return credential.Hidden
+		}
+		return s + "=" + credential.Hidden
+	}
+	return credential.Redact(s)
 }
 
 func cutList(s, form string) (key string, values []string, err error) {

@@ -1,6 +1,12 @@
 package manifest
 
-import "strings"
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // family is an OS family that a bundle can be made for.
 type family struct {
@@ -65,14 +71,43 @@ func (p Platform) ReleaseVer() string {
 	return ""
 }
 
+// variableForm finds yum's variables, $NAME and ${NAME}. A name reaches as far
+// as its letters, digits and underscores do: $basearchx is not $basearch.
+var variableForm = regexp.MustCompile(`\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([^}]*)\})`)
+
+// variables are what yum and dnf know by themselves, as they are on the target.
+func (p Platform) variables() map[string]string {
+	return map[string]string{"arch": p.RPMArch(), "basearch": p.RPMArch(), "releasever": p.ReleaseVer()}
+}
+
 // Expand replaces yum's variables in a URL by what they are on the target:
-// $basearch, $arch and $releasever, also written ${basearch}.
+// $basearch, $arch and $releasever, also written ${basearch}. Others stay as
+// they are; Validate refuses them.
 func (p Platform) Expand(url string) string {
-	arch, release := p.RPMArch(), p.ReleaseVer()
-	return strings.NewReplacer(
-		"${basearch}", arch, "${arch}", arch, "${releasever}", release,
-		"$basearch", arch, "$arch", arch, "$releasever", release,
-	).Replace(url)
+	known := p.variables()
+	return variableForm.ReplaceAllStringFunc(url, func(v string) string {
+		if value, ok := known[strings.Trim(v, "${}")]; ok {
+			return value
+		}
+		return v
+	})
+}
+
+// checkVariables says which variables of a URL nobody knows: those that a host
+// keeps in /etc/yum/vars or /etc/dnf/vars are that host's.
+func checkVariables(url string) error {
+	known := Platform{}.variables()
+	var unknown []string
+	for _, v := range variableForm.FindAllString(url, -1) {
+		if _, ok := known[strings.Trim(v, "${}")]; !ok && !slices.Contains(unknown, v) {
+			unknown = append(unknown, v)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	names := slices.Sorted(maps.Keys(known))
+	return fmt.Errorf("unknown variable %s: write its value instead (known: $%s)", strings.Join(unknown, ", "), strings.Join(names, ", $"))
 }
 
 // RolesOf gives the roles that need an image, by its name: the control plane's

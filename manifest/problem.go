@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"kubecrate/pkg/credential"
 	"kubecrate/pkg/spelling"
 )
 
@@ -20,8 +21,10 @@ const (
 	longestText = 500
 )
 
-// clean makes text from a file fit for a terminal and a line.
+// clean makes text from a file fit for a terminal and a line, and leaves the
+// secrets of URLs out.
 func clean(text string) string {
+	text = credential.Redact(text)
 	if len(text) > longestText {
 		text = strings.ToValidUTF8(text[:longestText], "") + "..."
 	}

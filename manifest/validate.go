@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+
+	"kubecrate/pkg/credential"
 )
 
 // embedded begins an entry of gpgkey that names a key of Keys.
@@ -150,12 +152,14 @@ func (f *findings) repo(at path, r *Repo, seen map[string]bool) {
 	}
 	for i, u := range r.BaseURL {
 		f.location(at.key("baseurl").index(i), u)
+		f.variables(at.key("baseurl").index(i), u)
 	}
 	for i, k := range r.GPGKey {
 		at := at.key("gpgkey").index(i)
 		name, ok := strings.CutPrefix(k, embedded)
 		if !ok {
 			f.location(at, k)
+			f.variables(at, k)
 		} else if _, err := fs.Stat(Keys(), name); err != nil {
 			f.add(at, "no key %q is embedded%s", name, guess(name, keyNames()))
 		}
@@ -171,6 +175,13 @@ func (f *findings) repo(at path, r *Repo, seen map[string]bool) {
 	}
 }
 
+// variables reports those of a repository's URL that are not known.
+func (f *findings) variables(at path, s string) {
+	if err := checkVariables(s); err != nil {
+		f.add(at, "%v", err)
+	}
+}
+
 func (f *findings) location(at path, s string) {
 	if s == "" {
 		f.add(at, "must not be empty")
@@ -182,8 +193,12 @@ func (f *findings) location(at path, s string) {
 func (f *findings) images(m *Images, partial bool) {
 	at := root.key("images")
 	for registry, prefixes := range m.Mirrors {
-		if !hostForm.MatchString(registry) {
-			f.add(at.key("mirrors").key(registry), "%q is no registry: want HOST[:PORT]", registry)
+		if credential.InURL(registry) != "" {
+			f.add(at.key("mirrors"), "%v", errLogin) // without the key, which says it
+			continue
+		}
+		if err := checkMirrored(registry); err != nil {
+			f.add(at.key("mirrors").key(registry), "%v", err)
 		}
 		for i, p := range prefixes {
 			if err := checkMirror(p); err != nil {
