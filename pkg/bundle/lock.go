@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/credential"
 	"kubecrate/pkg/depsolve"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/image"
@@ -163,6 +164,10 @@ func (u *universe) loadFiles(ctx context.Context, s *Sources, roots []string) er
 func (u *universe) lock(ctx context.Context, s *Sources, c depsolve.Choice) (manifest.LockedPackage, error) {
 	p, r := u.packages[c.ID], u.origin[c.ID]
 	locations := r.Locations(p)
+	if what := credential.InURL(locations[0].URL); what != "" {
+		return manifest.LockedPackage{}, hint.With(fmt.Errorf("cannot lock %s: the metadata of repository %s gives a URL for it that holds %s, which a lock would keep", p.NEVRA, r.ID, what),
+			"take another mirror: --repo %s=URL", r.ID)
+	}
 	l := manifest.LockedPackage{
 		NEVRA: p.NEVRA.String(), Repo: r.ID, Location: rpmrepo.Href(p), URL: locations[0].URL, Size: p.Size,
 		Relations: repodata.Relations(&p.Metadata),

@@ -87,7 +87,10 @@ func (b *builder) onePackage(ctx context.Context, p manifest.LockedPackage, t re
 	if err != nil {
 		return archive.Entry{}, repodata.Package{}, err
 	}
-	got, err := b.fetcher.Fetch(ctx, source.Blob{Name: p.NEVRA, Digest: "sha256:" + p.SHA256, Size: p.Size, Locations: from})
+	got, err := b.fetcher.Fetch(ctx, source.Blob{
+		Name: p.NEVRA, Digest: "sha256:" + p.SHA256, Size: p.Size, Locations: from,
+		Gone: fmt.Sprintf("the mirrors have dropped it: bundle lock MANIFEST pins what they have now, or name one that keeps it: --repo %s=URL", p.Repo),
+	})
 	if err != nil {
 		return archive.Entry{}, repodata.Package{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/credential"
 	"kubecrate/pkg/nevra"
 )
 
@@ -131,10 +132,10 @@ func imagePackage(img manifest.LockedImage) pkg {
 }
 
 // location is where a thing was downloaded from, as far as SPDX knows the
-// scheme; a local path says nothing to others.
+// scheme; a local path says nothing to others, and a secret is not for them.
 func location(u string) string {
-	if strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") {
-		return u
+	if clean := credential.Strip(u); strings.HasPrefix(clean, "https://") || strings.HasPrefix(clean, "http://") {
+		return clean
 	}
 	return "NOASSERTION"
 }

@@ -3,7 +3,6 @@ package source
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"kubecrate/pkg/credential"
 	"kubecrate/pkg/hint"
 )
 
@@ -18,21 +18,25 @@ import (
 // do.
 const maxRedirects = 10
 
+// How long a connection may take to be made, and how often an idle one is
+// probed.
+const (
+	dialTimeout = 10 * time.Second
+	keepAlive   = 30 * time.Second
+)
+
 // newTransport makes the connections of a Fetcher. HTTP/2 stays off: one
 // connection a download keeps a mirror's stall to that download, and large
 // bodies cost less.
 func newTransport() *http.Transport {
 	const (
-		dialTimeout = 15 * time.Second
-		keepAlive   = 30 * time.Second
-		idle        = 90 * time.Second
-		perHost     = 16
-		bufferSize  = 64 << 10
+		idle       = 90 * time.Second
+		perHost    = 16
+		bufferSize = 64 << 10
 	)
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
+		DialContext:         DialContext,
 		TLSHandshakeTimeout: dialTimeout,
 		IdleConnTimeout:     idle,
 		MaxIdleConnsPerHost: perHost,
@@ -50,11 +54,8 @@ func (f *Fetcher) clientFor(l Location) *http.Client {
 	}
 	theirs := c.CheckRedirect
 	c.CheckRedirect = func(r *http.Request, via []*http.Request) error {
-		if len(via) >= maxRedirects {
-			return &permanentError{fmt.Errorf("more than %d redirects", maxRedirects)}
-		}
-		if err := f.checkURL(r.URL); err != nil {
-			return &permanentError{fmt.Errorf("refused to follow a redirect to %s://%s: %w", r.URL.Scheme, r.URL.Host, err)}
+		if err := f.checkRedirect(r, via); err != nil {
+			return err
 		}
 		if theirs != nil {
 			return theirs(r, via)
@@ -115,13 +116,13 @@ func (f *Fetcher) parse(l Location) (place, error) {
 	return place{url: u}, nil
 }
 
-// show is the URL of a location as it may be printed: without a password.
+// show is the URL of a location as it may be printed: without a secret.
 func show(l Location) string {
 	u, err := url.Parse(l.URL)
 	if err != nil {
 		return "(a URL that cannot be read)"
 	}
-	return u.Redacted()
+	return credential.Redact(u.Redacted())
 }
 
 // host is what a location shares with others when it does not answer; "" for

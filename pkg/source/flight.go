@@ -121,7 +121,7 @@ func (fl *flight) download(ctx context.Context) (res Result, err error) {
 	fl.meter.start(part.Size())
 	defer func() { fl.meter.end(res.Size, err) }()
 	fl.publish(part)
-	err = fl.f.eachMirror(ctx, name, fl.blob.Locations, func(ctx context.Context, l Location) (err error) {
+	err = fl.f.eachMirror(ctx, name, fl.blob.Gone, fl.blob.Locations, func(ctx context.Context, l Location) (err error) {
 		res, err = fl.try(ctx, l)
 		return err
 	})

@@ -1,15 +1,8 @@
 package source
 
 import (
-	"crypto/x509"
-	"fmt"
-	"io"
-	"net"
-	"strings"
 	"testing"
 	"time"
-
-	"kubecrate/pkg/hint"
 )
 
 // FuzzContentRange: what is taken begins at the byte asked for, and its total
@@ -92,32 +85,5 @@ func TestIsLoopback(t *testing.T) {
 		if got := IsLoopback(host); got != want {
 			t.Errorf("IsLoopback(%q) = %v", host, got)
 		}
-	}
-}
-
-// TestAdvise: what a user can do about the ways in which mirrors fail for good.
-func TestAdvise(t *testing.T) {
-	t.Parallel()
-	for want, err := range map[string]error{
-		"that this machine is connected": &permanentError{&net.DNSError{Err: "no such host", Name: "mirror.example", IsNotFound: true}},
-		"SSL_CERT_FILE names":            &permanentError{x509.UnknownAuthorityError{}},
-		"run the same command again":     io.ErrUnexpectedEOF,
-		"docker login":                   &permanentError{hint.With(&StatusError{Code: 401}, "docker login")},
-	} {
-		e := &Error{Name: "x", Failures: []Failure{{URL: "https://mirror.example/x", Tries: 1, Err: err}}}
-		if got := hint.Of(advise(e)); !strings.Contains(got, want) {
-			t.Errorf("%v: hint %q, want %q", err, got, want)
-		}
-	}
-	gone := &Error{Name: "x", Failures: []Failure{{URL: "https://mirror.example/x", Tries: 1, Err: &permanentError{&StatusError{Code: 404}}}}}
-	if got := hint.Of(advise(gone)); got != "" {
-		t.Errorf("hint %q where there is none to give", got)
-	}
-}
-
-func TestErrorWithoutFailures(t *testing.T) {
-	t.Parallel()
-	if got := fmt.Sprint(&Error{Name: "x"}); got != "cannot fetch x: no location is known" {
-		t.Errorf("got %q", got)
 	}
 }

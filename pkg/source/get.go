@@ -11,7 +11,7 @@ import (
 // first location that has it, and says which URL that was. A larger one is an
 // error. Retries and errors are as with Fetch.
 func (f *Fetcher) Get(ctx context.Context, name string, locations []Location, limit int64) (content []byte, url string, err error) {
-	err = f.eachMirror(ctx, name, locations, func(ctx context.Context, l Location) error {
+	err = f.eachMirror(ctx, name, "", locations, func(ctx context.Context, l Location) error {
 		content, err = f.get(ctx, l, limit)
 		url = l.URL
 		return err

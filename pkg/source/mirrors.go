@@ -2,15 +2,15 @@ package source
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
+	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
-	"kubecrate/pkg/hint"
 	"kubecrate/pkg/progress"
 )
 
@@ -22,7 +22,7 @@ const (
 
 // Failure is what one mirror did.
 type Failure struct {
-	URL   string // without a password
+	URL   string // without a secret
 	Tries int
 	Err   error // of the last try
 }
@@ -33,22 +33,65 @@ type Error struct {
 	Failures []Failure
 }
 
+// Error names each cause once, with the places that gave it.
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "cannot fetch %s: ", e.Name)
 	if len(e.Failures) == 0 {
-		b.WriteString("no location is known")
+		return fmt.Sprintf("cannot fetch %s: no location is known", e.Name)
 	}
-	for i, f := range e.Failures {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		fmt.Fprintf(&b, "%s: %v", f.URL, f.Err)
+	var causes []string
+	urls := map[string][]string{}
+	for _, f := range e.Failures {
+		cause := clip(f.Err.Error())
 		if f.Tries > 1 {
-			fmt.Fprintf(&b, " (%d tries)", f.Tries)
+			cause += fmt.Sprintf(" (%d tries)", f.Tries)
 		}
+		if urls[cause] == nil {
+			causes = append(causes, cause)
+		}
+		urls[cause] = append(urls[cause], clip(f.URL))
 	}
-	return b.String()
+	said := make([]string, 0, len(causes))
+	for _, cause := range causes {
+		at := urls[cause]
+		if len(at) > mostPlaces {
+			at = append(at[:mostPlaces:mostPlaces], fmt.Sprintf("%d more", len(at)-mostPlaces))
+		}
+		said = append(said, strings.Join(at, ", ")+": "+cause)
+	}
+	if len(said) > mostPlaces {
+		said = append(said[:mostPlaces], fmt.Sprintf("and %d more places", len(said)-mostPlaces))
+	}
+	return fmt.Sprintf("cannot fetch %s: %s", e.Name, strings.Join(said, "; "))
+}
+
+// brief is an error for a line of progress: the whole of it comes at the end.
+func brief(err error) string {
+	var e *Error
+	if !errors.As(err, &e) || len(e.Failures) == 0 {
+		return clip(err.Error())
+	}
+	first := e.Failures[0]
+	text := clip(first.Err.Error())
+	if u, err := url.Parse(first.URL); err == nil && u.Host != "" {
+		text = u.Host + ": " + text
+	}
+	if n := len(e.Failures) - 1; n > 0 {
+		text += fmt.Sprintf(" (and %d other places)", n)
+	}
+	return text
+}
+
+// Bounds of an error's text.
+const (
+	longestCause = 300
+	mostPlaces   = 5
+)
+
+func clip(text string) string {
+	if len(text) > longestCause {
+		text = strings.ToValidUTF8(text[:longestCause], "") + "..."
+	}
+	return text
 }
 
 // Unwrap gives the error of each mirror.
@@ -92,11 +135,12 @@ func (e *advancedError) Error() string { return e.err.Error() }
 func (e *advancedError) Unwrap() error { return e.err }
 
 // eachMirror calls try for one location after the other until one succeeds.
-func (f *Fetcher) eachMirror(ctx context.Context, name string, locations []Location, try func(context.Context, Location) error) error {
+// gone is the hint where all of them say that there is no such thing.
+func (f *Fetcher) eachMirror(ctx context.Context, name, gone string, locations []Location, try func(context.Context, Location) error) error {
 	result := &Error{Name: name}
 	order := f.order(locations)
 	for i, l := range order {
-		tries, err := f.insist(ctx, l, i+1 < len(order), try)
+		tries, err := f.insist(ctx, name, l, i+1 < len(order), try)
 		if err == nil {
 			f.setDown(l, false)
 			return nil
@@ -111,15 +155,15 @@ func (f *Fetcher) eachMirror(ctx context.Context, name string, locations []Locat
 		result.Failures = append(result.Failures, Failure{URL: show(l), Tries: tries, Err: err})
 		var permanent *permanentError
 		if !errors.As(err, &permanent) && len(order) > 1 && f.setDown(l, true) {
-			f.opt.Report.Report(progress.Event{Kind: progress.Warn, Stage: stage, Task: host(l), Text: fmt.Sprintf("%v; from now on it is asked last", err)})
+			f.opt.Report.Report(progress.Event{Kind: progress.Warn, Stage: stage, Task: host(l), Text: fmt.Sprintf("%s; from now on it is asked last", clip(err.Error()))})
 		}
 	}
-	return advise(result)
+	return f.advise(result, gone)
 }
 
 // insist tries one location until the tries are used up, or no further one
 // makes sense. others says that there is somebody else to ask.
-func (f *Fetcher) insist(ctx context.Context, l Location, others bool, try func(context.Context, Location) error) (tries int, err error) {
+func (f *Fetcher) insist(ctx context.Context, name string, l Location, others bool, try func(context.Context, Location) error) (tries int, err error) {
 	for failed := 0; ; {
 		tries++
 		if err = try(ctx, l); err == nil {
@@ -139,17 +183,40 @@ func (f *Fetcher) insist(ctx context.Context, l Location, others bool, try func(
 		default:
 			failed++
 		}
-		if failed >= f.opt.Retries {
+		limit := f.tries(err, others)
+		if failed >= limit {
 			return tries, err
 		}
 		pause := f.backoff(failed)
 		if errors.As(err, &busy) {
 			pause = max(pause, min(busy.pause, maxRetryAfter))
 		}
+		if failed > 0 {
+			f.tell(l, fmt.Sprintf("%s: %s; try %d of %d in %v", name, clip(err.Error()), failed+1, limit, pause.Round(100*time.Millisecond)))
+		}
 		if err := sleep(ctx, pause); err != nil {
 			return tries, err
 		}
 	}
+}
+
+// tries is how often a location is tried that fails like err: less often where
+// nothing answers, as each try takes long, and more often where the server
+// itself says that it will be back.
+func (f *Fetcher) tries(err error, others bool) int {
+	const (
+		silent = 2
+		more   = 3 // half a minute with the default backoff
+	)
+	var dial *dialError
+	var status *StatusError
+	switch {
+	case errors.As(err, &dial) && dial.silent:
+		return min(f.opt.Retries, silent)
+	case !others && errors.As(err, &status) && slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, status.Code):
+		return f.opt.Retries + more
+	}
+	return f.opt.Retries
 }
 
 // backoff doubles with each failed try, and varies by half, so that many
@@ -203,25 +270,4 @@ func (f *Fetcher) setDown(l Location, down bool) bool {
 	}
 	f.down[h] = down
 	return true
-}
-
-// advise adds what a user can do about it.
-func advise(e *Error) error {
-	if hint.Of(e) != "" {
-		return e
-	}
-	var permanent *permanentError
-	var dns *net.DNSError
-	var authority x509.UnknownAuthorityError
-	for _, f := range e.Failures {
-		switch {
-		case !errors.As(f.Err, &permanent):
-			return hint.With(e, "run the same command again: what has arrived is kept; a proxy is taken from HTTPS_PROXY")
-		case errors.As(f.Err, &dns):
-			return hint.With(e, "check the name, and that this machine is connected; a proxy is taken from HTTPS_PROXY")
-		case errors.As(f.Err, &authority):
-			return hint.With(e, "where a proxy has certificates of its own, SSL_CERT_FILE names the file of their authority")
-		}
-	}
-	return e
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -78,25 +77,46 @@ func plainPathError(err error) error {
 	return err
 }
 
-// watchdog ends a request that brings nothing for too long.
+// watchdog ends a request that brings nothing for too long, and says before
+// that it waits.
 type watchdog struct {
 	timer    *time.Timer
 	stall    time.Duration
+	notice   time.Duration // when it says so; stall where that is shorter
 	cancel   context.CancelCauseFunc
+	told     atomic.Bool // of what is waited for now
 	answered atomic.Bool // the head has come
 }
 
-func watch(ctx context.Context, stall time.Duration) (context.Context, *watchdog) {
+// noticeAfter is how long something is waited for without a word.
+const noticeAfter = 4 * time.Second
+
+func watch(ctx context.Context, stall time.Duration, tell func(text string)) (context.Context, *watchdog) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := &watchdog{stall: stall, cancel: cancel}
+	w := &watchdog{stall: stall, notice: min(noticeAfter, stall), cancel: cancel}
 	w.timer = time.AfterFunc(stall, func() {
+		what := "no answer"
 		if w.answered.Load() {
+			what = "no byte"
+		}
+		switch {
+		case w.notice < w.stall && !w.told.Swap(true):
+			tell(fmt.Sprintf("%s for %v; waiting", what, w.notice))
+			w.timer.Reset(w.stall - w.notice)
+		case w.answered.Load():
 			cancel(fmt.Errorf("stalled: no byte for %v", stall))
-		} else {
+		default:
 			cancel(fmt.Errorf("%w for %v", errHang, stall))
 		}
 	})
+	w.timer.Reset(w.notice) // only now does the function know its timer
 	return ctx, w
+}
+
+// restart begins to wait for the next bytes.
+func (w *watchdog) restart() {
+	w.told.Store(false)
+	w.timer.Reset(w.notice)
 }
 
 // stop ends the watch, and the request with it.
@@ -106,8 +126,9 @@ func (w *watchdog) stop() {
 }
 
 func (f *Fetcher) openURL(ctx context.Context, l Location, u *url.URL, r request) (*body, error) {
-	ctx, dog := watch(ctx, f.opt.Stall)
-	req, err := newRequest(ctx, l, u, r)
+	ctx, dog := watch(ctx, f.opt.Stall, func(text string) { f.tell(l, text) })
+	ctx = travel(ctx, u, dog.cancel)
+	req, err := f.newRequest(ctx, l, u, r)
 	if err != nil {
 		dog.stop()
 		return nil, &permanentError{err}
@@ -144,13 +165,16 @@ func (f *Fetcher) openURL(ctx context.Context, l Location, u *url.URL, r request
 	return b, nil
 }
 
-func newRequest(ctx context.Context, l Location, u *url.URL, r request) (*http.Request, error) {
+func (f *Fetcher) newRequest(ctx context.Context, l Location, u *url.URL, r request) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, errors.New("the URL cannot be read")
 	}
 	for k, v := range l.Header {
 		req.Header[k] = v
+	}
+	if login, ok := f.Login(u.Host); ok && l.Client == nil && req.Header.Get("Authorization") == "" {
+		req.SetBasicAuth(login.User, login.Password)
 	}
 	// Bytes as they are: an answer that is compressed on the way has no range.
 	req.Header.Set("Accept-Encoding", "identity")
@@ -174,7 +198,7 @@ type stallReader struct {
 }
 
 func (s *stallReader) Read(b []byte) (int, error) {
-	s.dog.timer.Reset(s.dog.stall)
+	s.dog.restart()
 	n, err := s.r.Read(b)
 	s.dog.timer.Stop()
 	if err != nil && !errors.Is(err, io.EOF) && context.Cause(s.ctx) != nil {
@@ -253,18 +277,20 @@ func classify(err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
+	err = withoutProxy(err)
 	var permanent *permanentError
 	if errors.As(err, &permanent) {
 		return permanent
 	}
-	var dns *net.DNSError
+	if dial := connecting(err); dial != nil {
+		return dial
+	}
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var verification *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &dns) && dns.IsNotFound,
-		errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid), errors.As(err, &verification):
+	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &invalid), errors.As(err, &verification):
 		return &permanentError{err}
 	}
 	return err

@@ -50,7 +50,7 @@ func (m *meter) end(size int64, err error) {
 		return
 	}
 	if err != nil {
-		m.report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: m.task, Text: err.Error()})
+		m.report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: m.task, Text: brief(err)})
 		return
 	}
 	m.advance(size, true)

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
+	"kubecrate/pkg/credential"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/store"
 )
@@ -32,6 +34,7 @@ type Blob struct {
 	Limit     int64      // bytes it may have at most where Size is unknown; 0 is DefaultLimit
 	Locations []Location // tried in order
 	Hint      string     // hint where the digest is wrong; "" is to make the lock anew
+	Gone      string     // hint where every location says that it has no such thing
 }
 
 // Result is a blob in the store.
@@ -60,6 +63,7 @@ type Options struct {
 	Retries  int           // tries at one mirror that bring nothing new
 	Backoff  time.Duration // before the second try; doubled before each further one
 	Report   progress.Func
+	Netrc    string // where logins are; "" is what credential.NetrcPath says
 }
 
 // Fetcher fetches blobs into a store. It is safe for concurrent use.
@@ -67,12 +71,14 @@ type Fetcher struct {
 	store  *store.Store
 	opt    Options
 	client *http.Client
+	logins func() *credential.Netrc
 	slots  chan struct{} // one for each download at work
 
 	mu       sync.Mutex
 	flights  map[string]*flight
-	verified map[string]bool // digests hashed by this process
-	down     map[string]bool // hosts that did not answer; asked last
+	verified map[string]bool      // digests hashed by this process
+	down     map[string]bool      // hosts that did not answer; asked last
+	told     map[string]time.Time // when something was said about a host
 }
 
 // New makes a Fetcher that keeps what it fetches in s.
@@ -81,10 +87,14 @@ func New(s *store.Store, o Options) *Fetcher {
 	o.Stall = orDefault(o.Stall, DefaultStall)
 	o.Retries = orDefault(o.Retries, DefaultRetries)
 	o.Backoff = orDefault(o.Backoff, DefaultBackoff)
+	if o.Netrc == "" {
+		o.Netrc = credential.NetrcPath(os.Getenv)
+	}
 	return &Fetcher{
-		store: s, opt: o, client: &http.Client{Transport: newTransport()},
+		logins: sync.OnceValue(func() *credential.Netrc { return readLogins(o) }),
+		store:  s, opt: o, client: &http.Client{Transport: newTransport()},
 		slots:   make(chan struct{}, o.Jobs),
-		flights: map[string]*flight{}, verified: map[string]bool{}, down: map[string]bool{},
+		flights: map[string]*flight{}, verified: map[string]bool{}, down: map[string]bool{}, told: map[string]time.Time{},
 	}
 }
 

@@ -228,7 +228,7 @@ func TestEverythingFails(t *testing.T) {
 			[]http.Handler{st.Status(500), st.Corrupt(0, good)},
 			"cannot fetch thing: A: 500 Internal Server Error (3 tries); B: digest is sha256:", "bundle lock",
 		},
-		"404":        {[]http.Handler{st.Status(404)}, "cannot fetch thing: A: 404 Not Found", ""},
+		"404":        {[]http.Handler{st.Status(404)}, "cannot fetch thing: A: 404 Not Found", "curl -I "},
 		"hang":       {[]http.Handler{st.Hang()}, "cannot fetch thing: A: no answer for 200ms (3 tries)", "same command again"},
 		"stall":      {[]http.Handler{st.HangAt(10, good)}, "cannot fetch thing: A: stalled: no byte for 200ms, after 30 of 1000 bytes (3 tries)", "same command again"},
 		"cut":        {[]http.Handler{st.CutAt(10, st.NoRange(good))}, "cannot fetch thing: A: cut after 10 of 1000 bytes: unexpected EOF (3 tries)", "same command again"},
@@ -270,7 +270,7 @@ func TestRefusedURLs(t *testing.T) {
 	data := random(10)
 	for url, want := range map[string]string{
 		"http://mirror.example/x":            "http://mirror.example/x: http is only allowed to this machine",
-		"http://user:pw@mirror.example/x":    "http://user:xxxxx@mirror.example/x: http is only",
+		"http://user:pw@mirror.example/x":    "http://***@mirror.example/x: http is only",
 		"http://localhost.evil.example/x":    "http is only allowed to this machine",
 		"http://127.0.0.1.evil.example/x":    "http is only allowed to this machine",
 		"ftp://mirror.example/x":             "want an https URL",

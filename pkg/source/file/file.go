@@ -43,8 +43,11 @@ func Resolve(ctx context.Context, f *source.Fetcher, mf manifest.File, dir strin
 // Blob is what the lock pins, to be fetched; dir is where a relative path of
 // its manifest starts.
 func Blob(l manifest.LockedFile, dir string) source.Blob {
-	return source.Blob{Name: l.Path, Digest: "sha256:" + l.SHA256, Size: l.Size, Limit: MaxSize, Locations: locations(l.URL, dir)}
+	return source.Blob{Name: l.Path, Digest: "sha256:" + l.SHA256, Size: l.Size, Limit: MaxSize, Locations: locations(l.URL, dir), Gone: gone}
 }
+
+// gone is the hint where a locked file is no longer there.
+const gone = "it is no longer there: name another url for it in the manifest; bundle lock MANIFEST pins it"
 
 // locations turns a URL of a manifest into the one place where it is.
 func locations(url, dir string) []source.Location {

@@ -83,6 +83,9 @@ func (p *Puller) explain(ctx context.Context, a *absent) error {
 			return hint.With(a, "the tag is not there; these are: %s", strings.Join(near, ", "))
 		}
 	}
+	if !slices.ContainsFunc(a.errs, func(err error) bool { return !source.Unreachable(err) }) {
+		return hint.With(a, "%s", source.NoNetwork)
+	}
 	// The registry itself, which stands last, knows best.
 	for i, err := range slices.Backward(a.errs) {
 		if text := a.advice(a.places[i].repo.RegistryStr(), err); text != "" {

@@ -33,7 +33,16 @@ func (p *Puller) blob(img manifest.LockedImage, item string, b manifest.LockedBl
 	if err != nil {
 		return source.Blob{}, err
 	}
-	return source.Blob{Name: img.Name + " " + b.Digest[7:19], Digest: b.Digest, Size: b.Size, Locations: locations}, nil
+	return source.Blob{Name: img.Name + " " + b.Digest[7:19], Digest: b.Digest, Size: b.Size, Locations: locations, Gone: gone(img.Name)}, nil
+}
+
+// gone is the hint where no place has a part of an image.
+func gone(name string) string {
+	registry := "REGISTRY"
+	if ref, err := image.ParseReference(name); err == nil {
+		registry = ref.Registry
+	}
+	return fmt.Sprintf("no place has it, or has it any more: add one that does, --mirror %s=HOST/PREFIX, or pin what is there now with bundle lock MANIFEST", registry)
 }
 
 // Metadata has the manifest and the config of a locked image in the store when

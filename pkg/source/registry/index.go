@@ -99,7 +99,7 @@ func (p *Puller) child(ctx context.Context, from *place, desc image.Descriptor, 
 	if err != nil {
 		return found{}, err
 	}
-	body, err := p.small(ctx, source.Blob{Name: name + " manifest", Digest: desc.Digest, Size: desc.Size, Locations: locations}, image.MaxManifest)
+	body, err := p.small(ctx, source.Blob{Name: name + " manifest", Digest: desc.Digest, Size: desc.Size, Locations: locations, Gone: gone(name)}, image.MaxManifest)
 	if err != nil {
 		return found{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -116,7 +117,7 @@ func (p *Puller) place(registry, repository string) (*place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read repository %s: %w", key, err)
 	}
-	guarded := &guard{next: p.options.Transport, insecure: p.options.Insecure}
+	guarded := &guard{next: p.options.Transport, insecure: p.options.Insecure, registry: &url.URL{Scheme: scheme, Host: repo.RegistryStr()}}
 	pl := &place{name: key, scheme: scheme, repo: repo, client: &http.Client{Transport: newSession(repo, p.options.Keychain, guarded)}}
 	p.places[key] = pl
 	return pl, nil
@@ -138,12 +139,19 @@ var errPlainHTTP = errors.New("plain http is only used to this machine")
 type guard struct {
 	next     http.RoundTripper
 	insecure bool
+	registry *url.URL
 }
 
-// RoundTrip refuses plain http to other machines.
+// RoundTrip refuses plain http to other machines, and to be led by a registry,
+// to a place for tokens perhaps, where no redirect may lead.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !g.insecure && !isLoopback(req.URL.Host) {
 		return nil, hint.With(fmt.Errorf("cannot ask %s: %w", req.URL.Host, errPlainHTTP), "add --insecure if the network up to %s is trusted", req.URL.Host)
+	}
+	if req.URL.Host != g.registry.Host {
+		if err := source.CheckRedirect(req.Context(), g.registry, req.URL); err != nil {
+			return nil, err
+		}
 	}
 	return g.next.RoundTrip(req)
 }
@@ -153,8 +161,8 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 15 * time.Second,
+		DialContext:         source.DialContext,
+		TLSHandshakeTimeout: 10 * time.Second,
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
 		MaxIdleConnsPerHost: 16,

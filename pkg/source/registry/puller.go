@@ -21,7 +21,7 @@ import (
 // Options of a Puller; the zero value is good.
 type Options struct {
 	Insecure  bool              // plain http to any registry, not to this machine only
-	Keychain  authn.Keychain    // nil: docker's config and its credential helpers
+	Keychain  authn.Keychain    // nil: docker's config and its credential helpers, then netrc
 	Transport http.RoundTripper // nil: a transport with timeouts and proxies from the environment
 }
 
@@ -42,7 +42,7 @@ type Puller struct {
 // when every mirror lacks the image or cannot be reached.
 func New(f *source.Fetcher, mirrors map[string][]string, o Options) *Puller {
 	if o.Keychain == nil {
-		o.Keychain = authn.DefaultKeychain
+		o.Keychain = authn.NewMultiKeychain(authn.DefaultKeychain, netrc{f})
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport()
@@ -56,4 +56,21 @@ func New(f *source.Fetcher, mirrors map[string][]string, o Options) *Puller {
 		p.mirrors[registry] = append(p.mirrors[registry], list...)
 	}
 	return p
+}
+
+// netrc takes logins from the file that the Fetcher takes them from.
+type netrc struct{ fetcher *source.Fetcher }
+
+// Resolve implements authn.Keychain.
+func (n netrc) Resolve(r authn.Resource) (authn.Authenticator, error) {
+	hosts := []string{r.RegistryStr()}
+	if hosts[0] == "index."+image.DefaultRegistry {
+		hosts = append(hosts, image.DefaultRegistry)
+	}
+	for _, host := range hosts {
+		if login, ok := n.fetcher.Login(host); ok {
+			return authn.FromConfig(authn.AuthConfig{Username: login.User, Password: login.Password}), nil
+		}
+	}
+	return authn.Anonymous, nil
 }
