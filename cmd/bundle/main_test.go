@@ -37,6 +37,9 @@ func TestScripts(t *testing.T) {
 			"cut":   cmdCut,
 			"mode":  cmdMode,
 			"split": cmdSplit,
+
+			"guarded": cmdGuarded,
+			"leaks":   cmdLeaks,
 		},
 	})
 }
