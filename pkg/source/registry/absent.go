@@ -78,6 +78,9 @@ func (a *absent) Unwrap() []error { return a.errs }
 // explain adds the hint that fits what the places answered: the tags that are
 // there when the tag is not, a login, --insecure, or another mirror.
 func (p *Puller) explain(ctx context.Context, a *absent) error {
+	if key, mirror := p.flattened(ctx, a); key != "" {
+		return hint.With(a, "%s has it under another name, which the mirror of a part of a registry says: --mirror %s=%s (or in the manifest, images.mirrors: {%s: [%s]})", mirror, key, mirror, key, mirror)
+	}
 	if !slices.ContainsFunc(a.errs, isUnusable) {
 		if near := p.near(ctx, a); len(near) > 0 {
 			return hint.With(a, "the tag is not there; these are: %s", strings.Join(near, ", "))
@@ -128,6 +131,44 @@ func notImage(configType string) string {
 		return "it is a Helm chart: write helm template's output to a file and list that under files, with images: true"
 	}
 	return "images.list takes container images: take this out of it; a file of any kind is carried under files"
+}
+
+// flattened looks for ref at the mirrors that lack it under its whole name by
+// the last word of it, as mirrors with a single namespace keep what they copy.
+// What such a mirror has may be another image of that name: it is not taken, but
+// told with what to write, key and mirror, to take it. It is a help only.
+func (p *Puller) flattened(ctx context.Context, a *absent) (key, mirror string) {
+	prefix, rest := p.mirrored(a.ref)
+	i := strings.LastIndexByte(rest, '/')
+	if i < 0 {
+		return "", ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, tagsWait)
+	defer cancel()
+	for _, mirror := range p.mirrors[prefix] {
+		asked, err := p.mirrorPlace(prefix, mirror, rest)
+		if err != nil || !slices.Contains(a.lacking(), asked) {
+			continue
+		}
+		mirror = strings.TrimSuffix(mirror, "/") + rest[i:]
+		if pl, err := p.mirrorPlace(prefix, mirror, ""); err == nil {
+			if _, _, err := p.get(ctx, a.ref, []*place{pl}); err == nil {
+				return a.ref.Registry + "/" + a.ref.Repository, mirror
+			}
+		}
+	}
+	return "", ""
+}
+
+// lacking are the places that said that they have no such image.
+func (a *absent) lacking() []*place {
+	var list []*place
+	for i, err := range a.errs {
+		if hasStatus(err, http.StatusNotFound, http.StatusUnauthorized, http.StatusForbidden) && !isUnusable(err) {
+			list = append(list, a.places[i])
+		}
+	}
+	return list
 }
 
 // near lists tags like the one that is missing, of the first place that has

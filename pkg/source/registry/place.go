@@ -68,19 +68,13 @@ func (pl *place) source(ref image.Reference) string {
 	return pl.name + ":" + ref.Tag
 }
 
-// placesOf lists where ref may be, in the order to try: the mirrors of its
-// registry, then the registry itself.
+// placesOf lists where ref may be, in the order to try: the mirrors for it, then
+// the registry itself.
 func (p *Puller) placesOf(ref image.Reference) ([]*place, error) {
 	var places []*place
-	for _, mirror := range p.mirrors[ref.Registry] {
-		if strings.Contains(mirror, "://") {
-			return nil, hint.With(fmt.Errorf("mirror %q of %s is a URL", mirror, ref.Registry), "write it as HOST[:PORT]/PREFIX; http is used by itself where --insecure allows it")
-		}
-		there, err := image.ParseReference(strings.TrimSuffix(mirror, "/") + "/" + ref.Repository + ":latest")
-		if err != nil {
-			return nil, fmt.Errorf("mirror %q of %s is not HOST[:PORT]/PREFIX: %w", mirror, ref.Registry, err)
-		}
-		pl, err := p.place(there.Registry, there.Repository)
+	prefix, rest := p.mirrored(ref)
+	for _, mirror := range p.mirrors[prefix] {
+		pl, err := p.mirrorPlace(prefix, mirror, rest)
 		if err != nil {
 			return nil, err
 		}
@@ -91,6 +85,37 @@ func (p *Puller) placesOf(ref image.Reference) ([]*place, error) {
 		return nil, err
 	}
 	return add(places, pl), nil
+}
+
+// mirrored finds the longest key of the mirrors that ref's registry and
+// repository begin with, word by word, and what of the repository follows it.
+func (p *Puller) mirrored(ref image.Reference) (prefix, rest string) {
+	name := ref.Registry + "/" + ref.Repository
+	for prefix = name; ; prefix = prefix[:strings.LastIndexByte(prefix, '/')] {
+		if _, ok := p.mirrors[prefix]; ok || prefix == ref.Registry {
+			return prefix, strings.TrimPrefix(name[len(prefix):], "/")
+		}
+	}
+}
+
+// mirrorPlace is where a mirror has the repository rest of what it mirrors;
+// "" is the mirror itself.
+func (p *Puller) mirrorPlace(of, mirror, rest string) (*place, error) {
+	if strings.Contains(mirror, "://") {
+		return nil, hint.With(fmt.Errorf("mirror %q of %s is a URL", mirror, of), "write it as HOST[:PORT]/PREFIX; http is used by itself where --insecure allows it")
+	}
+	name := strings.TrimSuffix(mirror, "/")
+	if rest != "" {
+		name += "/" + rest
+	}
+	there, err := image.ParseReference(name + ":latest")
+	if err != nil {
+		return nil, fmt.Errorf("mirror %q of %s is not HOST[:PORT]/PREFIX: %w", mirror, of, err)
+	}
+	if !strings.Contains(name, "/") {
+		return nil, fmt.Errorf("mirror %q of %s names a registry, and no repository of it", mirror, of)
+	}
+	return p.place(there.Registry, there.Repository)
 }
 
 func add(places []*place, pl *place) []*place {

@@ -36,10 +36,12 @@ type Puller struct {
 	places map[string]*place // by "host/repository"
 }
 
-// New makes a Puller that fetches through f, whose patience and retries apply. mirrors maps a registry
-// ("k8s.gcr.io", "docker.io") to "host[:port][/prefix]" of places that hold
-// its repositories; each is tried in order. The registry itself comes last,
-// when every mirror lacks the image or cannot be reached.
+// New makes a Puller that fetches through f, whose patience and retries apply.
+// mirrors maps a registry ("k8s.gcr.io", "docker.io"), or the beginning of a
+// repository's name in it ("registry.k8s.io/coredns"), to "host[:port][/prefix]"
+// of places that hold what follows it. The longest key that fits counts, its
+// places are tried in order, and the registry itself comes last, when every
+// mirror lacks the image, has none that can be used, or cannot be reached.
 func New(f *source.Fetcher, mirrors map[string][]string, o Options) *Puller {
 	if o.Keychain == nil {
 		o.Keychain = authn.NewMultiKeychain(authn.DefaultKeychain, netrc{f})
@@ -50,8 +52,8 @@ func New(f *source.Fetcher, mirrors map[string][]string, o Options) *Puller {
 	p := &Puller{fetcher: f, mirrors: map[string][]string{}, options: o, places: map[string]*place{}}
 	for registry, list := range mirrors {
 		registry = strings.TrimSuffix(registry, "/")
-		if registry == "index."+image.DefaultRegistry {
-			registry = image.DefaultRegistry
+		if rest, ok := strings.CutPrefix(registry, "index."+image.DefaultRegistry); ok && (rest == "" || rest[0] == '/') {
+			registry = image.DefaultRegistry + rest
 		}
 		p.mirrors[registry] = append(p.mirrors[registry], list...)
 	}
