@@ -136,19 +136,21 @@ func (f *Fetcher) onStatus(failure Failure) string {
 	return ""
 }
 
-// tellEvery is how long the same is not said again about a host.
+// tellEvery is how long nothing of the same kind is said again about a host:
+// many downloads wait for it at once.
 const tellEvery = 5 * time.Second
 
 // tell says what a host is waited for, or tried again for.
-func (f *Fetcher) tell(l Location, text string) {
-	h := host(l)
+func (f *Fetcher) tell(e progress.Event) {
+	key := string(e.Kind) + e.Host
 	f.mu.Lock()
-	quiet := time.Since(f.told[h]) < tellEvery
+	quiet := time.Since(f.told[key]) < tellEvery
 	if !quiet {
-		f.told[h] = time.Now()
+		f.told[key] = time.Now()
 	}
 	f.mu.Unlock()
 	if !quiet {
-		f.opt.Report.Report(progress.Event{Kind: progress.Note, Stage: stage, Task: h, Text: text})
+		e.Stage = stage
+		f.opt.Report.Report(e)
 	}
 }

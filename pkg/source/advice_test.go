@@ -100,8 +100,8 @@ func TestWaitingIsTold(t *testing.T) {
 	report := func(e progress.Event) {
 		mu.Lock()
 		defer mu.Unlock()
-		if e.Kind == progress.Note {
-			notes = append(notes, e.Task+": "+e.Text)
+		if e.Kind == progress.Retry {
+			notes = append(notes, fmt.Sprintf("%s, %d of %d at %s: %s", e.Task, e.Try, e.Of, e.Host, e.Text))
 		}
 	}
 	asked := 0
@@ -120,7 +120,7 @@ func TestWaitingIsTold(t *testing.T) {
 		t.Errorf("%v, asked %d times", err, asked)
 	}
 	at := strings.TrimPrefix(server.URL, "http://")
-	if len(notes) != 1 || !strings.HasPrefix(notes[0], at+": it: 503 Service Unavailable; try 2 of 5 in ") {
+	if len(notes) != 1 || notes[0] != "it, 1 of 5 at "+at+": 503 Service Unavailable" {
 		t.Errorf("told %q", notes)
 	}
 	asked = 0

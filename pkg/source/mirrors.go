@@ -192,7 +192,7 @@ func (f *Fetcher) insist(ctx context.Context, name string, l Location, others bo
 			pause = max(pause, min(busy.pause, maxRetryAfter))
 		}
 		if failed > 0 {
-			f.tell(l, fmt.Sprintf("%s: %s; try %d of %d in %v", name, clip(err.Error()), failed+1, limit, pause.Round(100*time.Millisecond)))
+			f.tell(progress.Event{Kind: progress.Retry, Task: name, Try: failed, Of: limit, Host: host(l), Text: clip(err.Error())})
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return tries, err

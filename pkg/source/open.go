@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"kubecrate/pkg/progress"
 )
 
 // request says from which byte on something is wanted, and of which version.
@@ -126,7 +128,9 @@ func (w *watchdog) stop() {
 }
 
 func (f *Fetcher) openURL(ctx context.Context, l Location, u *url.URL, r request) (*body, error) {
-	ctx, dog := watch(ctx, f.opt.Stall, func(text string) { f.tell(l, text) })
+	ctx, dog := watch(ctx, f.opt.Stall, func(text string) {
+		f.tell(progress.Event{Kind: progress.Note, Task: u.Host, Host: u.Host, Text: text})
+	})
 	ctx = travel(ctx, u, dog.cancel)
 	req, err := f.newRequest(ctx, l, u, r)
 	if err != nil {
