@@ -53,26 +53,25 @@ type InvalidError struct {
 }
 
 // Error is one line a problem.
-func (e *InvalidError) Error() string {
-	var b strings.Builder
+func (e *InvalidError) Error() string { return strings.Join(e.Lines(), "\n") }
+
+// Lines are those of Error.
+func (e *InvalidError) Lines() []string {
+	var list []string
 	for i, p := range e.Problems {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
 		if i == maxProblems {
-			fmt.Fprintf(&b, "%s: and %d more", e.File, len(e.Problems)-maxProblems)
-			break
+			return append(list, fmt.Sprintf("%s: and %d more", e.File, len(e.Problems)-maxProblems))
 		}
-		b.WriteString(e.File)
+		at := e.File
 		if p.Line > 0 {
-			fmt.Fprintf(&b, ":%d", p.Line)
+			at += fmt.Sprintf(":%d", p.Line)
 		}
 		if p.Column > 0 {
-			fmt.Fprintf(&b, ":%d", p.Column)
+			at += fmt.Sprintf(":%d", p.Column)
 		}
-		b.WriteString(": " + p.Text)
+		list = append(list, at+": "+p.Text)
 	}
-	return b.String()
+	return list
 }
 
 // invalid is an *InvalidError, or nil without problems.
