@@ -12,7 +12,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"path"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
@@ -41,9 +40,6 @@ func Names() []string {
 		"etcd/ca.crt", "etcd/ca.key", "sa.key", "sa.pub",
 	}
 }
-
-// Secret says whether a file of Names holds a private key.
-func Secret(name string) bool { return path.Ext(name) == ".key" }
 
 // Error is an identity that cannot be trusted or opened: a wrong passphrase, or
 // a file that somebody changed.

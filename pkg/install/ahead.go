@@ -24,12 +24,12 @@ func (s *site) preflight(ctx context.Context) (r *preflight.Result, plan []step.
 		return nil, nil, err
 	}
 	ours, err := kubeadm.Begun(s.host)
-	if err != nil {
+	if err != nil && !s.unseen {
 		return nil, nil, err
 	}
 	o := preflight.Options{
 		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Cluster: s.cluster, Ticket: s.ticket, TicketErr: s.ticketErr, Others: s.others(),
-		Hostname: s.Hostname, Advertise: s.advertise(), Interface: s.Interface,
+		Hostname: s.Hostname, Advertise: s.advertise(), Interface: s.named(),
 		EUID: s.EUID, Command: s.Command, Environ: os.Environ(), Skip: s.Skip, Ours: ours,
 	}
 	if s.saved == nil { // an earlier run found that there is room, and filled it in part

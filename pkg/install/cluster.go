@@ -253,7 +253,9 @@ func Smoke(ctx context.Context, h *host.Host, o Settings) (r *smoke.Report, err 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if r, err = smoke.Run(ctx, h, s.smokeOptions(), s.Report); err != nil {
+	expected := s.smokeOptions()
+	expected.Nodes = s.members()
+	if r, err = smoke.Run(ctx, h, expected, s.Report); err != nil {
 		return nil, err
 	}
 	err = r.Err()

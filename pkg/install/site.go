@@ -36,6 +36,7 @@ type site struct {
 	lock     *manifest.Lock
 	manifest *manifest.Manifest
 	saved    *State // of an earlier run, or nil
+	unseen   bool   // only root could tell whether there was one
 
 	role       manifest.Role
 	cluster    *manifest.Cluster
@@ -71,7 +72,13 @@ func open(ctx context.Context, h *host.Host, o Settings) (s *site, err error) {
 	if err := s.describe(r); err != nil {
 		return nil, err
 	}
-	if s.saved, err = readState(h); err != nil {
+	s.saved, err = readState(h)
+	if s.EUID != 0 && errors.Is(err, fs.ErrPermission) {
+		s.unseen = true
+		s.warn("what an earlier run did to this host only root can see: it is looked at as if there had been none")
+		err = nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	err = s.decide(ctx)
@@ -164,7 +171,15 @@ func (s *site) decideAddress() {
 		flag = s.saved.Address
 	}
 	s.address, s.iface, s.addressErr = facts.AddressOf(s.facts, s.cluster, flag)
-	s.iface = cmp.Or(s.Interface, s.iface)
+	s.iface = cmp.Or(s.named(), s.iface)
+}
+
+// named is the interface that the operator named, now or in an earlier run.
+func (s *site) named() string {
+	if s.Interface == "" && s.saved != nil {
+		return s.saved.Named
+	}
+	return s.Interface
 }
 
 // close lets go of the archive.
@@ -295,7 +310,7 @@ func needed(roles []manifest.Role, role manifest.Role) bool {
 // description, for when the stick is gone.
 func (s *site) remember(finished bool) (err error) {
 	st := &State{
-		Bundle: s.bundle(), Role: s.role, Hostname: s.hostname(), Address: s.addressText(), Interface: s.iface,
+		Bundle: s.bundle(), Role: s.role, Hostname: s.hostname(), Address: s.addressText(), Interface: s.iface, Named: s.named(),
 		Cluster: s.cluster, Runtime: s.manifest.Runtime, Network: s.manifest.Network, Family: s.lock.Platform.Family, Finished: finished,
 		Identity: s.byIdentity(), Sealed: withoutSecrets(s.vouched),
 	}

@@ -28,6 +28,7 @@ type State struct {
 	Hostname  string            `json:"hostname,omitempty"`
 	Address   string            `json:"address"`
 	Interface string            `json:"interface,omitempty"`
+	Named     string            `json:"namedInterface,omitempty"` // by --interface
 	Runtime   string            `json:"runtime"`
 	Network   string            `json:"network"`
 	Family    string            `json:"family"`
@@ -63,6 +64,9 @@ func readState(h *host.Host) (*State, error) {
 	text, err := h.ReadFile(stateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, hint.With(fmt.Errorf("cannot read what was installed: %w", err), "%s", hint.Root(""))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what was installed: %w", err)

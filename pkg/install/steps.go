@@ -179,7 +179,7 @@ func (s *site) network() (step.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cni.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch}), nil
+	return cni.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch, Interface: s.named()}), nil
 }
 
 // smokeOptions say what a cluster has to show.

@@ -2,6 +2,7 @@ package install
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -370,4 +371,50 @@ func TestPlanVerb(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSmokeListed: a host of the list that has not joined yet stops no first
+// master, and fails the test of the cluster.
+func TestSmokeListed(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, manifest.RuntimeDocker)
+	x := l.host("master1", "192.168.4.11")
+	x.stay(manifest.Master, func(o *Settings) { o.Hosts = []string{"master1=192.168.4.11=master", "node1=192.168.4.21"} })
+	r, err := Smoke(t.Context(), x.h, x.settings(""))
+	if err == nil || r == nil || !slices.ContainsFunc(x.said, func(e progress.Event) bool {
+		return e.Kind == progress.Failed && e.Task == "nodes" && strings.Contains(e.Text, "node1 is not in the cluster")
+	}) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	l.host("node1", "192.168.4.21").stay(manifest.Node)
+	if r, err := Smoke(t.Context(), x.h, x.settings("")); err != nil {
+		t.Errorf("all have joined: %+v, %v", r, err)
+	}
+}
+
+// TestNamedInterface: the interface that the operator names reaches the network,
+// and a run that does not name it again leaves it there.
+func TestNamedInterface(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, manifest.RuntimeDocker)
+	x := l.host("master1", "192.168.4.11")
+	if _, err := x.run(manifest.Master, func(o *Settings) { o.Interface = "eth0" }); err != nil {
+		t.Fatal(err)
+	}
+	network := func() string {
+		text, err := json.Marshal(l.api.get("daemonsets/kube-system/kube-flannel-ds"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if got := network(); !strings.Contains(got, `"--iface=eth0"`) {
+		t.Errorf("the network is %s", got)
+	}
+	if r, err := x.run(manifest.Master); err != nil || len(r.Changed) > 0 {
+		t.Errorf("without the flag: %+v, %v", r, err)
+	}
+	if got := network(); !strings.Contains(got, `"--iface=eth0"`) {
+		t.Errorf("after a run without the flag the network is %s", got)
+	}
 }

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// checkNodes waits until every node is Ready.
+// checkNodes waits until every node is Ready. For one that is not in the cluster
+// nobody has to wait: it is not being started.
 func (s *session) checkNodes(ctx context.Context) Check {
 	var all []node
 	var troubles []trouble
@@ -26,6 +27,7 @@ func (s *session) checkNodes(ctx context.Context) Check {
 	if last != nil {
 		return because(last)
 	}
+	troubles = append(troubles, s.absent(all)...)
 	s.nodes = slices.DeleteFunc(slices.Clone(all), func(n node) bool { return n.unready() != "" })
 	if s.Version != "" {
 		troubles = append(troubles, s.versionTroubles(all)...)
@@ -51,16 +53,26 @@ func (s *session) listNodes(ctx context.Context) ([]node, error) {
 	return list.Items, err
 }
 
+// absent are the nodes that are expected and not in the cluster.
+func (s *session) absent(all []node) []trouble {
+	if s.own {
+		return nil
+	}
+	var troubles []trouble
+	for _, name := range s.Nodes {
+		if !slices.ContainsFunc(all, func(n node) bool { return n.Metadata.Name == name }) {
+			troubles = append(troubles, trouble{fmt.Sprintf("%s is not in the cluster", name),
+				fmt.Sprintf("on %s, with the stick: ./install, or ./install status where it was installed", name)})
+		}
+	}
+	return troubles
+}
+
+// nodeTroubles are those of nodes that start, or have stopped.
 func (s *session) nodeTroubles(all []node) []trouble {
 	var troubles []trouble
-	expected := s.Nodes
-	if s.own {
-		expected = []string{s.Node}
-	}
-	for _, name := range expected {
-		if !slices.ContainsFunc(all, func(n node) bool { return n.Metadata.Name == name }) {
-			troubles = append(troubles, trouble{fmt.Sprintf("%s is not in the cluster", name), fmt.Sprintf("on %s: ./install --role node", name)})
-		}
+	if s.own && len(all) == 0 {
+		return []trouble{{fmt.Sprintf("%s is not in the cluster", s.Node), "./install --role node joins it"}}
 	}
 	for _, n := range all {
 		if why := n.unready(); why != "" {

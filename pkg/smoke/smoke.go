@@ -7,13 +7,11 @@ package smoke
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
 
-	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/kubectl"
 	"kubecrate/pkg/progress"
@@ -156,55 +154,6 @@ func (s *session) tell(name string, f Check) {
 	if f.State == Warning {
 		s.report.Report(progress.Event{Kind: progress.Warn, Task: name, Text: f.Message})
 	}
-}
-
-// Ready waits, as long as o says, until this host's node is Ready.
-func Ready(ctx context.Context, h *host.Host, o Options, report progress.Func) error {
-	s, err := begin(h, o, report)
-	if err != nil {
-		return fmt.Errorf("cannot see whether node %s is Ready: %w", o.Node, err)
-	}
-	var last error
-	done := s.until(ctx, "node "+s.Node, s.Wait, func(ctx context.Context) (bool, string) {
-		if last = s.now(ctx); last != nil {
-			return false, last.Error()
-		}
-		return true, ""
-	})
-	switch {
-	case done:
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	}
-	return hint.With(fmt.Errorf("after %s: %w", s.Wait, last), "journalctl -u kubelet -n 50")
-}
-
-// Now says whether this host's node is Ready; the error says why it is not.
-func Now(ctx context.Context, h *host.Host, o Options) error {
-	s, err := begin(h, o, nil)
-	if err != nil {
-		return err
-	}
-	return s.now(ctx)
-}
-
-func (s *session) now(ctx context.Context) error {
-	if s.Node == "" {
-		return errors.New("the name of this host's node is not known")
-	}
-	var n node
-	found, err := s.k.Get(ctx, s.h, &n, nil, "node", s.Node)
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		return hint.With(fmt.Errorf("node %s is not in the cluster", s.Node), "./install --role node joins it")
-	}
-	if why := n.unready(); why != "" {
-		return hint.With(fmt.Errorf("node %s is not Ready: %s", s.Node, why), "%s", nodeHint(n.Metadata.Name, why))
-	}
-	return nil
 }
 
 // until looks every now and then until it is done, limit has passed or ctx has

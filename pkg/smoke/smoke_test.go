@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/kubectl"
@@ -73,7 +72,7 @@ func TestTroubles(t *testing.T) {
 		want   []string // lines of the report
 	}{
 		{"a node is missing", func(_ *world, o *Options) { o.Nodes = []string{"master1", "node1", "node2", "node3"} },
-			[]string{"failed nodes node3 is not in the cluster", "hint: on node3: ./install --role node", "ok pods 3 pods on 3 nodes"}},
+			[]string{"failed nodes node3 is not in the cluster", "hint: on node3, with the stick: ./install", "ok pods 3 pods on 3 nodes"}},
 		{"a node has no network", func(w *world, _ *Options) {
 			w.nodes[2].unready = "runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:docker: network plugin is not ready: cni config uninitialized"
 		}, []string{"failed nodes node2 is not Ready: KubeletNotReady: runtime network not ready", "hint: on a master: kubectl --namespace=kube-system get pods --output=wide; the network's pod on node2 has to run", "ok pods 2 pods on 2 nodes"}},
@@ -288,47 +287,6 @@ func TestOwnNode(t *testing.T) {
 	})
 }
 
-func TestReady(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		h, w := newWorld(t)
-		o := w.options()
-		if err := Now(t.Context(), h, o); err != nil {
-			t.Errorf("Ready: %v", err)
-		}
-		w.nodes[0].unready = "cni config uninitialized"
-		if err := Now(t.Context(), h, o); err == nil || !strings.Contains(err.Error(), "node master1 is not Ready: KubeletNotReady: cni config uninitialized") || hint.Of(err) == "" {
-			t.Errorf("not Ready: %v", err)
-		}
-		began, asked := time.Now(), 0
-		w.onCall = func(string) {
-			if asked++; asked == 20 {
-				w.nodes[0].unready = ""
-			}
-		}
-		if err := Ready(t.Context(), h, o, nil); err != nil || time.Since(began) < 30*time.Second {
-			t.Errorf("after a while: %v, %s", err, time.Since(began))
-		}
-		w.nodes[0].unready = "still not"
-		if err := Ready(t.Context(), h, o, nil); err == nil || !strings.Contains(err.Error(), "after 5m0s: node master1 is not Ready: KubeletNotReady: still not") {
-			t.Errorf("never: %v", err)
-		}
-		o.Node = "node9"
-		if err := Now(t.Context(), h, o); err == nil || !strings.Contains(err.Error(), "node node9 is not in the cluster") {
-			t.Errorf("elsewhere: %v", err)
-		}
-		ctx, stop := context.WithCancelCause(t.Context())
-		stop(errRefused)
-		if err := Ready(ctx, h, o, nil); !errors.Is(err, errRefused) {
-			t.Errorf("stopped: %v", err)
-		}
-	})
-	h, _ := hosttest.New(t)
-	if _, err := Run(t.Context(), h, Options{}, nil); !errors.Is(err, kubectl.ErrNoCluster) {
-		t.Errorf("no cluster: %v", err)
-	}
-}
-
 func FuzzAnswers(f *testing.F) {
 	f.Add("HTTP/1.0 200 OK\r\n\r\nipvs")
 	f.Add("Name: x\nAddress 1: 10.96.0.1 x\nAddress:\n")
@@ -345,6 +303,25 @@ func FuzzAnswers(f *testing.F) {
 		}
 		if m := usedMode(s); !strings.Contains(s, m) {
 			t.Errorf("mode %q", m)
+		}
+	})
+}
+
+// TestMissingNode: a host of the list that has not joined fails the test, and is
+// not waited for.
+func TestMissingNode(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, w := newWorld(t)
+		o := w.options()
+		o.Nodes = []string{"master1", "node7", "node1", "node2", "node8"}
+		began := time.Now()
+		r, err := Run(t.Context(), h, o, nil)
+		if err != nil || r.Err() == nil || !strings.Contains(text(t, r), "node7 is not in the cluster") || !strings.Contains(text(t, r), "node8 is not in the cluster") {
+			t.Fatalf("%v\n%s", err, text(t, r))
+		}
+		if waited := time.Since(began); waited >= defaultWait {
+			t.Errorf("it waited %s for hosts that nobody starts", waited)
 		}
 	})
 }

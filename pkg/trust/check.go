@@ -42,7 +42,8 @@ const (
 type Trusted struct {
 	Origin      Origin `json:"origin"`
 	Fingerprint string `json:"fingerprint,omitempty"`
-	Key         string `json:"key,omitempty"` // as minisign writes it
+	Key         string `json:"key,omitempty"`    // as minisign writes it
+	Unseen      bool   `json:"unseen,omitempty"` // which key the host trusts cannot be seen by who is not root
 	comment     string // signed with the index
 }
 
@@ -51,6 +52,9 @@ type Trusted struct {
 // be believed before. Where no key is known, it takes the one beside the archive,
 // whose signature must be right all the same; an archive with neither passes
 // unless o requires a signature. What is refused gives an *UntrustedError.
+//
+// Who is not root cannot see which key h trusts. Such a one changes nothing, and
+// is told what follows from the rest, and that this was not seen.
 func Check(h *host.Host, path string, index []byte, o Options) (*Trusted, error) {
 	c := &check{index: index}
 	var err error
@@ -63,6 +67,14 @@ func Check(h *host.Host, path string, index []byte, o Options) (*Trusted, error)
 	if err := c.beside(); err != nil {
 		return nil, err
 	}
+	t, err := c.decide(o)
+	if t != nil {
+		t.Unseen = c.unseen
+	}
+	return t, err
+}
+
+func (c *check) decide(o Options) (*Trusted, error) {
 	switch {
 	case c.signature == nil:
 		return c.unsigned(o)
@@ -80,6 +92,7 @@ type check struct {
 	index  []byte
 	key    *PublicKey // pinned or known, or nil
 	origin Origin     // of key
+	unseen bool       // the host's key
 
 	signature []byte     // of the index, nil where there is none
 	offered   *PublicKey // beside the archive, nil where there is none
@@ -91,6 +104,9 @@ func (c *check) name(suffix string) string { return filepath.Base(c.base) + suff
 // known finds the key that counts.
 func (c *check) known(h *host.Host, pinned string) error {
 	recorded, err := recordedKey(h)
+	if errors.Is(err, fs.ErrPermission) {
+		c.unseen, err = true, nil
+	}
 	if err != nil {
 		return err
 	}
@@ -121,8 +137,6 @@ func recordedKey(h *host.Host) (*PublicKey, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
-	case errors.Is(err, fs.ErrPermission):
-		return nil, hint.With(fmt.Errorf("cannot read the key that this host trusts: %w", err), "%s", hint.Root(""))
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the key that this host trusts: %w", err)
 	}
@@ -263,6 +277,13 @@ func parseSignature(k PublicKey, signature []byte) (s minisign.Signature, err er
 
 // Text says in a sentence or two who signed the archive.
 func (t *Trusted) Text() string {
+	if t.Unseen {
+		return t.text() + ". Which key this host trusts only root can see"
+	}
+	return t.text()
+}
+
+func (t *Trusted) text() string {
 	switch t.Origin {
 	case Pinned:
 		return "signed by the key that --key names, fingerprint " + t.Fingerprint
