@@ -1,16 +1,13 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"kubecrate/pkg/durable"
-	"kubecrate/pkg/hint"
 )
 
 const (
@@ -49,14 +46,9 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 func ReadLock(file string) (*Lock, error) {
 	text, err := readFile(file, MaxLockSize)
 	if err != nil {
-		err = fmt.Errorf("cannot read the lock: %w", err)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = hint.With(err, "bundle lock writes it")
-		}
-		return nil, err
+		return nil, fmt.Errorf("cannot read the lock: %w", err)
 	}
-	l, err := ParseLock(file, text)
-	return l, hint.With(err, "bundle lock writes it anew")
+	return ParseLock(file, text)
 }
 
 // WriteLock writes a lock through a temporary file beside file, so that file is

@@ -31,7 +31,9 @@ func (a *app) buildCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build [MANIFEST]",
 		Short: "Write the archive",
-		Long: `Write NAME-ARCH.tar.zst, its .sha256 and the installer into a directory.
+		Long: `Write NAME-ARCH.tar.zst, its .sha256 and the installer into a directory. Without
+a MANIFEST it is bundle.yaml in this directory, or, where there is none, the
+default profile; the first line says which. MANIFEST may be a profile's name, too.
 Without a lock beside the manifest, one is made and written first; with one,
 exactly what it pins is fetched. What was fetched before comes from the cache.`,
 		Example: `  bundle build
@@ -39,7 +41,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
   bundle build --mirror k8s.gcr.io=registry.example/google_containers
   bundle build -o /mnt/usb --volume-size 3900M
   bundle build -o /mnt/usb --sign kubecrate.key
-  bundle build -o /mnt/usb --update --baseline /mnt/usb/hosts/node1-a1b2c3.json  # for a real host`,
+  bundle build my.yaml -o /mnt/usb --update --baseline /mnt/usb/hosts/node1-a1b2c3.json  # for a real host`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
@@ -52,7 +54,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 			if o.VolumeSize != 0 && o.VolumeSize < leastVolume {
 				return cli.Usagef("--volume-size is %s, want 1M or more", volume)
 			}
-			m, err := v.load(args)
+			t, err := v.load(cmd, args)
 			if err != nil {
 				return err
 			}
@@ -60,7 +62,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 				return err
 			}
 			limitMemory(o.Level)
-			res, err := a.build(cmd.Context(), m, lockPath(args), update, o)
+			res, err := a.build(cmd.Context(), t, update, o)
 			if err != nil {
 				return err
 			}
@@ -75,27 +77,28 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 	f.StringVar(&volume, "volume-size", "", "split the archive into volumes of this size, such as 3900M")
 	f.StringVar(&o.Installer, "installer", "", "installer to put beside the archive (default install-linux-ARCH or install beside this program)")
 	k.flags(c, "sign", "secret key to sign what is written with, see bundle keygen")
-	f.BoolVar(&update, "update", false, "make the lock anew even when there is one")
+	f.BoolVar(&update, "update", false, "lock again even when there is a lock")
 	return c
 }
 
 // build locks where that is wanted or needed, then builds.
-func (a *app) build(ctx context.Context, m *manifest.Manifest, lockFile string, update bool, o bundle.BuildOptions) (res *bundle.Result, err error) {
-	installer, err := bundle.FindInstaller(o.Installer, m.Platform.Arch)
+func (a *app) build(ctx context.Context, t *target, update bool, o bundle.BuildOptions) (res *bundle.Result, err error) {
+	installer, err := bundle.FindInstaller(o.Installer, t.Platform.Arch)
 	if err != nil {
 		return nil, err
 	}
 	o.Installer = installer
 	err = a.show(func(report progress.Func) error {
-		s, err := a.sources(m, report)
+		t.say(report, "building")
+		s, err := a.sources(t.Manifest, report)
 		if err != nil {
 			return err
 		}
-		l, err := lockFor(ctx, m, s, lockFile, update, report)
+		l, err := lockFor(ctx, t, s, update, report)
 		if err != nil {
 			return err
 		}
-		res, err = bundle.Build(ctx, m, l, s, o)
+		res, err = bundle.Build(ctx, t.Manifest, l, s, o)
 		return err
 	})
 	return res, err
@@ -107,20 +110,21 @@ func (a *app) sources(m *manifest.Manifest, report progress.Func) (*bundle.Sourc
 	return bundle.OpenSources(m, o)
 }
 
-// lockFor reads the lock, or makes and writes it.
-func lockFor(ctx context.Context, m *manifest.Manifest, s *bundle.Sources, file string, update bool, report progress.Func) (*manifest.Lock, error) {
+// lockFor reads the lock of t, or makes and writes it.
+func lockFor(ctx context.Context, t *target, s *bundle.Sources, update bool, report progress.Func) (*manifest.Lock, error) {
+	file := t.lock()
 	l, err := manifest.ReadLock(file)
 	switch {
 	case err == nil && !update:
-		if reason := l.Stale(m); reason != "" {
-			return nil, hint.With(fmt.Errorf("cannot build from %s: %s", file, reason), "bundle build --update, or bundle lock, makes it anew; one that was made with --baseline wants the same --baseline here")
+		if reason := l.Stale(t.Manifest); reason != "" {
+			return nil, t.stale(fmt.Errorf("cannot build from %s: %s", file, reason))
 		}
 		report.Report(progress.Event{Kind: progress.Note, Stage: "lock", Text: "building exactly what " + file + " pins"})
 		return l, nil
 	case err != nil && !errors.Is(err, fs.ErrNotExist) && !update:
-		return nil, err
+		return nil, hint.With(err, "%s writes it again", t.command("lock"))
 	}
-	if l, err = bundle.Lock(ctx, m, s); err != nil {
+	if l, err = bundle.Lock(ctx, t.Manifest, s); err != nil {
 		return nil, err
 	}
 	if err := manifest.WriteLock(file, l); err != nil {
@@ -130,13 +134,23 @@ func lockFor(ctx context.Context, m *manifest.Manifest, s *bundle.Sources, file 
 	return l, nil
 }
 
+// stale says how the lock of t is brought up to date.
+func (t *target) stale(err error) error {
+	text := t.command("build", "--update") + " or " + t.command("lock") + " writes it again"
+	if !t.changed() {
+		text += "; a lock that was made with --set or --baseline wants the same flags here"
+	}
+	return hint.With(err, "%s", text)
+}
+
 func (a *app) lockCmd() *cobra.Command {
 	var v overrides
 	var check bool
 	c := &cobra.Command{
 		Use:   "lock [MANIFEST]",
 		Short: "Pin what a manifest means: every RPM, image and file by digest",
-		Long: `Write the lock beside the manifest. Where there was one, what differs is listed:
+		Long: `Write the lock beside the manifest: that of MANIFEST, or of bundle.yaml in this
+directory, or, where there is none, of the default profile. Where there was one, what differs is listed:
 another version in a repository, or a tag that leads to another image by now.
 
 With --baseline the packages are solved against real hosts instead of the
@@ -150,18 +164,18 @@ The lock covers those packages: bundle build needs the same --baseline.`,
   bundle lock --baseline /mnt/usb/hosts/master1-0c1d2e.json --baseline /mnt/usb/hosts/node1-a1b2c3.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := v.load(args)
+			t, err := v.load(cmd, args)
 			if err != nil {
 				return err
 			}
-			l, err := a.lock(cmd.Context(), m)
+			l, err := a.lock(cmd.Context(), t)
 			if err != nil {
 				return err
 			}
 			if check {
-				return a.checkLock(lockPath(args), l)
+				return a.checkLock(t, l)
 			}
-			return a.writeLock(lockPath(args), l)
+			return a.writeLock(t.lock(), l)
 		},
 	}
 	v.flags(c)
@@ -170,13 +184,14 @@ The lock covers those packages: bundle build needs the same --baseline.`,
 	return c
 }
 
-func (a *app) lock(ctx context.Context, m *manifest.Manifest) (l *manifest.Lock, err error) {
+func (a *app) lock(ctx context.Context, t *target) (l *manifest.Lock, err error) {
 	err = a.show(func(report progress.Func) error {
-		s, err := a.sources(m, report)
+		t.say(report, "locking")
+		s, err := a.sources(t.Manifest, report)
 		if err != nil {
 			return err
 		}
-		l, err = bundle.Lock(ctx, m, s)
+		l, err = bundle.Lock(ctx, t.Manifest, s)
 		return err
 	})
 	return l, err
@@ -199,7 +214,7 @@ func (a *app) writeLock(file string, l *manifest.Lock) error {
 		done.Changes = report.Diff(old, l)
 	}
 	return a.out.Print(done, func(w io.Writer) error {
-		err := lines.Print(w, "wrote %s: %d packages, %d images, %d files", file, done.Packages, done.Images, done.Files)
+		err := lines.Print(w, "wrote %s: %s, %s, %s", file, count(done.Packages, "package"), count(done.Images, "image"), count(done.Files, "file"))
 		if err != nil || failed != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/archive"
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/identity"
@@ -58,7 +59,7 @@ joins waits for the first master. Nothing has to be carried back.`,
 	}
 	f := c.Flags()
 	f.StringVarP(&file, "file", "f", "", "file that lists the hosts of the cluster")
-	f.StringVarP(&place.Dir, "out", "o", ".", "directory to write to: that of the archive, on the stick")
+	f.StringVarP(&place.Dir, "out", "o", ".", "directory to write to, made if missing: that of the archive, on the stick")
 	f.DurationVar(&ttl, "ttl", identity.DefaultTTL, "how long hosts can join with it")
 	f.StringVar(&passphrase, "passphrase-file", "", "file whose first line is the passphrase (default: it is asked for)")
 	f.BoolVar(&place.Replace, "replace", false, "replace an identity that is there")
@@ -101,6 +102,9 @@ func newIdentity(ctx context.Context, place identity.Place, passphraseFile strin
 	made := &madeIdentity{
 		Cluster: cluster.Name, Endpoint: id.Ticket.Endpoint, CAHash: id.Ticket.CACertHashes[0],
 		Expires: id.Ticket.Expires, Hosts: cluster.Hosts,
+	}
+	if err := archive.MakeDir(place.Dir); err != nil {
+		return nil, err
 	}
 	made.Files, err = id.Write(place, cluster, sealed)
 	return made, err

@@ -22,10 +22,11 @@ import (
 )
 
 // checkLock compares what is locked on disk with what would be locked now.
-func (a *app) checkLock(file string, now *manifest.Lock) error {
+func (a *app) checkLock(t *target, now *manifest.Lock) error {
+	file := t.lock()
 	old, err := manifest.ReadLock(file)
 	if err != nil {
-		return err
+		return hint.With(err, "%s writes it", t.command("lock"))
 	}
 	changes := report.Diff(old, now)
 	if len(changes) == 0 && old.Manifest == now.Manifest {
@@ -36,7 +37,7 @@ func (a *app) checkLock(file string, now *manifest.Lock) error {
 	if err := a.out.Print(changes, func(w io.Writer) error { return report.WriteDiff(w, changes) }); err != nil {
 		return err
 	}
-	return hint.With(fmt.Errorf("%s is stale", file), "bundle lock writes it anew")
+	return hint.With(fmt.Errorf("%s is stale", file), "%s writes it again", t.command("lock"))
 }
 
 func (a *app) verifyCmd() *cobra.Command {
@@ -88,7 +89,7 @@ func (a *app) inspectCmd() *cobra.Command {
 				return err
 			}
 			if page != "" {
-				return writeHTML(contents, page)
+				return a.writeHTML(contents, page)
 			}
 			if asJSON {
 				a.out.WantJSON()
@@ -96,12 +97,15 @@ func (a *app) inspectCmd() *cobra.Command {
 			return a.out.Print(contents, contents.WriteText)
 		},
 	}
-	c.Flags().StringVar(&page, "html", "", "write a report for a browser to this file")
+	c.Flags().StringVar(&page, "html", "", "write a report for a browser to this file, - for standard output")
 	c.Flags().BoolVar(&asJSON, "json", false, "the same as --output json")
 	return c
 }
 
-func writeHTML(contents *report.Contents, file string) error {
+func (a *app) writeHTML(contents *report.Contents, file string) error {
+	if file == "-" {
+		return html.Write(a.out.Stdout, contents)
+	}
 	const mode = 0o644
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("cannot write the report: %s is not a regular file", file)
@@ -120,10 +124,13 @@ func writeHTML(contents *report.Contents, file string) error {
 }
 
 func (a *app) diffCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:     "diff A B",
-		Short:   "Say what differs between two archives or locks",
-		Example: "  bundle diff old.tar.zst new.tar.zst\n  bundle diff old.lock new.lock",
+	var code bool
+	c := &cobra.Command{
+		Use:   "diff A B",
+		Short: "Say what differs between two archives or locks",
+		Long: `Say what differs between two archives or locks. The exit code is 0 whatever is
+found; with --exit-code it is 1 where something differs.`,
+		Example: "  bundle diff old.tar.zst new.tar.zst\n  bundle diff old.lock new.lock --exit-code",
 		Args:    cobra.ExactArgs(2), //nolint:mnd // two things are compared
 		RunE: func(_ *cobra.Command, args []string) error {
 			before, err := lockOf(args[0])
@@ -135,9 +142,15 @@ func (a *app) diffCmd() *cobra.Command {
 				return err
 			}
 			changes := report.Diff(before, after)
-			return a.out.Print(changes, func(w io.Writer) error { return report.WriteDiff(w, changes) })
+			err = a.out.Print(changes, func(w io.Writer) error { return report.WriteDiff(w, changes) })
+			if err == nil && code && len(changes) > 0 {
+				err = fmt.Errorf("%s and %s differ in %s", args[0], args[1], count(len(changes), "place"))
+			}
+			return err
 		},
 	}
+	c.Flags().BoolVar(&code, "exit-code", false, "exit with 1 where something differs")
+	return c
 }
 
 func (a *app) whyCmd() *cobra.Command {
@@ -164,7 +177,8 @@ func (a *app) whyCmd() *cobra.Command {
 // lockOf reads a lock, or the lock inside an archive.
 func lockOf(path string) (l *manifest.Lock, err error) {
 	if strings.HasSuffix(path, ".lock") {
-		return manifest.ReadLock(path)
+		l, err := manifest.ReadLock(path)
+		return l, hint.With(err, "%s writes it", lockCommand(path))
 	}
 	r, closer, err := archive.OpenPath(path)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/manifest/schema"
-	"kubecrate/pkg/cli"
 	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/lines"
@@ -23,32 +22,8 @@ func (v *overrides) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringArrayVar(&v.o.Mirrors, "mirror", nil, "pull images of a registry from a mirror: REGISTRY=HOST/PREFIX[,HOST/PREFIX]")
 	f.StringArrayVar(&v.o.Repos, "repo", nil, "take a yum repository from elsewhere: ID=URL[,URL]")
-	f.StringArrayVar(&v.o.Set, "set", nil, "change a field of the manifest: runtime=containerd, packages.baseline=none")
+	f.StringArrayVar(&v.o.Set, "set", nil, "change a field of the manifest: network=calico, packages.baseline=none")
 	f.StringArrayVar(&v.o.Baseline, "baseline", nil, "solve for hosts that have these packages: a host's sheet (hosts/NAME.json on the stick) or a list of NEVRAs; given again, what all of the hosts have")
-}
-
-// load reads the manifest that args name, the default profile without any.
-func (v *overrides) load(args []string) (*manifest.Manifest, error) {
-	name := manifest.DefaultProfile
-	if len(args) > 0 {
-		name = args[0]
-	}
-	m, err := manifest.Load(name)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.Override(v.o); err != nil {
-		return nil, &cli.UsageError{Err: err}
-	}
-	return m, nil
-}
-
-// lockPath is where the lock of args' manifest stands.
-func lockPath(args []string) string {
-	if len(args) > 0 {
-		return manifest.LockPath(args[0])
-	}
-	return manifest.LockPath(manifest.DefaultProfile)
 }
 
 func (a *app) initCmd() *cobra.Command {
@@ -71,7 +46,7 @@ func (a *app) initCmd() *cobra.Command {
 				return err
 			}
 			return a.out.Print(map[string]string{"manifest": file}, func(w io.Writer) error {
-				return lines.Print(w, "wrote %s; edit it, then: bundle build %s", file, file)
+				return lines.Print(w, "wrote %s; edit it, then: %s", file, hint.Command("bundle", "build", file))
 			})
 		},
 	}
@@ -89,7 +64,7 @@ func writeNew(file string, text []byte) error {
 	}
 	err = fmt.Errorf("cannot write the manifest: %w", err)
 	if errors.Is(err, fs.ErrExist) {
-		return hint.With(err, "choose another name: bundle init -o FILE")
+		return hint.With(err, "choose another name: bundle init -o FILE; or build it as it is: %s", hint.Command("bundle", "build", file))
 	}
 	return err
 }
@@ -106,8 +81,14 @@ func (a *app) profilesCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = a.out.Stdout.Write(text)
-				return err
+				m, err := manifest.Load(args[0])
+				if err != nil {
+					return err
+				}
+				return a.out.Print(m, func(w io.Writer) error {
+					_, err := w.Write(text)
+					return err
+				})
 			}
 			list := manifest.Profiles()
 			return a.out.Print(list, func(w io.Writer) error {

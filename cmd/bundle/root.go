@@ -30,7 +30,7 @@ func (a *app) root() *cobra.Command {
 		Long: `Pack the pinned RPMs with their dependency closure, the container images and
 the network manifest of a Kubernetes cluster into one archive, on a machine that
 reaches the mirrors. Carry the archive and the installer beside it to the hosts.`,
-		Example: `  bundle build                        # the default profile, into this directory
+		Example: `  bundle build                        # bundle.yaml of this directory, or the default profile
   bundle build my.yaml -o /mnt/usb    # an own manifest, straight to the stick
   bundle verify /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst
   bundle demo                         # the whole way without any network`,
@@ -42,7 +42,7 @@ reaches the mirrors. Carry the archive and the installer beside it to the hosts.
 		a.lockCmd(), a.buildCmd(), a.verifyCmd(),
 		a.inspectCmd(), a.diffCmd(), a.whyCmd(),
 		a.keygenCmd(), a.signCmd(),
-		a.identityCmd(), a.demoCmd(), cli.ManCmd(root),
+		a.identityCmd(), a.demoCmd(), cli.VersionCmd(root, &a.out), cli.ManCmd(root),
 	)
 	return root
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"io"
+	"strings"
 	"testing"
+
+	"kubecrate/pkg/cli"
 )
 
 // TestFlagsKeepDefaults: verbs share the settings, and no flag of one changes
@@ -13,5 +16,31 @@ func TestFlagsKeepDefaults(t *testing.T) {
 	a.root()
 	if a.settings.Wait != 0 || a.settings.TicketTTL != ticketTTL || a.settings.NoSmoke || a.role != "" {
 		t.Errorf("settings before any flag: %+v", a.settings)
+	}
+}
+
+// TestWrongUse: a wrong command line ends with 2, whether an archive is there or
+// not, and names what was likely meant.
+func TestWrongUse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ line, says string }{
+		{"verify /mnt/usb/x-amd64.tar.zst", "hint: ./install verify --archive /mnt/usb/x-amd64.tar.zst\n"},
+		{"verify /mnt/usb/x-amd64.tar.zst.001", "--archive /mnt/usb/x-amd64.tar.zst.001\n"},
+		{"preflight --role node --skip-preflight oss", `no check "oss" to skip, did you mean "os"?`},
+		{"--rol node", "did you mean --role?"},
+		{"plan --role nod", "hint: ./install plan --help\n"},
+	} {
+		var out, err strings.Builder
+		a := newApp(&out, &err)
+		if code := cli.Run(a.root(), &a.out, strings.Fields(c.line)); code != cli.ExitUsage || !strings.Contains(err.String(), c.says) {
+			t.Errorf("%s: %d, %s", c.line, code, err.String())
+		}
+	}
+	for _, line := range []string{"version --output json", "--version --output json"} {
+		var out strings.Builder
+		a := newApp(&out, io.Discard)
+		if code := cli.Run(a.root(), &a.out, strings.Fields(line)); code != cli.ExitDone || !strings.HasPrefix(out.String(), `{"program":"install","version":"`) {
+			t.Errorf("%s: %d, %q", line, code, out.String())
+		}
 	}
 }

@@ -63,11 +63,15 @@ func (a *app) verifyCmd() *cobra.Command {
 }
 
 func (a *app) inspectCmd() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	c := &cobra.Command{
 		Use:     "inspect",
 		Short:   "Say what the archive holds",
 		Example: "  ./install inspect --output json",
 		RunE: func(*cobra.Command, []string) error {
+			if asJSON {
+				a.out.WantJSON()
+			}
 			return a.open(func(r *archive.Reader) error {
 				contents, err := report.Inspect(r)
 				if err != nil {
@@ -77,4 +81,6 @@ func (a *app) inspectCmd() *cobra.Command {
 			})
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "the same as --output json")
+	return c
 }

@@ -108,6 +108,7 @@ func (b *builder) write(ctx context.Context, o BuildOptions, entries []archive.E
 		return nil, err
 	}
 	res := b.result(written, installers)
+	res.onStick = isMounted(o.Dir)
 	if o.Sign != nil {
 		if err := b.sign(ctx, o.Sign, res, installers); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package bundle
 import (
 	"io"
 	"os"
+	"syscall"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
@@ -26,6 +27,8 @@ type Result struct {
 	// "" for an archive that is not; Fingerprint is what people compare of it.
 	Key         string `json:"key,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"`
+
+	onStick bool // they were written to a file system of their own
 }
 
 // WrittenFile is one file in the target directory. SHA256 is empty where it
@@ -70,6 +73,29 @@ func (b *builder) result(w *archive.Written, installers []WrittenFile) *Result {
 	return r
 }
 
+// isMounted says whether dir is on a file system that is neither that of / nor the
+// one in which this program runs: a stick.
+func isMounted(dir string) bool {
+	device := func(name string) (uint64, bool) {
+		info, err := os.Stat(name)
+		if err != nil {
+			return 0, false
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			return 0, false
+		}
+		return uint64(st.Dev), true //nolint:unconvert // 32 bits on other systems
+	}
+	own, ok := device(dir)
+	for _, other := range []string{"/", "."} {
+		if d, known := device(other); !known || d == own {
+			return false
+		}
+	}
+	return ok
+}
+
 // WriteText prints the summary table and what to do next.
 func (r *Result) WriteText(w io.Writer) error {
 	p := lines.New(w)
@@ -88,6 +114,10 @@ func (r *Result) WriteText(w io.Writer) error {
 	if r.Key != "" {
 		p.Line("signed by the key with the fingerprint %s", r.Fingerprint)
 	}
-	p.Line("next: copy these files to the stick; on each host: sha256sum -c *.sha256 && ./install plan --role master")
+	next := "copy these files to the stick"
+	if r.onStick {
+		next = "unmount the stick before you unplug it"
+	}
+	p.Line("next: " + next + "; on each host: sha256sum -c *.sha256 && ./install plan --role master")
 	return p.Flush()
 }

@@ -72,12 +72,11 @@ func Run(root *cobra.Command, out *Out, args []string) int {
 }
 
 func prepare(root *cobra.Command, out *Out) {
-	const typos = 2 // letters wrong in a command that is still guessed
 	root.SilenceErrors, root.SilenceUsage, root.SuggestionsMinimumDistance = true, true, typos
 	root.SetOut(out.Stdout)
 	root.SetErr(out.Stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{err} })
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return out.check() }
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return out.checkFor(cmd) }
 	if root.RunE == nil {
 		// Without a Run of its own cobra answers anything with the help text.
 		root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
@@ -89,11 +88,12 @@ func prepare(root *cobra.Command, out *Out) {
 		}
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return &UsageError{err}
+				return argumentError(cmd, args, err)
 			}
 			return nil
 		}
 	})
+	versionFlag(root, out)
 }
 
 // legacyArgs refuses arguments to a command that takes none or only verbs.
@@ -102,7 +102,11 @@ func legacyArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if !cmd.HasSubCommands() {
-		return fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+		err := fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+		if cmd.Flag("archive") != nil && strings.Contains(args[0], ".tar.zst") {
+			return hint.With(err, "%s", typed(cmd, "--archive", args[0]))
+		}
+		return err
 	}
 	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
@@ -139,7 +143,7 @@ func report(out *Out, cmd *cobra.Command, err error, code int) {
 		text, advice = []string{"interrupted"}, "run the same command again to go on where it stopped"
 	case ExitUsage:
 		if advice == "" {
-			advice = cmd.CommandPath() + " --help"
+			advice = typed(cmd, "--help")
 		}
 	}
 	if out.JSON() {

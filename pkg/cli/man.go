@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"kubecrate/pkg/version"
 )
 
 // ManCmd is the hidden command that writes root's man pages into a directory.
@@ -23,7 +25,7 @@ func ManCmd(root *cobra.Command) *cobra.Command {
 				return fmt.Errorf("cannot make the directory: %w", err)
 			}
 			date := time.Unix(0, 0)
-			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "kubecrate " + root.Version, Date: &date}, args[0]); err != nil {
+			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "kubecrate " + version.String(), Date: &date}, args[0]); err != nil {
 				return fmt.Errorf("cannot write the man pages: %w", err)
 			}
 			return nil

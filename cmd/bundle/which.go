@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/cli"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/progress"
+)
+
+// localManifest is what bundle init writes, and what is built where nothing is named.
+const localManifest = "bundle.yaml"
+
+// target is the manifest that a command works on, as it was named or found.
+type target struct {
+	*manifest.Manifest
+	ref string // a path or the name of a profile
+	cmd *cobra.Command
+}
+
+// load reads the manifest that args name; without any, bundle.yaml of this
+// directory where it is there, or else the default profile.
+func (v *overrides) load(cmd *cobra.Command, args []string) (*target, error) {
+	t := &target{ref: manifest.DefaultProfile, cmd: cmd}
+	if len(args) > 0 {
+		t.ref = args[0]
+	} else if _, err := os.Lstat(localManifest); err == nil {
+		t.ref = localManifest
+	}
+	var err error
+	if t.Manifest, err = manifest.Load(t.ref); err != nil {
+		return nil, err
+	}
+	if err := t.Override(v.o); err != nil {
+		return nil, &cli.UsageError{Err: err}
+	}
+	return t, nil
+}
+
+// lock is where the manifest's lock stands.
+func (t *target) lock() string { return manifest.LockPath(t.ref) }
+
+// command is a command of this program for the same manifest, with the flags that
+// were given and that it has, too.
+func (t *target) command(verb string, more ...string) string {
+	argv := []string{t.cmd.Root().Name(), verb, t.ref}
+	other, _, err := t.cmd.Root().Find([]string{verb})
+	if err != nil {
+		other = t.cmd
+	}
+	t.cmd.Flags().Visit(func(f *pflag.Flag) {
+		if has := other.Flag(f.Name); has == nil || slices.Contains(more, "--"+f.Name) || f.Name == "check" {
+			return
+		}
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		for _, value := range values {
+			if f.Value.Type() == "bool" {
+				argv = append(argv, "--"+f.Name+"="+value)
+			} else {
+				argv = append(argv, name, value)
+			}
+		}
+	})
+	return hint.Command(append(argv, more...)...)
+}
+
+// changed says that a flag was given that decides what the lock holds.
+func (t *target) changed() bool {
+	return t.cmd.Flags().Changed("set") || t.cmd.Flags().Changed("baseline")
+}
+
+// say tells what is worked on, before anything else.
+func (t *target) say(report progress.Func, doing string) {
+	from := t.ref
+	if t.ref == manifest.DefaultProfile {
+		from = "the profile " + t.ref
+	}
+	report.Report(progress.Event{Kind: progress.Note, Stage: "manifest", Text: fmt.Sprintf("%s %s from %s", doing, t.Name, from)})
+}
+
+// lockCommand writes the lock at path, as far as its name tells which manifest it
+// is of.
+func lockCommand(path string) string {
+	ref := strings.TrimSuffix(path, filepath.Ext(path))
+	for _, candidate := range []string{ref + ".yaml", ref + ".yml"} {
+		if _, err := os.Stat(candidate); err == nil {
+			return hint.Command("bundle", "lock", candidate)
+		}
+	}
+	if isProfile(ref) {
+		return hint.Command("bundle", "lock", ref)
+	}
+	return "bundle lock MANIFEST"
+}
+
+func isProfile(name string) bool {
+	for _, p := range manifest.Profiles() {
+		if p.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// count is "1 file" and "2 files".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
