@@ -118,6 +118,10 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at path) {
 			for name := range fields {
 				known = append(known, name)
 			}
+			if text := elsewhere(v.Type(), key.Value); text != "" {
+				d.report(key, "unknown key %q%s: %s", key.Value, at.in(), text)
+				return
+			}
 			d.report(key, "unknown key %q%s%s", key.Value, at.in(), guess(key.Value, known))
 			return
 		}

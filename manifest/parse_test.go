@@ -67,6 +67,9 @@ func TestBad(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, old, new, want string }{
 		{"misspelt key", "  roots: [ipset]", "  rotos: [ipset]", `m.yaml:9:3: unknown key "rotos" in packages (did you mean "roots"?)`},
+		{"mirrorlist", "    - id: base", "    - mirrorlist: https://mirror.example/?repo=x\n      id: base", `m.yaml:11:7: unknown key "mirrorlist" in packages.repos[0]: name the mirrors themselves under baseurl, which is a list; curl shows those of a mirrorlist`},
+		{"login of a repository", "    - id: base", "    - password: s3cret\n      id: base", `m.yaml:11:7: unknown key "password" in packages.repos[0]: a login belongs into ~/.netrc: "machine HOST login USER password PASSWORD"`},
+		{"authority of a repository", "    - id: base", "    - sslcacert: /etc/ca.pem\n      id: base", `m.yaml:11:7: unknown key "sslcacert" in packages.repos[0]: certificates are always checked; those of an authority of your own are named by the variable SSL_CERT_FILE`},
 		{"misspelt key in a list", "    images: true", "    image: true", `m.yaml:22:5: unknown key "image" in files[0] (did you mean "images"?)`},
 		{"unknown key, nothing near", "network: flannel", "network: flannel\nthing: 1", `m.yaml:8:1: unknown key "thing" (known: apiVersion, extends, files, images, kind, kubernetes, name, network, packages, platform, runtime)`},
 		{"duplicate key", "kind: Bundle", "kind: Bundle\nkind: Bundle", `m.yaml:3:1: duplicate key "kind" (first on line 2)`},

@@ -93,7 +93,7 @@ func TestLayersSharedBetweenPlainAndPacked(t *testing.T) {
 	if len(layers) != 1 || !layers[0].Verbatim || layers[0].Image.Name != "b:1" || layers[0].Size != int64(len(raw)) || !slices.Equal(layers[0].Roles, packed.Roles) {
 		t.Errorf("%+v", layers)
 	}
-	if err := Validate(t.Context(), r.archive(t, packed, kept)); err != nil {
+	if err := Validate(t.Context(), r.archive(t, packed, kept), nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -102,7 +102,7 @@ func TestWriteOCI(t *testing.T) {
 	for name, data := range got.data {
 		sub[Dir+"/"+name] = &fstest.MapFile{Data: data}
 	}
-	if err := Validate(t.Context(), sub); err == nil || !strings.Contains(err.Error(), "lists 3 images, index.json means 1") {
+	if err := Validate(t.Context(), sub, nil); err == nil || !strings.Contains(err.Error(), "lists 3 images, index.json means 1") {
 		t.Errorf("all but docker's list is whole: %v", err)
 	}
 	if err := WriteOCI(t.Context(), io.Discard, fsys, nil); err != nil {
@@ -200,7 +200,7 @@ func TestDamageOfTheFileSystemIsKept(t *testing.T) {
 	if err := WriteDocker(t.Context(), io.Discard, fsys, []string{images[1].Name}); !errors.Is(err, errBroken) {
 		t.Errorf("docker: %v", err)
 	}
-	if err := Validate(t.Context(), fsys); !errors.Is(err, errBroken) {
+	if err := Validate(t.Context(), fsys, nil); !errors.Is(err, errBroken) {
 		t.Errorf("validate: %v", err)
 	}
 }

@@ -15,11 +15,21 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
 )
 
 // maxWindow bounds the memory of zstd decoding. The image builders in use write
 // windows of 8 MiB or less, and 32 MiB at their best level.
 const maxWindow = 32 << 20
+
+// Bounds of what a layer unpacks to. gzip packs 1032 bytes into one at most, so
+// no layer of that kind is over maxRatio; zstd can make 30,000 of one.
+const (
+	maxLayer  = 64 << 30
+	maxRatio  = 1100
+	unjudged  = 256 << 20 // what any layer may unpack to
+	gzipAgain = "push the image again with gzip layers (docker push; buildctl and buildx: compression=gzip,force-compression=true), or leave it out"
+)
 
 // compression of a layer's blob, told by its first bytes.
 type compression int
@@ -58,12 +68,15 @@ func CheckLayer(mediaType string) error {
 // A gzip stream of several members and a zstd stream of several frames are
 // read to the end, anything else behind them is an error. r is read to its EOF,
 // so an error that it gives instead of EOF is never lost. Close releases the
-// decoder and leaves r open. The errors of CheckLayer come first.
+// decoder and leaves r open. The errors of CheckLayer come first. A layer that
+// unpacks to more than 64 GiB, or to over 1100 times its size, is an error when
+// that much has come out.
 func Unpack(mediaType string, r io.Reader) (io.ReadCloser, error) {
 	if err := CheckLayer(mediaType); err != nil {
 		return nil, err
 	}
-	br := bufio.NewReaderSize(r, 1<<16)
+	in := &counter{r: r}
+	br := bufio.NewReaderSize(in, 1<<16)
 	kind, err := sniff(br)
 	if err != nil {
 		return nil, fmt.Errorf("cannot unpack layer: %w", err)
@@ -74,18 +87,18 @@ func Unpack(mediaType string, r io.Reader) (io.ReadCloser, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot unpack gzip layer: %w", err)
 		}
-		return &unpacker{r: zr, what: "gzip layer", close: zr.Close}, nil
+		return &unpacker{r: zr, in: in, what: "gzip layer", close: zr.Close}, nil
 	case zstandard:
 		zr, err := zstd.NewReader(br, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, fmt.Errorf("cannot unpack zstd layer: %w", err)
 		}
-		return &unpacker{r: zr, what: "zstd layer", close: func() error { zr.Close(); return nil }}, nil
+		return &unpacker{r: zr, in: in, what: "zstd layer", close: func() error { zr.Close(); return nil }}, nil
 	}
 	if mediaType != OCILayer && mediaType != DockerLayer && !looksLikeTar(br) {
 		return nil, fmt.Errorf("cannot unpack layer of type %s: it is neither gzip nor zstd nor tar", quoted(mediaType))
 	}
-	return &unpacker{r: br, what: "layer", close: func() error { return nil }}, nil
+	return &unpacker{r: br, in: in, what: "layer", close: func() error { return nil }}, nil
 }
 
 // sniff reads no further than the first four bytes. A layer shorter than that
@@ -115,18 +128,44 @@ func looksLikeTar(br *bufio.Reader) bool {
 	return len(head) == 512 && (string(head[257:262]) == "ustar" || bytes.Count(head, []byte{0}) == 512)
 }
 
+// counter counts what is read of a blob.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
 type unpacker struct {
 	r     io.Reader
+	in    *counter
+	out   int64
 	what  string
 	close func() error
 }
 
 func (u *unpacker) Read(p []byte) (int, error) {
 	n, err := u.r.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("cannot unpack %s: %w", u.what, err)
+	u.out += int64(n)
+	switch {
+	case errors.Is(err, io.EOF), err == nil && !u.tooLarge():
+		return n, err
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		err = hint.With(fmt.Errorf("it needs a window of more than the %d MiB that are allowed (zstd --long or --ultra)", maxWindow>>20), "%s", gzipAgain)
+	case u.tooLarge() && u.out > maxLayer:
+		err = hint.With(fmt.Errorf("it unpacks to more than the %d GiB that are allowed", maxLayer>>30), "split it, or leave the image out")
+	case u.tooLarge():
+		err = hint.With(fmt.Errorf("%d bytes of it unpack to more than %d, over the %d times that are allowed", u.in.n, u.out, maxRatio), "%s", gzipAgain)
 	}
-	return n, err
+	return n, fmt.Errorf("cannot unpack %s: %w", u.what, err)
+}
+
+func (u *unpacker) tooLarge() bool {
+	return u.out > maxLayer || u.out > unjudged && u.out/maxRatio > u.in.n
 }
 
 func (u *unpacker) Close() error { return u.close() }

@@ -8,7 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
 	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
 )
 
 func TestUnpack(t *testing.T) {
@@ -111,6 +115,70 @@ func TestUnpackLayer(t *testing.T) {
 	if _, err := read(); err == nil || !strings.Contains(err.Error(), "diffID is "+digestOf(raw)+", not "+aDigest) {
 		t.Errorf("a wrong diffID: %v", err)
 	}
+}
+
+// A layer that unpacks to far more than it is, or that needs much memory, is
+// refused with the limit and a way out. What gzip can make is always taken.
+func TestUnpackIsBounded(t *testing.T) {
+	t.Parallel()
+	const much = unjudged + 64<<20
+	zeros := func(w io.WriteCloser, n int64) {
+		if _, err := io.CopyN(w, zero{}, n); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var bomb, wide, dense bytes.Buffer
+	zw, err := zstd.NewWriter(&bomb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros(zw, much)
+	if zw, err = zstd.NewWriter(&wide, zstd.WithWindowSize(2*maxWindow)); err != nil {
+		t.Fatal(err)
+	}
+	zeros(zw, 3*maxWindow)
+	zeros(gzip.NewWriter(&dense), much)
+	for title, c := range map[string]struct {
+		in   []byte
+		want string
+	}{
+		"bomb": {bomb.Bytes(), "over the 1100 times that are allowed"},
+		"wide": {wide.Bytes(), "a window of more than the 32 MiB"},
+		"gzip": {dense.Bytes(), ""},
+	} {
+		rc, err := Unpack(OCILayer+"+zstd", bytes.NewReader(c.in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, rc)
+		if cerr := rc.Close(); cerr != nil {
+			t.Error(cerr)
+		}
+		if c.want == "" {
+			if err != nil || n != much {
+				t.Errorf("%s: %d bytes, %v", title, n, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), "gzip") || n > much {
+			t.Errorf("%s: %d bytes, %v, hint %q", title, n, err, hint.Of(err))
+		}
+	}
+	u := &unpacker{r: strings.NewReader("x"), in: &counter{n: 1 << 40}, out: maxLayer, what: "layer"}
+	if _, err := io.Copy(io.Discard, u); err == nil || !strings.Contains(err.Error(), "more than the 64 GiB") {
+		t.Error(err)
+	}
+}
+
+// zero is an endless stream of zeros.
+type zero struct{}
+
+func (zero) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 func FuzzUnpack(f *testing.F) {

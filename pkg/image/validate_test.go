@@ -14,15 +14,15 @@ func TestValidate(t *testing.T) {
 	t.Parallel()
 	r, images := sample(t)
 	fsys := r.archive(t, images...)
-	if err := Validate(t.Context(), fsys); err != nil {
+	if err := Validate(t.Context(), fsys, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := Validate(t.Context(), r.archive(t)); err != nil {
+	if err := Validate(t.Context(), r.archive(t), nil); err != nil {
 		t.Errorf("no images: %v", err)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errBroken)
-	if err := Validate(ctx, fsys); !errors.Is(err, errBroken) {
+	if err := Validate(ctx, fsys, nil); !errors.Is(err, errBroken) {
 		t.Errorf("cancelled: %v", err)
 	}
 	whole := clone(fsys)
@@ -31,7 +31,7 @@ func TestValidate(t *testing.T) {
 		changed[len(changed)/2] ^= 0x55
 		for title, data := range map[string][]byte{"changed": changed, "short": f.Data[:len(f.Data)-1], "long": append(bytes.Clone(f.Data), 'x'), "empty": nil} {
 			fsys[name] = &fstest.MapFile{Data: data}
-			err := Validate(t.Context(), fsys)
+			err := Validate(t.Context(), fsys, nil)
 			if err == nil {
 				t.Errorf("%s %s: not noticed", name, title)
 			} else if strings.Contains(name, "/blobs/") && !strings.Contains(err.Error(), name) {
@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 			}
 		}
 		delete(fsys, name)
-		if err := Validate(t.Context(), fsys); err == nil || !strings.Contains(err.Error(), name) {
+		if err := Validate(t.Context(), fsys, nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s missing: %v", name, err)
 		}
 		fsys[name] = f
@@ -72,14 +72,14 @@ func TestValidateDescription(t *testing.T) {
 			t.Errorf("%s: nothing to replace in %s", title, before)
 		}
 		fsys[name] = &fstest.MapFile{Data: []byte(after)}
-		if err := Validate(t.Context(), fsys); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := Validate(t.Context(), fsys, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", title, err, c.want)
 		}
 	}
 }
 
 // What was hashed before is not read again, unless it has to be unpacked.
-func TestValidateVerified(t *testing.T) {
+func TestValidateKnown(t *testing.T) {
 	t.Parallel()
 	r, images := sample(t)
 	fsys := r.archive(t, images...)
@@ -89,18 +89,18 @@ func TestValidateVerified(t *testing.T) {
 	}
 	sum := func(path string) (string, bool) { h, ok := hashes[path]; return h, ok }
 	raw, packed := blobPath(images[0].Layers[1].DiffID), blobPath(images[2].Layers[1].Digest)
-	if err := ValidateVerified(t.Context(), endFS{fsys, raw}, sum); err != nil {
+	if err := Validate(t.Context(), endFS{fsys, raw}, sum); err != nil {
 		t.Errorf("a raw layer was read again: %v", err)
 	}
-	if err := ValidateVerified(t.Context(), endFS{fsys, packed}, sum); !errors.Is(err, errBroken) {
+	if err := Validate(t.Context(), endFS{fsys, packed}, sum); !errors.Is(err, errBroken) {
 		t.Errorf("a packed layer was not read: %v", err)
 	}
 	hashes[raw] = strings.Repeat("0", 64)
-	if err := ValidateVerified(t.Context(), endFS{fsys, raw}, sum); !errors.Is(err, errBroken) {
+	if err := Validate(t.Context(), endFS{fsys, raw}, sum); !errors.Is(err, errBroken) {
 		t.Errorf("a raw layer of another hash was taken: %v", err)
 	}
 	delete(fsys, raw)
-	if err := ValidateVerified(t.Context(), fsys, sum); err == nil || !strings.Contains(err.Error(), raw) {
+	if err := Validate(t.Context(), fsys, sum); err == nil || !strings.Contains(err.Error(), raw) {
 		t.Errorf("missing: %v", err)
 	}
 }
@@ -113,7 +113,7 @@ func TestValidateDiffID(t *testing.T) {
 	l.DiffID = digestOf([]byte("something else"))
 	img := r.image(t, "a:1", "a", l)
 	img.KeepDigest = true
-	err := Validate(t.Context(), r.archive(t, img))
+	err := Validate(t.Context(), r.archive(t, img), nil)
 	if err == nil || !strings.Contains(err.Error(), "its diffID is") || !strings.Contains(err.Error(), "a:1") {
 		t.Error(err)
 	}
@@ -131,7 +131,7 @@ func FuzzLayout(f *testing.F) {
 		fsys[blobPath(digestOf(doc))] = &fstest.MapFile{Data: doc}
 		fsys[blobPath(digestOf(config))] = &fstest.MapFile{Data: config}
 		bounded(t, slices.Concat(index, docker, doc, config), func() {
-			_ = Validate(t.Context(), fsys) // must return, whatever it says
+			_ = Validate(t.Context(), fsys, nil) // must return, whatever it says
 			if d, err := ParseDocument(doc); err == nil && (d.Manifest == nil) == (d.Index == nil) {
 				t.Fatal("a document is one of two things")
 			}

@@ -465,7 +465,7 @@ func TestUnknownDigest(t *testing.T) {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	_, err = f.Fetch(t.Context(), source.Blob{Name: "thing", Size: -1, Limit: 100, Locations: []source.Location{{URL: serve(t, st.Endless())}}})
-	if err == nil || !strings.Contains(err.Error(), "it sends more than 100 bytes") {
+	if err == nil || !strings.Contains(err.Error(), "it has more than the 100 bytes") {
 		t.Errorf("error is %v", err)
 	}
 	_, err = f.Fetch(t.Context(), source.Blob{Name: "thing", Limit: 100, Locations: []source.Location{{URL: serve(t, st.Content(newer))}}})

@@ -85,7 +85,7 @@ func (fl *flight) take(ctx context.Context, l Location, b *body) error {
 		want = b.total
 	}
 	if limit := fl.limit(); want > limit {
-		return &permanentError{fmt.Errorf("it has %d bytes, and at most %d are taken", want, limit)}
+		return &permanentError{&LimitError{Size: want, Limit: limit}}
 	}
 	if want > 0 {
 		if err := fl.part.Expect(want); err != nil {
@@ -99,6 +99,17 @@ func (fl *flight) take(ctx context.Context, l Location, b *body) error {
 	fl.answers++
 	fl.etag, fl.etagURL = b.etag, l.URL
 	return fl.copy(ctx, b, want)
+}
+
+// LimitError is about content that is larger than is taken, in bytes; Size is
+// 0 where nobody says how large it is.
+type LimitError struct{ Size, Limit int64 }
+
+func (e *LimitError) Error() string {
+	if e.Size > 0 {
+		return fmt.Sprintf("it has %d bytes, and at most %d are taken", e.Size, e.Limit)
+	}
+	return fmt.Sprintf("it has more than the %d bytes that are taken", e.Limit)
 }
 
 func (fl *flight) limit() int64 {
@@ -142,6 +153,9 @@ func (fl *flight) copy(ctx context.Context, b *body, want int64) error {
 		// One byte more than is right is read, to see that it is not there.
 		n, err := b.Read(buf[:min(int64(len(buf)), most-fl.part.Size()+1)])
 		if int64(n) > most-fl.part.Size() {
+			if want < 0 {
+				return &permanentError{&LimitError{Limit: most}}
+			}
 			return &permanentError{fmt.Errorf("it sends more than %d bytes", most)}
 		}
 		if err := fl.append(buf[:n]); err != nil {

@@ -66,7 +66,7 @@ func Archive(ctx context.Context, path string, o Options, report progress.Func) 
 		v.Images = v.Images || m.Kind == manifest.KindImage
 	}
 	if v.Images {
-		err := image.ValidateVerified(ctx, r, func(path string) (string, bool) { sum, ok := known[path]; return sum, ok })
+		err := image.Validate(ctx, r, func(path string) (string, bool) { sum, ok := known[path]; return sum, ok })
 		if err != nil {
 			return nil, &archive.DamageError{Path: image.Dir, Reason: err.Error()}
 		}

@@ -4,11 +4,13 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/source"
 )
 
@@ -29,11 +31,15 @@ func Resolve(ctx context.Context, f *source.Fetcher, mf manifest.File, dir strin
 		b.Digest = "sha256:" + mf.SHA256
 	}
 	res, err := f.Fetch(ctx, b)
+	if err == nil && res.Size > MaxSize { // it was in the store before
+		err = fmt.Errorf("cannot fetch %s: %w", mf.Path, &source.LimitError{Size: res.Size, Limit: MaxSize})
+	}
+	var large *source.LimitError
+	if errors.As(err, &large) {
+		err = hint.With(err, "a file may have %d MiB: put larger content into an image (images.list) or an RPM, or copy it to the stick, beside the archive", MaxSize>>20)
+	}
 	if err != nil {
 		return manifest.LockedFile{}, err
-	}
-	if res.Size > MaxSize {
-		return manifest.LockedFile{}, fmt.Errorf("cannot fetch %s: it has %d bytes, and at most %d are taken", mf.Path, res.Size, MaxSize)
 	}
 	return manifest.LockedFile{
 		Path: mf.Path, URL: mf.URL, Size: res.Size, SHA256: strings.TrimPrefix(res.Digest, "sha256:"), Roles: mf.Roles,

@@ -68,7 +68,7 @@ func TestResolve(t *testing.T) {
 		"404":                {url: server.URL + "/none.yml", want: "404 Not Found"},
 		"http elsewhere":     {url: "http://mirror.example/x", want: "http is only allowed to this machine", hint: "--insecure"},
 		"a directory":        {url: "sub", want: "it is not a regular file"},
-		"too large":          {url: "huge", want: "at most 67108864 are taken"},
+		"too large":          {url: "huge", want: "at most 67108864 are taken", hint: "64 MiB"},
 		"unreadable address": {url: "https://%zz/", want: "the URL cannot be read"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -311,7 +311,7 @@ func TestToLayout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := image.Validate(t.Context(), root.FS()); err != nil {
+	if err := image.Validate(t.Context(), root.FS(), nil); err != nil {
 		t.Error(err)
 	}
 }
