@@ -85,7 +85,7 @@ e2e: build ## real servers, stock tools: see test/e2e
 
 soak: build ## kill builds at random moments for SOAKTIME, then compare; three masters, one of them lost
 	test/e2e/setup
-	KUBECRATE_SOAK=$(SOAKTIME) go test -tags e2e -count 1 -timeout 0 -v -run '^(TestSoak|TestSoakKills|TestMasters)$$' ./test/e2e/...
+	KUBECRATE_SOAK=$(SOAKTIME) go test -tags e2e -count 1 -timeout 0 -v -run '^(TestSoak|TestSoakKills|TestSoakMasterKills|TestMasters)$$' ./test/e2e/...
 
 fuzz: ## every fuzz target for FUZZTIME
 	@for pkg in $$(go list ./...); do \

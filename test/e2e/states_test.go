@@ -84,6 +84,22 @@ func TestBadStates(t *testing.T) {
 	})
 }
 
+// TestSoakMasterKills ends twenty installations of a master by SIGKILL and lets
+// the same command end every one: make soak.
+func TestSoakMasterKills(t *testing.T) {
+	if os.Getenv("KUBECRATE_SOAK") == "" {
+		t.Skip("make soak runs it")
+	}
+	c := newCluster(t, "host1")
+	if err := os.WriteFile(filepath.Join(c.Stick, "lab.yaml"), []byte(clusterFile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := c.snapshot(c.on[0])
+	c.killed(c.on[0], "master", soakKills)
+	c.mustInstall(c.on[0], 0, "reset", "--yes")
+	c.same(c.on[0], before, "reset")
+}
+
 // shell runs a line on a host, as an operator types it.
 func (c *cluster) shell(m *lab.Machine, line string) string {
 	c.t.Helper()
