@@ -141,7 +141,7 @@ func (c *cluster) oddHost(m *lab.Machine) {
 	}
 	for _, line := range []string{
 		"ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf", "mount -o remount,noexec /tmp",
-		"mount -t tmpfs -o size=6g none /var/lib/docker",
+		"mkdir /var/lib/docker", "mount -t tmpfs -o size=6g none /var/lib/docker",
 	} {
 		c.shell(m, line)
 	}
