@@ -46,12 +46,9 @@ func (d Distro) Remove(names ...string) string {
 }
 
 // bundleOnly starts a command line of the manager that changes packages: no
-// question, no plugin (some reach for the network, some lock versions), no
-// exclusion of the host's own configuration, no repository but the bundle's.
-//
-// Obsoletes stay as the host has them: what an obsolete of the bundle would
-// remove is named before (see rivals), and an older package is not in the
-// bundle beside a newer one that replaces it, as it is in docker's repository.
+// question, the settings of configText alone, no plugin, no repository but the
+// bundle's. The flags say again what the settings do, for whoever looks at what
+// is at work; working knows it by one of them.
 func (d Distro) bundleOnly() []string {
-	return []string{d.manager, "-y", "--noplugins", "--disableexcludes=all", "--disablerepo=*", "--enablerepo=" + repoID}
+	return []string{d.manager, "-y", "--config=" + configFile, "--noplugins", "--disableexcludes=all", "--disablerepo=*", "--enablerepo=" + repoID}
 }

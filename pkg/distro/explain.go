@@ -59,6 +59,8 @@ func rules() []rule {
 			"$1 conflicts with $2", remove + "$2, if it is not needed"},
 		{`(?i)error in (\S+) scriptlet in rpm package ` + build + `(?:\s|$)`, "the $1 script of $2 failed", script},
 		{`error: %(\w+)\(([^\s)]+)\) scriptlet failed`, "the $1 script of $2 failed", script},
+		{`[Pp]ackage ` + build + ` does not verify: ([^\n]+)`,
+			"rpm of this host is told to install nothing without a key of its own: $1: $2", "grep -r pkgverify /etc/rpm /usr/lib/rpm/macros.d shows the file; with %_pkgverify_level digest there, run this again"},
 		{`No package (\S+) available`, "$1 is not in the unpacked repository", "rm -rf " + repoDir + ", then run this again"},
 		{`(?i)does not match intended download|checksum (?:doesn't|does not) match|package not found|Cannot retrieve repository metadata|Failed to download metadata`,
 			"the unpacked repository is damaged", "rm -rf " + repoDir + ", then run this again"},

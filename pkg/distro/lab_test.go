@@ -37,9 +37,12 @@ func (r rooted) Run(ctx context.Context, c host.Cmd) ([]byte, error) {
 		c.Argv = append([]string{"rpm", "--root", r.root}, c.Argv[1:]...)
 	case "yum":
 		c.Argv = append([]string{
-			"dnf", "--installroot=" + r.root, "--releasever=7", "--setopt=reposdir=" + r.root + "/etc/yum.repos.d", "--setopt=cachedir=" + r.root + "/var/cache/dnf",
+			"dnf", "--installroot=" + r.root, "--releasever=7", "--setopt=cachedir=" + r.root + "/var/lib/kubecrate/yum-cache",
 			"--setopt=kubecrate.baseurl=file://" + r.root + "/var/lib/kubecrate/repo",
 		}, c.Argv[1:]...)
+		for i, a := range c.Argv { // dnf looks for it outside
+			c.Argv[i] = strings.Replace(a, "--config=", "--config="+r.root, 1)
+		}
 	}
 	return host.Exec{}.Run(ctx, c)
 }

@@ -181,6 +181,9 @@ func (s packages) repository(ctx context.Context, h *host.Host) error {
 	if err := s.unpack(ctx, h); err != nil {
 		return err
 	}
+	if err := s.configure(h); err != nil {
+		return err
+	}
 	if err := forget(h); err != nil {
 		return fmt.Errorf("cannot remove what is cached of an older repository: %w", err)
 	}

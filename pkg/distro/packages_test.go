@@ -230,7 +230,7 @@ func TestInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.installed(t, kernel, dockerCE, kubelet, selinux, ipset)
-	const line = "yum -y --noplugins --disableexcludes=all '--disablerepo=*' --enablerepo=kubecrate "
+	const line = "yum -y --config=/var/lib/kubecrate/yum.conf --noplugins --disableexcludes=all '--disablerepo=*' --enablerepo=kubecrate "
 	all := strings.Join([]string{dockerCE, kubelet, selinux, ipset}, " ")
 	if w.ran(line+"--setopt=tsflags=test install "+all) != 1 || w.ran(line+"install "+all) != 1 || w.ran("yum ") != 2 {
 		t.Errorf("it ran\n%s", strings.Join(w.m.Calls(), "\n"))
@@ -368,7 +368,7 @@ func TestCutOff(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 		var got []string
-		short := strings.NewReplacer("yum -y --noplugins --disableexcludes=all '--disablerepo=*' --enablerepo=kubecrate", "yum", "--setopt=tsflags=test", "test",
+		short := strings.NewReplacer("yum -y --config=/var/lib/kubecrate/yum.conf --noplugins --disableexcludes=all '--disablerepo=*' --enablerepo=kubecrate", "yum", "--setopt=tsflags=test", "test",
 			dockerCE, "docker", kubelet, "kubelet", selinux, "selinux", ipset, "ipset")
 		for _, line := range w.m.Calls()[done:] {
 			if !strings.HasPrefix(line, "rpm -q") {

@@ -29,8 +29,8 @@ const (
 	repoFile = "/etc/yum.repos.d/" + repoID + ".repo"
 )
 
-// repoText is the repository's file. Global settings that would get in the way
-// are set anew.
+// repoText is the repository's file, for an operator who wants a package of the
+// bundle: what this program itself runs reads configText.
 //
 // gpgcheck is off because it could prove nothing more: bundle verified every
 // package with the keys that the manifest pins, Each compared every byte with
@@ -163,6 +163,9 @@ func sweep(h *host.Host, want map[string]bool) error {
 // forget removes what yum and dnf keep of the repository, so that they read it
 // as it is now, and nothing of it is left when it is gone.
 func forget(h *host.Host) error {
+	if err := h.Discard(cacheDir); err != nil {
+		return err
+	}
 	for _, pattern := range []string{
 		"/var/cache/yum/*/*/" + repoID, "/var/lib/yum/repos/*/*/" + repoID, "/var/cache/dnf/" + repoID + "*", "/var/lib/dnf/repos/" + repoID + "-*",
 	} {

@@ -33,7 +33,7 @@ func (s packages) Undo(ctx context.Context, h *host.Host) error {
 	if err := forget(h); err != nil {
 		return fmt.Errorf("cannot remove what is cached of the bundle's repository: %w", err)
 	}
-	for _, own := range []string{repoDir, testFile, eraseFile, logFile, recordFile} { // the record last
+	for _, own := range []string{repoDir, cacheDir, configFile, testFile, eraseFile, logFile, recordFile} { // the record last
 		if err := h.Discard(own); err != nil {
 			return err
 		}

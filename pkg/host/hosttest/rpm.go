@@ -197,6 +197,7 @@ func (r *RPM) erase(names []string, test bool) (string, error) {
 type yumCall struct {
 	verb, repo     string
 	yes, only, dry bool
+	config         string
 	names          []string
 }
 
@@ -212,6 +213,8 @@ func parseYum(args []string) (c yumCall, err error) {
 			c.repo = repo
 		case a == "--setopt=tsflags=test":
 			c.dry = true
+		case strings.HasPrefix(a, "--config="):
+			c.config = strings.TrimPrefix(a, "--config=")
 		case a == "--noplugins", a == "--disableexcludes=all":
 		case strings.HasPrefix(a, "-"):
 			return c, &Exit{Code: 1, Stderr: "Command line error: no such option: " + a}
@@ -234,7 +237,11 @@ func (r *RPM) yum(args []string, _ string) (string, error) {
 	if !c.yes || !c.only || c.repo == "" || (c.verb != "install" && c.verb != "reinstall") {
 		return "", &Exit{Code: 1, Stderr: "yum: the model does not know " + strings.Join(args, " ")}
 	}
-	dir, err := r.repository(c.repo)
+	config, err := r.config(c)
+	if err != nil {
+		return "", err
+	}
+	dir, err := r.repository(config, c.repo)
 	if err != nil {
 		return "", err
 	}
@@ -263,13 +270,45 @@ func (r *RPM) yum(args []string, _ string) (string, error) {
 	return "Dependencies Resolved\nRunning transaction\nComplete!\n", nil
 }
 
-// repository is where the packages of a repo file lie.
-func (r *RPM) repository(id string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(r.m.root, "etc/yum.repos.d", id+".repo"))
-	if err != nil || !strings.HasPrefix(string(text), "["+id+"]\n") {
+// config is the text of yum's configuration, with the repositories' files of its
+// reposdir. A host that says assumeno installs nothing.
+func (r *RPM) config(c yumCall) (string, error) {
+	file, dir := "/etc/yum.conf", "/etc/yum.repos.d"
+	if c.config != "" {
+		file = c.config
+	}
+	text, err := os.ReadFile(filepath.Join(r.m.root, file))
+	if err != nil && c.config != "" {
+		return "", &Exit{Code: 1, Stderr: "Config Error: Error accessing file for config file://" + file}
+	}
+	config := "\n" + string(text)
+	if strings.Contains(config, "\nassumeno=1\n") {
+		return "", &Exit{Code: 1, Stderr: "Exiting on user command\nYour transaction was saved."}
+	}
+	if _, rest, ok := strings.Cut(config, "\nreposdir="); ok {
+		dir, _, _ = strings.Cut(rest, "\n")
+	}
+	files, err := filepath.Glob(filepath.Join(r.m.root, dir, "*.repo"))
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return "", err
+		}
+		config += "\n" + string(text)
+	}
+	return config, nil
+}
+
+// repository is where the packages of a repository lie.
+func (r *RPM) repository(config, id string) (string, error) {
+	_, text, ok := strings.Cut(config, "\n["+id+"]\n")
+	if !ok {
 		return "", &Exit{Code: 1, Stderr: "Error getting repository data for " + id + ", repository not found"}
 	}
-	_, rest, _ := strings.Cut(string(text), "\nbaseurl=file://")
+	_, rest, _ := strings.Cut(text, "\nbaseurl=file://")
 	path, _, _ := strings.Cut(rest, "\n")
 	dir := filepath.Join(r.m.root, path)
 	if _, err := os.Stat(filepath.Join(dir, "repodata/repomd.xml")); err != nil {
