@@ -12,6 +12,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/trust"
 )
 
@@ -70,6 +71,9 @@ func (b *builder) gather(ctx context.Context, installer string) ([]archive.Entry
 	if err := b.agreed(b.manifest, b.lock, false); err != nil {
 		return nil, err
 	}
+	if err := b.expect(); err != nil {
+		return nil, err
+	}
 	var rpms, images []archive.Entry
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { rpms, err = b.packages(gctx); return err })
@@ -92,6 +96,35 @@ func (b *builder) gather(ctx context.Context, installer string) ([]archive.Entry
 		return nil, err
 	}
 	return append(meta, content...), nil
+}
+
+// expect says ahead what is to be fetched: what the cache does not have.
+func (b *builder) expect() error {
+	e := progress.Event{Kind: progress.Expect, Stage: "fetch"}
+	add := func(digest string, size int64) {
+		if _, ok := b.store.Stat(digest); !ok {
+			e.Of++
+			e.Total += size
+		}
+	}
+	for _, p := range b.lock.Packages {
+		add("sha256:"+p.SHA256, p.Size)
+	}
+	layers, err := image.Layers(b.lock.Images)
+	if err != nil {
+		return err
+	}
+	for _, l := range layers {
+		if f, err := b.store.Entry(b.framesNS(), hexOf(l.Digest)); err == nil {
+			closeRead(f)
+			continue
+		}
+		add(l.Source.Digest, l.Source.Size)
+	}
+	if e.Of > 0 {
+		b.report.Report(e)
+	}
+	return nil
 }
 
 func (b *builder) write(ctx context.Context, o BuildOptions, entries []archive.Entry) (*Result, error) {

@@ -66,20 +66,26 @@ func (o *Out) Progress() progress.Renderer {
 		return progress.NewJSON(o.Stdout)
 	}
 	mode := o.progress
+	if mode == "bar" && dumb() {
+		mode = "plain"
+	}
 	if mode == "auto" {
 		mode = "plain"
-		if f, ok := o.terminal.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if f, ok := o.terminal.(*os.File); ok && term.IsTerminal(int(f.Fd())) && !dumb() {
 			mode = "bar"
 		}
 	}
 	switch mode {
 	case "bar":
-		return progress.NewBars(o.terminal)
+		return progress.NewBars(o.terminal, o.verbose)
 	case "none":
 		return progress.NewQuiet(o.Stderr)
 	}
 	return progress.NewPlain(o.Stderr, o.verbose)
 }
+
+// dumb says that the terminal cannot move its cursor.
+func dumb() bool { return os.Getenv("TERM") == "dumb" }
 
 // Flags adds the flags that every command of both programs has.
 func (o *Out) Flags(root *cobra.Command) {

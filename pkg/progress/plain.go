@@ -1,13 +1,10 @@
 package progress
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync"
 	"time"
-
-	"kubecrate/pkg/visible"
 )
 
 // Renderer shows events until it is closed. Event is safe for concurrent use.
@@ -17,38 +14,38 @@ type Renderer interface {
 }
 
 // plain prints one line when a task ends and, for long ones, one line every
-// few seconds, so that a log of a run can be read afterwards. A task without a
-// size has a line when it starts, too, if there is something to say.
+// few seconds, so that a log of a run can be read afterwards. A stage of several
+// tasks has a line for all of them then. A task without a size has a line when it
+// starts, too, if there is something to say.
 type plain struct {
 	mu      sync.Mutex
 	w       io.Writer
 	verbose bool
-	tasks   map[string]*plainTask
+	ledger  *ledger
+	printed map[string]time.Time // of tasks, and of stages' totals
 	now     func() time.Time
-}
-
-type plainTask struct {
-	done, total int64
-	printed     time.Time
 }
 
 // plainEvery is how often a task that is still at work prints a line.
 const plainEvery = 10 * time.Second
 
-// NewPlain prints lines to w; verbose adds a line when a task
+// NewPlain prints lines to w; verbose adds details, and a line when a task
 // starts, or is stopped.
-func NewPlain(w io.Writer, verbose bool) Renderer {
-	return &plain{w: w, verbose: verbose, tasks: map[string]*plainTask{}, now: time.Now}
+func NewPlain(w io.Writer, verbose bool) Renderer { return newPlain(w, verbose, time.Now) }
+
+func newPlain(w io.Writer, verbose bool, now func() time.Time) *plain {
+	return &plain{w: w, verbose: verbose, ledger: newLedger(now), printed: map[string]time.Time{}, now: now}
 }
 
 func (p *plain) Event(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e = e.clean()
+	sum := p.ledger.add(e)
 	key := e.Stage + "\x00" + e.Task
 	switch e.Kind {
 	case Start:
-		p.tasks[key] = &plainTask{total: e.Total, printed: p.now()}
+		p.printed[key] = p.now()
 		switch {
 		case e.Total == Unsized && e.Text != "":
 			p.line(e.Stage, e.Task, e.Text)
@@ -56,61 +53,59 @@ func (p *plain) Event(e Event) {
 			p.line(e.Stage, e.Task, "started")
 		}
 	case Advance:
-		p.advance(key, e)
+		if sum != nil {
+			p.advance(key, e, sum)
+		}
 	case Done:
 		size := ""
 		if e.Bytes > 0 {
 			size = Size(e.Bytes)
 		}
 		p.line(e.Stage, e.Task, joinText(size, e.Text))
-		delete(p.tasks, key)
-	case Failed:
-		p.line(e.Stage, e.Task, "failed: "+e.Text)
-		delete(p.tasks, key)
-	case Stopped:
-		if p.verbose {
+		delete(p.printed, key)
+	case Failed, Stopped:
+		if text, ok := ending(e, false, p.verbose); ok {
+			p.line(e.Stage, e.Task, text)
+		} else if p.verbose {
 			p.line(e.Stage, e.Task, "stopped")
 		}
-		delete(p.tasks, key)
-	case Note:
-		p.line(e.Stage, e.Task, e.Text)
-	case Warn:
-		p.line("warning", e.Task, e.Text)
-	case Retry:
-		p.line(e.Stage, e.Task, e.retry())
-	case Detail:
-		if p.verbose {
-			p.line(e.Stage, e.Task, e.Text)
+		delete(p.printed, key)
+	default:
+		if stage, text, ok := remark(e, p.verbose); ok {
+			p.line(stage, e.Task, text)
 		}
 	}
 }
 
-func (p *plain) advance(key string, e Event) {
-	t := p.tasks[key]
-	if t == nil {
+// advance prints how far a stage is, or its only task.
+func (p *plain) advance(key string, e Event, sum *taskSum) {
+	if p.ledger.several(e.Stage) {
+		if key = e.Stage; p.printed[key].IsZero() {
+			p.printed[key] = p.now()
+		}
+	}
+	if p.now().Sub(p.printed[key]) < plainEvery {
 		return
 	}
-	t.done += e.Bytes
-	if e.Total > 0 {
-		t.total = e.Total
-	}
-	if p.now().Sub(t.printed) < plainEvery {
+	p.printed[key] = p.now()
+	if key == e.Stage {
+		p.line(e.Stage, "", p.ledger.total(e.Stage).String())
 		return
 	}
-	t.printed = p.now()
-	text := Size(t.done)
-	if t.total > 0 {
-		text = fmt.Sprintf("%s of %s (%d %%)", Size(t.done), Size(t.total), t.done*100/t.total)
+	text := Size(sum.done)
+	if sum.total > 0 {
+		const percent = 100
+		text = fmt.Sprintf("%s of %s (%d %%)", Size(sum.done), Size(sum.total), sum.done*percent/sum.total)
+	}
+	if rest := remaining(sum.done, sum.total, rate(sum.moved, p.now().Sub(sum.first))); rest > 0 {
+		text += ", " + left(rest) + " left"
 	}
 	p.line(e.Stage, e.Task, text)
 }
 
 func (p *plain) line(stage, task, text string) {
-	if task != "" && text != "" {
-		task += "  "
-	}
 	// Progress that cannot be written is not worth failing for.
-	_, _ = fmt.Fprintf(p.w, "%-8s %s%s\n", stage, task, text)
+	_, _ = io.WriteString(p.w, line(stage, task, text))
 }
 
 func (p *plain) Close() {}
@@ -135,27 +130,6 @@ func (q quiet) Event(e Event) {
 }
 
 func (q quiet) Close() {}
-
-type jsonLines struct {
-	mu  sync.Mutex
-	enc *json.Encoder
-}
-
-// NewJSON writes every event to w as one JSON object a line.
-func NewJSON(w io.Writer) Renderer {
-	enc := json.NewEncoder(visible.NewWriter(w))
-	enc.SetEscapeHTML(false)
-	return &jsonLines{enc: enc}
-}
-
-func (j *jsonLines) Event(e Event) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	// A reader that went away must not fail the work.
-	_ = j.enc.Encode(e)
-}
-
-func (j *jsonLines) Close() {}
 
 // Size is n bytes for people: powers of 1000, as disks and sticks are sold.
 func Size(n int64) string {

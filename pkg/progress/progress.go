@@ -14,7 +14,8 @@ type Kind string
 // The life of a task: Start, any number of Advance, then Done, Failed, or
 // Stopped where nothing is wrong with it but nobody wants it any more. Retry is
 // said of a task when a try failed and another one follows. Note, Warn and Detail
-// are lines of their own and belong to no task; a Detail is for --verbose.
+// are lines of their own and belong to no task; a Detail is for --verbose. Expect
+// says ahead how many tasks of a stage there will be (Of), and of how many bytes.
 const (
 	Start   Kind = "start"
 	Advance Kind = "advance"
@@ -25,6 +26,7 @@ const (
 	Warn    Kind = "warn"
 	Retry   Kind = "retry"
 	Detail  Kind = "detail"
+	Expect  Kind = "expect"
 )
 
 // Event is one report. Task names the thing worked on and is unique within a
@@ -37,7 +39,7 @@ type Event struct {
 	Kind  Kind   `json:"kind"`
 	Stage string `json:"stage,omitempty"`
 	Task  string `json:"task,omitempty"`
-	Bytes int64  `json:"bytes,omitempty"` // Advance: bytes since the last Advance; Done: all bytes
+	Bytes int64  `json:"bytes,omitempty"` // Start: bytes that are there already; Advance: since the last event; Done: all
 	Total int64  `json:"total,omitempty"`
 	Text  string `json:"text,omitempty"`
 	Try   int    `json:"try,omitempty"`

@@ -25,8 +25,8 @@ type meter struct {
 }
 
 func (m *meter) start(have int64) {
-	m.report.Report(progress.Event{Kind: progress.Start, Stage: stage, Task: m.task, Total: m.total})
-	m.advance(have, true)
+	m.report.Report(progress.Event{Kind: progress.Start, Stage: stage, Task: m.task, Bytes: have, Total: m.total})
+	m.reported = have
 }
 
 // advance says that have bytes are there; it is reported now if force is set,
