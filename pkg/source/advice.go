@@ -25,31 +25,43 @@ func (e *dialError) Error() string { return e.text }
 func (e *dialError) Unwrap() error { return e.err }
 
 // connecting makes a *dialError of an error of net.Dialer's, nil of any other.
+// Where several ways were tried, it stands for all of them.
 func connecting(err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return &permanentError{&dialError{text: fmt.Sprintf("lookup %s: no such host", dns.Name), err: err}}
+		return &permanentError{&dialError{text: fmt.Sprintf("lookup %s: no such host", dns.Name), err: dns}}
 	case errors.As(err, &dns) && dns.Server != "":
-		return &dialError{text: fmt.Sprintf("lookup %s: the nameserver %s gives no answer", dns.Name, dns.Server), silent: true, err: err}
+		return &dialError{text: fmt.Sprintf("lookup %s: the nameserver %s gives no answer", dns.Name, dns.Server), silent: true, err: dns}
 	case errors.As(err, &dns):
-		return &dialError{text: fmt.Sprintf("lookup %s: %s", dns.Name, dns.Err), silent: dns.IsTimeout, err: err}
-	case !errors.As(err, &op) || op.Op != "dial":
+		return &dialError{text: fmt.Sprintf("lookup %s: %s", dns.Name, dns.Err), silent: dns.IsTimeout, err: dns}
+	case !errors.As(err, &op):
 		return nil
 	}
-	at := "it"
+	at := ""
+	if op.Op == "proxyconnect" {
+		at = "the proxy "
+		if !errors.As(op.Err, &op) {
+			return nil
+		}
+	}
+	if op.Op != "dial" {
+		return nil
+	}
 	if op.Addr != nil {
-		at = op.Addr.String()
+		at += op.Addr.String()
+	} else {
+		at += op.Net
 	}
 	var number syscall.Errno
 	switch {
 	case op.Timeout():
-		return &dialError{text: fmt.Sprintf("cannot connect to %s: no answer within %v", at, dialTimeout), silent: true, err: err}
+		return &dialError{text: fmt.Sprintf("cannot connect to %s: no answer within %v", at, dialTimeout), silent: true, err: op}
 	case errors.As(err, &number):
-		return &dialError{text: fmt.Sprintf("cannot connect to %s: %v", at, number), err: err}
+		return &dialError{text: fmt.Sprintf("cannot connect to %s: %v", at, number), err: op}
 	}
-	return &dialError{text: fmt.Sprintf("cannot connect to %s: %v", at, op.Err), err: err}
+	return &dialError{text: fmt.Sprintf("cannot connect to %s: %v", at, op.Err), err: op}
 }
 
 // Unreachable says that a server could not be connected to at all.

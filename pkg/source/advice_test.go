@@ -66,11 +66,16 @@ func TestConnectionErrors(t *testing.T) {
 		"lookup mirror.example: no such host":                                &net.DNSError{Err: "no such host", Name: "mirror.example", Server: "10.0.0.53:53", IsNotFound: true},
 		"lookup mirror.example: the nameserver 10.0.0.53:53 gives no answer": &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "read udp 10.0.0.1:5->10.0.0.53:53: i/o timeout", Name: "mirror.example", Server: "10.0.0.53:53", IsTimeout: true}},
 		"cannot connect to 10.0.0.1:443: no answer within 10s":               &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.ErrDeadlineExceeded},
+		"cannot connect to the proxy 10.0.0.1:443: connection refused":       &net.OpError{Op: "proxyconnect", Net: "tcp", Err: &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}},
 		"cannot connect to 10.0.0.1:443: network is unreachable":             &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.NewSyscallError("connect", syscall.ENETUNREACH)},
 	} {
 		if got := classify(&url.Error{Op: "Get", URL: "https://mirror.example/?token=x", Err: err}); got.Error() != want {
 			t.Errorf("%v, want %s", got, want)
 		}
+	}
+	both := errors.Join(&net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.ErrDeadlineExceeded}, hint.With(errors.New("http is refused"), "add --insecure"))
+	if got := classify(both); !Unreachable(got) || hint.Of(got) != "" {
+		t.Errorf("%v, hint %q", got, hint.Of(got))
 	}
 	// However many places there are, a cause is told once and the text ends.
 	many := &Error{Name: "x"}
