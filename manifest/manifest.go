@@ -93,7 +93,7 @@ type Images struct {
 }
 
 // Image is one image under its canonical name. In YAML it may be just the
-// name. Roles empty means that they follow from the name, see RolesOf.
+// name. Roles empty means that they follow from the name, see Manifest.RolesOf.
 type Image struct {
 	Name       string `yaml:"name" json:"name"`
 	Roles      []Role `yaml:"roles,omitempty" json:"roles,omitempty"`

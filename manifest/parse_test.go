@@ -247,16 +247,30 @@ func TestRootName(t *testing.T) {
 	}
 }
 
+// TestRolesOf: what belongs to the control plane is told by its repository, and not
+// by how its name ends.
 func TestRolesOf(t *testing.T) {
 	t.Parallel()
+	m := &Manifest{Kubernetes: "v1.17.4", Images: Images{List: []Image{
+		{Name: "registry.k8s.io/kube-apiserver:v1.29.0"}, {Name: "k8s.gcr.io/kube-apiserver:v1.17.4"}, {Name: "registry.k8s.io/etcd:3.5.10-0"},
+	}}}
 	for image, masters := range map[string]bool{
-		"k8s.gcr.io/kube-apiserver:v1.17.4": true, "k8s.gcr.io/etcd:3.4.3-0": true, "127.0.0.1:5000/x/kube-scheduler:v1": true,
-		"k8s.gcr.io/kube-controller-manager-amd64:v1.17.4": true, "k8s.gcr.io/etcd@sha256:" + zeros: true, "etcd:3@sha256:" + zeros: true,
+		"k8s.gcr.io/kube-apiserver:v1.17.4": true, "k8s.gcr.io/etcd:3.4.3-0": true, "k8s.gcr.io/kube-scheduler:v1.17.4": true,
+		"k8s.gcr.io/kube-controller-manager-amd64:v1.17.4": true, "k8s.gcr.io/etcd@sha256:" + zeros: true, "k8s.gcr.io/kube-scheduler@sha256:" + zeros: true,
 		"k8s.gcr.io/kube-proxy:v1.17.4": false, "k8s.gcr.io/pause:3.1": false, "nginx:1": false, "quay.io/etcd/operator:1": false,
+		"milvusdb/etcd:3.5": false, "etcd:3.5": false, "quay.io/coreos/etcd:v3.4.3": false, "k8s.gcr.io/x/etcd:1": false, "k8s.gcr.io:5000/etcd:1": false,
+		"registry.k8s.io/kube-apiserver:v1.29.0": false, "registry.k8s.io/etcd:3.5.10-0": false, "k8s.gcr.io/kube-apiserver:v1.16.0": false,
 	} {
-		if got := RolesOf(image); (len(got) == 1 && got[0] == Master) != masters {
+		if got := m.RolesOf(image); (len(got) == 1 && got[0] == Master) != masters {
 			t.Errorf("RolesOf(%s) = %v", image, got)
 		}
+	}
+	if got := (&Manifest{Kubernetes: "v1.17.4"}).RolesOf("k8s.gcr.io/etcd:3.4.3-0"); got != nil {
+		t.Errorf("etcd where there is no control plane: %v", got)
+	}
+	m = &Manifest{Kubernetes: "v1.17.4", Images: Images{List: []Image{{Name: "me/kube-apiserver:v1.17.4"}}}}
+	if got := m.RolesOf("docker.io/me/etcd:1"); len(got) != 1 {
+		t.Errorf("etcd of docker.io: %v", got)
 	}
 }
 

@@ -109,18 +109,3 @@ func checkVariables(url string) error {
 	names := slices.Sorted(maps.Keys(known))
 	return fmt.Errorf("unknown variable %s: write its value instead (known: $%s)", strings.Join(unknown, ", "), strings.Join(names, ", $"))
 }
-
-// RolesOf gives the roles that need an image, by its name: the control plane's
-// images only masters, every other all of them (nil).
-func RolesOf(image string) []Role {
-	repository, _ := splitImage(image)
-	base := repository[strings.LastIndexByte(repository, '/')+1:]
-	for _, arch := range archs() {
-		base = strings.TrimSuffix(base, "-"+arch)
-	}
-	switch base {
-	case "kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd":
-		return []Role{Master}
-	}
-	return nil
-}

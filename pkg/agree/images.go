@@ -83,12 +83,12 @@ func (c *comparison) want(repository string, w wanted) {
 // repository is where kubeadm is told to take its images from: install takes it
 // from the name of kube-apiserver in the bundle.
 func (b *Bundle) repository(minor, patch int) string {
+	var names []string
 	for _, img := range b.Images {
-		if base, _ := baseAndTag(img.Name); base == "kube-apiserver" {
-			if i := strings.LastIndexByte(img.Name, '/'); i > 0 {
-				return img.Name[:i]
-			}
-		}
+		names = append(names, img.Name)
+	}
+	if repository := manifest.ControlPlaneRepository(names, b.Kubernetes); repository != "" {
+		return repository
 	}
 	return defaultRepository(minor, patch)
 }

@@ -56,7 +56,7 @@ func Lock(ctx context.Context, m *manifest.Manifest, s *Sources) (*manifest.Lock
 	if err := s.agreed(m, l, true); err != nil {
 		return nil, err
 	}
-	return l, nil
+	return l, s.mentioned(l)
 }
 
 // lockPackages solves the closure of m's roots over its repositories.
@@ -251,7 +251,15 @@ func (s *Sources) imagesIn(f manifest.LockedFile) ([]string, error) {
 func lockImages(ctx context.Context, m *manifest.Manifest, s *Sources, found []namedImage) ([]manifest.LockedImage, error) {
 	var all []namedImage
 	seen := map[string]bool{}
+	inFiles := map[string]bool{}
+	for _, img := range found {
+		inFiles[img.Name] = true
+	}
 	for _, img := range m.Images.List {
+		// What a file names too runs wherever its pods do.
+		if name, err := image.Canonical(img.Name); err == nil && len(img.Roles) == 0 && !inFiles[name] {
+			img.Roles = m.RolesOf(name)
+		}
 		all = append(all, namedImage{Image: img})
 	}
 	var wanted []namedImage

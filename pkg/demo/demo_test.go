@@ -123,3 +123,42 @@ func TestPartsAgree(t *testing.T) {
 		t.Errorf("a lock without an image is built: %v", err)
 	}
 }
+
+// TestWhatFilesName: an image that a file runs is for every role, and one that it
+// only mentions is warned of, by name.
+func TestWhatFilesName(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	yaml := `apiVersion: apps/v1
+kind: StatefulSet
+spec:
+  template:
+    spec:
+      containers: [{name: db, image: "k8s.gcr.io/etcd:3.4.3-0", args: ["--sidecar=registry.example/team/sidecar:2.0", "--web=nginx:1.14-alpine"]}]
+`
+	if err := os.WriteFile(filepath.Join(w.dir, "app.yaml"), []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	roles := func(m *manifest.Manifest) map[string]int {
+		l, err := bundle.Lock(t.Context(), m, w.sources(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]int{}
+		for _, img := range l.Images {
+			found[img.Name] = len(img.Roles)
+		}
+		return found
+	}
+	if got := roles(w.load("")); got["k8s.gcr.io/etcd:3.4.3-0"] != 1 || got["k8s.gcr.io/kube-apiserver:v1.17.4"] != 1 || got["k8s.gcr.io/kube-proxy:v1.17.4"] != 0 || len(w.said) > 0 {
+		t.Errorf("roles of the control plane: %v, warnings %q", got, w.said)
+	}
+	got := roles(w.load("files: [{url: ./app.yaml, path: manifests/app.yaml, images: true}]\n"))
+	if got["k8s.gcr.io/etcd:3.4.3-0"] != 0 || got["k8s.gcr.io/kube-apiserver:v1.17.4"] != 1 {
+		t.Errorf("roles of what an application runs, too: %v", got)
+	}
+	if len(w.said) != 1 || !strings.Contains(w.said[0], "manifests/app.yaml") || !strings.Contains(w.said[0], "registry.example/team/sidecar:2.0 (line 6)") ||
+		!strings.Contains(w.said[0], "images.list") || strings.Contains(w.said[0], "nginx") {
+		t.Errorf("warnings %q", w.said)
+	}
+}

@@ -151,7 +151,7 @@ func (s *site) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
 		Version: s.manifest.Kubernetes, Node: s.nodeName(), Address: s.address, Socket: r.Socket(), Cluster: s.settled(),
 		Images: names, Schedulable: s.role == manifest.Single, Limits: s.limits(), Progress: s.Report, Given: s.given, Dialer: s.Dialer,
 	}
-	o.Repository, err = kubeadm.Repository(names)
+	o.Repository, err = kubeadm.Repository(names, s.manifest.Kubernetes)
 	return o, err
 }
 

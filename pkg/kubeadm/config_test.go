@@ -132,14 +132,14 @@ func TestReleases(t *testing.T) {
 func TestRepository(t *testing.T) {
 	t.Parallel()
 	for want, images := range map[string][]string{
-		"k8s.gcr.io":                     {"quay.io/coreos/flannel:v0.14.0", "k8s.gcr.io/kube-apiserver:v1.17.4"},
+		"k8s.gcr.io":                     {"quay.io/coreos/flannel:v0.14.0", "registry.k8s.io/kube-apiserver:v1.29.0", "k8s.gcr.io/kube-apiserver:v1.17.4"},
 		"127.0.0.1:5000/google/k8s.gcr.": {"127.0.0.1:5000/google/k8s.gcr./kube-apiserver:v1.17.4"},
 	} {
-		if got, err := Repository(images); err != nil || got != want {
+		if got, err := Repository(images, "v1.17.4"); err != nil || got != want {
 			t.Errorf("%v: %s, %v", images, got, err)
 		}
 	}
-	if _, err := Repository([]string{"k8s.gcr.io/kube-proxy:v1.17.4", "kube-apiserver:v1"}); err == nil || hint.Of(err) == "" {
+	if _, err := Repository([]string{"k8s.gcr.io/kube-proxy:v1.17.4", "kube-apiserver:v1"}, "v1.17.4"); err == nil || hint.Of(err) == "" {
 		t.Errorf("without one: %v", err)
 	}
 }

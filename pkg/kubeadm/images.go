@@ -6,17 +6,17 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 )
 
 // Repository is where the control plane's images come from by the names of a
-// bundle's images: "k8s.gcr.io" where one is k8s.gcr.io/kube-apiserver:v1.17.4.
-func Repository(images []string) (string, error) {
-	for _, name := range images {
-		if i := strings.LastIndex(name, "/"); i >= 0 && strings.HasPrefix(name[i+1:], "kube-apiserver:") {
-			return name[:i], nil
-		}
+// bundle's images: "k8s.gcr.io" where one is k8s.gcr.io/kube-apiserver:v1.17.4, that of
+// version before others.
+func Repository(images []string, version string) (string, error) {
+	if repository := manifest.ControlPlaneRepository(images, version); repository != "" {
+		return repository, nil
 	}
 	return "", hint.With(fmt.Errorf("cannot tell the repository of the control plane's images: the bundle holds no kube-apiserver"),
 		"take an archive that was built for masters too")

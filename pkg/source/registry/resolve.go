@@ -29,8 +29,7 @@ type found struct {
 // Resolve finds out what img means for a platform, and puts its manifest and
 // config into the store. An index is resolved to the platform's manifest; an
 // image that is for one platform must be for this one. Every layer must be of a
-// kind that can be carried. KeepDigest and Roles are taken over from img; without
-// Roles they follow from the name, see manifest.RolesOf.
+// kind that can be carried. KeepDigest and Roles are taken over from img.
 //
 // The mirrors are asked in order, the registry itself last; the first that has
 // an image that can be used decides: one for another platform, or in a form that
@@ -44,9 +43,6 @@ func (p *Puller) Resolve(ctx context.Context, img manifest.Image, platform manif
 	want := manifest.LockedImage{
 		Name: ref.String(), Roles: img.Roles, KeepDigest: img.KeepDigest,
 		Platform: image.Platform{OS: operatingSystem, Architecture: platform.Arch}.String(),
-	}
-	if len(want.Roles) == 0 {
-		want.Roles = manifest.RolesOf(want.Name)
 	}
 	locked, err := p.resolve(ctx, ref, want)
 	if err != nil {

@@ -1,0 +1,44 @@
+package bundle
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/image"
+	"kubecrate/pkg/progress"
+)
+
+// mentioned warns of images that YAML files seem to need and that are not carried:
+// those of arguments, variables, ConfigMaps and custom resources, and those of
+// containers in a file whose images were not asked for. An isolated host cannot pull
+// them, and whether something does is for a person to say.
+func (s *Sources) mentioned(l *manifest.Lock) error {
+	carried := map[string]bool{}
+	for _, img := range l.Images {
+		carried[img.Name] = true
+	}
+	for _, f := range l.Files {
+		if !slices.Contains([]string{".yml", ".yaml", ".json"}, path.Ext(f.Path)) {
+			continue
+		}
+		text, err := s.read("sha256:" + f.SHA256)
+		if err != nil {
+			return err
+		}
+		var missing []string
+		for _, m := range image.Mentions(bytes.NewReader(text)) {
+			if !carried[m.Name] {
+				missing = append(missing, fmt.Sprintf("%s (line %d)", m.Name, m.Line))
+			}
+		}
+		if len(missing) > 0 {
+			s.report.Report(progress.Event{Kind: progress.Warn, Stage: "images", Text: fmt.Sprintf(
+				"%s names images that are not carried: %s; what hosts need of them, list under images.list", f.Path, strings.Join(missing, ", "))})
+		}
+	}
+	return nil
+}

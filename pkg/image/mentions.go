@@ -1,0 +1,194 @@
+package image
+
+import (
+	"io"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Mention is a text that reads like the name of an image, and the line it is on.
+type Mention struct {
+	Name string // canonical
+	Line int
+}
+
+// mostMentioned is how many bytes of a text are looked at: what is longer is a
+// script or a document of its own, of which its beginning will do.
+const mostMentioned = 1 << 20
+
+// Mentions lists the images that a stream of Kubernetes objects seems to name
+// anywhere: in containers, where Names finds them, but also in arguments, variables,
+// ConfigMaps, custom resources and annotations. It is for a warning: whether it is one
+// is for a person to say. A name must have a registry, or a namespace, and a tag or a
+// digest, or stand at a key that speaks of an image and have a tag. A custom resource
+// may have repository and tag in keys of their own. Text that is not YAML ends the list.
+func Mentions(r io.Reader) []Mention {
+	decoder := yaml.NewDecoder(&boundedReader{r: r, left: maxYAML})
+	m := mentions{seen: map[*yaml.Node]bool{}, known: map[string]bool{}}
+	for n := 0; n < maxDocuments; n++ {
+		var doc yaml.Node
+		if err := decoder.Decode(&doc); err != nil {
+			break // Names has told what is wrong, or it is the end
+		}
+		for _, root := range doc.Content {
+			m.walk(target(root), "", 0)
+		}
+		clear(m.seen)
+	}
+	return m.list
+}
+
+type mentions struct {
+	seen    map[*yaml.Node]bool
+	known   map[string]bool
+	list    []Mention
+	visited int
+}
+
+func (m *mentions) walk(n *yaml.Node, key string, depth int) {
+	if m.visited++; m.visited > maxFields || depth > maxDepth {
+		return
+	}
+	if n.Kind == yaml.ScalarNode {
+		m.text(n, key)
+		return
+	}
+	if m.seen[n] {
+		return
+	}
+	m.seen[n] = true
+	if n.Kind != yaml.MappingNode {
+		for _, item := range n.Content {
+			m.walk(target(item), key, depth+1)
+		}
+		return
+	}
+	if valueOf(n, "kind") == "CustomResourceDefinition" {
+		return // its schema holds examples and defaults of fields, not images
+	}
+	m.parts(n)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k := n.Content[i].Value
+		if k == "description" || k == "managedFields" {
+			continue
+		}
+		if name := valueOf(n, "name"); k == "value" && name != "" {
+			k = name // of a variable
+		}
+		m.walk(target(n.Content[i+1]), k, depth+1)
+	}
+}
+
+// valueOf is the text at a key of a mapping, "" without one.
+func valueOf(n *yaml.Node, key string) string {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if v := target(n.Content[i+1]); n.Content[i].Value == key && v.Kind == yaml.ScalarNode {
+			return v.Value
+		}
+	}
+	return ""
+}
+
+// parts finds an image in keys of its own: repository and tag, with or without a
+// registry, as custom resources and charts have them.
+func (m *mentions) parts(n *yaml.Node) {
+	tag := valueOf(n, "tag")
+	if tag == "" {
+		tag = valueOf(n, "version")
+	}
+	if tag == "" {
+		return
+	}
+	for _, key := range []string{"repository", "image", "baseImage"} {
+		repository := valueOf(n, key)
+		if repository == "" {
+			continue
+		}
+		if registry := valueOf(n, "registry"); registry != "" {
+			repository = registry + "/" + repository
+		}
+		if _, has := tagOf(repository); !has && strings.Contains(repository, "/") {
+			m.add(repository+":"+tag, n.Line)
+			return
+		}
+	}
+}
+
+// word finds what may be a reference within a text: everything up to a blank, a
+// quote, a comma or what else ends a word in a script, and what follows an equals
+// sign in an argument.
+var word = regexp.MustCompile("[^\\s\"'`,;=<>(){}|$]+")
+
+func (m *mentions) text(n *yaml.Node, key string) {
+	if n.Tag == "!!int" || n.Tag == "!!float" || n.Tag == "!!bool" || n.Tag == "!!null" {
+		return
+	}
+	text := n.Value[:min(len(n.Value), mostMentioned)]
+	line := n.Line
+	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		line++ // the text begins below its key
+	}
+	for l := range strings.Lines(text) {
+		for _, w := range word.FindAllString(l, -1) {
+			w = strings.TrimRight(strings.TrimPrefix(w, "docker://"), ".:")
+			// "image: x:1" within a ConfigMap is YAML of its own, and so is "[a/b:1,"
+			w = strings.Trim(w, "[]")
+			if m.plausible(w, key) {
+				m.add(w, line)
+			}
+		}
+		if n.Style&yaml.LiteralStyle != 0 {
+			line++
+		}
+	}
+}
+
+// hostLike is a registry: a name with a dot or a port, or localhost.
+var hostLike = regexp.MustCompile(`^(localhost|[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+){3}|[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]+)(:[0-9]+)?$`)
+
+// plausible says whether a word is likely the name of an image. A path, a URL, a
+// pair of host and port, a time and a type of media are not.
+func (*mentions) plausible(w, key string) bool {
+	repository, tagged := tagOf(w)
+	if !tagged || strings.Contains(w, "://") || strings.HasPrefix(w, "/") {
+		return false
+	}
+	first, rest, found := strings.Cut(repository, "/")
+	if !found {
+		return isImageKey(key)
+	}
+	if rest == "" || strings.Contains(rest, "//") {
+		return false
+	}
+	if strings.ContainsAny(first, ".:") || first == "localhost" {
+		return hostLike.MatchString(first)
+	}
+	// A namespace of docker.io: system roles and rules have slashes and colons as
+	// well, so that a tag must look like a version.
+	return isImageKey(key) || versionLike.MatchString(w[len(repository)+1:]) || strings.Contains(w, "@sha256:")
+}
+
+var versionLike = regexp.MustCompile(`^(v?[0-9]+(\.[0-9]+)+.*|latest|v[0-9]+)$`)
+
+// isImageKey says that a key announces an image: image, sidecarImage, image-tag.
+func isImageKey(key string) bool { return strings.Contains(strings.ToLower(key), "image") }
+
+// tagOf is the repository of a name, and whether it has a tag or a digest.
+func tagOf(name string) (repository string, tagged bool) {
+	head, _, pinned := strings.Cut(name, "@sha256:")
+	if i := strings.LastIndexByte(head, ':'); i > strings.LastIndexByte(head, '/') {
+		return head[:i], true
+	}
+	return head, pinned
+}
+
+func (m *mentions) add(name string, line int) {
+	canonical, err := Canonical(name)
+	if err != nil || m.known[canonical] {
+		return // it only looked like one, or is there
+	}
+	m.known[canonical] = true
+	m.list = append(m.list, Mention{canonical, line})
+}
