@@ -25,8 +25,9 @@
 // packages' own metadata. Of the packages that could satisfy one, the first is
 // taken that is consistent with everything chosen so far, in the order: native
 // before foreign (multilib) architecture, matched by a root, repository
-// priority, name equal to what is required, newest, shorter name, name,
-// checksum. A repository of lower priority is thus asked later, never left
+// priority, recommended or suggested by what is there (or supplementing or
+// enhancing it, see wish), name equal to what is required, shorter name, name,
+// newest, checksum. A repository of lower priority is thus asked later, never left
 // out, as yum's priorities plugin without check_obsoletes would do.
 //
 // Consistent means that a whole solution exists which contains what is chosen

@@ -53,6 +53,7 @@ func buildRPM(t *testing.T, dir string, m *rpm.Metadata) {
 	s := rpmtest.Spec{
 		Name: m.Name, Epoch: m.Epoch, Version: m.Version, Release: m.Release, Arch: m.Arch,
 		Requires: m.Requires, Conflicts: m.Conflicts, Obsoletes: m.Obsoletes, Recommends: m.Recommends, Supplements: m.Supplements,
+		Suggests: m.Suggests, Enhances: m.Enhances,
 		Files: map[string][]byte{},
 	}
 	for _, p := range m.Provides {

@@ -16,7 +16,7 @@ import (
 //	arch A | root PIN | exclude PATTERN | weak | installed NEVRA
 //	repo NAME [PRIORITY]
 //	NEVRA [requires R, ...] [; provides R, ...] [; conflicts ...] [; obsoletes ...]
-//	      [; recommends ...] [; supplements ...] [; file PATH, ...] [; hidden PATH, ...]
+//	      [; recommends ...] [; supplements ...] [; suggests ...] [; enhances ...] [; file PATH, ...] [; hidden PATH, ...]
 //
 // A hidden file is one that only the file lists know.
 func parseProblem(t testing.TB, text string) Problem {
@@ -97,6 +97,10 @@ func parsePackage(t testing.TB, nevra, rest string, hidden map[*rpm.Metadata][]r
 				m.Recommends = append(m.Recommends, r)
 			case "supplements":
 				m.Supplements = append(m.Supplements, r)
+			case "suggests":
+				m.Suggests = append(m.Suggests, r)
+			case "enhances":
+				m.Enhances = append(m.Enhances, r)
 			case "file":
 				m.Files = append(m.Files, rpm.File{Path: item})
 			case "hidden":

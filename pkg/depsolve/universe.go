@@ -224,7 +224,7 @@ func (u *universe) indexFiles() {
 	if u.wanted == nil {
 		u.wanted = map[string]bool{}
 		for _, p := range u.pkgs {
-			for _, list := range [][]rpm.Relation{p.meta.Requires, p.meta.Conflicts, p.meta.Recommends, p.meta.Supplements} {
+			for _, list := range [][]rpm.Relation{p.meta.Requires, p.meta.Conflicts, p.meta.Recommends, p.meta.Supplements, p.meta.Suggests, p.meta.Enhances} {
 				for _, r := range list {
 					u.wantPaths(r.Name)
 				}

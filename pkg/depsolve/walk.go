@@ -21,6 +21,7 @@ type walk struct {
 	weak    map[id]bool // chosen for a weak dependency
 	tried   map[id]bool // weak dependencies of these were looked at
 	roots   []root
+	wishes  wishes
 
 	clashes   []demand                  // plain conflicts of chosen packages
 	clashers  []id                      // and whose they are
@@ -28,10 +29,14 @@ type walk struct {
 }
 
 func newWalk(u *universe) *walk {
-	return &walk{
+	w := &walk{
 		u: u, present: slices.Clone(u.started), is: map[id]bool{}, weak: map[id]bool{}, tried: map[id]bool{},
-		obsoleted: map[string][]rpm.Relation{},
+		obsoleted: map[string][]rpm.Relation{}, wishes: wishes{map[id]bool{}, map[id]bool{}},
 	}
+	for _, b := range u.installed {
+		w.wished(b)
+	}
+	return w
 }
 
 // run chooses for the roots and then everything they need.
@@ -82,6 +87,7 @@ func (w *walk) choose(p id) {
 	}
 	w.is[p] = true
 	w.chosen = append(w.chosen, p)
+	w.wished(p)
 	for _, b := range w.u.replaced(p) {
 		w.present[b] = false
 	}
@@ -204,7 +210,7 @@ func (w *walk) options(f *formula, want bool, name string) []id {
 			if f.rel.Name != "" && f.rel.Name[0] != '(' {
 				name = f.rel.Name
 			}
-			return w.u.prefer(w.u.onlyCandidates(f.providers), name)
+			return w.u.preferWeakly(w.u.onlyCandidates(f.providers), name, w.wish)
 		}
 		var out []id
 		for _, b := range f.providers {
