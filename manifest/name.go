@@ -218,11 +218,12 @@ func RootName(spec string) string {
 	if !ok {
 		return spec
 	}
+	name, version, two := cutLast(head)
+	if two && digit(version) && (digit(last) || strings.ContainsAny(last, "*?[")) {
+		return name
+	}
 	if !digit(last) {
 		return spec
-	}
-	if name, version, ok := cutLast(head); ok && digit(version) {
-		return name
 	}
 	return head
 }

@@ -240,6 +240,7 @@ func TestRootName(t *testing.T) {
 		"kubeadm-1.17.4": "kubeadm", "container-selinux-2:2.119.2-1.911c772.el7_8.noarch": "container-selinux",
 		"java-1.8.0-openjdk": "java-1.8.0-openjdk", "java-1.8.0-openjdk-1.8.0.242.b08-0.el7_7.x86_64": "java-1.8.0-openjdk",
 		"kubernetes-cni-0.8.7-0": "kubernetes-cni", "/usr/bin/socat": "/usr/bin/socat", "containerd.io-1.6.33-3.1.el7": "containerd.io",
+		"kubelet-1.17.*": "kubelet", "kubelet-1.17.4-*": "kubelet", "docker-ce-*": "docker-ce-*", "kube*": "kube*",
 	} {
 		if got := RootName(spec); got != want {
 			t.Errorf("RootName(%q) = %q, want %q", spec, got, want)

@@ -1,6 +1,7 @@
 package agree
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,6 +43,9 @@ func (b *Bundle) roots(f *findings) {
 		n := nevra.NEVRA{Name: name}
 		if version, ok := strings.CutPrefix(r, name+"-"); ok {
 			n.Version, n.Release, _ = strings.Cut(version, "-")
+			if ok, err := path.Match(n.Version, b.version()); ok && err == nil {
+				n.Version = b.version() // a pattern that has this version too; what it brings is judged later
+			}
 		}
 		asked.Packages = append(asked.Packages, n)
 	}

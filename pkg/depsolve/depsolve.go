@@ -25,7 +25,7 @@
 // packages' own metadata. Of the packages that could satisfy one, the first is
 // taken that is consistent with everything chosen so far, in the order: native
 // before foreign (multilib) architecture, matched by a root, repository
-// priority, recommended or suggested by what is there (or supplementing or
+// priority, not obsoleted by another of them, recommended or suggested by what is there (or supplementing or
 // enhancing it, see wish), name equal to what is required, shorter name, name,
 // newest, checksum. A repository of lower priority is thus asked later, never left
 // out, as yum's priorities plugin without check_obsoletes would do.
@@ -75,7 +75,8 @@ type Problem struct {
 	// Roots are what is wanted: "name", "name.arch", "name-ver",
 	// "name-ver-rel", "name-ver-rel.arch", an epoch before the version or
 	// before the name; where no package is called so, a capability, a
-	// relation "name >= 1.2" or an absolute path.
+	// relation "name >= 1.2" or an absolute path. A shell pattern in one of these
+	// forms means a package of every name that it matches.
 	Roots []string
 	// Exclude holds names or pins as in Roots, with shell wildcards; what
 	// matches is no candidate.
@@ -146,12 +147,13 @@ func (r Reason) String() string {
 // Unsolvable says that no closure exists. Reasons is a minimal set of facts
 // that contradict each other, a plain sentence each: without any one of them
 // there would be no contradiction. Where several roots match no package at
-// all, each of them is a reason.
-type Unsolvable struct{ Reasons []string }
+// all, each of them is a reason. Obsolete says which roots other packages
+// obsolete, which may be why.
+type Unsolvable struct{ Reasons, Obsolete []string }
 
 // Error joins the reasons.
 func (u *Unsolvable) Error() string {
-	return "cannot solve package dependencies: " + strings.Join(u.Reasons, "; ")
+	return "cannot solve package dependencies: " + strings.Join(slices.Concat(u.Reasons, u.Obsolete), "; ")
 }
 
 // Solve returns the closure of p. The error is an *Unsolvable where none
@@ -189,7 +191,7 @@ func (u *universe) search(roots []root) (*walk, error) {
 		return nil, u.err
 	}
 	if !o.solve(nil) {
-		return nil, &Unsolvable{Reasons: u.explain(roots)}
+		return nil, &Unsolvable{Reasons: u.explain(roots), Obsolete: u.obsoleteRoots(roots)}
 	}
 	w = newWalk(u)
 	w.oracle = o

@@ -84,7 +84,7 @@ func (j *judge) check(p Problem, s Solution, installed map[rpm.NEVRA]*rpm.Metada
 		if len(c.Why) == 0 {
 			t.Errorf("%s was chosen without a reason", c.Meta.NEVRA)
 		}
-		if _, ok := s.Chain(c.Meta.NEVRA.String()); !ok {
+		if _, ok := chainTo(s, c.Meta.NEVRA.String()); !ok {
 			t.Errorf("no chain to %s", c.Meta.NEVRA)
 		}
 	}

@@ -15,7 +15,7 @@ func (u *universe) prefer(list []id, name string) []id { return u.preferWeakly(l
 // package does not count.
 func (u *universe) preferWeakly(list []id, name string, wish func(id) int) []id {
 	out := slices.Clone(list)
-	wishes := map[id]int{}
+	wishes, surpassed := map[id]int{}, map[id]bool{}
 	if wish != nil {
 		for _, p := range out {
 			if w := wish(p); w < 0 && !u.older(p, out) {
@@ -23,9 +23,12 @@ func (u *universe) preferWeakly(list []id, name string, wish func(id) int) []id 
 			}
 		}
 	}
+	for _, p := range out {
+		surpassed[p] = len(u.obsoletes[u.pkgs[p].meta.Name]) > 0 && u.surpassed(p, out)
+	}
 	slices.SortFunc(out, func(a, b id) int {
 		p, q := u.pkgs[a], u.pkgs[b]
-		return cmp.Or(compareOrigin(p, q), cmp.Compare(wishes[a], wishes[b]), compareNames(p, q, name), cmp.Compare(a, b))
+		return cmp.Or(compareOrigin(p, q), yesFirst(!surpassed[a], !surpassed[b]), cmp.Compare(wishes[a], wishes[b]), compareNames(p, q, name), cmp.Compare(a, b))
 	})
 	return out
 }

@@ -195,7 +195,7 @@ func TestClosureA(t *testing.T) {
 			t.Errorf("%s upgrades %s", c.Meta.NEVRA, c.Upgrades)
 		}
 	}
-	chain, ok := s.Chain("python-IPy")
+	chain, ok := chainTo(s, "python-IPy")
 	if !ok || len(chain) != 4 || chain[1].Package.Name != "container-selinux" || chain[2].Package.Name != "policycoreutils-python" {
 		t.Errorf("chain to python-IPy: %v %v", chain, ok)
 	}
@@ -272,7 +272,7 @@ func TestClosureFromScratch(t *testing.T) {
 	}
 	(&judge{t: t}).check(p, s, nil)
 	for _, n := range []string{"glibc", "bash", "filesystem", "systemd", "container-selinux", "selinux-policy-targeted"} {
-		if _, ok := s.Chain(n); !ok {
+		if _, ok := chainTo(s, n); !ok {
 			t.Errorf("%s is not in the closure", n)
 		}
 	}
@@ -327,7 +327,7 @@ func TestKubernetes(t *testing.T) {
 		}
 		(&judge{t: t}).check(p, s, nil)
 		for _, n := range append(own, "ethtool", "iproute", "iptables", "util-linux", "glibc", "bash") {
-			if _, ok := s.Chain(n); !ok {
+			if _, ok := chainTo(s, n); !ok {
 				t.Errorf("%s is not in the closure", n)
 			}
 		}

@@ -19,6 +19,7 @@ func (u *universe) report(roots []root, w *walk) Solution {
 			s.Warnings = append(s.Warnings, warning)
 		}
 	}
+	s.Warnings = append(s.Warnings, u.obsoleteWarnings(w)...)
 	for _, p := range w.chosen {
 		c := Choice{Candidate: *u.pkgs[p].cand, Root: picked[p], Weak: w.weak[p] && !picked[p], Why: r.why[p]}
 		for _, b := range u.replaced(p) {
@@ -224,59 +225,4 @@ func (r *reporter) replacersGet(b, by id, reason Reason) {
 			r.give(c, reason)
 		}
 	}
-}
-
-// Link is one step of a Chain: Package was chosen because of Reason.
-type Link struct {
-	Package rpm.NEVRA
-	Reason  Reason
-}
-
-// Chain returns the shortest chain of reasons from a root to the package of
-// the given name, NEVRA or other form of a pin: the first link is a root, the
-// last one the package. It is false where no such package was chosen.
-func (s Solution) Chain(name string) ([]Link, bool) {
-	target := slices.IndexFunc(s.Chosen, func(c Choice) bool {
-		return matchPin(name, c.Meta.NEVRA) != noForm || name == c.Meta.FileName()
-	})
-	if target < 0 {
-		return nil, false
-	}
-	type step struct {
-		to     int
-		reason Reason
-	}
-	from := map[rpm.NEVRA][]step{}
-	var queue []int
-	link := make([]*Link, len(s.Chosen))
-	parent := make([]int, len(s.Chosen))
-	for i, c := range s.Chosen {
-		for _, r := range c.Why {
-			if r.Root == "" {
-				from[r.By] = append(from[r.By], step{i, r})
-			} else if link[i] == nil {
-				link[i], parent[i] = &Link{c.Meta.NEVRA, r}, -1
-				queue = append(queue, i)
-			}
-		}
-	}
-	for len(queue) > 0 {
-		i := queue[0]
-		queue = queue[1:]
-		for _, st := range from[s.Chosen[i].Meta.NEVRA] {
-			if link[st.to] == nil {
-				link[st.to], parent[st.to] = &Link{s.Chosen[st.to].Meta.NEVRA, st.reason}, i
-				queue = append(queue, st.to)
-			}
-		}
-	}
-	if link[target] == nil {
-		return nil, false
-	}
-	var chain []Link
-	for i := target; i >= 0; i = parent[i] {
-		chain = append(chain, *link[i])
-	}
-	slices.Reverse(chain)
-	return chain, true
 }

@@ -16,7 +16,8 @@ type root struct {
 	matches []id
 }
 
-// resolveRoots looks up every pin. The error names all that match nothing.
+// resolveRoots looks up every pin; a pattern becomes a root for each name that
+// it matches. The error names all that match nothing.
 func (u *universe) resolveRoots(pins []string) ([]root, error) {
 	var roots []root
 	var names, reasons []string
@@ -27,18 +28,19 @@ func (u *universe) resolveRoots(pins []string) ([]root, error) {
 			continue
 		}
 		seen[pin] = true
-		matches, name := u.match(pin)
-		if len(matches) == 0 {
-			if u.err != nil {
-				return nil, u.err
+		found, why := u.lookUp(pin)
+		if u.err != nil {
+			return nil, u.err
+		}
+		if why != "" {
+			reasons = append(reasons, why)
+		}
+		for _, f := range found {
+			for _, m := range f.matches {
+				u.pkgs[m].pinned = true
 			}
-			reasons = append(reasons, u.noSuchRoot(pin))
-			continue
+			roots, names = append(roots, root{pin, f.matches}), append(names, f.name)
 		}
-		for _, m := range matches {
-			u.pkgs[m].pinned = true
-		}
-		roots, names = append(roots, root{pin, matches}), append(names, name)
 	}
 	if len(reasons) > 0 {
 		return nil, &Unsolvable{Reasons: reasons}
@@ -47,6 +49,60 @@ func (u *universe) resolveRoots(pins []string) ([]root, error) {
 		roots[i].matches = u.prefer(roots[i].matches, name)
 	}
 	return roots, nil
+}
+
+// match is what a pin means: packages, and the name it was matched by.
+type match struct {
+	name    string
+	matches []id
+}
+
+// lookUp finds what a pin means, or says why it means nothing.
+func (u *universe) lookUp(pin string) (found []match, why string) {
+	const most = 100
+	switch {
+	case strings.HasPrefix(pin, "@"):
+		return nil, fmt.Sprintf("%s is a group, and groups are not read: name the packages that `dnf group info %s` lists", pin, strings.TrimPrefix(pin, "@"))
+	case strings.ContainsAny(pin, "*?["):
+		found, err := u.matchPattern(pin)
+		switch {
+		case err != nil:
+			return nil, fmt.Sprintf("%s is not a pattern of names: %v", pin, err)
+		case len(found) == 0:
+			return nil, fmt.Sprintf("no package matches %s", pin)
+		case len(found) > most:
+			return nil, fmt.Sprintf("%s matches %d packages, more than %d: name those that are wanted", pin, len(found), most)
+		}
+		return found, ""
+	}
+	matches, name := u.match(pin)
+	if len(matches) == 0 {
+		return nil, u.noSuchRoot(pin)
+	}
+	return []match{{name, matches}}, ""
+}
+
+// matchPattern finds the packages of each name, in any form of a pin, that match
+// a shell pattern; names come in order.
+func (u *universe) matchPattern(pattern string) ([]match, error) {
+	if _, err := path.Match(pattern, ""); err != nil {
+		return nil, err
+	}
+	e := excludes{pattern}
+	var out []match
+	for n, p := range u.pkgs {
+		if p.cand == nil || e.match(p.meta.NEVRA) == "" {
+			continue
+		}
+		i := slices.IndexFunc(out, func(m match) bool { return m.name == p.meta.Name })
+		if i < 0 {
+			i = len(out)
+			out = append(out, match{name: p.meta.Name})
+		}
+		out[i].matches = append(out[i].matches, n)
+	}
+	slices.SortFunc(out, func(a, b match) int { return strings.Compare(a.name, b.name) })
+	return out, nil
 }
 
 // match returns the packages that pin means and the name it was matched by.

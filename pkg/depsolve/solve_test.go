@@ -381,7 +381,7 @@ func TestChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain, ok := s.Chain("tool")
+	chain, ok := chainTo(s, "tool")
 	var got []string
 	for _, l := range chain {
 		got = append(got, l.Package.String()+" <- "+l.Reason.String())
@@ -396,11 +396,11 @@ func TestChain(t *testing.T) {
 		t.Errorf("got %q, %v", got, ok)
 	}
 	for _, name := range []string{"lib-2-1", "lib-2-1.x86_64", "lib-2-1.x86_64.rpm", "lib.x86_64"} {
-		if _, ok := s.Chain(name); !ok {
+		if _, ok := chainTo(s, name); !ok {
 			t.Errorf("no chain to %s", name)
 		}
 	}
-	if _, ok := s.Chain("libx"); ok {
+	if _, ok := chainTo(s, "libx"); ok {
 		t.Error("a chain to what is not there")
 	}
 }
@@ -418,7 +418,7 @@ func TestUpgradeCascade(t *testing.T) {
 	if err != nil || len(s.Chosen) != 401 {
 		t.Fatalf("%d chosen, %v", len(s.Chosen), err)
 	}
-	if chain, ok := s.Chain("n399"); !ok || len(chain) != 401 {
+	if chain, ok := chainTo(s, "n399"); !ok || len(chain) != 401 {
 		t.Errorf("a chain of %d, %v", len(chain), ok)
 	}
 }

@@ -20,6 +20,11 @@ func (u *universe) noSuchRoot(pin string) string {
 	}
 	if best == "" {
 		text := fmt.Sprintf("no package %s", pin)
+		for n := range namesWithin(pin) {
+			if heir := u.successor(n); heir != "" {
+				return text + heir
+			}
+		}
 		if near := u.similarName(pin); near != "" {
 			text += "; the repositories hold " + near
 		}
