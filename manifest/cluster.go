@@ -5,10 +5,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/media"
 )
 
 // The values of kind that the stick carries beside the archive.
@@ -128,18 +128,18 @@ func ParseCluster(name string, data []byte) (*Cluster, error) {
 	return c, nil
 }
 
-// ReadCluster is ParseCluster for a file; without one the error is that of
-// os.Open, which os.IsNotExist knows.
-func ReadCluster(file string) (*Cluster, error) {
-	text, err := readFile(file, MaxSize)
+// ReadCluster is ParseCluster for a file; without one the error is one that
+// os.IsNotExist knows.
+func ReadCluster(file media.File) (*Cluster, error) {
+	text, err := file.Read(MaxSize)
 	if os.IsNotExist(err) {
 		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the cluster file: %w", err)
 	}
-	c, err := ParseCluster(file, text)
-	return c, hint.With(err, "correct %s, or move it away to use flags alone", file)
+	c, err := ParseCluster(file.Path(), text)
+	return c, hint.With(err, "correct %s, or move it away to use flags alone", file.Path())
 }
 
 // Validate checks a cluster that flags have changed. The error is an
@@ -155,13 +155,10 @@ func validateCluster(c *Cluster) *findings {
 		f.add(root.key("name"), "%q is no name: want lower-case letters, digits and dashes, 63 at most", c.Name)
 	}
 	if c.Endpoint != "" {
-		host, port := splitEndpoint(c.Endpoint)
-		if !isHost(host) || !isPort(port) {
-			f.add(root.key("endpoint"), "%q is no endpoint: want HOST or HOST:PORT", c.Endpoint)
-		}
+		f.endpoint(root.key("endpoint"), c.Endpoint)
 	}
-	pods := f.prefix(root.key("podCIDR"), c.PodCIDR)
-	services := f.prefix(root.key("serviceCIDR"), c.ServiceCIDR)
+	pods := f.network(root.key("podCIDR"), c.PodCIDR)
+	services := f.network(root.key("serviceCIDR"), c.ServiceCIDR)
 	if pods.IsValid() && services.IsValid() && pods.Overlaps(services) {
 		f.add(root.key("serviceCIDR"), "%s overlaps podCIDR %s", services, pods)
 	}
@@ -172,18 +169,6 @@ func validateCluster(c *Cluster) *findings {
 	f.hosts(c.Hosts, pods, services)
 	f.vip(c, pods, services)
 	return f
-}
-
-func (f *findings) prefix(at path, text string) netip.Prefix {
-	p, err := netip.ParsePrefix(text)
-	if err != nil || !p.Addr().Is4() {
-		f.add(at, "%q is no IPv4 network: want ADDRESS/BITS, such as 10.244.0.0/16", text)
-		return netip.Prefix{}
-	}
-	if p != p.Masked() {
-		f.add(at, "%q is an address within a network: the network is %s", text, p.Masked())
-	}
-	return p.Masked()
 }
 
 func (f *findings) vip(c *Cluster, networks ...netip.Prefix) {
@@ -223,6 +208,8 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 		for _, name := range append([]string{h.Name}, h.Aliases...) {
 			if !isHost(name) {
 				f.add(here.key("name"), "%q is no host name: want lower-case letters, digits, dashes and dots", name)
+			} else if name == "localhost" || strings.HasPrefix(name, "localhost.") {
+				f.add(here.key("name"), "%q is the name of every host for itself", name)
 			} else if first, twice := names[name]; twice {
 				f.add(here.key("name"), "%q is the name of hosts[%d] already", name, first)
 			}
@@ -233,6 +220,9 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 		if err != nil || !a.Is4() {
 			f.add(here.key("address"), "%q is no IPv4 address", h.Address)
 			continue
+		}
+		if !isUnicast(a) {
+			f.add(here.key("address"), "%s cannot be the address of a host", a)
 		}
 		if first, twice := addresses[h.Address]; twice {
 			f.add(here.key("address"), "%s is the address of hosts[%d] already", a, first)
@@ -262,37 +252,4 @@ func (f *findings) mac(at path, text string, i int, seen map[string]int) {
 		f.add(at, "%s is that of hosts[%d] already", hw, first)
 	}
 	seen[hw.String()] = i
-}
-
-// EndpointPort is the port of the control plane where none is said.
-const EndpointPort = "6443"
-
-// splitEndpoint cuts HOST:PORT; the port is EndpointPort where there is none.
-func splitEndpoint(s string) (host, port string) {
-	if host, port, ok := strings.Cut(s, ":"); ok {
-		return host, port
-	}
-	return s, EndpointPort
-}
-
-// HostPort is an endpoint with its port, EndpointPort where it names none.
-func HostPort(endpoint string) string {
-	host, port := splitEndpoint(endpoint)
-	return host + ":" + port
-}
-
-func isPort(s string) bool {
-	return len(s) > 0 && len(s) <= 5 && strings.Trim(s, "0123456789") == "" && s[0] != '0'
-}
-
-// isHost says whether s is an address or a name of RFC 1123, in lower case.
-func isHost(s string) bool {
-	const most = 253
-	return len(s) > 0 && len(s) <= most && !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return !isLabel(l) })
-}
-
-func isLabel(s string) bool {
-	const most = 63
-	return len(s) > 0 && len(s) <= most && s[0] != '-' && s[len(s)-1] != '-' &&
-		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/media"
 )
 
 const head = "apiVersion: kubecrate/v1\nkind: Cluster\n"
@@ -135,22 +136,67 @@ func TestTicket(t *testing.T) {
 	if !read.Expired(at) || read.Expired(at.Add(-time.Second)) {
 		t.Error("it expires at another time")
 	}
-	if _, err := manifest.ReadTicket(t.TempDir() + "/join.yaml"); !os.IsNotExist(err) {
+	if _, err := manifest.ReadTicket(media.Named(t.TempDir() + "/join.yaml")); !os.IsNotExist(err) {
 		t.Errorf("a missing one: %v", err)
 	}
 	for what, change := range map[string]func(*manifest.Ticket){
-		"token":          func(t *manifest.Ticket) { t.Token = "secret.word" },
-		"caCertHashes":   func(t *manifest.Ticket) { t.CACertHashes = []string{"md5:1"} },
-		"missing key":    func(t *manifest.Ticket) { t.CACertHashes = nil },
-		"certificateKey": func(t *manifest.Ticket) { t.CertificateKey = "secret" },
-		"expires":        func(t *manifest.Ticket) { t.Expires = "tomorrow" },
-		"endpoint":       func(t *manifest.Ticket) { t.Endpoint = "a:b:c" },
+		"token":            func(t *manifest.Ticket) { t.Token = "secret.word" },
+		"caCertHashes":     func(t *manifest.Ticket) { t.CACertHashes = []string{"md5:1"} },
+		"missing key":      func(t *manifest.Ticket) { t.CACertHashes = nil },
+		"certificateKey":   func(t *manifest.Ticket) { t.CertificateKey = "secret" },
+		"expires":          func(t *manifest.Ticket) { t.Expires = "tomorrow" },
+		"endpoint":         func(t *manifest.Ticket) { t.Endpoint = "a:b:c" },
+		"cluster":          func(t *manifest.Ticket) { t.Cluster = "a\x1b[2J" },
+		"kubernetes":       func(t *manifest.Ticket) { t.Kubernetes = "1.17" },
+		"proxyMode":        func(t *manifest.Ticket) { t.ProxyMode = "userspace" },
+		"timeServer":       func(t *manifest.Ticket) { t.TimeServer = "10.0.0.1\nserver x" },
+		"localhost":        func(t *manifest.Ticket) { t.Hosts[0].Name = "localhost" },
+		"hosts[0].address": func(t *manifest.Ticket) { t.Hosts[0].Address = "127.0.0.1" },
+		"own network":      func(t *manifest.Ticket) { t.PodCIDR = "192.168.0.0/16" },
 	} {
 		bad := ticket()
 		change(bad)
 		err := bad.Validate()
 		if err == nil || !strings.Contains(err.Error(), what) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestNetworks: a ticket's networks and addresses are judged as cluster.yaml's are.
+func TestNetworks(t *testing.T) {
+	t.Parallel()
+	for text, bad := range map[string]bool{
+		"10.244.0.0/16": false, "10.0.0.0/8": false, "100.64.0.0/10": false, "172.30.0.0/24": false,
+		"::/0": true, "fd00::/48": true, "0.0.0.0/0": true, "0.0.0.0/8": true, "10.0.0.0/7": true, "128.0.0.0/1": true,
+		"127.0.0.0/8": true, "126.0.0.0/7": true, "169.254.0.0/16": true, "224.0.0.0/4": true, "240.0.0.0/8": true,
+		"10.244.0.0/31": true, "10.244.0.0/32": true, "10.244.0.1/16": true, "10.244.0.0": true, "x": true,
+	} {
+		join := ticket()
+		join.PodCIDR = text
+		if err := join.Validate(); (err != nil) != bad || bad && !strings.Contains(err.Error(), "podCIDR") {
+			t.Errorf("a ticket with pods in %s: %v", text, err)
+		}
+		c := manifest.DefaultCluster()
+		c.PodCIDR, c.ServiceCIDR = text, "192.168.100.0/24"
+		if err := c.Validate(); (err != nil) != bad {
+			t.Errorf("a cluster with pods in %s: %v", text, err)
+		}
+	}
+	for text, bad := range map[string]bool{
+		"192.168.4.11:6443": false, "192.168.4.11": false, "k8s.lan:443": false,
+		"0.0.0.0:6443": true, "127.0.0.1:6443": true, "224.0.0.1:6443": true, "255.255.255.255": true, "169.254.169.254:80": true,
+		"999.999.999.999:6443": true, "1.2.3:6443": true, "localhost:6443": true, "[::1]:6443": true, "::1": true,
+	} {
+		join := ticket()
+		join.Endpoint = text
+		if err := join.Validate(); (err != nil) != bad {
+			t.Errorf("a ticket that leads to %s: %v", text, err)
+		}
+		c := manifest.DefaultCluster()
+		c.Endpoint = text
+		if err := c.Validate(); (err != nil) != bad {
+			t.Errorf("a cluster at %s: %v", text, err)
 		}
 	}
 }

@@ -2,12 +2,14 @@ package manifest
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"regexp"
 	"strings"
 	"time"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/media"
 )
 
 // Ticket is what a host needs to join a cluster: join.yaml on the stick. It is
@@ -50,17 +52,17 @@ func ParseTicket(name string, data []byte) (*Ticket, error) {
 	return t, nil
 }
 
-// ReadTicket is ParseTicket for a file; without one the error is that of
-// os.Open, which os.IsNotExist knows.
-func ReadTicket(file string) (*Ticket, error) {
-	text, err := readFile(file, MaxSize)
+// ReadTicket is ParseTicket for a file; without one the error is one that
+// os.IsNotExist knows.
+func ReadTicket(file media.File) (*Ticket, error) {
+	text, err := file.Read(MaxSize)
 	if os.IsNotExist(err) {
 		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the ticket: %w", err)
 	}
-	t, err := ParseTicket(file, text)
+	t, err := ParseTicket(file.Path(), text)
 	return t, hint.With(err, "on the master: ./install ticket writes it again")
 }
 
@@ -76,33 +78,66 @@ func (t *Ticket) Expired(now time.Time) bool {
 	return err == nil && !now.Before(at)
 }
 
+// maxHashes is how many CAs a ticket may pin; kubeadm takes several while a CA
+// is exchanged.
+const maxHashes = 8
+
+// validateTicket is as strict as validateCluster: a ticket is read on hosts that
+// cannot tell who wrote it.
 func validateTicket(t *Ticket) *findings {
 	f := &findings{}
 	f.header(t.APIVersion, t.Kind, KindTicket)
-	host, port := splitEndpoint(t.Endpoint)
-	if at := root.key("endpoint"); f.need(at, t.Endpoint) && (!isHost(host) || !isPort(port)) {
-		f.add(at, "%q is no endpoint: want HOST:PORT", t.Endpoint)
+	if t.Cluster != "" && !isLabel(t.Cluster) {
+		f.add(root.key("cluster"), "%q is no name: want lower-case letters, digits and dashes, 63 at most", t.Cluster)
 	}
+	if at := root.key("endpoint"); f.need(at, t.Endpoint) {
+		f.endpoint(at, t.Endpoint)
+	}
+	f.secrets(t)
+	if _, err := time.Parse(time.RFC3339, t.Expires); t.Expires != "" && err != nil {
+		f.add(root.key("expires"), "%q is no time: want such as 2020-05-01T12:00:00Z", t.Expires)
+	}
+	if t.Kubernetes != "" && !versionForm.MatchString(t.Kubernetes) {
+		f.add(root.key("kubernetes"), "%q is no version: want such as v1.17.4", t.Kubernetes)
+	}
+	if t.TimeServer != "" && !isReachable(strings.ToLower(t.TimeServer)) {
+		f.add(root.key("timeServer"), "%q is no address", t.TimeServer)
+	}
+	if t.ProxyMode != "" {
+		f.word(root.key("proxyMode"), t.ProxyMode, []string{ProxyIPVS, ProxyIPTables})
+	}
+	var pods netip.Prefix
+	if t.PodCIDR != "" {
+		pods = f.network(root.key("podCIDR"), t.PodCIDR)
+	}
+	for _, v := range [][2]string{{"endpoint", t.Endpoint}, {"timeServer", t.TimeServer}} {
+		host, _ := splitEndpoint(v[1])
+		if a, err := netip.ParseAddr(host); err == nil && pods.IsValid() && pods.Contains(a) {
+			f.add(root.key(v[0]), "%s lies in the cluster's own network %s", a, pods)
+		}
+	}
+	f.hosts(t.Hosts, pods)
+	return f
+}
+
+// secrets checks what lets a host join.
+func (f *findings) secrets(t *Ticket) {
 	if at := root.key("token"); f.need(at, t.Token) && !tokenForm.MatchString(t.Token) {
 		f.add(at, "it is no token: want 6 characters, a dot and 16 characters, of a-z and 0-9")
 	}
+	at := root.key("caCertHashes")
 	if len(t.CACertHashes) == 0 {
-		f.need(root.key("caCertHashes"), "")
+		f.need(at, "")
+	}
+	if len(t.CACertHashes) > maxHashes {
+		f.add(at, "there are %d, and at most %d are taken", len(t.CACertHashes), maxHashes)
 	}
 	for i, h := range t.CACertHashes {
 		if !digestForm.MatchString(h) {
-			f.add(root.key("caCertHashes").index(i), "%q is no hash: want sha256: and 64 hex digits", h)
+			f.add(at.index(i), "%q is no hash: want sha256: and 64 hex digits", h)
 		}
 	}
 	if t.CertificateKey != "" && !sha256Form.MatchString(t.CertificateKey) {
 		f.add(root.key("certificateKey"), "it is no key: want 64 hex digits")
 	}
-	if _, err := time.Parse(time.RFC3339, t.Expires); t.Expires != "" && err != nil {
-		f.add(root.key("expires"), "%q is no time: want such as 2020-05-01T12:00:00Z", t.Expires)
-	}
-	if t.TimeServer != "" && !isHost(strings.ToLower(t.TimeServer)) {
-		f.add(root.key("timeServer"), "%q is no address", t.TimeServer)
-	}
-	f.hosts(t.Hosts)
-	return f
 }

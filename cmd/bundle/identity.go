@@ -13,6 +13,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/identity"
 	"kubecrate/pkg/lines"
+	"kubecrate/pkg/media"
 )
 
 func (a *app) identityCmd() *cobra.Command {
@@ -77,7 +78,7 @@ type madeIdentity struct {
 }
 
 func newIdentity(ctx context.Context, place identity.Place, passphraseFile string, ttl time.Duration) (*madeIdentity, error) {
-	cluster, err := manifest.ReadCluster(place.From)
+	cluster, err := manifest.ReadCluster(media.Named(place.From))
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/media"
 )
 
 // OpenPath opens the archive at path, which may be the name of any of its
@@ -57,28 +58,34 @@ func (c *closer) Close() error {
 // Files lists the files of the archive that path names, as OpenPath takes it,
 // and the name that they have in common: the one that its sidecars begin with.
 func Files(path string) (base string, files []string, err error) {
-	if base, files, err = filesOf(path); err != nil {
+	base, list, err := filesOf(path)
+	if err != nil {
 		return "", nil, fmt.Errorf("cannot open %s: %w", path, err)
+	}
+	for _, f := range list {
+		files = append(files, f.Path())
 	}
 	return base, files, nil
 }
 
 // filesOf finds the files of the archive that path names, and the name that
-// they have in common.
-func filesOf(path string) (base string, files []string, err error) {
+// they have in common. The one that path names may be a link; one that was found
+// in a directory may not.
+func filesOf(path string) (base string, files []media.File, err error) {
 	if b, n := splitVolume(path); n > 0 {
 		if _, err := os.Stat(path); err == nil {
 			files, err := listVolumes(b)
 			return b, files, err
 		}
 	}
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return path, nil, hint.With(errors.New("it is a directory"), "name the *.tar.zst in it")
-	case err == nil:
-		return path, []string{path}, nil
-	case !errors.Is(err, fs.ErrNotExist):
+	}
+	one := media.Named(path)
+	if _, err = one.Stat(); err == nil {
+		return path, []media.File{one}, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return path, nil, err
 	}
 	if files, verr := listVolumes(path); len(files) > 0 || verr != nil {
@@ -103,35 +110,34 @@ func splitVolume(path string) (base string, n int) {
 
 // listVolumes lists the volumes of base, in order. The sidecar, where there is
 // one, knows how many there should be.
-func listVolumes(base string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Dir(base))
-	if err != nil {
+func listVolumes(base string) ([]media.File, error) {
+	dir, common := media.At(filepath.Dir(base)), filepath.Base(base)
+	number := func(name string) int {
+		if b, n := splitVolume(name); b == common {
+			return n
+		}
+		return 0
+	}
+	names, err := dir.List(".", maxVolumes, func(name string) bool { return number(name) > 0 })
+	if err != nil || len(names) == 0 {
 		return nil, err
 	}
-	var numbers []int
-	for _, e := range entries {
-		if b, n := splitVolume(e.Name()); n > 0 && b == filepath.Base(base) {
-			numbers = append(numbers, n)
-		}
-	}
-	slices.Sort(numbers)
-	if len(numbers) == 0 {
-		return nil, nil
-	}
-	last := numbers[len(numbers)-1]
+	last := number(names[len(names)-1])
 	if sums, err := readSidecar(base + SidecarSuffix); err == nil {
 		for name := range sums {
-			if b, n := splitVolume(name); b == filepath.Base(base) {
-				last = max(last, n)
-			}
+			last = max(last, number(name))
 		}
 	}
-	var files []string
+	var files []media.File
 	for n := 1; n <= last; n++ {
-		if !slices.Contains(numbers, n) {
-			return nil, hint.With(damage("volume %s is missing", volumeName(filepath.Base(base), n)), "copy it into %s", filepath.Dir(base))
+		name := volumeName(common, n)
+		if !slices.Contains(names, name) {
+			if _, err := dir.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			return nil, hint.With(damage("volume %s is missing", name), "copy it into %s", dir.Path())
 		}
-		files = append(files, volumeName(base, n))
+		files = append(files, dir.File(name))
 	}
 	return files, nil
 }
@@ -142,10 +148,10 @@ type volumes struct {
 	starts []int64 // of each file, and the end of the last
 }
 
-func openVolumes(paths []string) (*volumes, error) {
+func openVolumes(files []media.File) (*volumes, error) {
 	v := &volumes{starts: []int64{0}}
-	for i, path := range paths {
-		f, err := os.Open(path)
+	for i, file := range files {
+		f, err := file.Open()
 		if err != nil {
 			return nil, errors.Join(err, v.Close())
 		}
@@ -155,8 +161,8 @@ func openVolumes(paths []string) (*volumes, error) {
 			return nil, errors.Join(err, v.Close())
 		}
 		first, size := v.starts[min(1, i)], info.Size()
-		if last := i == len(paths)-1; i > 0 && (size > first || size < first && !last) || !info.Mode().IsRegular() {
-			err := damage("volume %s has %d bytes, the first one %d", filepath.Base(path), size, first)
+		if last := i == len(files)-1; i > 0 && (size > first || size < first && !last) {
+			err := damage("volume %s has %d bytes, the first one %d", filepath.Base(file.Path()), size, first)
 			return nil, errors.Join(hinted(err), v.Close())
 		}
 		v.starts = append(v.starts, v.starts[i]+size)

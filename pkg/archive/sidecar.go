@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,9 +10,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"kubecrate/pkg/media"
 )
 
 // sidecarText is a line "HEX  NAME" for every file. sha256sum -c passes over
@@ -49,10 +51,10 @@ func CheckSidecar(ctx context.Context, path string) (bool, error) {
 	return true, nil
 }
 
-func compareSidecar(ctx context.Context, files []string, sums map[string]string) error {
+func compareSidecar(ctx context.Context, files []media.File, sums map[string]string) error {
 	there := map[string]bool{}
 	for _, f := range files {
-		name := filepath.Base(f)
+		name := filepath.Base(f.Path())
 		there[name] = true
 		want, ok := sums[name]
 		if !ok {
@@ -74,20 +76,21 @@ func compareSidecar(ctx context.Context, files []string, sums map[string]string)
 	return nil
 }
 
+// maxSidecar is in bytes: maxVolumes lines.
+const maxSidecar = 256 << 10
+
 // readSidecar reads the lines of a sidecar; names lie beside it.
 func readSidecar(path string) (map[string]string, error) {
-	f, err := os.Open(path)
+	text, err := media.At(filepath.Dir(path)).ReadFile(filepath.Base(path), maxSidecar)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // only read from
-	return parseSidecar(f)
+	return parseSidecar(bytes.NewReader(text))
 }
 
 func parseSidecar(r io.Reader) (map[string]string, error) {
-	const most = 256 << 10 // bytes: maxVolumes lines
 	sums := map[string]string{}
-	lines := bufio.NewScanner(io.LimitReader(r, most))
+	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		line := strings.TrimSuffix(lines.Text(), "\r")
 		if line == "" || line[0] == '#' {
@@ -110,8 +113,8 @@ func parseSidecar(r io.Reader) (map[string]string, error) {
 }
 
 // hashFile is the SHA-256 of a file.
-func hashFile(ctx context.Context, path string) (sum string, err error) {
-	f, err := os.Open(path)
+func hashFile(ctx context.Context, file media.File) (sum string, err error) {
+	f, err := file.Open()
 	if err != nil {
 		return "", err
 	}

@@ -190,8 +190,10 @@ func (f *Facts) Disk(path string) Disk {
 // MACs are the hardware addresses that tell this host from others.
 func (f *Facts) MACs() []string {
 	var list []string
+	seen := map[string]bool{}
 	for _, i := range f.Interfaces {
-		if !i.Virtual() && i.MAC != "" && !slices.Contains(list, i.MAC) {
+		if !i.Virtual() && i.MAC != "" && !seen[i.MAC] {
+			seen[i.MAC] = true
 			list = append(list, i.MAC)
 		}
 	}
@@ -214,8 +216,11 @@ func (f *Facts) Same(o *Facts) bool {
 	if differ(f.ProductUUID, o.ProductUUID) || differ(f.MachineID, o.MachineID) {
 		return false
 	}
-	theirs := o.MACs()
-	return slices.ContainsFunc(f.MACs(), func(m string) bool { return slices.Contains(theirs, m) })
+	theirs := map[string]bool{}
+	for _, m := range o.MACs() {
+		theirs[m] = true
+	}
+	return slices.ContainsFunc(f.MACs(), func(m string) bool { return theirs[m] })
 }
 
 // text is a file of the kernel or the system without the space around it, ""

@@ -2,6 +2,7 @@ package facts_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/media"
 )
 
 // Texts of a CentOS 7.9 in a virtual machine.
@@ -259,17 +261,18 @@ func TestSelf(t *testing.T) {
 func TestSheets(t *testing.T) {
 	t.Parallel()
 	h, m := centos(t)
-	dir := t.TempDir() + "/hosts"
-	if list, err := facts.ReadSheets(dir); len(list) != 0 || err != nil {
+	stick := media.At(t.TempDir())
+	dir := stick.Join("hosts")
+	if list, err := facts.ReadSheets(stick); len(list) != 0 || err != nil {
 		t.Errorf("no directory: %v, %v", list, err)
 	}
-	first, err := read(t, h).Save(dir)
-	if err != nil || !strings.HasSuffix(first, "/master1-a1b2c3.json") {
+	first, err := read(t, h).Save(stick)
+	if err != nil || !strings.HasSuffix(first, "hosts/master1-a1b2c3.json") {
 		t.Fatal(first, err)
 	}
 	// Another host of the same name has its own sheet.
 	m.Write(t, "/sys/class/net/eth0/address", "52:54:00:00:00:01\n", "/sys/class/dmi/id/product_uuid", "x\n")
-	if _, err := read(t, h).Save(dir); err != nil {
+	if _, err := read(t, h).Save(stick); err != nil {
 		t.Fatal(err)
 	}
 	// The first under another name replaces its sheet, whatever lies in the way.
@@ -278,10 +281,10 @@ func TestSheets(t *testing.T) {
 	if err := os.WriteFile(victim, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(victim, dir+"/node-1.lan-a1b2c3.json.new"); err != nil {
+	if err := os.Symlink(victim, dir+"/.node-1.lan-a1b2c3.json.new"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := read(t, h).Save(dir); err != nil {
+	if _, err := read(t, h).Save(stick); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(victim); err != nil || string(text) != "x" {
@@ -295,7 +298,7 @@ func TestSheets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, err := facts.ReadSheets(dir)
+	list, bad := facts.ReadSheets(stick)
 	var names []string
 	for _, f := range list {
 		names = append(names, f.Hostname)
@@ -306,9 +309,10 @@ func TestSheets(t *testing.T) {
 	if strings.Join(names, " ") != "master1 Node_1.lan" {
 		t.Errorf("sheets of %v", names)
 	}
-	for _, bad := range []string{"bad.json", "old.json", "name.json", "big.json"} {
-		if err == nil || !strings.Contains(err.Error(), bad) {
-			t.Errorf("%s is not named: %v", bad, err)
+	said := errors.Join(bad...).Error()
+	for _, name := range []string{"bad.json", "old.json", "name.json", "big.json"} {
+		if !strings.Contains(said, name) {
+			t.Errorf("%s is not named: %v", name, said)
 		}
 	}
 }

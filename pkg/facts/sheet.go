@@ -4,22 +4,29 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/media"
 )
 
 // Limits of what is read from a stick that went through many hands.
 const (
-	maxSheet  = 1 << 20 // bytes; 3,000 packages are 150 kB
-	maxSheets = 4096
-	maxWord   = 253 // of a name that is printed, as that of a host
+	maxSheet  = 1 << 20  // bytes; 3,000 packages are 150 kB
+	maxSheets = 1024     // files
+	maxTotal  = 32 << 20 // bytes of all sheets
+	maxWord   = 253      // of a name that is printed, as that of a host
 )
+
+// SheetsDir is the directory of the sheets on the stick.
+const SheetsDir = "hosts"
+
+// tailLength is how many digits of a hardware address a sheet's name has.
+const tailLength = 6
 
 // Parse reads a sheet and checks its signature, where it has one; it wraps
 // signed.ErrSignature where that does not fit. Keys that a later kubecrate has
@@ -38,6 +45,9 @@ func Parse(data []byte) (*Facts, error) {
 	if !isName(f.Hostname) || f.Result != nil && !isName(f.Result.Node) {
 		return nil, errors.New("it is no sheet of a host: its hostname is none")
 	}
+	if err := f.bounded(); err != nil {
+		return nil, err
+	}
 	return f, nil
 }
 
@@ -55,105 +65,110 @@ func (f *Facts) Marshal() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// ReadSheets reads every sheet in dir, a directory of this machine, in the
+// ReadSheets reads every sheet in the directory of sheets on the stick, in the
 // order of their names and without their packages; a missing directory has none.
-// The error joins those of the sheets that cannot be read, or whose signature
-// does not fit: they are left out, and the others are returned all the same.
-func ReadSheets(dir string) ([]*Facts, error) {
-	paths, err := sheets(dir)
+// What cannot be read, or whose signature does not fit, is left out, and bad says
+// why; so is what is over a limit of the whole directory.
+func ReadSheets(stick media.Dir) (list []*Facts, bad []error) {
+	names, err := sheets(stick, func(string) bool { return true })
 	if err != nil {
-		return nil, err
+		bad = append(bad, err)
 	}
-	var list []*Facts
-	var bad []error
-	for _, path := range paths {
-		f, err := readSheet(path)
+	total := 0
+	for i, name := range names {
+		f, size, err := readSheet(stick, name)
+		if total += size; total > maxTotal {
+			return list, append(bad, hint.With(fmt.Errorf("%s has over %d MB of sheets: %d of them are not read", stick.Join(SheetsDir), maxTotal>>20, len(names)-i),
+				"remove those of hosts that are gone: %s", hint.Command("ls", "-l", stick.Join(SheetsDir))))
+		}
 		if err != nil {
-			bad = append(bad, fmt.Errorf("cannot read %s: %w", path, err))
+			bad = append(bad, fmt.Errorf("cannot read %s: %w", stick.Join(name), err))
 			continue
 		}
-		f.Packages, f.path = nil, path
+		f.Packages, f.path = nil, name
 		list = append(list, f)
 	}
-	return list, errors.Join(bad...)
+	return list, bad
 }
 
-func sheets(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
+// sheets are the names of the sheets that want takes, relative to the stick. The
+// error may come with names: those that are read in spite of it.
+func sheets(stick media.Dir, want func(name string) bool) ([]string, error) {
+	names, err := stick.List(SheetsDir, maxSheets, func(name string) bool {
+		plain := !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r >= 0x7f })
+		return plain && strings.HasSuffix(name, ".json") && want(name)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot look for sheets of hosts: %w", err)
+		err = fmt.Errorf("cannot look for sheets of hosts: %w", err)
 	}
-	var paths []string
-	for _, e := range entries {
-		// A name with a dot first is that of another system's helper, ._node1.json.
-		name := e.Name()
-		plain := !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r >= 0x7f })
-		if strings.HasSuffix(name, ".json") && name[0] != '.' && plain && e.Type().IsRegular() && len(paths) < maxSheets {
-			paths = append(paths, filepath.Join(dir, name))
-		}
+	for i, name := range names {
+		names[i] = path.Join(SheetsDir, name)
 	}
-	return paths, nil
+	return names, err
 }
 
-func readSheet(path string) (f *Facts, err error) {
-	file, err := os.Open(path)
+// readSheet reads one sheet; size is that of the file.
+func readSheet(stick media.Dir, name string) (f *Facts, size int, err error) {
+	data, err := stick.ReadFile(name, maxSheet)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	data, err := io.ReadAll(io.LimitReader(file, maxSheet+1))
-	if err != nil {
-		return nil, err
-	}
-	return Parse(data)
+	f, err = Parse(data)
+	return f, len(data), err
 }
 
-// Save writes f to a sheet in dir and returns its path: HOSTNAME-MAC.json, so
-// that two hosts of one name do not overwrite each other. What this machine left
-// there under another name is removed. The sheet is whole or not there.
-func (f *Facts) Save(dir string) (string, error) {
+// Save writes f to a sheet on the stick and returns its name there: HOSTNAME-MAC.json,
+// so that two hosts of one name do not overwrite each other. What this machine
+// left there under another name is removed. The sheet is whole or not there.
+func (f *Facts) Save(stick media.Dir) (string, error) {
+	const mode = 0o644
 	data, err := f.Marshal()
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, f.fileName())
-	if err := save(path, data); err != nil {
-		return "", fmt.Errorf("cannot leave the facts of this host in %s: %w", dir, err)
+	name := path.Join(SheetsDir, f.fileName())
+	if err := stick.Write(name, data, mode); err != nil {
+		return "", fmt.Errorf("cannot write %s: %w", stick.Join(name), err)
 	}
-	return path, f.remove(dir, path)
+	return name, f.remove(stick, name)
 }
 
-// Withdraw removes what this machine left in dir, and dir itself where nothing
-// else is in it.
-func (f *Facts) Withdraw(dir string) error {
-	if err := f.remove(dir, ""); err != nil {
-		return err
+// Withdraw removes what this machine left on the stick, and the directory of the
+// sheets where nothing else is in it.
+func (f *Facts) Withdraw(stick media.Dir) error {
+	err := f.remove(stick, "")
+	if err == nil {
+		err = stick.RemoveEmpty(SheetsDir)
 	}
-	left, err := os.ReadDir(dir)
-	if err == nil && len(left) == 0 {
-		err = os.Remove(dir)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot remove the facts of this host: %w", err)
 	}
 	return nil
 }
 
-// remove removes the sheets of this machine in dir but for the one at keep.
-func (f *Facts) remove(dir, keep string) error {
-	old, err := sheets(dir)
-	if err != nil {
+// remove removes the sheets of this machine but for the one called keep. They
+// are known by their names' ends, so that not every sheet is read again.
+func (f *Facts) remove(stick media.Dir, keep string) error {
+	ends := []string{f.fileName()}
+	for _, mac := range f.MACs() {
+		ends = append(ends, tail(mac)+".json")
+	}
+	mine := func(name string) bool {
+		return slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) })
+	}
+	old, err := sheets(stick, mine)
+	if err != nil && !errors.Is(err, media.ErrTooMany) {
 		return err
 	}
-	for _, p := range old {
-		o, err := readSheet(p)
-		if err != nil || p == keep || !f.Same(o) {
+	for _, name := range old {
+		o, _, err := readSheet(stick, name)
+		if err != nil || name == keep || !f.Same(o) {
 			continue
 		}
-		if err := os.Remove(p); err != nil {
+		if err := stick.Remove(name); err != nil {
 			return fmt.Errorf("cannot remove the older facts of this host: %w", err)
 		}
 	}
@@ -162,46 +177,21 @@ func (f *Facts) remove(dir, keep string) error {
 
 // fileName is one that FAT takes too.
 func (f *Facts) fileName() string {
-	const tail = 6
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' {
 			return r
 		}
 		return '-'
 	}, strings.ToLower(f.Hostname))
-	name = strings.TrimLeft(name[:min(len(name), maxWord-len("-.json")-tail)], ".")
-	macs := f.MACs()
-	if len(macs) > 0 {
-		mac := strings.ReplaceAll(slices.Min(macs), ":", "")
-		name += "-" + mac[max(0, len(mac)-tail):]
+	name = strings.TrimLeft(name[:min(len(name), maxWord-len("-.json")-tailLength)], ".")
+	if macs := f.MACs(); len(macs) > 0 {
+		name += tail(slices.Min(macs))
 	}
 	return name + ".json"
 }
 
-func save(path string, data []byte) (err error) {
-	const dirMode, fileMode = 0o755, 0o644
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return err
-	}
-	temp := path + ".new"
-	// Never through a link that somebody laid on the stick.
-	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return durable.SyncDir(dir)
+// tail is the end of a hardware address that a sheet's name has.
+func tail(mac string) string {
+	mac = strings.ReplaceAll(mac, ":", "")
+	return "-" + mac[max(0, len(mac)-tailLength):]
 }

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"path"
 	"time"
 
 	"kubecrate/manifest"
@@ -40,7 +40,7 @@ func (f *Facts) File() string {
 	if f.path == "" {
 		return ""
 	}
-	return filepath.Base(f.path)
+	return path.Base(f.path)
 }
 
 // verified reads a sheet without the checks of its content.
@@ -62,34 +62,6 @@ func verified(data []byte) (*Facts, error) {
 		f.KeySince = time.Time{}
 	}
 	return &f, nil
-}
-
-// Trace is what a host keeps of another's sheet to know it again: what tells the
-// two apart, and the key.
-func (f *Facts) Trace() *Facts {
-	t := &Facts{
-		APIVersion: f.APIVersion, Kind: f.Kind, Hostname: f.Hostname, Time: f.Time,
-		ProductUUID: f.ProductUUID, MachineID: f.MachineID, Key: f.Key, KeySince: f.KeySince,
-	}
-	for _, i := range f.Interfaces {
-		t.Interfaces = append(t.Interfaces, Interface{Name: i.Name, MAC: i.MAC})
-	}
-	return t
-}
-
-// Doubt says why f may not be by the host that before is of, both of the same
-// machine: it is by another key, and that is older than before. A host that was
-// reset has a new key. "" is no doubt.
-func (f *Facts) Doubt(before *Facts) string {
-	switch {
-	case before.Key == "" || f.Key == before.Key || !f.Same(before):
-		return ""
-	case f.Key == "":
-		return fmt.Sprintf("%s is not signed, and the one of this host from %s was", f.who(), before.Time.UTC().Format(time.RFC3339))
-	case f.KeySince.Before(before.Time):
-		return fmt.Sprintf("%s is signed by another key than the one of this host from %s, and no reset explains it", f.who(), before.Time.UTC().Format(time.RFC3339))
-	}
-	return ""
 }
 
 func (f *Facts) who() string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kubecrate/pkg/facts"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/signed"
 )
 
@@ -69,16 +70,26 @@ func TestSign(t *testing.T) {
 	}
 }
 
-func TestDoubt(t *testing.T) {
+// knowing are the known hosts of one that has seen f.
+func knowing(t *testing.T, f *facts.Facts) *facts.KnownHosts {
+	t.Helper()
+	k := &facts.KnownHosts{}
+	if !k.Learn(f) {
+		t.Fatal("it is not kept")
+	}
+	return k
+}
+
+func TestMismatch(t *testing.T) {
 	t.Parallel()
 	h, m := centos(t)
 	f := read(t, h)
 	if err := f.Sign(newSigner(t)); err != nil {
 		t.Fatal(err)
 	}
-	before := f.Trace()
+	before := knowing(t, f)
 	other := read(t, h)
-	if got := other.Doubt(before); !strings.Contains(got, "master1 is not signed") {
+	if got := before.Mismatch(other); !strings.Contains(got, "master1 is not signed") {
 		t.Errorf("not signed any more: %q", got)
 	}
 	young, err := signed.NewSigner(now().Add(time.Hour))
@@ -88,7 +99,7 @@ func TestDoubt(t *testing.T) {
 	if err := other.Sign(young); err != nil {
 		t.Fatal(err)
 	}
-	if got := other.Doubt(before); got != "" {
+	if got := before.Mismatch(other); got != "" {
 		t.Errorf("after a reset: %q", got)
 	}
 	old, err := signed.NewSigner(now().Add(-time.Hour))
@@ -98,14 +109,14 @@ func TestDoubt(t *testing.T) {
 	if err := other.Sign(old); err != nil {
 		t.Fatal(err)
 	}
-	if got := other.Doubt(before); !strings.Contains(got, "signed by another key") {
+	if got := before.Mismatch(other); !strings.Contains(got, "signed by another key") {
 		t.Errorf("another key: %q", got)
 	}
-	if f.Doubt(before) != "" || other.Doubt(&facts.Facts{}) != "" {
+	if before.Mismatch(f) != "" || new(facts.KnownHosts).Mismatch(other) != "" {
 		t.Error("doubt without a reason")
 	}
 	m.Write(t, "/sys/class/net/eth0/address", "52:54:00:00:00:01\n")
-	if got := read(t, h).Doubt(before); got != "" {
+	if got := before.Mismatch(read(t, h)); got != "" {
 		t.Errorf("another machine: %q", got)
 	}
 }
@@ -113,7 +124,7 @@ func TestDoubt(t *testing.T) {
 func TestWithdraw(t *testing.T) {
 	t.Parallel()
 	h, m := centos(t)
-	dir := t.TempDir() + "/hosts"
+	dir := media.At(t.TempDir())
 	f := read(t, h)
 	if err := f.Withdraw(dir); err != nil {
 		t.Errorf("where nothing is: %v", err)
@@ -136,7 +147,7 @@ func TestWithdraw(t *testing.T) {
 	if err := other.Withdraw(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(dir.Join("hosts")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the directory: %v", err)
 	}
 }

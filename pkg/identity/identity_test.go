@@ -18,6 +18,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/kubeadm"
+	"kubecrate/pkg/media"
 )
 
 const (
@@ -272,10 +273,10 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%s holds a secret, %v", name, err)
 		}
 	}
-	if again, err := manifest.ReadCluster(from); err != nil || again.Endpoint != "192.168.4.11:6443" || again.Hosts[1].MAC == "" {
+	if again, err := manifest.ReadCluster(media.Named(from)); err != nil || again.Endpoint != "192.168.4.11:6443" || again.Hosts[1].MAC == "" {
 		t.Errorf("cluster.yaml: %+v, %v", again, err)
 	}
-	if got, err := Read(filepath.Join(dir, FileName), []byte(word)); err != nil || got.Ticket.Token != id.Ticket.Token {
+	if got, err := Read(media.At(dir).File(FileName), []byte(word)); err != nil || got.Ticket.Token != id.Ticket.Token {
 		t.Errorf("read: %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package identity
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/media"
 )
 
 // Place says where an identity goes. From is the cluster file it was made of,
@@ -68,15 +68,10 @@ func (p *Place) free(path string) error {
 }
 
 // Read opens the identity in a file with a passphrase, see Open.
-func Read(path string, passphrase []byte) (_ *Identity, err error) {
-	f, err := os.Open(path)
+func Read(file media.File, passphrase []byte) (*Identity, error) {
+	sealed, err := file.Read(mostBytes)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the identity: %w", err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	sealed, err := io.ReadAll(io.LimitReader(f, mostBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the identity: %w", err)
-	}
-	return Open(path, sealed, passphrase)
+	return Open(file.Path(), sealed, passphrase)
 }

@@ -15,6 +15,7 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/lines"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/step"
 )
@@ -101,7 +102,7 @@ func Ticket(ctx context.Context, h *host.Host, o Settings, t TicketOptions) (r *
 	if _, err := s.run(ctx, kubeadm.Renew(to)); err != nil {
 		return nil, err
 	}
-	made, err := manifest.ReadTicket(h.Path(kubeadm.TicketFile))
+	made, err := manifest.ReadTicket(media.Named(h.Path(kubeadm.TicketFile)))
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func (s *site) revoke(ctx context.Context, o kubeadm.TicketOptions) (*Ticketed, 
 
 // showTicket gives the ticket of this host as flags.
 func showTicket(h *host.Host) (*Ticketed, error) {
-	t, err := manifest.ReadTicket(h.Path(kubeadm.TicketFile))
+	t, err := manifest.ReadTicket(media.Named(h.Path(kubeadm.TicketFile)))
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("there is no ticket on this host: %w", err), "./install ticket makes one")
 	}

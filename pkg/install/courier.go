@@ -3,11 +3,9 @@ package install
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,6 +14,7 @@ import (
 
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/signed"
@@ -23,28 +22,25 @@ import (
 )
 
 const (
-	sheetsName = "hosts"      // the directory on the stick
 	signerName = "host.key"   // in step.Dir: the key of this host's sheets
-	tracesName = "hosts.json" // in step.Dir: which hosts were seen, and their keys
-	maxTraces  = 4096         // hosts
+	knownName  = "hosts.json" // in step.Dir: which hosts were seen, and their keys
 	rpmWait    = time.Minute  // for the list of packages
 	maxSays    = 300          // bytes of a sentence
+	maxTold    = 4            // warnings of a kind, each of another sheet
 )
 
 // courier is what the stick carries between hosts: a sheet of each. Nothing that
 // goes wrong with it stops an installation.
 type courier struct {
-	place  fs.FileInfo // of the stick's directory when the run began, nil without one
+	place  *media.Dir // the stick's directory when the run began, nil without one
 	signer *signed.Signer
 	kept   bool // signer is on the host's disk
-	read   bool // others and traces are read
+	read   bool // others and known are read
 	others []*facts.Facts
-	traces []*facts.Facts // of hosts that were seen, to be kept
-	let    bool           // the operator was told to pull the stick out
-	mute   bool           // it was told that nothing can be written
+	known  *facts.KnownHosts // that were seen, to be kept
+	let    bool              // the operator was told to pull the stick out
+	mute   bool              // it was told that nothing can be written
 }
-
-func (s *site) sheets() string { return filepath.Join(s.stick(), sheetsName) }
 
 func (s *site) warn(format string, args ...any) {
 	s.Report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf(format, args...)})
@@ -59,13 +55,15 @@ func (s *site) others() []*facts.Facts {
 	}
 	c.read = true
 	s.openSigner()
-	list, err := facts.ReadSheets(s.sheets())
-	for _, err := range split(err) {
-		s.warn("%v; it is not used", err)
+	list, bad := facts.ReadSheets(media.At(s.stick()))
+	var told []string
+	for _, err := range bad {
+		told = append(told, err.Error()+"; it is not used")
 	}
+	s.warnEach(told)
 	own := func(f *facts.Facts) bool { return s.facts.Same(f) }
 	if i := slices.IndexFunc(list, own); i >= 0 && c.kept && list[i].Key != c.signer.Key() {
-		s.warn("%s/%s is of this host, and not signed by it: it was changed on the way, or is from before a reset", sheetsName, list[i].File())
+		s.warn("%s/%s is of this host, and not signed by it: it was changed on the way, or is from before a reset", facts.SheetsDir, list[i].File())
 	}
 	c.others = slices.DeleteFunc(list, own)
 	s.meet()
@@ -80,49 +78,52 @@ func (s *site) others() []*facts.Facts {
 		s.withoutVIP(f)
 	}
 	if len(unsigned) > 0 {
-		s.warn("not signed, so a change on the way shows nowhere, and used all the same: %s in %s", strings.Join(unsigned, ", "), s.sheets())
+		s.warn("not signed, so a change on the way shows nowhere, and used all the same: %s in %s", atMost(unsigned, ", "), filepath.Join(s.stick(), facts.SheetsDir))
 	}
 	return c.others
 }
 
-func split(err error) []error {
-	if err == nil {
-		return nil
+// warnEach warns of each, and of very many only how many there are.
+func (s *site) warnEach(texts []string) {
+	for _, text := range texts[:min(len(texts), maxTold)] {
+		s.warn("%s", text)
 	}
-	if list, ok := err.(interface{ Unwrap() []error }); ok {
-		return list.Unwrap()
+	if more := len(texts) - maxTold; more > 0 {
+		s.warn("and %d more of the kind in %s", more, filepath.Join(s.stick(), facts.SheetsDir))
 	}
-	return []error{err}
+}
+
+// atMost joins a list, or its beginning.
+func atMost(list []string, separator string) string {
+	if more := len(list) - maxTold; more > 0 {
+		return strings.Join(list[:maxTold], separator) + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(list, separator)
 }
 
 // meet compares the keys of the sheets with those of hosts seen before, here and
 // among themselves. One that is in doubt does not replace what is known.
 func (s *site) meet() {
 	c := &s.courier
-	text, err := s.host.ReadFile(step.Dir + "/" + tracesName)
+	c.known = &facts.KnownHosts{}
+	text, err := s.host.ReadFile(step.Dir + "/" + knownName)
 	if err == nil {
-		err = json.Unmarshal(text, &c.traces)
+		c.known, err = facts.ParseKnownHosts(text)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		s.warn("cannot tell which hosts were seen before: %v", err)
 	}
-	c.traces = slices.DeleteFunc(c.traces, func(t *facts.Facts) bool { return t == nil })
 	byTime := slices.SortedFunc(slices.Values(c.others), func(a, b *facts.Facts) int { return a.Time.Compare(b.Time) })
+	var doubts []string
 	for _, f := range byTime {
-		doubt := ""
-		for _, t := range c.traces {
-			if d := f.Doubt(t); d != "" {
-				doubt = d
-			}
-		}
-		switch {
+		switch doubt := c.known.Mismatch(f); {
 		case doubt != "":
-			s.warn("%s: it may have been changed on the way. If that host is right: rm %s/%s here forgets its key", doubt, step.Dir, tracesName)
+			doubts = append(doubts, fmt.Sprintf("%s: it may have been changed on the way. If that host is right: rm %s/%s here forgets its key", doubt, step.Dir, knownName))
 		case f.Signed():
-			c.traces = append(slices.DeleteFunc(c.traces, f.Same), f.Trace())
+			c.known.Learn(f)
 		}
 	}
-	c.traces = c.traces[max(0, len(c.traces)-maxTraces):]
+	s.warnEach(doubts)
 }
 
 // withoutVIP takes the control plane's virtual address out of f: whichever master
@@ -170,20 +171,24 @@ func (s *site) keepSigner() error {
 		return err
 	}
 	c.kept = true
-	return s.keepTraces()
+	return s.keepKnown()
 }
 
-// keepTraces brings to the disk which hosts were seen. There is a file also where
+// keepKnown brings to the disk which hosts were seen. There is a file also where
 // none was: a second run changes nothing.
-func (s *site) keepTraces() error {
-	text, err := json.Marshal(append([]*facts.Facts{}, s.courier.traces...))
-	if err != nil {
-		return fmt.Errorf("cannot note the hosts that were seen: %w", err)
+func (s *site) keepKnown() error {
+	known := s.courier.known
+	if known == nil {
+		known = &facts.KnownHosts{}
 	}
-	if old, err := s.host.ReadFile(step.Dir + "/" + tracesName); err == nil && bytes.Equal(old, text) {
+	text, err := known.Marshal()
+	if err != nil {
+		return err
+	}
+	if old, err := s.host.ReadFile(step.Dir + "/" + knownName); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	return keep(s.host, tracesName, text)
+	return keep(s.host, knownName, text)
 }
 
 // arrive leaves the first sheet of this host, also for a host whose checks fail:
@@ -193,12 +198,12 @@ func (s *site) arrive() {
 		return
 	}
 	s.others()
-	place, err := os.Stat(s.stick())
+	place, err := media.At(s.stick()).Pin()
 	if err != nil {
 		s.warn("cannot leave the facts of this host on the stick: %v", err)
 		return
 	}
-	s.courier.place = place
+	s.courier.place = &place
 	s.leave(s.facts, false, "the installation is under way")
 }
 
@@ -215,7 +220,7 @@ func (s *site) depart(ctx context.Context, err error) {
 		return
 	}
 	if s.courier.kept {
-		if err := s.keepTraces(); err != nil {
+		if err := s.keepKnown(); err != nil {
 			s.warn("%v", err)
 		}
 	}
@@ -271,17 +276,13 @@ func (s *site) leave(f *facts.Facts, ready bool, says string) {
 	if c.place == nil || c.mute {
 		return
 	}
-	sheet := *f
-	sheet.Result = &facts.Result{Bundle: s.bundle(), Role: s.role, Node: s.nodeName(), Ready: ready, Says: says}
-	here, err := os.Stat(s.stick())
-	if err == nil && !os.SameFile(here, c.place) {
-		err = errors.New("it is not here any more")
-	}
-	if err == nil && c.signer != nil {
+	sheet := f.Sheet(&facts.Result{Bundle: s.bundle(), Role: s.role, Node: s.nodeName(), Ready: ready, Says: says})
+	var err error
+	if c.signer != nil {
 		err = sheet.Sign(c.signer)
 	}
 	if err == nil {
-		_, err = sheet.Save(s.sheets())
+		_, err = sheet.Save(*c.place)
 	}
 	switch {
 	case err == nil:
@@ -298,15 +299,15 @@ func withdraw(ctx context.Context, h *host.Host, o Settings) {
 	if o.Archive == "" {
 		return
 	}
-	dir := filepath.Join(o.stick(), sheetsName)
-	if _, err := os.Stat(dir); err != nil {
+	stick := media.At(o.stick())
+	if _, err := stick.List(facts.SheetsDir, 0, func(string) bool { return false }); errors.Is(err, fs.ErrNotExist) {
 		return
 	}
 	f, err := facts.Read(ctx, h, facts.Options{Now: time.Now()})
 	if err == nil {
-		err = f.Withdraw(dir)
+		err = f.Withdraw(stick)
 	}
 	if err != nil {
-		o.Report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf("the sheet of this host stays in %s: %v", dir, err)})
+		o.Report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf("the sheet of this host stays in %s: %v", stick.Join(facts.SheetsDir), err)})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/trust"
 )
@@ -38,16 +39,26 @@ func FindArchive() (string, error) {
 	return "", hint.With(fmt.Errorf("cannot find an archive: there is no *.tar.zst beside this program or in this directory"), "--archive FILE names one")
 }
 
+// mostArchives is how many archives of one directory are told apart.
+const mostArchives = 16
+
+// archivesIn lists the archives in dir. Links are passed over: an archive that
+// lies elsewhere can be named.
 func archivesIn(dir string) ([]string, error) {
+	d := media.At(dir)
+	names, err := d.List(".", mostArchives, isArchive)
+	if err != nil && !errors.Is(err, media.ErrTooMany) {
+		return nil, fmt.Errorf("cannot look for the archive: %w", err)
+	}
 	var found []string
-	for _, pattern := range []string{"*.tar.zst", "*.tar.zst.001"} {
-		paths, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return nil, fmt.Errorf("cannot look for the archive: %w", err)
-		}
-		found = append(found, paths...)
+	for _, name := range names {
+		found = append(found, d.Join(name))
 	}
 	return found, nil
+}
+
+func isArchive(name string) bool {
+	return strings.HasSuffix(name, ".tar.zst") || strings.HasSuffix(name, ".tar.zst.001")
 }
 
 // OpenArchive opens the archive that o names, and decides whether h may trust it

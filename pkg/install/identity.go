@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +18,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/identity"
 	"kubecrate/pkg/kubeadm"
+	"kubecrate/pkg/media"
 )
 
 // How long a host waits where nothing else is said. With an identity a host may
@@ -48,15 +47,20 @@ func (s *site) limits() kubeadm.Limits {
 
 // findIdentity looks for the identity on the stick.
 func (s *site) findIdentity() error {
-	path := s.Identity
-	if path == "" && s.Archive != "" {
-		path = filepath.Join(s.stick(), identity.FileName)
+	var file media.File
+	switch {
+	case s.Identity != "":
+		file = media.Named(s.Identity)
+	case s.Archive != "":
+		file = s.onStick(identity.FileName)
+	default:
+		return nil
 	}
-	_, err := os.Stat(path)
+	_, err := file.Stat()
 	switch {
 	case err == nil:
-		s.sealed = path
-	case s.Identity != "" || path != "" && !errors.Is(err, fs.ErrNotExist):
+		s.sealed = file
+	case s.Identity != "" || !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("cannot read the identity: %w", err)
 	}
 	return nil
@@ -68,7 +72,7 @@ func (s *site) byIdentity() bool {
 	if s.saved != nil && (s.saved.Finished || s.saved.Identity) {
 		return s.saved.Identity
 	}
-	return s.sealed != ""
+	return s.sealed.Path() != ""
 }
 
 // decideTicket finds what this host joins by. A master joins only where the
@@ -195,11 +199,11 @@ func (s *site) openIdentity(ctx context.Context) (opened bool, err error) {
 	if has && (s.vouched != nil || s.saved != nil && s.saved.Finished) {
 		return false, nil
 	}
-	if s.sealed == "" || s.Passphrase == nil {
+	if s.sealed.Path() == "" || s.Passphrase == nil {
 		return false, hint.With(errors.New("this master has yet to get the cluster's CAs, and there is no identity to take them from"),
 			"put the stick with %s in, or name the file: --identity FILE", identity.FileName)
 	}
-	word, err := s.Passphrase(ctx, s.sealed)
+	word, err := s.Passphrase(ctx, s.sealed.Path())
 	if err != nil {
 		return false, err
 	}
@@ -218,15 +222,15 @@ func (s *site) openIdentity(ctx context.Context) (opened bool, err error) {
 // belongs says whether the ticket and the cluster on the stick are those of id.
 func (s *site) belongs(id *identity.Identity) error {
 	if at := manifest.HostPort(s.cluster.ControlPlane()); at != id.Ticket.Endpoint {
-		return identity.Untrusted(identity.Remake, "%s says that the control plane is at %s, and %s was made for %s", clusterName, at, s.sealed, id.Ticket.Endpoint)
+		return identity.Untrusted(identity.Remake, "%s says that the control plane is at %s, and %s was made for %s", clusterName, at, s.sealed.Path(), id.Ticket.Endpoint)
 	}
 	for _, t := range []*manifest.Ticket{s.ticket, s.given} {
 		switch {
 		case t == nil:
 		case !slices.Equal(t.CACertHashes, id.Ticket.CACertHashes):
-			return identity.Untrusted(identity.Remake, "%s is no ticket of %s: it pins the CA %s, which is not the one in it", s.ticketPath, s.sealed, strings.Join(t.CACertHashes, ", "))
+			return identity.Untrusted(identity.Remake, "%s is no ticket of %s: it pins the CA %s, which is not the one in it", s.ticketPath, s.sealed.Path(), strings.Join(t.CACertHashes, ", "))
 		case t.Endpoint != id.Ticket.Endpoint:
-			return identity.Untrusted(identity.Remake, "%s leads to %s, and %s was made for %s", s.ticketPath, t.Endpoint, s.sealed, id.Ticket.Endpoint)
+			return identity.Untrusted(identity.Remake, "%s leads to %s, and %s was made for %s", s.ticketPath, t.Endpoint, s.sealed.Path(), id.Ticket.Endpoint)
 		}
 	}
 	if s.ticket != nil { // it joins
@@ -235,7 +239,7 @@ func (s *site) belongs(id *identity.Identity) error {
 	of := &manifest.Cluster{Hosts: id.Ticket.Hosts}
 	self, err := facts.Self(s.facts, of)
 	if masters := of.Masters(); err == nil && len(masters) > 0 && (self == nil || self.Name != masters[0].Name) {
-		return identity.Untrusted(identity.Remake, "%s makes this host the first master, and %s was made with %s as the first", clusterName, s.sealed, masters[0].Name)
+		return identity.Untrusted(identity.Remake, "%s makes this host the first master, and %s was made with %s as the first", clusterName, s.sealed.Path(), masters[0].Name)
 	}
 	return err
 }

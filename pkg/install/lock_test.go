@@ -2,7 +2,10 @@ package install
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,5 +48,70 @@ func TestNotRoot(t *testing.T) {
 	err := cannotLock(&fs.PathError{Op: "open", Path: lockFile, Err: syscall.EACCES})
 	if !strings.Contains(err.Error(), "only root") || !strings.Contains(hint.Of(err), "sudo") {
 		t.Errorf("%v (hint %q)", err, hint.Of(err))
+	}
+}
+
+// TestLockOfOthers: a file that others can open is replaced, whoever holds it,
+// and so is anything else under that name; no number of an ended run is told.
+func TestLockOfOthers(t *testing.T) {
+	t.Parallel()
+	hold := func(path string) error {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { _ = f.Close() })
+		return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	}
+	for what, lay := range map[string]func(path string) error{
+		"a file for all, held": func(path string) error {
+			return errors.Join(os.WriteFile(path, []byte("4242\n"), 0o644), hold(path))
+		},
+		"a link":      func(path string) error { return os.Symlink("/etc/hostname", path) },
+		"a pipe":      func(path string) error { return syscall.Mkfifo(path, 0o666) },
+		"an old run":  func(path string) error { return os.WriteFile(path, []byte("4242\n"), 0o600) },
+		"a directory": func(path string) error { return os.Mkdir(path, 0o755) },
+	} {
+		h, _ := hosttest.New(t)
+		path := h.Path(lockFile)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), lay(path)); err != nil {
+			t.Fatal(err)
+		}
+		release, err := lock(h)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode() != lockMode {
+			t.Errorf("%s: the file is %v, %v", what, info.Mode(), err)
+		}
+		if _, err := lock(h); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+			t.Errorf("%s, a second one: %v", what, err)
+		}
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLockStale: a lock that is held without a run says no number.
+func TestLockStale(t *testing.T) {
+	t.Parallel()
+	h, _ := hosttest.New(t)
+	path := h.Path(lockFile)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("4194305\n"), lockMode)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock(h); !errors.Is(err, ErrBusy) || strings.Contains(err.Error()+hint.Of(err), "4194305") {
+		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }

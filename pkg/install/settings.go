@@ -14,6 +14,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/kubeadm"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/trust"
 )
@@ -73,6 +74,9 @@ const (
 // stick is the directory of the archive.
 func (s *Settings) stick() string { return filepath.Dir(s.Archive) }
 
+// onStick is a file beside the archive.
+func (s *Settings) onStick(name string) media.File { return media.At(s.stick()).File(name) }
+
 // cluster reads what the cluster is to be, and lays the flags over it.
 func (s *Settings) cluster(saved *State) (*manifest.Cluster, error) {
 	c, err := s.clusterFile()
@@ -104,13 +108,13 @@ func (s *Settings) cluster(saved *State) (*manifest.Cluster, error) {
 
 func (s *Settings) clusterFile() (*manifest.Cluster, error) {
 	if s.ClusterFile != "" {
-		c, err := manifest.ReadCluster(s.ClusterFile)
+		c, err := manifest.ReadCluster(media.Named(s.ClusterFile))
 		if os.IsNotExist(err) {
 			return nil, fmt.Errorf("cannot read the cluster file: %w", err)
 		}
 		return c, err
 	}
-	c, err := manifest.ReadCluster(filepath.Join(s.stick(), clusterName))
+	c, err := manifest.ReadCluster(s.onStick(clusterName))
 	if os.IsNotExist(err) {
 		return nil, nil
 	}
@@ -167,18 +171,18 @@ func (s *Settings) ticket() (t *manifest.Ticket, path string, err error) {
 		return t, path, err
 	}
 	if path != "" {
-		t, err := manifest.ReadTicket(path)
+		t, err := manifest.ReadTicket(media.Named(path))
 		if os.IsNotExist(err) {
 			err = hint.With(fmt.Errorf("cannot read the ticket: %w", err), "name its file: --ticket FILE; on the master ./install ticket writes it to the stick")
 		}
 		return t, path, err
 	}
-	path = filepath.Join(s.stick(), ticketName)
-	t, err = manifest.ReadTicket(path)
+	file := s.onStick(ticketName)
+	t, err = manifest.ReadTicket(file)
 	if os.IsNotExist(err) {
-		return nil, path, nil
+		return nil, file.Path(), nil
 	}
-	return t, path, err
+	return t, file.Path(), err
 }
 
 func (s *Settings) byHand() (*manifest.Ticket, error) {

@@ -19,6 +19,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/identity"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/report"
 	"kubecrate/pkg/step"
@@ -43,7 +44,7 @@ type site struct {
 	ticket     *manifest.Ticket // of the cluster to join; nil on the first master
 	ticketErr  error            // why the ticket that this host needs is not there or cannot be used
 	ticketPath string
-	sealed     string             // path of the identity on the stick, "" without one
+	sealed     media.File         // the identity on the stick, the zero File without one
 	keys       *identity.Identity // once it is opened
 	vouched    *manifest.Ticket   // of the identity, opened now or in an earlier run
 	looking    bool               // nothing is to be changed, see ticketStep

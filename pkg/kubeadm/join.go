@@ -81,7 +81,7 @@ func (s joinStep) Apply(ctx context.Context, h *host.Host) error {
 		verb: verbJoin, what: "node",
 		judge:  func() (finding, error) { return s.judge(ctx, h) },
 		revive: func() error { return s.revive(ctx, h) },
-		note:   func(m *mark) error { return s.finish(h, m) },
+		note:   func(m *mark) error { return s.finish(ctx, h, m) },
 		takeBack: func(m *mark) error {
 			s.o.note("join", "taking back what an earlier kubeadm join left")
 			return tearDown(ctx, h, m)
@@ -214,7 +214,7 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error
 	if err != nil {
 		return explain("join", err, t.Token, t.CertificateKey)
 	}
-	return s.finish(h, m)
+	return s.finish(ctx, h, m)
 }
 
 // revive starts the kubelet of a node that was made, and waits for its cluster.
@@ -234,7 +234,10 @@ func (s joinStep) revive(ctx context.Context, h *host.Host) error {
 
 // finish notes that the node is made, and removes the credentials that only
 // joining needs.
-func (s joinStep) finish(h *host.Host, m *mark) error {
+func (s joinStep) finish(ctx context.Context, h *host.Host, m *mark) error {
+	if err := m.receive(ctx, h, kubeletConf); err != nil && ctx.Err() == nil {
+		s.o.note("join", "the pods' network cannot be asked for now, and a reset removes only what is known by its name: %v", err)
+	}
 	if err := drop(h, append(secretFiles(), bootstrapConf)...); err != nil {
 		return err
 	}

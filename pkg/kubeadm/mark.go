@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -29,7 +30,8 @@ type mark struct {
 	Version      string    `json:"version"`
 	Cluster      string    `json:"cluster"`
 	Endpoint     string    `json:"endpoint"`
-	PodCIDR      string    `json:"podCIDR,omitempty"`
+	PodCIDR      string    `json:"podCIDR,omitempty"`  // as it was asked for: by the operator, or by a ticket
+	Received     string    `json:"received,omitempty"` // of a join: the pods' network by the cluster itself
 	ServiceCIDR  string    `json:"serviceCIDR,omitempty"`
 	ControlPlane bool      `json:"controlPlane"`
 	CAHash       string    `json:"caHash,omitempty"`     // known when a join is begun, or an init completed
@@ -40,6 +42,8 @@ type mark struct {
 	CNI          []string  `json:"cni,omitempty"`        // names in /etc/cni/net.d that were there before
 	Plugins      []string  `json:"plugins,omitempty"`    // names in /opt/cni/bin that were there before
 	Chains       []string  `json:"chains,omitempty"`     // of CNI plugins that were there before: podman uses them too
+
+	pods netip.Prefix // that tearDown takes the traces of back, see podNetwork
 }
 
 // verb is what kubeadm was called for.

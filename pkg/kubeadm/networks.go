@@ -3,7 +3,6 @@ package kubeadm
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -48,18 +47,18 @@ func networkLink(name string) bool {
 // tunnel takes calico's address from the link of the module ipip, and sets it
 // down where it has no other.
 func tunnel(ctx context.Context, h *host.Host, m *mark) error {
-	if _, err := netip.ParsePrefix(m.PodCIDR); err != nil {
+	if !m.pods.IsValid() {
 		return nil
 	}
 	const ip, dev, address = "ip", "dev", "address"
-	ours, err := h.Output(ctx, ip, "-o", "-4", address, "show", dev, tunnelLink, "to", m.PodCIDR)
+	ours, err := h.Output(ctx, ip, "-o", "-4", address, "show", dev, tunnelLink, "to", m.pods.String())
 	if host.NotFound(err) || err == nil && len(strings.TrimSpace(string(ours))) == 0 {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := h.Do(ctx, host.Command(ip, address, "flush", dev, tunnelLink, "to", m.PodCIDR), nil); err != nil {
+	if err := h.Do(ctx, host.Command(ip, address, "flush", dev, tunnelLink, "to", m.pods.String()), nil); err != nil {
 		return err
 	}
 	others, err := h.Output(ctx, ip, "-o", address, "show", dev, tunnelLink)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"path"
 	"slices"
@@ -25,6 +24,9 @@ const noPKI = "/var/lib/kubecrate/no-pki"
 // repeated, and leaves the mark.
 func tearDown(ctx context.Context, h *host.Host, m *mark) error {
 	if err := freeKubelet(ctx, h); err != nil {
+		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
+	}
+	if err := m.settlePods(h); err != nil {
 		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
 	}
 	err := kubeadmReset(ctx, h, m)
@@ -101,11 +103,7 @@ func files(h *host.Host, m *mark) error {
 
 // rules takes the cluster's rules out of netfilter.
 func rules(ctx context.Context, h *host.Host, m *mark) error {
-	pods, err := netip.ParsePrefix(m.PodCIDR)
-	if err != nil {
-		pods = netip.Prefix{}
-	}
-	return netfilter.Prune(ctx, h, func(words []string) bool { return ofCluster(words, pods, m.Chains) })
+	return netfilter.Prune(ctx, h, func(words []string) bool { return ofCluster(words, m.pods, m.Chains) })
 }
 
 // proxyLink is the link that kube-proxy makes for ipvs.
@@ -159,17 +157,17 @@ func sets(ctx context.Context, h *host.Host, _ *mark) error {
 
 // routes removes those into the pod network that go through other hosts.
 func routes(ctx context.Context, h *host.Host, m *mark) error {
-	if _, err := netip.ParsePrefix(m.PodCIDR); err != nil {
+	if !m.pods.IsValid() {
 		return nil
 	}
-	out, err := h.Output(ctx, "ip", "route", "show", "root", m.PodCIDR)
+	out, err := h.Output(ctx, "ip", "route", "show", "root", m.pods.String())
 	if host.NotFound(err) || len(strings.TrimSpace(string(out))) == 0 {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return h.Do(ctx, host.Command("ip", "route", "flush", "root", m.PodCIDR), nil)
+	return h.Do(ctx, host.Command("ip", "route", "flush", "root", m.pods.String()), nil)
 }
 
 // undo takes back what the mark accounts for, if it tells of v. It refuses where

@@ -1,6 +1,7 @@
 package kubeadm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -285,7 +286,7 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 		return "", err
 	}
 	if m != nil {
-		t.Cluster, t.Endpoint, t.PodCIDR, t.Kubernetes = m.Cluster, m.Endpoint, m.PodCIDR, m.Version
+		t.Cluster, t.Endpoint, t.PodCIDR, t.Kubernetes = m.Cluster, m.Endpoint, cmp.Or(m.Received, m.PodCIDR), m.Version
 	}
 	if s.o.ControlPlane {
 		t.CertificateKey = newCertificateKey()

@@ -4,46 +4,33 @@ import (
 	"fmt"
 	"time"
 
+	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 )
 
 const clockForm = "2006-01-02 15:04:05"
 
-// past is a time that has passed for sure, and why.
-type past struct {
-	at  time.Time
-	why string
-}
-
-// pasts are the times that a right clock has passed.
-func (o *Options) pasts() []past {
-	list := []past{{o.NotBefore, "this bundle was made after"}}
-	if o.Ticket != nil && o.TicketLife > 0 {
-		if expires, err := time.Parse(time.RFC3339, o.Ticket.Expires); err == nil {
-			list = append(list, past{expires.Add(-o.TicketLife), "the master wrote the ticket at"})
-		}
-	}
-	for _, other := range o.Others {
-		list = append(list, past{other.Time, fmt.Sprintf("%s left its sheet on the stick at", other.Hostname)})
-	}
-	return list
-}
-
-// clock compares the host's clock with every time that is known to have passed:
-// certificates of a master whose clock is ahead are not valid yet.
+// clock compares the host's clock with the times that are known to have passed:
+// certificates of a master whose clock is ahead are not valid yet. What another
+// host wrote on the stick is its word: it can be a reason to look, and no more.
 func clock(_ *host.Host, o *Options, f *found) error {
 	now := o.Facts.Time
-	var latest past
-	for _, p := range o.pasts() {
-		if p.at.After(latest.at) {
-			latest = p
+	if behind := o.NotBefore.Sub(now); behind > o.Tolerance {
+		f.fail(fmt.Sprintf("date -u tells the time; set the right one: date -u -s '%s' && hwclock --systohc", o.NotBefore.UTC().Format(clockForm)),
+			"this host's clock says %s UTC, and this bundle was made after %s UTC: it is %s behind",
+			now.UTC().Format(clockForm), o.NotBefore.UTC().Format(clockForm), behind.Round(time.Second))
+	}
+	var latest *facts.Facts
+	for _, other := range o.Others {
+		if latest == nil || other.Time.After(latest.Time) {
+			latest = other
 		}
 	}
-	if behind := latest.at.Sub(now); behind > o.Tolerance {
-		f.fail(fmt.Sprintf("date -u tells the time here and there; set the right one: date -u -s '%s' && hwclock --systohc", latest.at.UTC().Format(clockForm)),
-			"this host's clock says %s UTC, and %s %s UTC: it is %s behind, or the other is ahead",
-			now.UTC().Format(clockForm), latest.why, latest.at.UTC().Format(clockForm), behind.Round(time.Second))
+	if latest != nil && latest.Time.Sub(now) > o.Tolerance {
+		f.warn("date -u on both hosts tells which clock is wrong; there: date -u -s 'YEAR-MONTH-DAY HH:MM:SS' && hwclock --systohc",
+			"this host's clock says %s UTC, and %s left its sheet on the stick at %s UTC: this one is %s behind, or the other is ahead, or the sheet is wrong",
+			now.UTC().Format(clockForm), latest.Hostname, latest.Time.UTC().Format(clockForm), latest.Time.Sub(now).Round(time.Second))
 	}
 	f.okIf("%s UTC", now.UTC().Format(clockForm))
 	return nil

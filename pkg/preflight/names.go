@@ -66,18 +66,28 @@ func cluster(_ *host.Host, o *Options, f *found) error {
 	return nil
 }
 
-// duplicates looks for what two hosts must not share.
+// maxTold is how many warnings about other hosts are told of one check.
+const maxTold = 6
+
+// duplicates looks for what two hosts must not share. The other hosts are known
+// by what lies on the stick, so this warns: kubeadm itself refuses a second node
+// of one name.
 func duplicates(_ *host.Host, o *Options, f *found) error {
 	name := strings.ToLower(o.nodeName())
+	macs, addresses := o.Facts.MACs(), words(o.Facts.Addresses())
 	for _, other := range o.Others {
+		if len(f.list) >= maxTold {
+			f.warn("ls -l hosts, on the stick, lists the sheets; remove those that are not of your hosts", "and perhaps more of %s", count(len(o.Others), "sheet"))
+			break
+		}
 		if strings.ToLower(other.Hostname) == name {
-			f.fail("--hostname NAME gives this host another name", "another host is called %s too, by the sheet that it left on the stick", name)
+			f.warn("--hostname NAME gives this host another name", "another host is called %s too, by the sheet that it left on the stick", name)
 		}
-		if mac := common(o.Facts.MACs(), other.MACs()); mac != "" {
-			f.fail("give one of the two another hardware address, in the settings of the virtual machine", "this host and %s have the same hardware address (MAC) %s", other.Hostname, mac)
+		if mac := common(macs, other.MACs()); mac != "" {
+			f.warn("give one of the two another hardware address, in the settings of the virtual machine", "this host and %s have the same hardware address (MAC) %s", other.Hostname, mac)
 		}
-		if a := common(words(o.Facts.Addresses()), words(other.Addresses())); a != "" {
-			f.fail("ip addr show lists the addresses of each; give one of the two another", "this host and %s have the same address %s", other.Hostname, a)
+		if a := common(addresses, words(other.Addresses())); a != "" {
+			f.warn("ip addr show lists the addresses of each; give one of the two another", "this host and %s have the same address %s", other.Hostname, a)
 		}
 		if id := o.Facts.ProductUUID; id != "" && id == other.ProductUUID {
 			f.warn("give one of the two another UUID, in the settings of the virtual machine",

@@ -67,7 +67,7 @@ func reach(_ *host.Host, o *Options, f *found) error {
 		return nil
 	}
 	if !o.Facts.RouteTo(a) && !slices.Contains(o.Facts.Addresses(), a) {
-		f.fail("ip route add "+a.String()+" via GATEWAY, or put this host into the master's network; ip route shows what is there", "no route of this host leads to the control plane at %s", a)
+		f.fail("ip route add ADDRESS via GATEWAY, with that address, or put this host into the master's network; ip route shows what is there", "no route of this host leads to the control plane at %s", a)
 	}
 	f.okIf("a route leads to %s", a)
 	return nil
@@ -99,52 +99,64 @@ func (o *Options) clusterNets() []net {
 	return list
 }
 
-// taken is a network that the hosts have, and who says so.
+// taken is a network that a host has; how says of which host, and by what.
 type taken struct {
 	prefix netip.Prefix
-	who    string
+	how    func(who string) string
 }
 
 // takenBy are the networks of a host that are not the cluster's own. A route to
 // all services by no gateway is one that install made: see prep.ServiceRoute.
-func takenBy(fs *facts.Facts, who string, services netip.Prefix) []taken {
+func takenBy(fs *facts.Facts, services netip.Prefix) []taken {
 	var list []taken
 	for _, i := range fs.Interfaces {
 		if i.Name == "lo" || facts.Cluster(i.Name) {
 			continue
 		}
 		for _, a := range i.Addresses {
-			list = append(list, taken{a.Prefix.Masked(), fmt.Sprintf("%s, where %s has %s", a.Prefix.Masked(), who, a.Prefix.Addr())})
+			list = append(list, taken{a.Prefix.Masked(), func(who string) string {
+				return fmt.Sprintf("%s, where %s has %s", a.Prefix.Masked(), who, a.Prefix.Addr())
+			}})
 		}
 	}
 	for _, r := range fs.Routes {
 		made := r.Destination == services && !r.Gateway.IsValid()
 		if r.Destination.IsValid() && r.Destination.Bits() > 0 && !facts.Cluster(r.Interface) && !made {
-			list = append(list, taken{r.Destination, fmt.Sprintf("%s, to which %s has a route on %s", r.Destination, who, r.Interface)})
+			list = append(list, taken{r.Destination, func(who string) string {
+				return fmt.Sprintf("%s, to which %s has a route on %s", r.Destination, who, r.Interface)
+			}})
 		}
 	}
 	for _, n := range fs.Nameservers {
 		if a, err := netip.ParseAddr(n); err == nil && a.Is4() && !a.IsLoopback() {
-			list = append(list, taken{netip.PrefixFrom(a, a.BitLen()), fmt.Sprintf("%s, which %s has for a nameserver", a, who)})
+			list = append(list, taken{netip.PrefixFrom(a, a.BitLen()), func(who string) string {
+				return fmt.Sprintf("%s, which %s has for a nameserver", a, who)
+			}})
 		}
 	}
 	return list
 }
 
 // networks looks for networks of the hosts that overlap the cluster's: what
-// lies there could not be reached any more.
+// lies there could not be reached any more. That another host has one is its
+// word, and so a warning.
 func networks(_ *host.Host, o *Options, f *found) error {
 	nets := o.clusterNets()
 	services := nets[1].prefix
-	all := takenBy(o.Facts, "this host", services)
-	for _, other := range o.Others {
-		all = append(all, takenBy(other, other.Hostname, services)...)
+	own := takenBy(o.Facts, services)
+	inUse := func(p netip.Prefix) bool {
+		it := net{prefix: p}
+		return it.overlaps(own) != nil || slices.ContainsFunc(o.Others, func(other *facts.Facts) bool { return it.overlaps(takenBy(other, services)) != nil })
 	}
 	for _, n := range nets {
-		for _, t := range all {
-			if n.prefix.IsValid() && t.prefix.IsValid() && n.prefix.Overlaps(t.prefix) {
-				f.fail(n.hint(o, all), "the cluster's %s %s overlaps %s", n.what, n.prefix, t.who)
-				break // one is enough to choose another
+		if t := n.overlaps(own); t != nil {
+			f.fail(n.hint(o, inUse), "the cluster's %s %s overlaps %s", n.what, n.prefix, t.how("this host"))
+			continue // one is enough to choose another
+		}
+		for _, other := range o.Others {
+			if t := n.overlaps(takenBy(other, services)); t != nil {
+				f.warn(n.hint(o, inUse), "the cluster's %s %s overlaps %s", n.what, n.prefix, t.how(other.Hostname))
+				break
 			}
 		}
 	}
@@ -152,13 +164,21 @@ func networks(_ *host.Host, o *Options, f *found) error {
 	return nil
 }
 
+// overlaps is the first of list that overlaps n, nil for none.
+func (n net) overlaps(list []taken) *taken {
+	i := slices.IndexFunc(list, func(t taken) bool { return n.prefix.IsValid() && t.prefix.IsValid() && n.prefix.Overlaps(t.prefix) })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
+}
+
 // hint names a network that is free.
-func (n net) hint(o *Options, all []taken) string {
+func (n net) hint(o *Options, inUse func(netip.Prefix) bool) string {
 	free := "NETWORK"
 	for _, text := range n.others {
 		p := netip.MustParsePrefix(text)
-		inUse := slices.ContainsFunc(all, func(t taken) bool { return t.prefix.IsValid() && t.prefix.Overlaps(p) })
-		if !inUse && !slices.ContainsFunc(o.clusterNets(), func(c net) bool { return c.prefix.IsValid() && c.prefix.Overlaps(p) }) {
+		if !inUse(p) && !slices.ContainsFunc(o.clusterNets(), func(c net) bool { return c.prefix.IsValid() && c.prefix.Overlaps(p) }) {
 			free = text
 			break
 		}

@@ -30,16 +30,18 @@ type Options struct {
 	Ticket   *manifest.Ticket   // nil for the first master
 	// TicketErr is why a ticket that the host needs is not there or cannot be used.
 	TicketErr error
-	Others    []*facts.Facts // sheets of other hosts; one of this host is passed over
+	// Others are the sheets of other hosts; one of this host is passed over. Anybody
+	// may have written them: what rests on them alone is a warning, and none of
+	// their values stands in a command.
+	Others []*facts.Facts
 
 	Hostname  string // that the host is to get, "" for the one of cluster.yaml or its own
 	Advertise string // the flag --advertise-address, "" without
 	Interface string // the flag --interface, "" without
 
-	Needs      []Need        // what is still to be written, see NeedsOf
-	NotBefore  time.Time     // a time that has passed for sure; zero is 2020
-	TicketLife time.Duration // how long a ticket lives: its expiry tells when it was written
-	Tolerance  time.Duration // of clocks; 0 is a minute
+	Needs     []Need        // what is still to be written, see NeedsOf
+	NotBefore time.Time     // a time that has passed for sure; zero is 2020
+	Tolerance time.Duration // of clocks; 0 is a minute
 
 	EUID    int      // of this process: 0 is root
 	Command string   // how it was called, for hints; "" where that holds a secret

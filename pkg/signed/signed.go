@@ -38,9 +38,21 @@ type Object struct {
 	Signature string
 }
 
+// Limits of an object, counted before memory is given to what it holds: the
+// values in it, how deep they lie, and the bytes of a string.
+const (
+	MaxValues = 1 << 15
+	MaxDepth  = 16
+	MaxString = 4 << 10
+)
+
 // Open reads an object and checks its signature: ErrSignature where it does not
-// fit. An object with neither key nor signature is not signed, and no error.
+// fit. An object with neither key nor signature is not signed, and no error. One
+// that is over a limit is an error, and is not decoded.
 func Open(data []byte) (o Object, err error) {
+	if err := measure(data); err != nil {
+		return o, err
+	}
 	m, err := object(data)
 	if err != nil {
 		return o, err
@@ -61,6 +73,36 @@ func Open(data []byte) (o Object, err error) {
 	}
 	o.Key, o.Signature = encode(k), encode(s)
 	return o, nil
+}
+
+// measure says which limit data is over. It counts what separates and opens
+// values, which no JSON can do without.
+func measure(data []byte) error {
+	values, depth, start, within := 1, 0, 0, false
+	for i := 0; i < len(data); i++ {
+		c := data[i]
+		switch {
+		case within && c == '\\':
+			i++
+		case c == '"':
+			if within && i-start > MaxString {
+				return fmt.Errorf("it has a string of over %d bytes", MaxString)
+			}
+			start, within = i, !within
+		case within:
+		case c == ',':
+			values++
+		case c == '{', c == '[':
+			values++
+			depth++
+		case c == '}', c == ']':
+			depth--
+		}
+		if values > MaxValues || depth > MaxDepth {
+			return fmt.Errorf("it has over %d values, or is over %d deep", MaxValues, MaxDepth)
+		}
+	}
+	return nil
 }
 
 func object(data []byte) (m map[string]any, err error) {

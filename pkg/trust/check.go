@@ -12,6 +12,7 @@ import (
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/step"
 )
 
@@ -167,9 +168,9 @@ func (c *check) beside() (err error) {
 	return nil
 }
 
-// optional is readSmall of a file that may be missing: nil then.
+// optional reads a file beside an archive that may be missing: nil then.
 func optional(path string) ([]byte, error) {
-	text, err := readSmall(path)
+	text, err := media.At(filepath.Dir(path)).ReadFile(filepath.Base(path), maxSmall)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -6,12 +6,12 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/progress"
 )
 
@@ -112,10 +112,10 @@ func checkFile(ctx context.Context, key PublicKey, ec *ecdsa.PublicKey, path str
 // Programs lists the installers beside the archive at path, for arch.
 func Programs(path, arch string) []string {
 	var list []string
+	dir := media.At(filepath.Dir(path))
 	for _, name := range []string{"install-linux-" + arch, "install"} {
-		p := filepath.Join(filepath.Dir(path), name)
-		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() {
-			list = append(list, p)
+		if _, err := dir.Stat(name); err == nil {
+			list = append(list, dir.Join(name))
 		}
 	}
 	return list

@@ -19,6 +19,7 @@ import (
 
 	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/media"
 )
 
 // SecretKey signs, for minisign and for openssl. The ECDSA key follows from the
@@ -182,7 +183,7 @@ func (k *SecretKey) encode(passphrase string) (text []byte, err error) {
 // ReadSecretKey reads a secret key of WriteFiles or minisign. passphrase is
 // asked only for a key that is encrypted.
 func ReadSecretKey(path string, passphrase func() (string, error)) (*SecretKey, error) {
-	text, err := readSmall(path)
+	text, err := media.Named(path).Read(maxSmall)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the secret key: %w", err)
 	}

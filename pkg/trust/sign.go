@@ -9,13 +9,13 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 	"path/filepath"
 
 	"aead.dev/minisign"
 
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/durable"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/progress"
 )
 
@@ -108,7 +108,7 @@ type digests struct {
 
 // digest reads a file once for both kinds of signatures; stage is for events.
 func digest(ctx context.Context, path, stage string, report progress.Func) (d digests, err error) {
-	f, err := os.Open(path)
+	f, err := media.Named(path).Open()
 	if err != nil {
 		return d, err
 	}

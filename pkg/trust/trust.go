@@ -16,12 +16,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strings"
 
 	"aead.dev/minisign"
+
+	"kubecrate/pkg/media"
 )
 
 // UntrustedError says that an archive is not signed by whom it should be. Path
@@ -68,7 +67,7 @@ func ReadPublicKey(fileOrKey string) (PublicKey, error) {
 	if k, err := ParsePublicKey(fileOrKey); err == nil {
 		return k, nil
 	}
-	text, err := readSmall(fileOrKey)
+	text, err := media.Named(fileOrKey).Read(maxSmall)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("cannot read the public key: %w", err)
 	}
@@ -116,20 +115,3 @@ func (k PublicKey) Fingerprint() string {
 // maxSmall is the most, in bytes, that a key or a signature may have: a stick is
 // anybody's.
 const maxSmall = 64 << 10
-
-// readSmall reads a file beside an archive.
-func readSmall(path string) (text []byte, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxSmall {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("it is not a file of at most %d bytes", maxSmall)}
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // only read from
-	return io.ReadAll(io.LimitReader(f, maxSmall))
-}

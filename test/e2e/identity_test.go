@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/media"
 	"kubecrate/test/e2e/lab"
 )
 
@@ -50,7 +51,7 @@ func (c *cluster) identity(endpoint string, roles ...string) *manifest.Ticket {
 	if out, err := lab.Run(c.t.Context(), "../../bin/bundle", "identity", "new", "-f", hosts, "-o", c.Stick, "--passphrase-file", word); err != nil {
 		c.t.Fatalf("%v\n%s", err, out)
 	}
-	ticket, err := manifest.ReadTicket(filepath.Join(c.Stick, "join.yaml"))
+	ticket, err := manifest.ReadTicket(media.At(c.Stick).File("join.yaml"))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -1,0 +1,88 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/host"
+)
+
+const (
+	// clusterConfigPath is what kubeadm keeps of a cluster; every node may read it.
+	clusterConfigPath = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
+	// flannelFile is written by flannel's pod on each host, for its plugin.
+	flannelFile = "/run/flannel/subnet.env"
+)
+
+// podNetwork is the network of the pods as this host received it: from the
+// operator, where it began the cluster; from the cluster itself, where it joined
+// one. What a ticket says of it is not used, since anybody may have written that.
+// The zero prefix is none that is known.
+func podNetwork(h *host.Host, m *mark) (netip.Prefix, error) {
+	text := m.PodCIDR
+	if m.Verb == verbJoin {
+		text = m.Received
+	}
+	if p, err := manifest.ParseNetwork(text); err == nil || m.Verb != verbJoin {
+		return p, nil
+	}
+	env, err := h.Text(flannelFile)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	for line := range strings.Lines(env) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "FLANNEL_NETWORK="); ok {
+			text = value
+		}
+	}
+	p, err := manifest.ParseNetwork(text)
+	if err != nil {
+		return netip.Prefix{}, nil // no flannel, or one that was never told
+	}
+	return p, nil
+}
+
+// settlePods notes podNetwork where it is needed, before the files that tell it
+// are removed: an undoing that is broken off goes on with the same.
+func (m *mark) settlePods(h *host.Host) (err error) {
+	if m.pods, err = podNetwork(h, m); err != nil || !m.pods.IsValid() || m.Verb != verbJoin || m.Received != "" {
+		return err
+	}
+	m.Received = m.pods.String()
+	return m.write(h)
+}
+
+// receive notes the network of the pods as the cluster itself has it. Where that
+// cannot be asked now, a later undoing takes what flannel was told, or leaves
+// what nothing else tells to be the cluster's.
+func (m *mark) receive(ctx context.Context, h *host.Host, kubeconfig string) error {
+	if m.Received != "" {
+		return nil
+	}
+	var object struct {
+		Data map[string]string `json:"data"`
+	}
+	err := getObject(ctx, h, kubeconfig, clusterConfigPath, &object)
+	if err != nil {
+		return err
+	}
+	var config struct {
+		Networking networking `yaml:"networking"`
+	}
+	if err := yaml.Unmarshal([]byte(object.Data["ClusterConfiguration"]), &config); err != nil {
+		return fmt.Errorf("cannot read the cluster's configuration: %w", err)
+	}
+	for _, text := range strings.Split(config.Networking.PodSubnet, ",") {
+		if p, err := manifest.ParseNetwork(text); err == nil {
+			m.Received = p.String()
+			return nil
+		}
+	}
+	return errors.New("the cluster's configuration has no IPv4 network for pods")
+}
