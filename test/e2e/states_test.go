@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -174,9 +176,12 @@ func (c *cluster) fullDisk(m *lab.Machine) {
 		c.must(m, "mount", "-o", fmt.Sprintf("remount,size=%dk", used+1024), dir)
 	}
 	loading := regexp.MustCompile(`(?m)^\d+/\d+ +images`)
-	for began := time.Now(); !loading.MatchString(job.Output()); time.Sleep(20 * time.Millisecond) {
-		if time.Since(began) > 5*time.Minute {
-			c.t.Fatalf("no image is loaded:\n%s", job.Output())
+	for !loading.MatchString(job.Output()) {
+		short, cancel := context.WithTimeout(c.t.Context(), 20*time.Millisecond)
+		said, code, err := job.Wait(short)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			c.t.Fatalf("no image is loaded: exit code %d, %v\n%s", code, err, said)
 		}
 	}
 	shrink()
