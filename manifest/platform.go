@@ -109,3 +109,15 @@ func checkVariables(url string) error {
 	names := slices.Sorted(maps.Keys(known))
 	return fmt.Errorf("unknown variable %s: write its value instead (known: $%s)", strings.Join(unknown, ", "), strings.Join(names, ", $"))
 }
+
+// usedVariable is the first of yum's variables that s uses, "" where there is
+// none.
+func usedVariable(s string) string {
+	known := Platform{}.variables()
+	for _, v := range variableForm.FindAllString(s, -1) {
+		if _, ok := known[strings.Trim(v, "${}")]; ok {
+			return v
+		}
+	}
+	return ""
+}

@@ -237,6 +237,9 @@ func (f *findings) files(files []File) {
 		at := root.key("files").index(i)
 		if f.need(at.key("url"), x.URL) {
 			f.location(at.key("url"), x.URL)
+			if v := usedVariable(x.URL); v != "" {
+				f.add(at.key("url"), "%s is replaced in the URLs of repositories alone: write its value", v)
+			}
 		}
 		if f.need(at.key("path"), x.Path) {
 			if err := checkMember(x.Path); err != nil {

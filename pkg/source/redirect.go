@@ -104,18 +104,18 @@ func CheckRedirect(ctx context.Context, from, to *url.URL) error {
 // only when it is connected to: the first address bounds the others.
 type journey struct {
 	mu     sync.Mutex
-	first  string // host:port
+	first  string // the host that was asked
 	bound  reach
 	hops   int
-	target string // host:port of where it is going
-	asked  string // host:port of the connection: the target's, or a proxy's
+	target string // the host where it is going
+	asked  string // the host of the connection: the target's, or a proxy's
 }
 
 type journeyKey struct{}
 
 // travel starts a journey to u, which cancel ends where it leads too far.
 func travel(ctx context.Context, u *url.URL, cancel context.CancelCauseFunc) context.Context {
-	j := &journey{first: hostPort(u), target: hostPort(u)}
+	j := &journey{first: u.Hostname(), target: u.Hostname()}
 	j.bound, _ = reachOfHost(u.Hostname())
 	ctx = context.WithValue(ctx, journeyKey{}, j)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -139,13 +139,13 @@ func (j *journey) redirect(u *url.URL) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.hops++
-	j.target = hostPort(u)
+	j.target = u.Hostname()
 }
 
 func (j *journey) connecting(addr string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.asked = addr
+	j.asked = hostOf(addr)
 }
 
 // connected sees the address of a connection that will be used, an old one
@@ -195,7 +195,7 @@ func DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 func (j *journey) leadsTo(addr string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.hops > 0 && j.target == addr
+	return j.hops > 0 && j.target == hostOf(addr)
 }
 
 func hostPort(u *url.URL) string {
@@ -206,9 +206,19 @@ func hostPort(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// sameOrigin says whether what is secret for one URL may be shown to the other.
+// hostOf is the host of host:port.
+func hostOf(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return addr
+}
+
+// sameOrigin says whether what is secret for one URL may be shown to the other:
+// it is the same server, or the same by https, at its own port, instead of http.
 func sameOrigin(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && hostPort(a) == hostPort(b)
+	upgraded := a.Scheme == "http" && b.Scheme == "https" && a.Hostname() == b.Hostname() && hostPort(a) == net.JoinHostPort(a.Hostname(), "80") && hostPort(b) == net.JoinHostPort(b.Hostname(), "443")
+	return upgraded || a.Scheme == b.Scheme && hostPort(a) == hostPort(b)
 }
 
 // checkRedirect is the policy of all redirects of a client.

@@ -238,6 +238,30 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+func TestSameOrigin(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"https://a/x", "https://a:443/y", true}, {"http://a", "https://a", true}, {"http://a:80", "https://a:443", true},
+		{"https://a", "http://a", false}, {"http://a:8080", "https://a", false}, {"http://a", "https://a:8443", false},
+		{"https://a", "https://sub.a", false}, {"https://a", "https://a:8443", false}, {"http://a", "https://b", false},
+	} {
+		a, err := url.Parse(c.a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := url.Parse(c.b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sameOrigin(a, b); got != c.want {
+			t.Errorf("%s, %s: %v", c.a, c.b, got)
+		}
+	}
+}
+
 // A proxy's address in the environment is not repeated.
 func TestProxyErrorsHideTheLogin(t *testing.T) {
 	t.Parallel()

@@ -58,8 +58,15 @@ func meaning(err error) string {
 	case hasStatus(err, http.StatusUnauthorized, http.StatusForbidden):
 		return "access denied, or no such repository"
 	}
-	return err.Error()
+	text := err.Error()
+	if len(text) > longestMeaning {
+		text = strings.ToValidUTF8(text[:longestMeaning], "") + "..."
+	}
+	return text
 }
+
+// longestMeaning is where the text about one place is cut, in bytes.
+const longestMeaning = 500
 
 // isUnusable says that a place had something, which cannot be used.
 func isUnusable(err error) bool {
