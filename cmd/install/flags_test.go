@@ -39,7 +39,7 @@ func TestWrongUse(t *testing.T) {
 	for _, line := range []string{"version --output json", "--version --output json"} {
 		var out strings.Builder
 		a := newApp(&out, io.Discard)
-		if code := cli.Run(a.root(), &a.out, strings.Fields(line)); code != cli.ExitDone || !strings.HasPrefix(out.String(), `{"program":"install","version":"`) {
+		if code := cli.Run(a.root(), &a.out, strings.Fields(line)); code != cli.ExitDone || !strings.HasPrefix(out.String(), `{"kind":"version","time":"`) || !strings.Contains(out.String(), `"program":"install","version":"`) {
 			t.Errorf("%s: %d, %q", line, code, out.String())
 		}
 	}

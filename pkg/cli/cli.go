@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -76,7 +77,10 @@ func prepare(root *cobra.Command, out *Out) {
 	root.SetOut(out.Stdout)
 	root.SetErr(out.Stderr)
 	root.SetFlagErrorFunc(flagError)
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return out.checkFor(cmd) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		out.kind = kindOf(cmd)
+		return out.checkFor(cmd)
+	}
 	if root.RunE == nil {
 		// Without a Run of its own cobra answers anything with the help text.
 		root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
@@ -147,8 +151,9 @@ func report(out *Out, cmd *cobra.Command, err error, code int) {
 		}
 	}
 	if out.JSON() {
+		failed := jsonError{Kind: "error", Time: stamp(time.Now()), Text: strings.Join(text, "\n"), Hint: advice, Code: code}
 		// The write itself cannot be reported anywhere else.
-		_ = json.NewEncoder(out.Stdout).Encode(map[string]any{"kind": "error", "text": strings.Join(text, "\n"), "hint": advice, "code": code})
+		_ = json.NewEncoder(out.Stdout).Encode(failed)
 		return
 	}
 	_, _ = fmt.Fprintf(out.Stderr, "error: %s\n", strings.Join(text, "\n"))

@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -24,6 +24,7 @@ type Out struct {
 	format   string
 	progress string
 	verbose  bool
+	kind     string // of results: the command's name
 }
 
 // NewOut prints to a program's two streams. Nothing else writes to them.
@@ -46,14 +47,17 @@ func (o *Out) WantJSON() { o.format = "json" }
 // Verbose says whether -v was given.
 func (o *Out) Verbose() bool { return o.verbose }
 
-// Print writes v as one JSON document with --output json, else text.
+// Print writes v as one line of JSON with --output json, else text. The line is
+// an object with the kind and the time that docs/JSON.md describes.
 func (o *Out) Print(v any, text func(io.Writer) error) error {
 	if !o.JSON() {
 		return text(o.Stdout)
 	}
-	enc := json.NewEncoder(o.Stdout)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	line, err := result(o.kind, time.Now(), v)
+	if err == nil {
+		_, err = o.Stdout.Write(line)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot write the result: %w", err)
 	}
 	return nil

@@ -102,6 +102,7 @@ func VersionCmd(root *cobra.Command, out *Out) *cobra.Command {
 }
 
 func (o *Out) version(program string) error {
+	o.kind = "version" // of --version, too
 	return o.Print(map[string]string{"program": program, "version": version.String()}, func(w io.Writer) error {
 		return lines.Print(w, "%s version %s", program, version.String())
 	})
