@@ -42,7 +42,7 @@ const ticketHeader = "# written by install; whoever has it can join the cluster 
 // error is an *InvalidError, which does not hold the token.
 func ParseTicket(name string, data []byte) (*Ticket, error) {
 	t := &Ticket{}
-	doc, err := decode(name, data, decoder{limit: maxValues}, MaxSize, t)
+	doc, err := decode(name, data, decoder{limit: maxValues}, MaxTicket, t)
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +52,13 @@ func ParseTicket(name string, data []byte) (*Ticket, error) {
 	return t, nil
 }
 
+// MaxTicket is the largest ticket, in bytes: one that lists 5,000 hosts has 500 kB.
+const MaxTicket = 1 << 20
+
 // ReadTicket is ParseTicket for a file; without one the error is one that
 // os.IsNotExist knows.
 func ReadTicket(file media.File) (*Ticket, error) {
-	text, err := file.Read(MaxSize)
+	text, err := file.Read(MaxTicket)
 	if os.IsNotExist(err) {
 		return nil, err
 	}

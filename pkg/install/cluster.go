@@ -107,7 +107,7 @@ func Ticket(ctx context.Context, h *host.Host, o Settings, t TicketOptions) (r *
 		return nil, err
 	}
 	r = &Ticketed{Files: []string{kubeadm.TicketFile}, Expires: made.Expires}
-	if text, err := h.Text(to.Stick); to.Stick != "" && err == nil && text != "" {
+	if _, err := media.Named(h.Path(to.Stick)).Stat(); to.Stick != "" && err == nil {
 		r.Files = append(r.Files, to.Stick)
 	}
 	return r, nil

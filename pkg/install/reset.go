@@ -144,7 +144,7 @@ func undoSteps(saved *State, o *Settings) ([]step.Step, error) {
 	list = append(list, runtime.Steps(cri.Options{})...)
 	return append(list,
 		kubeadm.Kubelet(), cri.Images(runtime, nil, nil, o.Report), vip.Keepalived(vip.Options{}), kubeadm.Authority(kubeadm.AuthorityOptions{}),
-		kubeadm.Init(k), kubeadm.Join(kubeadm.JoinOptions{Options: k}), kubeadm.Kubeconfig(), cni.DNS(), kubeadm.Ticket(t),
+		kubeadm.Init(k), kubeadm.Join(kubeadm.JoinOptions{Options: k}), kubeadm.UndoKubeconfig(o.Report), cni.DNS(), kubeadm.Ticket(t),
 	), nil
 }
 

@@ -1,16 +1,19 @@
 package kubeadm
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/netfilter"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -57,11 +60,6 @@ func TestKubeconfig(t *testing.T) {
 	w.m.Programs["install"] = func(args []string, _ string) (string, error) {
 		return "", os.MkdirAll(w.h.Path(args[len(args)-1]), 0o750)
 	}
-	owner := map[string]string{}
-	w.m.Programs["chown"] = func(args []string, _ string) (string, error) {
-		owner[args[1]] = args[0]
-		return "", os.Chown(w.h.Path(args[1]), 1000, 1000)
-	}
 	w.m.Programs["find"] = func(args []string, _ string) (string, error) {
 		_ = os.Remove(w.h.Path(args[0] + "/.kube")) // if it is empty
 		return "", nil
@@ -81,14 +79,17 @@ func TestKubeconfig(t *testing.T) {
 	if err := w.run(s); err != nil {
 		t.Fatal(err)
 	}
+	uids := map[string]uint32{}
 	for _, path := range []string{"/root/.kube/config", "/home/op/.kube/config"} {
 		info, err := os.Stat(w.h.Path(path))
 		if err != nil || info.Mode().Perm() != 0o600 || w.m.Read(t, path) != w.kubeconfig() {
 			t.Errorf("%s: %v, %v", path, info, err)
+			continue
 		}
+		uids[path] = info.Sys().(*syscall.Stat_t).Uid
 	}
-	if owner["/home/op/.kube/config"] != "1000:1000" || len(owner) != 1 {
-		t.Errorf("owners %v", owner)
+	if uids["/home/op/.kube/config"] != 1000 || uids["/root/.kube/config"] != 0 {
+		t.Errorf("owners %v", uids)
 	}
 	if err := os.Chown(w.h.Path("/home/op/.kube/config"), 0, 0); err != nil {
 		t.Fatal(err)
@@ -99,8 +100,69 @@ func TestKubeconfig(t *testing.T) {
 	if err := w.run(s); err != nil || w.check(s).State != step.Done {
 		t.Error(err)
 	}
-	if err := w.undo(s); err != nil || w.m.State(t) != before {
+	w.m.Write(t, "/home/op/.kube/cache/discovery/x", "")
+	if err := w.undo(UndoKubeconfig(nil)); err != nil || w.m.State(t) != before {
 		t.Errorf("undone: %v\n%s\nwant\n%s", err, w.m.State(t), before)
+	}
+}
+
+// TestKubeconfigElsewhere: a user's links lead root nowhere, neither when the
+// kubeconfig is written nor when it is taken back.
+func TestKubeconfigElsewhere(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("giving a file away needs root")
+	}
+	s := kubeconfigStep{users: []User{{Name: "op", UID: 1000, GID: 1000}}}
+	for what, lay := range map[string]func(home, victim string) error{
+		"a link for the directory": func(home, victim string) error { return os.Symlink(victim, home+"/.kube") },
+		"a link for the file": func(home, victim string) error {
+			return errors.Join(os.Mkdir(home+"/.kube", 0o755), os.Symlink(victim+"/config", home+"/.kube/config"))
+		},
+		"a link to nothing": func(home, victim string) error {
+			return errors.Join(os.Mkdir(home+"/.kube", 0o755), os.Symlink(victim+"/none", home+"/.kube/config"))
+		},
+		"a pipe": func(home, _ string) error {
+			return errors.Join(os.Mkdir(home+"/.kube", 0o755), syscall.Mkfifo(home+"/.kube/config", 0o644))
+		},
+	} {
+		w := newWorld(t)
+		made(w)
+		victim := t.TempDir()
+		if err := errors.Join(os.WriteFile(victim+"/config", []byte("root's"), 0o600), os.MkdirAll(victim+"/cache", 0o755), lay(w.h.Path("/home/op"), victim)); err != nil {
+			t.Fatal(err)
+		}
+		if st := w.check(s); st.State != step.Done || len(st.Warnings) != 1 || !strings.Contains(st.Warnings[0], "op gets no kubeconfig: ") {
+			t.Errorf("%s: %+v", what, st)
+		}
+		if err := w.run(s); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		// It was given one before, and has exchanged it since.
+		text := `[{"home":"/home/op","sha256":"` + hashOf([]byte("root's")) + `","madeDir":true}]`
+		w.m.Write(t, givenFile, text)
+		var said []string
+		if err := w.undo(UndoKubeconfig(func(e progress.Event) { said = append(said, e.Text) })); err != nil || len(said) != 1 || !strings.Contains(said[0], "/home/op/.kube") {
+			t.Errorf("%s, undone: %v, said %q", what, err, said)
+		}
+		entries, err := os.ReadDir(victim)
+		config, cerr := os.ReadFile(victim + "/config")
+		if err != nil || cerr != nil || len(entries) != 2 || string(config) != "root's" {
+			t.Errorf("%s: behind the link are %v, %q, %v, %v", what, entries, config, err, cerr)
+		}
+	}
+}
+
+// TestKubeconfigObstacle: a link of root's that leads nowhere is told with what removes it.
+func TestKubeconfigObstacle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	made(w)
+	if err := errors.Join(os.MkdirAll(w.h.Path("/root"), 0o700), os.Symlink("/nowhere", w.h.Path("/root/.kube"))); err != nil {
+		t.Fatal(err)
+	}
+	if st := w.check(Kubeconfig()); st.State != step.Impossible || !strings.Contains(st.What[0], "/root/.kube") || !strings.Contains(st.Hint, "/root/.kube") {
+		t.Errorf("%+v", st)
 	}
 }
 

@@ -2,14 +2,18 @@ package kubeadm
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/media"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -29,26 +33,36 @@ func Kubeconfig(users ...User) step.Step {
 			list = append(list, u)
 		}
 	}
-	return kubeconfigStep{list}
+	return kubeconfigStep{users: list}
 }
 
-type kubeconfigStep struct{ users []User }
+type kubeconfigStep struct {
+	users  []User
+	report progress.Func
+}
 
 func (kubeconfigStep) Name() string { return "kubeconfig" }
 
-// place is where a user's kubeconfig goes, and what is to be done there.
+// place is where a user's kubeconfig goes, and what is to be done there. That of
+// root is written as any file of the host is; that of another user, who may
+// exchange what lies there at any moment, only by way of home.
 type place struct {
 	user      User
+	home      string
 	dir, file string
 	makeDir   bool
 	write     bool
 	own       bool // the file is ours, but not yet the user's
 	warning   string
+	obstacle  error // why it cannot be written, with a hint
 }
+
+func (p *place) isRoot() bool { return p.user.UID == 0 }
 
 const (
 	passwdFile = "/etc/passwd"
 	kubeDir    = ".kube"
+	kubeFile   = kubeDir + "/config"
 )
 
 // homeOf reads a user's home in passwd(5), "" where it is not there.
@@ -83,8 +97,10 @@ func (s kubeconfigStep) places(h *host.Host, admin string) ([]place, error) {
 			list = append(list, place{user: u, warning: fmt.Sprintf("%s has no home directory by %s: sudo kubectl --kubeconfig %s get nodes", u.Name, passwdFile, AdminConf)})
 			continue
 		}
-		p := place{user: u, dir: path.Join(home, kubeDir), file: path.Join(home, kubeDir, "config")}
-		if err := p.look(h, admin); err != nil {
+		p := place{user: u, home: home, dir: path.Join(home, kubeDir), file: path.Join(home, kubeDir, "config")}
+		if !p.isRoot() {
+			p.lookFor(h, admin)
+		} else if err := p.look(h, admin); err != nil {
 			return nil, err
 		}
 		list = append(list, p)
@@ -92,8 +108,13 @@ func (s kubeconfigStep) places(h *host.Host, admin string) ([]place, error) {
 	return list, nil
 }
 
-// look compares what is there with the administrator's kubeconfig.
+// look compares what root has with the administrator's kubeconfig.
 func (p *place) look(h *host.Host, admin string) error {
+	if there, err := h.Exists(p.file); err != nil || !there {
+		if p.obstacle = h.Obstacle(p.file, false); p.obstacle != nil {
+			return nil
+		}
+	}
 	dir, err := h.Exists(p.dir)
 	if err != nil {
 		return err
@@ -111,19 +132,51 @@ func (p *place) look(h *host.Host, admin string) error {
 	if err != nil {
 		return err
 	}
+	p.own = text == admin && now.Link == "" && now.UID != p.user.UID
+	p.compare(text, admin)
+	return nil
+}
+
+// maxKubeconfig is the largest kubeconfig of a user that is read, in bytes.
+const maxKubeconfig = 1 << 20
+
+// lookFor compares what another user has with the administrator's kubeconfig.
+// Links are not followed, and what is in the way stays.
+func (p *place) lookFor(h *host.Host, admin string) {
+	home := media.At(h.Path(p.home))
+	text, err := home.ReadFile(kubeFile, maxKubeconfig)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.write = true
+		_, err := home.List(kubeDir, 0, func(string) bool { return false })
+		p.makeDir = errors.Is(err, fs.ErrNotExist)
+		return
+	case err != nil:
+		p.warning = fmt.Sprintf("%s gets no kubeconfig: %v; %s", p.user.Name, err, p.instead())
+		return
+	}
+	if info, err := home.Stat(kubeFile); err == nil && string(text) == admin {
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		p.own = ok && int(stat.Uid) != p.user.UID
+	}
+	p.compare(string(text), admin)
+}
+
+// compare warns of a kubeconfig that leads to another cluster.
+func (p *place) compare(text, admin string) {
 	mine, _ := readKubeconfig(admin)
 	theirs, _ := readKubeconfig(text)
-	switch {
-	case text == admin:
-		p.own = now.Link == "" && now.UID != p.user.UID
-	case mine.caHash != theirs.caHash:
-		use := "export KUBECONFIG=" + AdminConf
-		if p.user.UID != 0 {
-			use = "sudo kubectl --kubeconfig " + AdminConf + " get nodes"
-		}
-		p.warning = fmt.Sprintf("%s is of another cluster (%s) and stays as it is; for this one: %s", p.file, theirs.server, use)
+	if text != admin && mine.caHash != theirs.caHash {
+		p.warning = fmt.Sprintf("%s is of another cluster (%s) and stays as it is; for this one: %s", p.file, theirs.server, p.instead())
 	}
-	return nil
+}
+
+// instead is how the user reaches the cluster without a kubeconfig.
+func (p *place) instead() string {
+	if p.isRoot() {
+		return "export KUBECONFIG=" + AdminConf
+	}
+	return "sudo kubectl --kubeconfig " + AdminConf + " get nodes"
 }
 
 func (s kubeconfigStep) Check(_ context.Context, h *host.Host) (step.Status, error) {
@@ -137,12 +190,9 @@ func (s kubeconfigStep) Check(_ context.Context, h *host.Host) (step.Status, err
 		return st, err
 	}
 	for _, p := range places {
-		if p.write {
-			if err := h.Obstacle(p.file, false); err != nil {
-				return step.Cannot(hint.Of(err), "%v", err), nil
-			}
-		}
 		switch {
+		case p.obstacle != nil:
+			return step.Cannot(hint.Of(p.obstacle), "%v", p.obstacle), nil
 		case p.write:
 			st.Todo("%s is a copy of %s, of %s alone", p.file, AdminConf, p.user.Name)
 		case p.own:
@@ -175,11 +225,18 @@ func (s kubeconfigStep) Apply(ctx context.Context, h *host.Host) error {
 }
 
 func (p *place) apply(ctx context.Context, h *host.Host, admin string) error {
-	owner := fmt.Sprintf("%d:%d", p.user.UID, p.user.GID)
-	if p.makeDir && p.write {
+	switch {
+	case p.obstacle != nil:
+		return p.obstacle
+	case !p.write && !p.own:
+		return nil
+	case !p.isRoot():
+		return p.give(h, admin)
+	}
+	if p.makeDir {
 		// Where somebody put something into it, it stays.
 		undo := []string{"find", path.Dir(p.dir), "-maxdepth", "1", "-name", kubeDir, "-type", "d", "-empty", "-delete"}
-		dir := host.Command("install", "-d", "-m", "0750", "-o", strconv.Itoa(p.user.UID), "-g", strconv.Itoa(p.user.GID), p.dir)
+		dir := host.Command("install", "-d", "-m", "0750", "-o", "0", "-g", "0", p.dir)
 		if err := h.Do(ctx, dir, undo); err != nil {
 			return err
 		}
@@ -189,12 +246,7 @@ func (p *place) apply(ctx context.Context, h *host.Host, admin string) error {
 		}
 	}
 	if p.write {
-		if err := h.WriteFile(p.file, []byte(admin), secretMode); err != nil {
-			return err
-		}
+		return h.WriteFile(p.file, []byte(admin), secretMode)
 	}
-	if p.own || p.write && p.user.UID != os.Geteuid() {
-		return h.Do(ctx, host.Command("chown", owner, p.file), nil)
-	}
-	return nil
+	return h.Do(ctx, host.Command("chown", "0:0", p.file), nil)
 }

@@ -61,7 +61,7 @@ func (s revokeStep) copies(h *host.Host) (c copies, err error) {
 		if file == "" {
 			continue
 		}
-		text, err := h.Text(file)
+		text, err := s.text(h, file)
 		if err != nil {
 			c.left = append(c.left, fmt.Sprintf("%s cannot be read, and stays: %v", file, err))
 			continue
@@ -80,6 +80,21 @@ func (s revokeStep) copies(h *host.Host) (c copies, err error) {
 		}
 	}
 	return c, nil
+}
+
+// text is that of a ticket on this host or on the stick, "" where there is none.
+func (s revokeStep) text(h *host.Host, file string) (string, error) {
+	if file == s.ticket.o.Stick {
+		return readStick(h, file)
+	}
+	return h.Text(file)
+}
+
+func (s revokeStep) remove(h *host.Host, file string) error {
+	if file == s.ticket.o.Stick {
+		return removeStick(h, file)
+	}
+	return drop(h, file)
 }
 
 // removable says that a ticket can be removed from where it lies.
@@ -171,7 +186,7 @@ func (s revokeStep) Apply(ctx context.Context, h *host.Host) error {
 			done.Left = append(done.Left, f+" cannot be removed; it is worth nothing any more")
 			continue
 		}
-		if err := drop(h, f); err != nil {
+		if err := s.remove(h, f); err != nil {
 			return err
 		}
 		done.Files = append(done.Files, f)

@@ -14,6 +14,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -68,6 +69,7 @@ type view struct {
 	stick   string // what lies on the stick
 	given   string // the text to take over, of the ticket that came before the cluster
 	foreign string // the cluster of a ticket on the stick that is another's
+	unread  error  // why what lies there in place of a ticket cannot be read
 }
 
 func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error) {
@@ -76,9 +78,8 @@ func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error)
 		return v, err
 	}
 	if s.o.Stick != "" {
-		if v.stick, err = h.Text(s.o.Stick); err != nil {
-			return v, fmt.Errorf("cannot read the ticket on the stick: %w", err)
-		}
+		// What cannot be read there is replaced, as the ticket of another cluster is.
+		v.stick, v.unread = readStick(h, s.o.Stick)
 	}
 	if other, err := manifest.ParseTicket(s.o.Stick, []byte(v.stick)); v.stick != "" && err == nil && !slices.Contains(other.CACertHashes, hash) {
 		v.foreign = other.Cluster + " at " + other.Endpoint
@@ -190,6 +191,9 @@ func (s *ticketStep) Check(ctx context.Context, h *host.Host) (step.Status, erro
 	}
 	if v.foreign != "" {
 		st.Warn("%s is replaced: it is the ticket of cluster %s", s.o.Stick, v.foreign)
+	}
+	if v.unread != nil && s.writable(h) == nil {
+		st.Warn("%s is replaced: %v", s.o.Stick, v.unread)
 	}
 	s.warn(h, &st, v)
 	return st, nil
@@ -350,7 +354,7 @@ func (s *ticketStep) toStick(h *host.Host, text, there string) error {
 		return nil // Check warns, and says what to carry
 	}
 	if err == nil {
-		err = put(h, s.o.Stick, []byte(text))
+		err = writeStick(h, s.o.Stick, text)
 	}
 	if err == nil {
 		return nil
@@ -366,11 +370,13 @@ func (s *ticketStep) Undo(_ context.Context, h *host.Host) error {
 		return err
 	}
 	if s.o.Stick != "" && mine != "" {
-		there, err := h.Text(s.o.Stick)
+		// Whatever is wrong with a stick, it does not keep a host from being reset.
+		there, err := readStick(h, s.o.Stick)
 		if err == nil && there == mine && s.writable(h) == nil {
-			if err := drop(h, s.o.Stick); err != nil {
-				return err
-			}
+			err = removeStick(h, s.o.Stick)
+		}
+		if err != nil {
+			s.o.Progress.Report(progress.Event{Kind: progress.Warn, Stage: "ticket", Text: fmt.Sprintf("%s stays as it is: %v", s.o.Stick, err)})
 		}
 	}
 	return drop(h, TicketFile, ticketConfigFile)

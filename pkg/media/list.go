@@ -52,7 +52,7 @@ func (d Dir) directory(name string) (*os.Root, error) {
 	if name == "." {
 		return d.open()
 	}
-	r, _, err := d.parent(name+"/.x", false)
+	r, _, err := d.parent(name+"/.x", nil)
 	return r, err
 }
 

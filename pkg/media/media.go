@@ -98,8 +98,8 @@ func (d Dir) open() (*os.Root, error) {
 }
 
 // parent opens the directory that holds name, without following a link, and
-// returns the last part of the name. With mkdir it makes what is missing.
-func (d Dir) parent(name string, mkdir bool) (r *os.Root, base string, err error) {
+// returns the last part of the name. With a maker it makes what is missing.
+func (d Dir) parent(name string, with *maker) (r *os.Root, base string, err error) {
 	if !fs.ValidPath(name) {
 		return nil, "", &Error{d.Join(name), ErrName}
 	}
@@ -108,7 +108,7 @@ func (d Dir) parent(name string, mkdir bool) (r *os.Root, base string, err error
 	}
 	parts := strings.Split(name, "/")
 	for i, part := range parts[:len(parts)-1] {
-		next, err := enter(r, part, mkdir)
+		next, err := enter(r, part, with)
 		if err = first(err, r.Close()); err != nil {
 			return nil, "", d.named(path.Join(parts[:i+1]...), err)
 		}
@@ -118,13 +118,10 @@ func (d Dir) parent(name string, mkdir bool) (r *os.Root, base string, err error
 }
 
 // enter opens the directory name in r, which must be one and no link to one.
-func enter(r *os.Root, name string, mkdir bool) (*os.Root, error) {
+func enter(r *os.Root, name string, with *maker) (*os.Root, error) {
 	info, err := r.Lstat(name)
-	if mkdir && errors.Is(err, fs.ErrNotExist) {
-		if err := r.Mkdir(name, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-		if err := sync(r); err != nil {
+	if with != nil && errors.Is(err, fs.ErrNotExist) {
+		if err := with.mkdir(r, name); err != nil {
 			return nil, err
 		}
 		info, err = r.Lstat(name)
@@ -173,7 +170,7 @@ func openIn(r *os.Root, name string) (*os.File, error) {
 
 // Open opens the regular file name for reading.
 func (d Dir) Open(name string) (f *os.File, err error) {
-	r, base, err := d.parent(name, false)
+	r, base, err := d.parent(name, nil)
 	if err != nil {
 		return nil, err
 	}

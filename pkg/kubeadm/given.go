@@ -1,0 +1,116 @@
+package kubeadm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/media"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/step"
+)
+
+// givenFile says which users were given a kubeconfig. The journal undoes a change
+// by its path, and in a user's home a path may lead elsewhere by then.
+const givenFile = step.Dir + "/kubeconfigs.json"
+
+// given is a kubeconfig that a user was given.
+type given struct {
+	Home    string `json:"home"`
+	SHA256  string `json:"sha256"`
+	MadeDir bool   `json:"madeDir"` // ~/.kube was made for it
+}
+
+// give writes the kubeconfig of a user who is not root. What is to be taken back
+// is noted before.
+func (p *place) give(h *host.Host, admin string) error {
+	list, err := readGiven(h)
+	if err != nil {
+		return err
+	}
+	g := given{p.home, hashOf([]byte(admin)), p.makeDir}
+	i := slices.IndexFunc(list, func(o given) bool { return o.Home == g.Home })
+	if i >= 0 {
+		g.MadeDir = g.MadeDir || list[i].MadeDir
+		list[i] = g
+	} else {
+		list = append(list, g)
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("cannot note a kubeconfig: %w", err)
+	}
+	if err := put(h, givenFile, append(text, '\n')); err != nil {
+		return err
+	}
+	return media.At(h.Path(p.home)).WriteFor(media.Owner{UID: p.user.UID, GID: p.user.GID}, kubeFile, []byte(admin), secretMode)
+}
+
+func readGiven(h *host.Host) (list []given, err error) {
+	text, err := h.Text(givenFile)
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &list)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", givenFile, err)
+	}
+	return list, nil
+}
+
+func hashOf(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// UndoKubeconfig is Kubeconfig for undoing; report is told what a user keeps.
+func UndoKubeconfig(report progress.Func) step.Step { return kubeconfigStep{report: report} }
+
+// Undo is step.Undoer's: it takes back what users were given. What they have
+// changed since is theirs, and so is what they put in its place.
+func (s kubeconfigStep) Undo(_ context.Context, h *host.Host) error {
+	list, err := readGiven(h)
+	if err != nil {
+		return err
+	}
+	for _, g := range list {
+		if err := g.takeBack(h); err != nil {
+			s.report.Report(progress.Event{Kind: progress.Warn, Stage: "kubeconfig", Text: err.Error()})
+		}
+	}
+	return drop(h, givenFile)
+}
+
+// takeBack removes what was given, with what kubectl learned of the cluster in a
+// directory that is new. The error says what stays.
+func (g given) takeBack(h *host.Host) error {
+	home := media.At(h.Path(g.Home))
+	text, err := home.ReadFile(kubeFile, maxKubeconfig)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("%s/%s stays as it is: %w", g.Home, kubeFile, err)
+	case hashOf(text) != g.SHA256:
+		return fmt.Errorf("%s/%s was changed since, and stays as it is", g.Home, kubeFile)
+	default:
+		if err := home.Remove(kubeFile); err != nil {
+			return fmt.Errorf("%s/%s stays: %w", g.Home, kubeFile, err)
+		}
+	}
+	if !g.MadeDir {
+		return nil
+	}
+	err = errors.Join(home.RemoveAll(kubeDir+"/cache"), home.RemoveAll(kubeDir+"/http-cache"))
+	if err == nil {
+		err = home.RemoveEmpty(kubeDir)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s/%s stays: %w", g.Home, kubeDir, err)
+	}
+	return nil
+}
