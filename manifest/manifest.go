@@ -57,7 +57,10 @@ type Packages struct {
 	Weak     bool     `yaml:"weak,omitempty" json:"weak,omitempty"`
 	Roots    []string `yaml:"roots" json:"roots"`
 	Exclude  []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
-	Repos    []Repo   `yaml:"repos" json:"repos"`
+	// Modules are streams of modular repositories, "NAME:STREAM", that take the
+	// place of the default ones.
+	Modules []string `yaml:"modules,omitempty" json:"modules,omitempty"`
+	Repos   []Repo   `yaml:"repos" json:"repos"`
 }
 
 // Repo is one yum repository. BaseURL holds mirrors of the same content, tried

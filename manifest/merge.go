@@ -27,6 +27,10 @@ func merge(parent, child *Manifest, doc *yaml.Node) (Manifest, *findings) {
 		m.Packages.Weak = child.Packages.Weak
 	}
 	m.Packages.Roots = lay(f, packages.key("roots"), m.Packages.Roots, child.Packages.Roots, func(s string) string { return s }, RootName)
+	for _, x := range child.Packages.Modules {
+		name, _, _ := strings.Cut(x, ":")
+		m.Packages.Modules = append(slices.DeleteFunc(m.Packages.Modules, func(o string) bool { return strings.HasPrefix(o, name+":") }), x)
+	}
 	for _, x := range child.Packages.Exclude {
 		if !slices.Contains(m.Packages.Exclude, x) {
 			m.Packages.Exclude = append(m.Packages.Exclude, x)

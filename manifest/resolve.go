@@ -20,6 +20,7 @@ func (m *Manifest) clone() Manifest {
 	c.origin = nil
 	c.Packages.Roots = slices.Clone(m.Packages.Roots)
 	c.Packages.Exclude = slices.Clone(m.Packages.Exclude)
+	c.Packages.Modules = slices.Clone(m.Packages.Modules)
 	c.Packages.Repos = slices.Clone(m.Packages.Repos)
 	for i := range c.Packages.Repos {
 		r := &c.Packages.Repos[i]

@@ -122,6 +122,11 @@ func (f *findings) packages(p *Packages, partial bool) {
 	for i, x := range p.Exclude {
 		f.root(at.key("exclude").index(i), x, false)
 	}
+	for i, x := range p.Modules {
+		if name, stream, ok := strings.Cut(x, ":"); !ok || name == "" || stream == "" || strings.ContainsAny(x, " \t\n") {
+			f.add(at.key("modules").index(i), "%q is not a module stream: want NAME:STREAM", x)
+		}
+	}
 	seen = map[string]bool{}
 	for i := range p.Repos {
 		f.repo(at.key("repos").index(i), &p.Repos[i], seen)

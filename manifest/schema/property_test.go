@@ -70,6 +70,7 @@ func properties() map[string]property {
 		"packages.baseline": {text: "What the hosts have installed: an embedded list, a file with one NEVRA a line, the sheet of a host, several of these with commas between, or none.", preset: manifest.NoBaseline, example: "centos-7-minimal"},
 		"packages.weak":     {text: "Carry what packages recommend, too.", preset: false},
 		"packages.roots":    {text: "The packages wanted, by name or with version and release.", pattern: `^\S+$`, example: []string{"kubelet-1.17.4-0", "ipset"}},
+		"packages.modules":  {text: "Streams of modular repositories in place of the default ones.", pattern: `^[^\s:]+:\S+$`, example: []string{"postgresql:12"}},
 		"packages.exclude":  {text: "Packages that must not be chosen.", pattern: `^\S+$`},
 
 		"packages.repos":              {text: "The yum repositories that the packages come from."},

@@ -71,6 +71,11 @@ func lockPackages(ctx context.Context, m *manifest.Manifest, s *Sources) ([]mani
 	}
 	u := newUniverse(repos)
 	s.warnUnusable(repos)
+	view, err := s.moduleView(ctx, m, repos)
+	if err != nil {
+		return nil, "", err
+	}
+	u.hide(view)
 	solution, err := depsolve.Solve(depsolve.Problem{
 		Arch: m.Platform.RPMArch(), Roots: m.Packages.Roots, Exclude: m.Packages.Exclude, Weak: m.Packages.Weak,
 		Baseline: installed, Candidates: u.candidates, Rejected: u.rejected,
@@ -80,6 +85,7 @@ func lockPackages(ctx context.Context, m *manifest.Manifest, s *Sources) ([]mani
 		return nil, "", unsolvable(err)
 	}
 	s.warn(solution.Warnings...)
+	s.warnModular(view, solution.Chosen)
 	locked := make([]manifest.LockedPackage, len(solution.Chosen))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, choice := range solution.Chosen {

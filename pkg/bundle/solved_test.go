@@ -26,6 +26,15 @@ import (
 func yumRepo(t *testing.T, lie func(*repodata.Package), specs ...rpmtest.Spec) string {
 	t.Helper()
 	dir := t.TempDir()
+	writeRepo(t, dir, lie, specs...)
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// writeRepo writes the repository that yumRepo serves.
+func writeRepo(t *testing.T, dir string, lie func(*repodata.Package), specs ...rpmtest.Spec) {
+	t.Helper()
 	create := func(name string) (io.WriteCloser, error) {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -59,9 +68,6 @@ func yumRepo(t *testing.T, lie func(*repodata.Package), specs ...rpmtest.Spec) s
 	if err := repodata.Write(create, pkgs, repodata.WriteOptions{Revision: "1"}); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
-	t.Cleanup(server.Close)
-	return server.URL
 }
 
 // rpmSources is a manifest of one repository, and the sources to lock it.

@@ -23,6 +23,7 @@ const (
 	Primary   = "primary"
 	Filelists = "filelists"
 	Other     = "other"
+	Modules   = "modules"
 )
 
 // Package is one <package> of primary.xml: what its RPM's header says and where

@@ -33,6 +33,7 @@ type Repository struct {
 	fetcher   *source.Fetcher
 	mirrors   []string // the one the metadata came from first
 	filelists repodata.Data
+	modules   repodata.Data
 	full      sync.Mutex // held while files are loaded
 }
 
@@ -101,6 +102,7 @@ func (r *Repository) load(ctx context.Context, base string) error {
 	}
 	r.Revision = md.Revision
 	r.filelists, _ = md.Find(repodata.Filelists)
+	r.modules, _ = md.Find(repodata.Modules)
 	return r.read(ctx, primary, []string{base}, func(in io.Reader) error {
 		r.Packages, r.Unusable = nil, nil
 		return r.readPrimary(ctx, in, base)
@@ -112,6 +114,9 @@ func (r *Repository) load(ctx context.Context, base string) error {
 // checksum that repomd.xml promises.
 func (r *Repository) read(ctx context.Context, d repodata.Data, mirrors []string, fn func(io.Reader) error) (err error) {
 	name := r.ID + "/" + d.Type + ".xml"
+	if d.Type == repodata.Modules {
+		name = r.ID + "/modules.yaml"
+	}
 	blob := source.Blob{
 		Name: name, Digest: d.Checksum.Digest(), Size: d.Size, Limit: maxPacked,
 		Hint: "the mirror is being updated or is damaged: run the same command again later, or take another one: --repo " + r.ID + "=URL",
