@@ -59,6 +59,7 @@ type builder struct {
 	lock     *manifest.Lock
 	level    archive.Level
 	packer   *archive.Packer
+	signers  map[string]string // by NEVRA: who signed the package
 }
 
 // gather brings every member together, in the order of the archive: what

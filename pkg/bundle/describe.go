@@ -31,7 +31,7 @@ func (b *builder) describe(content []archive.Entry) ([]archive.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	spdx, err := sbom.Document(b.lock, sum(lock), "kubecrate-"+version.String())
+	spdx, err := sbom.Document(b.lock, sum(lock), "kubecrate-"+version.String(), b.signers)
 	if err != nil {
 		return nil, err
 	}

@@ -28,17 +28,21 @@ func (b *builder) packages(ctx context.Context) ([]archive.Entry, error) {
 		return nil, err
 	}
 	entries := make([]archive.Entry, len(b.lock.Packages))
-	pkgs := make([]repodata.Package, len(b.lock.Packages))
+	pkgs, signers := make([]repodata.Package, len(b.lock.Packages)), make([]string, len(b.lock.Packages))
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(b.jobs)
 	for i, p := range b.lock.Packages {
 		g.Go(func() (err error) {
-			entries[i], pkgs[i], err = b.onePackage(gctx, p, trust[p.Repo])
+			entries[i], pkgs[i], signers[i], err = b.onePackage(gctx, p, trust[p.Repo])
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
+	}
+	b.signers = make(map[string]string, len(signers))
+	for i, p := range b.lock.Packages {
+		b.signers[p.NEVRA] = signers[i]
 	}
 	metadata, err := repositoryEntries(pkgs)
 	if err != nil {
@@ -82,36 +86,36 @@ func (b *builder) trust(ctx context.Context) (map[string]repoTrust, error) {
 	return all, nil
 }
 
-func (b *builder) onePackage(ctx context.Context, p manifest.LockedPackage, t repoTrust) (archive.Entry, repodata.Package, error) {
+func (b *builder) onePackage(ctx context.Context, p manifest.LockedPackage, t repoTrust) (e archive.Entry, pkg repodata.Package, signer string, err error) {
 	from, err := locations(p, t.repo)
 	if err != nil {
-		return archive.Entry{}, repodata.Package{}, err
+		return e, pkg, "", err
 	}
 	got, err := b.fetcher.Fetch(ctx, source.Blob{
 		Name: p.NEVRA, Digest: "sha256:" + p.SHA256, Size: p.Size, Locations: from,
 		Gone: fmt.Sprintf("the mirrors have dropped it: bundle lock MANIFEST pins what they have now, or name one that keeps it: --repo %s=URL", p.Repo),
 	})
 	if err != nil {
-		return archive.Entry{}, repodata.Package{}, err
+		return e, pkg, "", err
 	}
-	pkg, err := b.verifyPackage(p, got.Digest, t)
+	pkg, signer, err = b.verifyPackage(p, got.Digest, t)
 	if err == nil {
 		err = b.asSolved(ctx, p, &pkg.Metadata, t.repo)
 	}
 	if err != nil {
-		return archive.Entry{}, repodata.Package{}, fmt.Errorf("cannot take %s from repository %s: %w", p.NEVRA, p.Repo, err)
+		return e, pkg, "", fmt.Errorf("cannot take %s from repository %s: %w", p.NEVRA, p.Repo, err)
 	}
-	e, err := b.stored(ctx, got.Digest, manifest.KindRPM)
+	e, err = b.stored(ctx, got.Digest, manifest.KindRPM)
 	e.Path = "rpms/" + pkg.Location
-	return e, pkg, err
+	return e, pkg, signer, err
 }
 
 // verifyPackage reads the whole RPM: signature, payload, and that it is the
-// package the lock says.
-func (b *builder) verifyPackage(p manifest.LockedPackage, digest string, t repoTrust) (pkg repodata.Package, err error) {
+// package the lock says. signer is who signed it.
+func (b *builder) verifyPackage(p manifest.LockedPackage, digest string, t repoTrust) (pkg repodata.Package, signer string, err error) {
 	f, err := b.store.Open(digest)
 	if err != nil {
-		return pkg, err
+		return pkg, "", err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	var v *rpm.Verification
@@ -121,23 +125,23 @@ func (b *builder) verifyPackage(p manifest.LockedPackage, digest string, t repoT
 		v, err = rpm.Check(f)
 	}
 	if err != nil {
-		return pkg, err
+		return pkg, "", err
 	}
 	for _, w := range v.Warnings {
 		b.report.Report(progress.Event{Kind: progress.Warn, Stage: "verify", Task: p.NEVRA, Text: w})
 	}
 	if got := v.Metadata.NEVRA.String(); got != p.NEVRA {
-		return pkg, fmt.Errorf("it is %s inside", got)
+		return pkg, "", fmt.Errorf("it is %s inside", got)
 	}
 	name, err := repodata.FileName(v.Metadata.NEVRA)
 	if err != nil {
-		return pkg, err
+		return pkg, "", err
 	}
 	return repodata.Package{
 		Metadata: *v.Metadata, Location: name, Size: p.Size,
 		Checksum: repodata.Checksum{Type: "sha256", Value: p.SHA256},
 		FileTime: v.Metadata.BuildTime, HeaderStart: v.Header.Start, HeaderEnd: v.Header.End,
-	}, nil
+	}, v.String(), nil
 }
 
 // locations lists where p may be had: every mirror of its repository, then the

@@ -30,6 +30,19 @@ type Verification struct {
 	PayloadDigest string   // "sha256:HEX" as the header states it and the payload has it, "" if it states none
 }
 
+// String says who vouches for the package: "signed by FINGERPRINT with key
+// ID, V3 RSA/SHA256 of 2020-03-13, payload sha256:HEX".
+func (v *Verification) String() string {
+	text := "signature not checked"
+	if v.Signed {
+		text = fmt.Sprintf("signed by %s with key %s, V%d %s/%s of %s", v.Key.Fingerprint, v.SigningKeyID, v.Version, v.Algorithm, v.Hash, day(v.SigningTime))
+	}
+	if v.PayloadDigest != "" {
+		text += ", payload " + v.PayloadDigest
+	}
+	return text
+}
+
 // Verify reads a package to its end, once and in constant memory, and accepts
 // it only if keys vouch for all of it: a signature over header and payload, or
 // a signature over a header that holds a SHA-2 digest of the payload. All

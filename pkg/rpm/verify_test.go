@@ -309,6 +309,9 @@ func TestVerifySigned(t *testing.T) {
 		if ofSubkey := !strings.HasSuffix(v.Key.Fingerprint, v.SigningKeyID); ofSubkey != c.options.Subkey {
 			t.Errorf("%s: signed by %s of %s", c.name, v.SigningKeyID, v.Key.Fingerprint)
 		}
+		if want := fmt.Sprintf("signed by %s with key %s, V4 %s/%s of 2020-03-13, payload sha256:", s.Fingerprint(), v.SigningKeyID, c.algorithm, c.hash); !strings.HasPrefix(v.String(), want) {
+			t.Errorf("%s: %s, want %s", c.name, v, want)
+		}
 		if !strings.HasPrefix(v.PayloadDigest, "sha256:") || len(v.PayloadDigest) != 71 {
 			t.Errorf("%s: payload digest is %q", c.name, v.PayloadDigest)
 		}

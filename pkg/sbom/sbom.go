@@ -42,6 +42,7 @@ type pkg struct {
 	CopyrightText    string     `json:"copyrightText"`
 	Checksums        []checksum `json:"checksums,omitempty"`
 	ExternalRefs     []ref      `json:"externalRefs,omitempty"`
+	Comment          string     `json:"comment,omitempty"`
 }
 
 type checksum struct {
@@ -65,8 +66,9 @@ type relationship struct {
 const created = "1980-01-01T00:00:00Z"
 
 // Document is the SPDX document of what l pins, as JSON. lockSHA256 makes its
-// namespace unique; tool is the program's name and version.
-func Document(l *manifest.Lock, lockSHA256, tool string) ([]byte, error) {
+// namespace unique; tool is the program's name and version. signers says by
+// NEVRA who signed a package.
+func Document(l *manifest.Lock, lockSHA256, tool string, signers map[string]string) ([]byte, error) {
 	doc := document{
 		SPDXVersion:       "SPDX-2.3",
 		DataLicense:       "CC0-1.0",
@@ -80,6 +82,7 @@ func Document(l *manifest.Lock, lockSHA256, tool string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		part.Comment = signers[p.NEVRA]
 		doc.add(fmt.Sprintf("SPDXRef-rpm-%d", i), part)
 	}
 	for i, img := range l.Images {

@@ -18,7 +18,7 @@ func TestDocument(t *testing.T) {
 		Images:   []manifest.LockedImage{{Name: "k8s.gcr.io/pause:3.1", Digest: "sha256:" + strings.Repeat("b", 64)}},
 		Files:    []manifest.LockedFile{{Path: "manifests/f.yml", URL: "f.yml", SHA256: strings.Repeat("c", 64)}},
 	}
-	got, err := sbom.Document(l, strings.Repeat("d", 64), "kubecrate-test")
+	got, err := sbom.Document(l, strings.Repeat("d", 64), "kubecrate-test", map[string]string{"container-selinux-2:2.119.2-1.el7.noarch": "signed by Somebody"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +28,7 @@ func TestDocument(t *testing.T) {
 			SPDXID       string
 			Name         string
 			VersionInfo  string
+			Comment      string
 			ExternalRefs []struct{ ReferenceLocator string }
 		}
 		Relationships []struct{ RelatedSpdxElement string }
@@ -38,19 +39,19 @@ func TestDocument(t *testing.T) {
 	if doc.SPDXVersion != "SPDX-2.3" || len(doc.Packages) != 3 || len(doc.Relationships) != 3 {
 		t.Fatalf("got %+v", doc)
 	}
-	if p := doc.Packages[0]; p.VersionInfo != "2:2.119.2-1.el7" ||
+	if p := doc.Packages[0]; p.VersionInfo != "2:2.119.2-1.el7" || p.Comment != "signed by Somebody" ||
 		p.ExternalRefs[0].ReferenceLocator != "pkg:rpm/container-selinux@2.119.2-1.el7?arch=noarch&distro=el7&epoch=2" {
 		t.Errorf("rpm is %+v", p)
 	}
 	if p := doc.Packages[1]; p.ExternalRefs[0].ReferenceLocator != "pkg:oci/pause@sha256%3A"+strings.Repeat("b", 64)+"?repository_url=k8s.gcr.io%2Fpause&tag=3.1" {
 		t.Errorf("image is %+v", p)
 	}
-	again, err := sbom.Document(l, strings.Repeat("d", 64), "kubecrate-test")
+	again, err := sbom.Document(l, strings.Repeat("d", 64), "kubecrate-test", map[string]string{"container-selinux-2:2.119.2-1.el7.noarch": "signed by Somebody"})
 	if err != nil || !bytes.Equal(got, again) {
 		t.Errorf("two documents of one lock differ: %v", err)
 	}
 	l.Packages[0].NEVRA = "broken"
-	if _, err := sbom.Document(l, "", ""); err == nil {
+	if _, err := sbom.Document(l, "", "", nil); err == nil {
 		t.Error("a broken NEVRA is no error")
 	}
 }

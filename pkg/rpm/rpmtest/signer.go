@@ -108,18 +108,6 @@ func (s *Signer) Sign(parts ...[]byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// SignArmored is Sign as repomd.xml.asc holds it.
-func (s *Signer) SignArmored(data []byte) ([]byte, error) {
-	sig, err := s.Sign(data)
-	if err != nil {
-		return nil, err
-	}
-	return armored(openpgp.SignatureType, func(w io.Writer) error {
-		_, err := w.Write(sig)
-		return err
-	})
-}
-
 // ArmoredPublicKey is the public key as RPM-GPG-KEY files hold it.
 func (s *Signer) ArmoredPublicKey() []byte { return bytes.Clone(s.public) }
 
