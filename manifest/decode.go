@@ -85,6 +85,11 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at path) {
 		d.value(n, reflect.ValueOf(&image.Name).Elem(), at)
 		return
 	}
+	if urls, ok := v.Addr().Interface().(*URLs); ok && n.Kind == yaml.ScalarNode {
+		*urls = URLs{""}
+		d.value(n, reflect.ValueOf(&(*urls)[0]).Elem(), at)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		d.mapping(n, v, at)

@@ -1,8 +1,10 @@
 package manifest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"flag"
+	"fmt"
 	"go/build"
 	"io/fs"
 	"os"
@@ -343,6 +345,9 @@ func TestNetworks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if text, err := m.Files[0].URL.Embedded(); err != nil || text != nil && fmt.Sprintf("%x", sha256.Sum256(text)) != m.Files[0].SHA256 {
+				t.Errorf("%s: the embedded file is not the pinned one: %v", p.Name, err)
+			}
 			if len(m.Files) != 1 || m.Files[0].Network != network || !m.Files[0].Images || !slices.Equal(m.Files[0].Roles, []Role{Master}) {
 				t.Errorf("%s: %+v", network, m.Files)
 			}
@@ -395,6 +400,47 @@ func TestImports(t *testing.T) {
 		if strings.Contains(i, ".") && i != "go.yaml.in/yaml/v3" || i == "text/template" || i == "net/http" ||
 			strings.HasPrefix(i, "kubecrate/") && !slices.Contains([]string{"kubecrate/pkg/credential", "kubecrate/pkg/durable", "kubecrate/pkg/hint", "kubecrate/pkg/media", "kubecrate/pkg/nevra", "kubecrate/pkg/signed", "kubecrate/pkg/spelling"}, i) {
 			t.Errorf("manifest imports %s", i)
+		}
+	}
+}
+
+// TestPlacesOfFiles: a file has one place or several; what is embedded must be known,
+// and be the same as what stands beside it.
+func TestPlacesOfFiles(t *testing.T) {
+	dir := t.TempDir()
+	const head = "apiVersion: kubecrate/v1\nkind: Bundle\nextends: kubernetes-1.17.4-el7\nname: x\nfiles: [{path: files/x, url: "
+	m, err := Load(write(t, dir, "x.yaml", head+"[./a, 'https://h.example/a']}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := m.Files[len(m.Files)-1].URL
+	if len(got) != 2 || got[0] != "./a" || got.Origin() != "./a" {
+		t.Errorf("places %v", got)
+	}
+	text, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Parse("x", text)
+	if err != nil || again.Digest() != m.Digest() {
+		t.Errorf("read back: %v", err)
+	}
+	if err := os.Mkdir(dir+"/sub", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m, err = Load(write(t, dir, "sub/y.yaml", "apiVersion: kubecrate/v1\nkind: Bundle\nextends: ../x.yaml\nname: y\n"))
+	if err != nil || m.Files[len(m.Files)-1].URL[0] != "../a" {
+		t.Errorf("from another directory: %v, %v", m, err)
+	}
+	for _, c := range []struct{ url, want string }{
+		{"[]", "files[0].url"},
+		{"''", "must not be empty"},
+		{"[a, 'ftp://x/y']", "ftp"},
+		{"embedded:kube-flanel-0.14.0.yml", `did you mean "kube-flannel-0.14.0.yml"`},
+		{"[a, 'embedded:kube-flannel-0.14.0.yml']", "no sha256 says"},
+	} {
+		if _, err := Load(write(t, dir, "z.yaml", head+c.url+"}]\n")); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.url, err, c.want)
 		}
 	}
 }

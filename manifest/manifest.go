@@ -103,12 +103,13 @@ type Image struct {
 	KeepDigest bool   `yaml:"keepDigest,omitempty" json:"keepDigest,omitempty"`
 }
 
-// File is a file carried as it is. URL may be https, http, file or a path
-// relative to the manifest; Path is where it stands in the archive. Images
+// File is a file carried as it is. URL holds the places where it is, tried in order:
+// https, http, file, a path relative to the manifest, or "embedded:NAME", which is at
+// hand and comes first. In YAML it may be just one of them. Path is where it stands in the archive. Images
 // says that the images this YAML names join the list. A file with a Network is
 // carried only where that is the manifest's network.
 type File struct {
-	URL     string `yaml:"url" json:"url"`
+	URL     URLs   `yaml:"url" json:"url"`
 	Path    string `yaml:"path" json:"path"`
 	SHA256  string `yaml:"sha256,omitempty" json:"sha256,omitempty"`
 	Images  bool   `yaml:"images,omitempty" json:"images,omitempty"`

@@ -137,7 +137,9 @@ func (m *Manifest) rebase(from, to string) {
 		}
 	}
 	for i := range m.Files {
-		move(&m.Files[i].URL)
+		for j := range m.Files[i].URL {
+			move(&m.Files[i].URL[j])
+		}
 	}
 	m.Packages.Baseline = mapBaseline(m.Packages.Baseline, func(s string) string {
 		move(&s)

@@ -13,7 +13,7 @@ import (
 // DefaultProfile is the profile that is built without any argument.
 const DefaultProfile = "kubernetes-1.17.4-el7"
 
-//go:embed profiles/*.yaml baseline/*.txt keys/*.asc
+//go:embed profiles/*.yaml baseline/*.txt keys/*.asc files/*
 var data embed.FS
 
 // Profile is an embedded manifest. Description is its first line.

@@ -40,7 +40,7 @@ func (m *Manifest) clone() Manifest {
 	}
 	c.Files = slices.Clone(m.Files)
 	for i := range c.Files {
-		c.Files[i].Roles = slices.Clone(c.Files[i].Roles)
+		c.Files[i].URL, c.Files[i].Roles = slices.Clone(c.Files[i].URL), slices.Clone(c.Files[i].Roles)
 	}
 	return c
 }

@@ -240,12 +240,7 @@ func (f *findings) files(files []File) {
 	seen := map[string]bool{}
 	for i, x := range files {
 		at := root.key("files").index(i)
-		if f.need(at.key("url"), x.URL) {
-			f.location(at.key("url"), x.URL)
-			if v := usedVariable(x.URL); v != "" {
-				f.add(at.key("url"), "%s is replaced in the URLs of repositories alone: write its value", v)
-			}
-		}
+		f.urls(at.key("url"), &x)
 		if f.need(at.key("path"), x.Path) {
 			if err := checkMember(x.Path); err != nil {
 				f.add(at.key("path"), "%v", err)

@@ -40,6 +40,10 @@ func mapped(t reflect.Type) *jsonschema.Schema {
 	if t == reflect.TypeFor[manifest.Role]() {
 		return &jsonschema.Schema{Type: "string", Enum: []any{string(manifest.Master), string(manifest.Node)}}
 	}
+	if t == reflect.TypeFor[manifest.URLs]() {
+		one := &jsonschema.Schema{Type: "string", Pattern: place}
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{one, {Type: "array", Items: one, MinItems: new(uint64(1))}}}
+	}
 	return nil
 }
 

@@ -47,6 +47,7 @@ const (
 	fingerprint = `^([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})$`
 	member      = `^(manifests|files)/.+$`
 	location    = `^((https?|file)://.+|[^:]+)$`
+	place       = `^((https?|file)://.+|embedded:.+|[^:]+)$`
 	key         = `^((https?|file)://.+|embedded:.+|[^:]+)$`
 )
 
@@ -89,7 +90,7 @@ func properties() map[string]property {
 		"images.list.keepDigest": {text: "Keep its blobs as the registry has them, for pods that name it by digest.", preset: false},
 
 		"files":         {text: "Files carried as they are."},
-		"files.url":     {text: "Where it is: https, http, file, or a path relative to this file.", pattern: location},
+		"files.url":     {text: "Where it is: https, http, file, a path relative to this file, or embedded:NAME; several places of the same content are tried in order."},
 		"files.path":    {text: "Where it stands in the archive, under manifests/ or files/.", pattern: member},
 		"files.sha256":  {text: "Pins its content.", pattern: sha256},
 		"files.images":  {text: "Carry the images that this YAML names.", preset: false},

@@ -52,11 +52,17 @@ func (b *builder) describe(content []archive.Entry) ([]archive.Entry, error) {
 func (b *builder) files(ctx context.Context) ([]archive.Entry, error) {
 	entries := make([]archive.Entry, len(b.lock.Files))
 	for i, f := range b.lock.Files {
-		got, err := b.fetcher.Fetch(ctx, file.Blob(f, b.manifest.Dir()))
+		var listed *manifest.File
+		for j := range b.manifest.Files {
+			if b.manifest.Files[j].Path == f.Path {
+				listed = &b.manifest.Files[j]
+			}
+		}
+		digest, err := file.Fetch(ctx, b.fetcher, f, listed, b.manifest.Dir())
 		if err != nil {
 			return nil, err
 		}
-		entries[i], err = b.stored(ctx, got.Digest, manifest.KindFile)
+		entries[i], err = b.stored(ctx, digest, manifest.KindFile)
 		if err != nil {
 			return nil, err
 		}

@@ -104,12 +104,7 @@ packages:
     k8s.gcr.io: [%[1]s/google_containers]
     quay.io: [%[1]s]
     docker.io: [%[1]s]
-files:
-  - url: http://%[1]s/files/kube-flannel.yml
-    path: manifests/kube-flannel.yml
-    sha256: %[2]s
-    images: true
-`, m.address, hexSHA256([]byte(flannel)))
+`, m.address)
 	file := filepath.Join(dir, "demo.yaml")
 	if err := durable.WriteFile(file, []byte(text), fileMode); err != nil {
 		return "", fmt.Errorf("cannot write the demo's manifest: %w", err)

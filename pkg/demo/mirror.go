@@ -43,7 +43,6 @@ func startMirror(ctx context.Context) (*mirror, error) {
 	if err != nil {
 		return nil, err
 	}
-	files["/files/kube-flannel.yml"] = []byte(flannel)
 
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -74,7 +74,7 @@ func TestResolve(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFetcher(t)
-			mf := manifest.File{URL: c.url, Path: "manifests/net.yml", SHA256: c.sha256, Roles: []manifest.Role{manifest.Master}}
+			mf := manifest.File{URL: manifest.URLs{c.url}, Path: "manifests/net.yml", SHA256: c.sha256, Roles: []manifest.Role{manifest.Master}}
 			got, err := file.Resolve(t.Context(), f, mf, dir)
 			if c.want != "" {
 				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), c.hint) {
@@ -92,9 +92,9 @@ func TestResolve(t *testing.T) {
 				t.Error("it is not in the store")
 			}
 			// What the lock says leads to the same content in an empty store.
-			res, err := newFetcher(t).Fetch(t.Context(), file.Blob(got, dir))
-			if err != nil || res.Digest != "sha256:"+sum {
-				t.Errorf("Blob: %+v, %v", res, err)
+			digest, err := file.Fetch(t.Context(), newFetcher(t), got, nil, dir)
+			if err != nil || digest != "sha256:"+sum {
+				t.Errorf("Fetch: %s, %v", digest, err)
 			}
 		})
 	}
@@ -110,16 +110,59 @@ func TestPinnedIsNotFetchedAgain(t *testing.T) {
 	t.Cleanup(server.Close)
 	f := newFetcher(t)
 	for range 2 {
-		if _, err := file.Resolve(t.Context(), f, manifest.File{URL: server.URL + "/x", Path: "x", SHA256: sum}, ""); err != nil {
+		if _, err := file.Resolve(t.Context(), f, manifest.File{URL: manifest.URLs{server.URL + "/x"}, Path: "x", SHA256: sum}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := file.Resolve(t.Context(), f, manifest.File{URL: server.URL + "/x", Path: "x"}, "")
+	_, err := file.Resolve(t.Context(), f, manifest.File{URL: manifest.URLs{server.URL + "/x"}, Path: "x"}, "")
 	var status *source.StatusError
 	if !errors.As(err, &status) || status.Code != http.StatusNotFound {
 		t.Errorf("unpinned: error is %v", err)
 	}
 	if got := len(rec.Requests()); got != 2 {
 		t.Errorf("%d requests, want 2", got)
+	}
+}
+
+// TestPlaces: one place after the other is tried, when a file is locked and when what
+// is locked is fetched; what this program has itself is asked of no one.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	content := []byte("content")
+	sum := fmt.Sprintf("%x", sha256.Sum256(content))
+	gone := httptest.NewServer(sourcetest.Status(http.StatusNotFound))
+	t.Cleanup(gone.Close)
+	there := httptest.NewServer(sourcetest.Content(content))
+	t.Cleanup(there.Close)
+	mf := manifest.File{URL: manifest.URLs{gone.URL + "/x", there.URL + "/x"}, Path: "files/x"}
+	got, err := file.Resolve(t.Context(), newFetcher(t), mf, "")
+	if err != nil || got.SHA256 != sum || got.URL != gone.URL+"/x" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if digest, err := file.Fetch(t.Context(), newFetcher(t), got, &mf, ""); err != nil || digest != "sha256:"+sum {
+		t.Errorf("fetched again: %s, %v", digest, err)
+	}
+	if _, err := file.Fetch(t.Context(), newFetcher(t), got, nil, ""); err == nil {
+		t.Error("without the manifest only the first place is known, and it has nothing")
+	}
+
+	rec := sourcetest.Record(sourcetest.Status(http.StatusNotFound))
+	silent := httptest.NewServer(rec)
+	t.Cleanup(silent.Close)
+	const name = "embedded:kube-flannel-0.14.0.yml"
+	mf = manifest.File{URL: manifest.URLs{silent.URL + "/f.yml", name}, Path: "manifests/f.yml", SHA256: "adffe27e66ce9e39af59f313711bee5ea88ce161683da7a089a7301093736646"}
+	got, err = file.Resolve(t.Context(), newFetcher(t), mf, "")
+	if err != nil || got.SHA256 != mf.SHA256 || got.URL != silent.URL+"/f.yml" || got.Size == 0 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if digest, err := file.Fetch(t.Context(), newFetcher(t), got, &mf, ""); err != nil || digest != "sha256:"+mf.SHA256 {
+		t.Errorf("fetched again: %s, %v", digest, err)
+	}
+	mf.SHA256 = sum
+	if _, err := file.Resolve(t.Context(), newFetcher(t), mf, ""); err == nil || !strings.Contains(err.Error(), "digest") {
+		t.Errorf("an embedded file of another sha256: %v", err)
+	}
+	if len(rec.Requests()) != 0 {
+		t.Errorf("%d requests for what is at hand", len(rec.Requests()))
 	}
 }
