@@ -222,6 +222,16 @@ func FuzzParseTicket(f *testing.F) {
 		if err != nil {
 			return
 		}
+		said := k.Cluster + k.Endpoint + k.TimeServer + k.Kubernetes + k.ProxyMode + k.PodCIDR
+		for _, h := range k.Hosts {
+			said += h.Name + h.Address + strings.Join(h.Aliases, "")
+		}
+		if strings.ContainsFunc(said, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			t.Errorf("taken: %q", said)
+		}
+		if _, err := manifest.ParseNetwork(k.PodCIDR); k.PodCIDR != "" && err != nil {
+			t.Errorf("pods in %q: %v", k.PodCIDR, err)
+		}
 		text, err := k.Marshal()
 		if err != nil {
 			t.Fatal(err)

@@ -599,3 +599,16 @@ func TestOthersOnlyWarn(t *testing.T) {
 		}
 	}
 }
+
+// TestNetworksUnknown: networks that no ticket told are not said to be fine.
+func TestNetworksUnknown(t *testing.T) {
+	t.Parallel()
+	e := ready(t)
+	joining(e)
+	e.o.Ticket, e.o.TicketErr = nil, errors.New("it is not valid")
+	for _, c := range preflight.Run(t.Context(), e.h, e.o).Checks {
+		if c.Name == "networks" && (c.State != preflight.Warning || !strings.Contains(c.Message, "not known without its ticket")) {
+			t.Errorf("%+v", c)
+		}
+	}
+}

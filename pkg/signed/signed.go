@@ -79,6 +79,7 @@ func Open(data []byte) (o Object, err error) {
 // values, which no JSON can do without.
 func measure(data []byte) error {
 	values, depth, start, within := 1, 0, 0, false
+	bare := 0 // bytes of a number, or of what ought to be one
 	for i := 0; i < len(data); i++ {
 		c := data[i]
 		switch {
@@ -90,6 +91,11 @@ func measure(data []byte) error {
 			}
 			start, within = i, !within
 		case within:
+		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '.', c == '-', c == '+':
+			if bare++; bare > MaxString {
+				return fmt.Errorf("it has a number of over %d bytes", MaxString)
+			}
+			continue
 		case c == ',':
 			values++
 		case c == '{', c == '[':
@@ -98,6 +104,7 @@ func measure(data []byte) error {
 		case c == '}', c == ']':
 			depth--
 		}
+		bare = 0
 		if values > MaxValues || depth > MaxDepth {
 			return fmt.Errorf("it has over %d values, or is over %d deep", MaxValues, MaxDepth)
 		}
