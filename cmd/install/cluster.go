@@ -29,10 +29,9 @@ says what it ended; it fails where the cluster cannot be asked, or holds none.`,
 			if o.Show && o.Revoke {
 				return cli.Usagef("--show and --revoke exclude each other")
 			}
-			a.settings.Archive, _ = a.path() // the ticket also goes to this host
 			return a.print(func(report progress.Func) (result, error) {
 				s := a.settings
-				s.Report = report
+				s.Report, s.Archive = report, a.stick(report) // the ticket also goes to this host
 				t, err := install.Ticket(cmd.Context(), host.Local(), s, o)
 				if t == nil {
 					return nil, err

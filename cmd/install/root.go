@@ -95,6 +95,20 @@ func (a *app) asRoot(err error) error {
 	return hint.With(fmt.Errorf(preflight.NotRoot+": %v", a.settings.EUID, err), "%s", hint.Root(a.settings.Command)) //nolint:errorlint // the hints of the cause do not help
 }
 
+// stick is path for a verb that needs no archive, "" without one. What is wrong
+// with one that may be there is told, as it is not looked at then.
+func (a *app) stick(report progress.Func) string {
+	path, err := a.path()
+	if err != nil && !errors.Is(err, install.ErrNoArchive) {
+		text := fmt.Sprintf("%v: what lies there is not looked at", err)
+		if h := hint.Of(err); h != "" {
+			text += "; " + h
+		}
+		report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: text})
+	}
+	return path
+}
+
 // show starts progress, runs f and closes it, whatever f returns.
 func (a *app) show(f func(progress.Func) error) error {
 	r := a.out.Progress()

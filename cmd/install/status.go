@@ -23,9 +23,15 @@ images that the kubelet removed for want of space, and whether the node is Ready
 Nothing is touched. The exit code is 0 where all is as it should be, else 1.`,
 		Example: "  ./install status\n  ./install status --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.settings.Archive, _ = a.path() // without the stick the copies on the host do
-			return a.print(func(progress.Func) (result, error) {
-				st, err := install.CheckStatus(cmd.Context(), host.Local(), a.settings)
+			return a.print(func(report progress.Func) (result, error) {
+				s := a.settings
+				s.Report = func(e progress.Event) {
+					if e.Kind == progress.Warn { // what is looked at is told by the status itself
+						report.Report(e)
+					}
+				}
+				s.Archive = a.stick(s.Report) // without the stick the copies on the host do
+				st, err := install.CheckStatus(cmd.Context(), host.Local(), s)
 				if st == nil {
 					return nil, err
 				}
@@ -64,8 +70,7 @@ terminal the name of the node has to be typed. Everywhere else --yes is needed.`
 			}
 			return a.print(func(report progress.Func) (result, error) {
 				s := a.settings
-				s.Archive, _ = a.path() // the stick is not needed
-				s.Report = report
+				s.Report, s.Archive = report, a.stick(report) // the stick is not needed
 				r, err := install.Reset(cmd.Context(), h, s, keep)
 				if err != nil {
 					return nil, err

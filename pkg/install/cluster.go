@@ -107,10 +107,18 @@ func Ticket(ctx context.Context, h *host.Host, o Settings, t TicketOptions) (r *
 		return nil, err
 	}
 	r = &Ticketed{Files: []string{kubeadm.TicketFile}, Expires: made.Expires}
-	if _, err := media.Named(h.Path(to.Stick)).Stat(); to.Stick != "" && err == nil {
+	if to.Stick != "" && sameText(h, kubeadm.TicketFile, to.Stick) {
 		r.Files = append(r.Files, to.Stick)
 	}
 	return r, nil
+}
+
+// sameText says that a file of the host and one on the stick are there and hold
+// the same.
+func sameText(h *host.Host, own, stick string) bool {
+	one, err := h.Text(own)
+	other, oerr := media.Named(h.Path(stick)).Read(manifest.MaxSize)
+	return err == nil && oerr == nil && one != "" && one == string(other)
 }
 
 // revoke ends the tickets of the cluster. Where there was none the operator is

@@ -207,7 +207,7 @@ func (s *site) arrive() {
 	s.leave(s.facts, false, "the installation is under way")
 }
 
-// wait leaves the last sheet before the stick goes on without this host.
+// waits leaves the last sheet before the stick goes on without this host.
 func (s *site) waits(ctx context.Context) {
 	s.leave(s.now(ctx), false, "it waits for its master")
 	s.courier.let = true

@@ -16,6 +16,9 @@ import (
 	"kubecrate/pkg/trust"
 )
 
+// ErrNoArchive is that FindArchive finds none; other errors of it are not.
+var ErrNoArchive = errors.New("there is no *.tar.zst beside this program or in this directory")
+
 // FindArchive returns the one archive that stands beside this program, or else
 // in the working directory. Volumes count as one.
 func FindArchive() (string, error) {
@@ -36,7 +39,7 @@ func FindArchive() (string, error) {
 		}
 		return "", hint.With(fmt.Errorf("cannot choose an archive: %s holds %s", dir, strings.Join(found, ", ")), "--archive FILE names one")
 	}
-	return "", hint.With(fmt.Errorf("cannot find an archive: there is no *.tar.zst beside this program or in this directory"), "--archive FILE names one")
+	return "", hint.With(fmt.Errorf("cannot find an archive: %w", ErrNoArchive), "--archive FILE names one")
 }
 
 // mostArchives is how many archives of one directory are told apart.

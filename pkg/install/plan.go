@@ -1,6 +1,3 @@
-// Package install is the installer: what a host of one role needs from the
-// archive, and the steps that bring it there. Run is its page, and steps its
-// table of contents.
 package install
 
 import (

@@ -1,3 +1,6 @@
+// Package install is the installer: what a host of one role needs from the
+// archive, and the steps that bring it there. Run is its page, and steps its
+// table of contents.
 package install
 
 import (
