@@ -145,6 +145,7 @@ func TestTicket(t *testing.T) {
 		"missing key":      func(t *manifest.Ticket) { t.CACertHashes = nil },
 		"certificateKey":   func(t *manifest.Ticket) { t.CertificateKey = "secret" },
 		"expires":          func(t *manifest.Ticket) { t.Expires = "tomorrow" },
+		"issued":           func(t *manifest.Ticket) { t.Issued = "tomorrow" },
 		"endpoint":         func(t *manifest.Ticket) { t.Endpoint = "a:b:c" },
 		"cluster":          func(t *manifest.Ticket) { t.Cluster = "a\x1b[2J" },
 		"kubernetes":       func(t *manifest.Ticket) { t.Kubernetes = "1.17" },

@@ -23,7 +23,8 @@ type Ticket struct {
 	Endpoint       string   `yaml:"endpoint" json:"endpoint"` // HOST:PORT
 	Token          string   `yaml:"token" json:"token"`
 	CACertHashes   []string `yaml:"caCertHashes" json:"caCertHashes"`
-	Expires        string   `yaml:"expires" json:"expires"` // RFC 3339, "" never
+	Expires        string   `yaml:"expires" json:"expires"`                   // RFC 3339, "" never
+	Issued         string   `yaml:"issued,omitempty" json:"issued,omitempty"` // RFC 3339, by the clock of who made it
 	CertificateKey string   `yaml:"certificateKey,omitempty" json:"certificateKey,omitempty"`
 	// What the other hosts take over from the master.
 	Kubernetes string `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"` // version
@@ -75,6 +76,13 @@ func (t *Ticket) Validate() error { return invalid("ticket", validateTicket(t).p
 // Marshal writes the ticket as YAML.
 func (t *Ticket) Marshal() ([]byte, error) { return marshal(ticketHeader, t) }
 
+// issued checks when a ticket was made, where it says so.
+func (f *findings) issued(t *Ticket) {
+	if _, err := time.Parse(time.RFC3339, t.Issued); t.Issued != "" && err != nil {
+		f.add(root.key("issued"), "%q is not a time: want such as 2020-05-01T12:00:00Z", t.Issued)
+	}
+}
+
 // Expired says whether the ticket has expired at now.
 func (t *Ticket) Expired(now time.Time) bool {
 	at, err := time.Parse(time.RFC3339, t.Expires)
@@ -89,6 +97,7 @@ const maxHashes = 8
 // cannot tell who wrote it.
 func validateTicket(t *Ticket) *findings {
 	f := &findings{}
+	f.issued(t)
 	f.header(t.APIVersion, t.Kind, KindTicket)
 	if t.Cluster != "" && !isLabel(t.Cluster) {
 		f.add(root.key("cluster"), "%q is no name: want lower-case letters, digits and dashes, 63 at most", t.Cluster)

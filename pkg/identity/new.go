@@ -125,6 +125,7 @@ func (i *Identity) issue(c *manifest.Cluster, o Options) error {
 		Cluster: c.Name, Endpoint: manifest.HostPort(c.Endpoint),
 		Token: kubeadm.NewToken(), CACertHashes: []string{hash},
 		Expires:    o.Now.Add(o.TTL).UTC().Format(time.RFC3339),
+		Issued:     o.Now.UTC().Format(time.RFC3339),
 		TimeServer: c.Masters()[0].Address, Hosts: c.Hosts,
 		PodCIDR: c.PodCIDR, ProxyMode: c.Proxy.Mode,
 	}

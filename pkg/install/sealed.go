@@ -86,7 +86,7 @@ func (s *site) seal(t *manifest.Ticket) {
 				s.ticketPath, identity.FileName, strings.Join(list, ", "))
 		}
 		if named {
-			counts.Token, counts.Expires, counts.CertificateKey = there.Token, there.Expires, there.CertificateKey
+			counts.Token, counts.Expires, counts.Issued, counts.CertificateKey = there.Token, there.Expires, there.Issued, there.CertificateKey
 		}
 	}
 	s.sealCluster(&counts)
@@ -148,6 +148,7 @@ func differing(a, b *manifest.Ticket) []string {
 		{"token", a.Token == b.Token},
 		{"caCertHashes", slices.Equal(a.CACertHashes, b.CACertHashes)},
 		{"expires", a.Expires == b.Expires},
+		{"issued", a.Issued == b.Issued},
 		{"certificateKey", a.CertificateKey == b.CertificateKey},
 		{"kubernetes", a.Kubernetes == b.Kubernetes},
 		{"timeServer", a.TimeServer == b.TimeServer},

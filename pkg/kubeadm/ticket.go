@@ -281,6 +281,7 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 		Cluster: s.o.Cluster.Name, Endpoint: s.o.Endpoint(),
 		Token: NewToken(), CACertHashes: []string{hash},
 		Expires:    time.Now().Add(s.o.ttl()).UTC().Format(time.RFC3339),
+		Issued:     time.Now().UTC().Format(time.RFC3339),
 		Kubernetes: s.o.Version, TimeServer: s.o.TimeServer, Hosts: s.o.Hosts,
 		PodCIDR: s.o.Cluster.PodCIDR, ProxyMode: s.o.Cluster.Proxy.Mode,
 	}

@@ -52,6 +52,9 @@ func TestTicket(t *testing.T) {
 		k.Kubernetes != "v1.17.4" || k.TimeServer != "192.168.4.11" || len(k.Hosts) != 3 || k.ProxyMode != "ipvs" || k.CertificateKey != "" {
 		t.Errorf("%+v", k)
 	}
+	if at, err := time.Parse(time.RFC3339, k.Issued); err != nil || !k.Expired(at.Add(DefaultTTL+time.Minute)) || k.Expired(at) {
+		t.Errorf("issued %q, expires %q: %v", k.Issued, k.Expires, err)
+	}
 	if info, err := os.Stat(w.h.Path(stickFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}

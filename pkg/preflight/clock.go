@@ -21,6 +21,13 @@ func clock(_ *host.Host, o *Options, f *found) error {
 			"this host's clock says %s UTC, and this bundle was made after %s UTC: it is %s behind",
 			now.UTC().Format(clockForm), o.NotBefore.UTC().Format(clockForm), behind.Round(time.Second))
 	}
+	issued := o.issued()
+	if behind := issued.Sub(now); behind > o.Tolerance {
+		// Nobody signed the ticket: the time stands in no command.
+		f.fail("date -u on the master and here tells which clock is wrong; there: date -u -s 'YEAR-MONTH-DAY HH:MM:SS' && hwclock --systohc",
+			"this host's clock says %s UTC, and the ticket was written at %s UTC: it is %s behind, or the master's is ahead; what the master signs is not valid here before that",
+			now.UTC().Format(clockForm), issued.UTC().Format(clockForm), behind.Round(time.Second))
+	}
 	var latest *facts.Facts
 	for _, other := range o.Others {
 		if latest == nil || other.Time.After(latest.Time) {
@@ -34,6 +41,19 @@ func clock(_ *host.Host, o *Options, f *found) error {
 	}
 	f.okIf("%s UTC", now.UTC().Format(clockForm))
 	return nil
+}
+
+// issued is when the ticket that the host joins by was written, the zero time
+// where it does not say.
+func (o *Options) issued() time.Time {
+	if o.Ticket == nil || o.Ours {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, o.Ticket.Issued)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 func ticket(_ *host.Host, o *Options, f *found) error {

@@ -475,6 +475,9 @@ func TestTimeAndRemains(t *testing.T) {
 	}
 	for _, c := range []change{
 		{"clock", at("2001-01-01T00:00:00Z"), preflight.Failed, "this host's clock says 2001-01-01 00:00:00 UTC, and this bundle was made after 2020-01-01", "date -u -s '2020-01-01 00:00:00' && hwclock"},
+		{"clock", both(joining, func(e *env) { e.o.Others, e.o.Ticket.Issued = nil, "2020-05-01T11:50:00Z" }, at("2020-05-01T10:50:00Z")), preflight.Failed,
+			"the ticket was written at 2020-05-01 11:50:00 UTC: it is 1h0m0s behind", "date -u -s 'YEAR-MONTH-DAY"},
+		{"clock", both(joining, func(e *env) { e.o.Others, e.o.Ticket.Issued = nil, "2020-05-01T11:50:00Z" }, at("2020-05-01T11:49:30Z")), preflight.OK, "11:49:30", ""},
 		{"clock", both(joining, at("2020-05-01T11:55:00Z")), preflight.Warning, "master1 left its sheet on the stick at 2020-05-01 12:00:00 UTC: this one is 5m0s behind", "date -u -s 'YEAR-MONTH-DAY"},
 		{"clock", both(joining, at("2020-05-01T11:59:30Z")), preflight.OK, "11:59:30", ""},
 		{"ticket", both(joining, at("2020-05-02T12:00:00Z")), preflight.Failed, "expired at 2020-05-02 11:50:00 UTC, 10m0s ago", "./install ticket"},
