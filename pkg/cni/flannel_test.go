@@ -15,7 +15,7 @@ import (
 // flannelManifest is that of v0.14.0, as the default profile has it.
 func flannelManifest(t testing.TB) string {
 	t.Helper()
-	text, err := os.ReadFile("../demo/kube-flannel.yml")
+	text, err := os.ReadFile("../../manifest/files/kube-flannel-0.14.0.yml")
 	if err != nil {
 		t.Fatal(err)
 	}

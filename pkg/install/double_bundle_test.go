@@ -76,7 +76,7 @@ func writeBundle(t *testing.T, dir, runtime string) string {
 	}
 	b.packages(runtime)
 	b.images()
-	yml, err := os.ReadFile("../demo/kube-flannel.yml")
+	yml, err := os.ReadFile("../../manifest/files/kube-flannel-0.14.0.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
