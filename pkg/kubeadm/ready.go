@@ -19,16 +19,38 @@ type readyStep struct{ o Options }
 
 func (readyStep) Name() string { return "ready" }
 
-// unready is why the node is not Ready, "" where it is.
-func (s readyStep) unready(ctx context.Context, h *host.Host) (string, error) {
-	kubeconfig := kubeletConf
+// kubeconfig is the one that this host asks with.
+func (readyStep) kubeconfig(h *host.Host) (string, error) {
 	admin, err := h.Exists(AdminConf)
+	if err != nil || !admin {
+		return kubeletConf, err
+	}
+	return AdminConf, nil
+}
+
+// unready is why the node is not Ready, "" where it is; and the strays that can
+// be started again now.
+func (s readyStep) unready(ctx context.Context, h *host.Host) (why string, list []stray, err error) {
+	kubeconfig, err := s.kubeconfig(h)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	if admin {
-		kubeconfig = AdminConf
+	if why, err = s.notReady(ctx, h, kubeconfig); err != nil || why != "" {
+		return why, nil, err
 	}
+	list, waiting, err := s.strays(ctx, h, kubeconfig)
+	switch {
+	case ctx.Err() != nil:
+		return "", nil, context.Cause(ctx)
+	case err != nil:
+		return err.Error(), nil, nil
+	case waiting:
+		return sayStrays(list), nil, nil
+	}
+	return sayStrays(list), list, nil
+}
+
+func (s readyStep) notReady(ctx context.Context, h *host.Host, kubeconfig string) (string, error) {
 	var n apiNode
 	switch err := getObject(ctx, h, kubeconfig, nodePath(s.o.Node), &n); {
 	case ctx.Err() != nil:
@@ -50,7 +72,7 @@ func (s readyStep) Check(ctx context.Context, h *host.Host) (step.Status, error)
 		st.Todo("node %s becomes Ready", s.o.Node)
 		return st, err
 	}
-	why, err := s.unready(ctx, h)
+	why, _, err := s.unready(ctx, h)
 	if why != "" {
 		st.Todo("node %s becomes Ready: %s", s.o.Node, why)
 	}
@@ -61,8 +83,15 @@ func (s readyStep) Apply(ctx context.Context, h *host.Host) error {
 	limits := s.o.Limits.withDefaults()
 	begun, said := time.Now(), ""
 	for {
-		why, err := s.unready(ctx, h)
+		why, list, err := s.unready(ctx, h)
 		if err != nil || why == "" {
+			return err
+		}
+		kubeconfig, err := s.kubeconfig(h)
+		if err == nil {
+			err = s.restart(ctx, h, kubeconfig, list)
+		}
+		if err != nil {
 			return err
 		}
 		waited := time.Since(begun)

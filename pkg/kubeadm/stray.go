@@ -1,0 +1,98 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"kubecrate/pkg/host"
+)
+
+// stray is a pod of this node that has its address from another network.
+type stray struct{ namespace, name, address string }
+
+func (p stray) String() string { return p.namespace + "/" + p.name }
+
+// strays are the pods that began before the cluster's network was configured, on
+// a host where another configuration, such as podman's, lay in /etc/cni/net.d
+// before: the kubelet takes that until then, and nobody outside the host reaches
+// such a pod. waiting is that it still does.
+func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) (list []stray, waiting bool, err error) {
+	m, err := readMark(h)
+	if err != nil || m == nil {
+		return nil, false, err
+	}
+	others := configs(m.CNI)
+	pods, parseErr := netip.ParsePrefix(m.PodCIDR)
+	if len(others) == 0 || parseErr != nil {
+		return nil, false, nil
+	}
+	names, err := h.ReadDir(cniDir)
+	if err != nil {
+		return nil, false, err
+	}
+	now := configs(names)
+	waiting = len(now) > 0 && slices.Contains(others, now[0])
+	var all struct {
+		Items []struct {
+			Metadata struct{ Namespace, Name string }
+			Spec     struct{ HostNetwork bool }
+			Status   struct{ PodIP string }
+		}
+	}
+	err = getObject(ctx, h, kubeconfig, "/api/v1/pods?fieldSelector="+url.QueryEscape("spec.nodeName="+s.o.Node), &all)
+	if err != nil {
+		if errors.Is(err, errAbsent) {
+			return nil, false, nil
+		}
+		return nil, waiting, err
+	}
+	for _, p := range all.Items {
+		a, err := netip.ParseAddr(p.Status.PodIP)
+		if err == nil && !p.Spec.HostNetwork && !pods.Contains(a) {
+			list = append(list, stray{p.Metadata.Namespace, p.Metadata.Name, p.Status.PodIP})
+		}
+	}
+	return list, waiting && len(list) > 0, nil
+}
+
+// configs are the names that the kubelet takes for configurations of networks.
+func configs(names []string) []string {
+	var list []string
+	for _, n := range names {
+		if slices.Contains([]string{".conf", ".conflist", ".json"}, path.Ext(n)) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// sayStrays is why a node with strays is not what it should be, "" without any.
+func sayStrays(list []stray) string {
+	var words []string
+	for _, p := range list {
+		words = append(words, fmt.Sprintf("%s (%s)", p, p.address))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "pods have addresses of another network, and are started again once the cluster's is there: " + strings.Join(words, ", ")
+}
+
+// restart deletes strays, whose controllers make them again. A node may delete
+// the pods that are bound to it.
+func (readyStep) restart(ctx context.Context, h *host.Host, kubeconfig string, list []stray) error {
+	for _, p := range list {
+		argv := host.Command("kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "20s", "delete", "pod", p.name,
+			"--namespace="+p.namespace, "--wait=false", "--ignore-not-found")
+		if err := h.Do(ctx, argv, nil); err != nil {
+			return fmt.Errorf("cannot start pod %s again: %w", p, err)
+		}
+	}
+	return nil
+}

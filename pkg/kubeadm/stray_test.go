@@ -1,0 +1,55 @@
+package kubeadm
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/step"
+)
+
+// TestStrays: beside another network's configuration, a node is as it should be
+// when its pods have addresses of the cluster's network, and not before.
+func TestStrays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up = true
+	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{Ready: 5 * time.Second, Poll: time.Millisecond}}
+	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.write(w.h.With(forgetful{})); err != nil {
+		t.Fatal(err)
+	}
+	w.m.Write(t, kubeletConf, w.kubeconfig(), AdminConf, w.kubeconfig())
+	w.objects["/api/v1/nodes/master1"] = readyNode
+	const pods = "/api/v1/pods?fieldSelector=spec.nodeName%3Dmaster1"
+	list := func(address string) string {
+		return `{"items":[{"metadata":{"namespace":"kube-system","name":"coredns-1"},"status":{"podIP":"` + address + `"}},` +
+			`{"metadata":{"namespace":"kube-system","name":"etcd"},"spec":{"hostNetwork":true},"status":{"podIP":"192.168.4.11"}}]}`
+	}
+	w.objects[pods] = list("10.88.0.2")
+	st := w.check(Ready(o))
+	if st.State != step.ToDo || !strings.Contains(st.What[0], "kube-system/coredns-1 (10.88.0.2)") {
+		t.Errorf("%+v", st)
+	}
+	w.m.Write(t, cniDir+"/10-flannel.conflist", "{}")
+	kubectl := w.m.Programs["kubectl"]
+	deleted := 0
+	w.m.Programs["kubectl"] = func(args []string, stdin string) (string, error) {
+		if strings.Contains(strings.Join(args, " "), "delete pod coredns-1 --namespace=kube-system") {
+			deleted++
+			w.objects[pods] = list("10.244.0.2")
+			return "", nil
+		}
+		return kubectl(args, stdin)
+	}
+	if err := w.run(Ready(o)); err != nil || deleted != 1 {
+		t.Errorf("%v, %d pods were deleted", err, deleted)
+	}
+	if st := w.check(Ready(o)); st.State != step.Done {
+		t.Errorf("then it is %+v", st)
+	}
+}
