@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
 VERSION   := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
-LDFLAGS   := -s -w -X kubecrate/pkg/version.stamp=$(VERSION)
+LDFLAGS   := -s -w -X kubecrate/pkg/version.stamp=$(VERSION) -X kubecrate/pkg/version.date=$(shell git log -1 --format=%cs 2>/dev/null)
 GOBUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 PLATFORMS := linux/amd64 linux/arm64
 COMMANDS  := bundle install

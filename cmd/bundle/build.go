@@ -41,7 +41,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
   bundle build --mirror k8s.gcr.io=registry.example/google_containers
   bundle build -o /mnt/usb --volume-size 3900M
   bundle build -o /mnt/usb --sign kubecrate.key
-  bundle build my.yaml -o /mnt/usb --update --baseline /mnt/usb/hosts/node1-a1b2c3.json  # for a real host`,
+  bundle build my.yaml --update --baseline /mnt/usb/hosts/node1-a1b2c3.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error

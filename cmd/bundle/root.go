@@ -42,7 +42,7 @@ reaches the mirrors. Carry the archive and the installer beside it to the hosts.
 		a.lockCmd(), a.buildCmd(), a.verifyCmd(),
 		a.inspectCmd(), a.diffCmd(), a.whyCmd(),
 		a.keygenCmd(), a.signCmd(),
-		a.identityCmd(), a.demoCmd(), cli.VersionCmd(root, &a.out), cli.ManCmd(root),
+		a.identityCmd(), a.demoCmd(), cli.VersionCmd(root, &a.out), cli.ManCmd(root, &a.out, manual()),
 	)
 	return root
 }

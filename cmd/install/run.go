@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"kubecrate/pkg/cli"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/install"
 )
@@ -27,5 +28,7 @@ func (a *app) runCmd() *cobra.Command {
 	f := c.Flags()
 	f.DurationVar(&a.settings.TicketTTL, "ticket-ttl", ticketTTL, "how long the ticket that a master writes is good for")
 	f.BoolVar(&a.settings.NoSmoke, "no-smoke", false, "leave out the test of the new cluster")
+	cli.Group(c, "Joining", "ticket-ttl")
+	cli.Group(c, "Checks and waiting", "no-smoke")
 	return c
 }

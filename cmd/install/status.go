@@ -83,6 +83,7 @@ terminal the name of the node has to be typed. Everywhere else --yes is needed.`
 	f.BoolVar(&keep, "keep-packages", false, "leave the installed packages where they are")
 	f.BoolVar(&yes, "yes", false, "do it without asking")
 	f.BoolVar(&plan, "plan", false, "say what would be undone, and change nothing")
+	cli.Without(c, "archive", "key", "require-signature")
 	return c
 }
 

@@ -98,6 +98,7 @@ func prepare(root *cobra.Command, out *Out) {
 		}
 	})
 	versionFlag(root, out)
+	help(root, out)
 }
 
 // legacyArgs refuses arguments to a command that takes none or only verbs.

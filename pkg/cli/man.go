@@ -1,34 +1,148 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
 	"os"
-	"time"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 
+	"kubecrate/pkg/lines"
 	"kubecrate/pkg/version"
 )
 
-// ManCmd is the hidden command that writes root's man pages into a directory.
-func ManCmd(root *cobra.Command) *cobra.Command {
+// Manual is what a program's man page says beside what its commands tell: rows
+// of a name and what it means.
+type Manual struct {
+	ExitStatus, Files, Environment [][2]string
+}
+
+// ManCmd is the command that writes root's man page into a directory. The page is
+// called kubecrate-PROGRAM: install.1 is that of coreutils.
+func ManCmd(root *cobra.Command, out *Out, m Manual) *cobra.Command {
 	return &cobra.Command{
 		Use:     "man DIR",
-		Short:   "Write the man pages into a directory",
-		Example: fmt.Sprintf("  %s man /usr/local/share/man/man1", root.Name()),
-		Hidden:  true,
+		Short:   "Write the man page into a directory",
+		Example: fmt.Sprintf("  %s man /usr/local/share/man/man1", root.CommandPath()),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			const mode = 0o755
-			if err := os.MkdirAll(args[0], mode); err != nil {
+			const dirMode, fileMode = 0o755, 0o644
+			if err := os.MkdirAll(args[0], dirMode); err != nil {
 				return fmt.Errorf("cannot make the directory: %w", err)
 			}
-			date := time.Unix(0, 0)
-			if err := doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "kubecrate " + version.String(), Date: &date}, args[0]); err != nil {
-				return fmt.Errorf("cannot write the man pages: %w", err)
+			file := filepath.Join(args[0], pageName(root)+".1")
+			if err := os.WriteFile(file, page(root, m, version.Date()), fileMode); err != nil {
+				return fmt.Errorf("cannot write the man page: %w", err)
 			}
-			return nil
+			return lines.Print(out.Stderr, "wrote %s", file)
 		},
 	}
+}
+
+func pageName(root *cobra.Command) string { return "kubecrate-" + root.Name() }
+
+// roff is a man page in the making, in the macros of man(7).
+type roff struct{ bytes.Buffer }
+
+// page is the man page of a program. Its date is that of the program.
+func page(root *cobra.Command, m Manual, date string) []byte {
+	r := &roff{}
+	name := pageName(root)
+	fmt.Fprintf(r, ".TH %s 1 %s \"kubecrate %s\"\n", strings.ToUpper(name), strconv.Quote(date), escaped(version.String()))
+	fmt.Fprintf(r, ".SH NAME\n%s \\- %s\n", escaped(name), escaped(strings.ToLower(root.Short[:1])+root.Short[1:]))
+	fmt.Fprintf(r, ".SH SYNOPSIS\n.B %s\n.RI [ COMMAND ]\n.RI [ FLAGS ]\n", escaped(root.CommandPath()))
+	r.section("DESCRIPTION")
+	r.text(root.Long)
+	r.section("OPTIONS")
+	r.flags(root.NonInheritedFlags())
+	r.section("COMMANDS")
+	eachCommand(root, func(c *cobra.Command) {
+		if c == root || !c.Runnable() || c.Hidden || c.Name() == "help" {
+			return
+		}
+		fmt.Fprintf(r, ".SS %s\n", escaped(c.UseLine()))
+		r.text(c.Short + ".")
+		if c.Long != "" {
+			r.WriteString(".PP\n")
+			r.text(c.Long)
+		}
+		r.flags(c.NonInheritedFlags())
+		r.example(c.Example)
+	})
+	for _, s := range []struct {
+		title string
+		rows  [][2]string
+	}{{"EXIT STATUS", m.ExitStatus}, {"FILES", m.Files}, {"ENVIRONMENT", m.Environment}} {
+		if len(s.rows) > 0 {
+			r.section(s.title)
+			for _, row := range s.rows {
+				r.item(row[0], row[1])
+			}
+		}
+	}
+	r.section("EXAMPLES")
+	r.example(root.Example)
+	return r.Bytes()
+}
+
+func (r *roff) section(title string) { fmt.Fprintf(r, ".SH %s\n", title) }
+
+// text is prose: an empty line begins a paragraph.
+func (r *roff) text(s string) {
+	for i, paragraph := range strings.Split(strings.TrimSpace(s), "\n\n") {
+		if i > 0 {
+			r.WriteString(".PP\n")
+		}
+		for line := range strings.Lines(paragraph) {
+			r.WriteString(escaped(strings.TrimSpace(line)) + "\n")
+		}
+	}
+}
+
+func (r *roff) item(name, text string) {
+	fmt.Fprintf(r, ".TP\n.B %s\n", escaped(name))
+	r.text(text)
+}
+
+func (r *roff) flags(set *pflag.FlagSet) {
+	set.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		kind, usage := pflag.UnquoteUsage(f)
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		if kind != "" {
+			name += " " + kind
+		}
+		r.item(name, usage)
+	})
+}
+
+// example keeps its lines as they are.
+func (r *roff) example(s string) {
+	if s == "" {
+		return
+	}
+	r.WriteString(".PP\n.nf\n")
+	for line := range strings.Lines(strings.TrimRight(s, "\n")) {
+		r.WriteString(escaped(strings.TrimRight(line, "\n")) + "\n")
+	}
+	r.WriteString(".fi\n")
+}
+
+// escaped is s as roff prints it: a hyphen is one that can be copied, and nothing
+// at the begin of a line is a request.
+func escaped(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\t", "    ").Replace(s)
+	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
+		s = `\&` + s
+	}
+	return s
 }

@@ -20,6 +20,7 @@ type Out struct {
 	// What passes these shows what a terminal would obey: see visible.Writer.
 	Stdout, Stderr *visible.Writer
 
+	results  io.Writer // what Stdout writes to: its width is that of the help
 	terminal io.Writer // where bars move the cursor: what Stderr writes to
 	format   string
 	progress string
@@ -29,7 +30,7 @@ type Out struct {
 
 // NewOut prints to a program's two streams. Nothing else writes to them.
 func NewOut(stdout, stderr io.Writer) Out {
-	return Out{Stdout: visible.NewWriter(stdout), Stderr: visible.NewWriter(stderr), terminal: stderr}
+	return Out{Stdout: visible.NewWriter(stdout), Stderr: visible.NewWriter(stderr), results: stdout, terminal: stderr}
 }
 
 // flush ends both streams.

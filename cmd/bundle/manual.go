@@ -1,0 +1,23 @@
+package main
+
+import "kubecrate/pkg/cli"
+
+// manual is what the man page says beside the commands.
+func manual() cli.Manual {
+	return cli.Manual{
+		ExitStatus: [][2]string{
+			{"0", "done"}, {"1", "failed; the message names the cause, and the hint what fixes it"}, {"2", "wrong usage"},
+			{"4", "the archive is damaged or not trusted"}, {"5", "interrupted"},
+		},
+		Files: [][2]string{
+			{"bundle.yaml", "the manifest that is taken where none is named"},
+			{"*.lock", "beside each manifest: what it means, by digest"},
+			{"~/.cache/kubecrate", "what was fetched and compressed"},
+		},
+		Environment: [][2]string{
+			{"XDG_CACHE_HOME", "where the cache is, in place of ~/.cache"},
+			{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "the proxy of downloads"},
+			{"TERM", "dumb: progress is printed in lines, without bars"},
+		},
+	}
+}
