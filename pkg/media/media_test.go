@@ -87,13 +87,13 @@ func TestRead(t *testing.T) {
 		if !errors.Is(err, c.err) || string(text) != c.text {
 			t.Errorf("%q: %q, %v; want %q, %v", c.name, text, err, c.text, c.err)
 		}
-		if _, serr := d.Stat(c.name); c.err != media.ErrTooLarge && !errors.Is(serr, c.err) {
+		if _, serr := d.Stat(c.name); !errors.Is(c.err, media.ErrTooLarge) && !errors.Is(serr, c.err) {
 			t.Errorf("Stat of %q: %v, want %v", c.name, serr, c.err)
 		}
-		if err != nil && c.err != media.ErrName && !strings.Contains(err.Error(), d.Path()) {
+		if err != nil && !errors.Is(c.err, media.ErrName) && !strings.Contains(err.Error(), d.Path()) {
 			t.Errorf("%q: %v does not say where it is", c.name, err)
 		}
-		if err != nil && c.err != media.ErrName && c.err != fs.ErrNotExist && hint.Of(err) == "" {
+		if err != nil && !errors.Is(c.err, media.ErrName) && !errors.Is(c.err, fs.ErrNotExist) && hint.Of(err) == "" {
 			t.Errorf("%q: %v has no hint", c.name, err)
 		}
 	}
