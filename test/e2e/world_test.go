@@ -67,7 +67,7 @@ func startWorld() (*world, error) {
 	if _, err := os.Stat(w.bundle); err != nil {
 		return nil, fmt.Errorf("%w: run make build", err)
 	}
-	if w.flannel, err = filepath.Abs("../../pkg/demo/kube-flannel.yml"); err != nil {
+	if w.flannel, err = filepath.Abs("../../manifest/files/kube-flannel-0.14.0.yml"); err != nil {
 		return nil, err
 	}
 	if w.images, err = l.Standard(ctx); err != nil {

@@ -57,7 +57,7 @@ func clusterManifest(ctx context.Context, hub, yum string, repos *Repos) (string
 	if err != nil {
 		return "", fmt.Errorf("cannot find the module: %w", err)
 	}
-	flannel := filepath.Join(strings.TrimSpace(module), "pkg", "demo", "kube-flannel.yml")
+	flannel := filepath.Join(strings.TrimSpace(module), "manifest", "files", "kube-flannel-0.14.0.yml")
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("apiVersion: kubecrate/v1\nkind: Bundle\nname: %[1]s\nextends: %[1]s", clusterName)
