@@ -10,6 +10,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"kubecrate/pkg/hint"
 )
 
 const (
@@ -105,10 +107,25 @@ func (d *decompressor) Read(p []byte) (int, error) {
 		err = fmt.Errorf("its %d bytes hold %d or more, which no metadata does", d.in.n, total)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("cannot decompress %s: %w", d.name, err)
+		err = fmt.Errorf("cannot decompress %s: %w", d.name, windowError(err))
 	}
 	d.err = err
 	return n, err
+}
+
+// errWindow is a stream that refers further back than is kept of it.
+var errWindow = fmt.Errorf("it was compressed with a window of more than %d MiB, and no more is kept in memory", maxWindow>>20)
+
+// windowError says what to do about a window that is too large.
+func windowError(err error) error {
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		err = errWindow
+	}
+	if !errors.Is(err, errWindow) {
+		return err
+	}
+	return hint.With(err, "the repository's own tool wrote it so, and fetching it again does not help: take another mirror or release of the repository, "+
+		"or copy its packages to a folder, run createrepo_c on it, and name the folder as baseurl")
 }
 
 func (d *decompressor) Close() error {

@@ -16,6 +16,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"kubecrate/pkg/hint"
 )
 
 // samples are contents that exercise the decoders: empty, short, long and
@@ -146,6 +148,55 @@ func TestDecompressDamage(t *testing.T) {
 				t.Errorf("%s flipped at %d: wrong bytes and no error", kind, i)
 			}
 		}
+	}
+}
+
+// TestXZCheck flips every byte of the check that stands behind the data of a
+// block, of each kind.
+func TestXZCheck(t *testing.T) {
+	t.Parallel()
+	want := []byte("<package>some text</package>")
+	for _, kind := range []struct{ id, size byte }{{xz.CRC32, 4}, {xz.CRC64, 8}, {xz.SHA256, 32}} {
+		packed := xzed(t, want, xz.WriterConfig{CheckSum: kind.id})
+		footer := packed[len(packed)-12:]
+		index := (int(binary.LittleEndian.Uint32(footer[4:8])) + 1) * 4
+		end := len(packed) - len(footer) - index
+		for at := end - int(kind.size); at < end; at++ {
+			bad := bytes.Clone(packed)
+			bad[at] ^= 1
+			if got, err := decompressAll(bad, maxOpen); err == nil || !strings.Contains(err.Error(), "the xz stream is damaged") {
+				t.Errorf("check %d, byte %d: %q, %v", kind.id, at, got, err)
+			}
+		}
+		if got, err := decompressAll(packed, maxOpen); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("check %d: %q, %v", kind.id, got, err)
+		}
+	}
+}
+
+// TestDecompressWindow: a stream that refers back further than is kept says so,
+// and what to do.
+func TestDecompressWindow(t *testing.T) {
+	t.Parallel()
+	random := make([]byte, maxWindow+1<<20)
+	if _, err := rand.NewChaCha8([32]byte{2}).Read(random); err != nil {
+		t.Fatal(err)
+	}
+	far := append(random, random[:64<<10]...)
+	var buf bytes.Buffer
+	w, err := zstd.NewWriter(&buf, zstd.WithWindowSize(64<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(far); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = decompressAll(buf.Bytes(), int64(len(far)))
+	if err == nil || !strings.Contains(err.Error(), "a window of more than 32 MiB") || !strings.Contains(hint.Of(err), "createrepo_c") {
+		t.Errorf("%v (hint %q)", err, hint.Of(err))
 	}
 }
 

@@ -36,6 +36,7 @@ type xzReader struct {
 	out    int64 // bytes of the block so far
 	sizes  hash.Hash
 	blocks uint64
+	cut    bool // the block asks for a larger window than it gets
 	done   bool
 }
 
@@ -117,8 +118,11 @@ func (x *xzReader) Read(p []byte) (int, error) {
 		if x.sum != nil {
 			_, _ = x.sum.Write(p[:n]) // a hash never fails
 		}
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			err = x.endBlock()
+		case err != nil && x.cut && !errors.Is(err, io.ErrUnexpectedEOF):
+			err = fmt.Errorf("%w: %w", errWindow, err)
 		}
 		if n > 0 || err != nil {
 			return n, noEOF(err)
@@ -158,6 +162,7 @@ func (x *xzReader) nextBlock() error {
 	x.out = 0
 	// A window larger than all that can come out serves nothing. One larger than
 	// maxWindow is cut: only a match further back than that fails then.
+	x.cut = min(dict, x.limit) > maxWindow
 	dict = max(min(dict, x.limit, maxWindow), lzma.MinDictCap)
 	x.block, err = lzma.Reader2Config{DictCap: int(dict)}.NewReader2(xzSource{x})
 	return err
