@@ -22,7 +22,8 @@ a step is impossible.`,
 				if err != nil {
 					return nil, err
 				}
-				return p, p.Err()
+				err = p.Err()
+				return p, err
 			})
 		},
 	}

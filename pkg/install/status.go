@@ -51,7 +51,8 @@ func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err
 		if busy {
 			st.Condition = AtWork
 		}
-		return st, st.err()
+		err := st.err()
+		return st, err
 	}
 	st = &Status{Bundle: saved.Bundle, Role: saved.Role}
 	s, err := reopen(ctx, h, o, saved)
