@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -24,6 +25,20 @@ type decoder struct {
 
 // readDocument reads the one YAML document in data; nil is an empty one.
 func readDocument(data []byte) (*yaml.Node, []Problem) {
+	if !utf8.Valid(data) {
+		line := 1
+		for text := data; len(text) > 0; {
+			r, size := utf8.DecodeRune(text)
+			if r == utf8.RuneError && size == 1 {
+				break
+			}
+			if r == '\n' {
+				line++
+			}
+			text = text[size:]
+		}
+		return nil, []Problem{{Line: line, Text: "not UTF-8 text (GBK or Latin-1?): iconv -f GBK -t UTF-8 FILE converts it"}}
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, second yaml.Node
 	err := dec.Decode(&doc)
@@ -50,6 +65,9 @@ func readDocument(data []byte) (*yaml.Node, []Problem) {
 // tells no column.
 func syntaxProblem(err error) Problem {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if strings.Contains(text, "found character that cannot start any token") {
+		text = strings.Replace(text, "found character that cannot start any token", "a tab, or a character that begins nothing: indent with blanks, and put quotes around % @ and `", 1)
+	}
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
 		if number, message, ok := strings.Cut(rest, ": "); ok {
 			if line, err := strconv.Atoi(number); err == nil {

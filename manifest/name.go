@@ -94,7 +94,10 @@ func checkImage(name string) error {
 	}
 	host, rest, _ := strings.Cut(fullRepository(repository), "/")
 	if !isRegistry(host) || !repositoryForm.MatchString(rest) {
-		return fmt.Errorf("%q is no image name", name)
+		if strings.ToLower(rest) != rest && repositoryForm.MatchString(strings.ToLower(rest)) {
+			return fmt.Errorf("%q is not an image name: write the repository in lower case, %s", name, strings.Replace(name, repository, strings.ToLower(repository), 1))
+		}
+		return fmt.Errorf("%q is not an image name", name)
 	}
 	tag, digest, pinned := strings.Cut(reference, "@")
 	switch {

@@ -115,9 +115,9 @@ func TestBad(t *testing.T) {
 		{"variable in a file", "https://files.example/kube-flannel.yml", "https://files.example/$HOME/$basearch/x", `m.yaml:20:10: files[0].url: $basearch is replaced in the URLs of repositories alone: write its value`},
 		{"fragment", "$basearch", "x#y", `m.yaml:12:17: packages.repos[0].baseurl[0]: "https://mirror.example/centos/$releasever/os/x#y" has a part behind #, which no server sees: write %23 where the # belongs to a name`},
 		{"file URL with a query", "https://mirror.example/centos/$releasever/os/$basearch", `"file:///x?y"`, `m.yaml:12:17: packages.repos[0].baseurl[0]: "file:///x?y" is a path in which ? and # are to be written %3F and %23`},
-		{"IPv6 registry that is none", "k8s.gcr.io/pause:3.1", `"[::g]:5000/pause:3.1"`, `m.yaml:17:7: images.list[0]: "[::g]:5000/pause:3.1" is no image name`},
+		{"IPv6 registry that is none", "k8s.gcr.io/pause:3.1", `"[::g]:5000/pause:3.1"`, `m.yaml:17:7: images.list[0]: "[::g]:5000/pause:3.1" is not an image name`},
 		{"image without tag", "k8s.gcr.io/pause:3.1", "k8s.gcr.io/pause", `m.yaml:17:7: images.list[0]: image "k8s.gcr.io/pause" has no tag: pin one, such as k8s.gcr.io/pause:1.0`},
-		{"image in capitals", "k8s.gcr.io/pause:3.1", "k8s.gcr.io/Pause:3.1", `m.yaml:17:7: images.list[0]: "k8s.gcr.io/Pause:3.1" is no image name`},
+		{"image in capitals", "k8s.gcr.io/pause:3.1", "k8s.gcr.io/Pause:3.1", `m.yaml:17:7: images.list[0]: "k8s.gcr.io/Pause:3.1" is not an image name: write the repository in lower case, k8s.gcr.io/pause:3.1`},
 		{"image twice", "k8s.gcr.io/pause:3.1", "docker.io/library/nginx:1.14-alpine", `m.yaml:18:7: images.list[1]: "nginx:1.14-alpine" is there twice`},
 		{"image digest", "k8s.gcr.io/pause:3.1", "k8s.gcr.io/pause@sha256:12", `m.yaml:17:7: images.list[0]: the digest of "k8s.gcr.io/pause@sha256:12" must be sha256: and 64 hex digits`},
 		{"image without name", "{name: nginx:1.14-alpine, ", "{", `m.yaml:18:7: missing key "name" in images.list[1]`},
@@ -301,6 +301,20 @@ func TestMemory(t *testing.T) {
 			if err == nil || len(err.Error()) > 12*(longestText+50) || strings.ContainsRune(err.Error(), '\x1b') {
 				t.Errorf("input %d as a %s: %.100v", i, name, err)
 			}
+		}
+	}
+}
+
+// TestMisread: what the parser of YAML says in its own words is said in the writer's.
+func TestMisread(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, want string }{
+		{"apiVersion: kubecrate/v1\nkind: Bundle\npackages:\n\troots: [a]\n", "indent with blanks"},
+		{"apiVersion: kubecrate/v1\nkind: Bundle\n# \xd6\xd0\xce\xc4\nname: x\n", "m:3: not UTF-8 text"},
+		{"apiVersion: kubecrate/v1\nkind: Bundle\nextends: kubernetes-1.17.4-el7\nimages: {list: ['Registry.example/Team/App:1.0']}\n", "lower case, registry.example/team/app:1.0"},
+	} {
+		if _, err := Parse("m", []byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.text, err, c.want)
 		}
 	}
 }

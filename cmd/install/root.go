@@ -75,7 +75,7 @@ goes on where it stopped, and changes nothing where all is done. reset puts the 
 	root.AddCommand(
 		a.runCmd(), a.planCmd(), a.preflightCmd(), a.statusCmd(), a.resetCmd(),
 		a.ticketCmd(), a.loadCmd(), a.smokeCmd(), a.inventoryCmd(),
-		a.verifyCmd(), a.inspectCmd(), cli.VersionCmd(root, &a.out), cli.ManCmd(root, &a.out, manual()),
+		a.verifyCmd(), a.inspectCmd(), a.extractCmd(), cli.VersionCmd(root, &a.out), cli.ManCmd(root, &a.out, manual()),
 	)
 	return root
 }
