@@ -66,10 +66,10 @@ func (s imagesStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	}
 	for _, img := range missing(all, now) {
 		if before := now.names[img.spelt]; before != "" {
-			st.Todo("image %s is loaded; the name stands for %s now", img.Ref, before)
+			st.Todo("load the image %s; its name belongs to %s now", img.Ref, before)
 			continue
 		}
-		st.Todo("image %s is loaded", img.Ref)
+		st.Todo("load the image %s", img.Ref)
 	}
 	return st, nil
 }

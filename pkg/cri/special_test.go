@@ -241,7 +241,7 @@ func TestImagesUndo(t *testing.T) {
 	d.Images["mine:1"] = images[0].Config.Digest // the pause image under another name
 	d.Loose[images[2].Config.Digest] = true      // flannel without a name
 	d.Images[nginx] = digest([]byte("old nginx"))
-	if st := check(t, h, s); !strings.Contains(text(st), "image nginx:1.14-alpine is loaded; the name stands for "+digest([]byte("old nginx"))) || len(st.What) != 3 {
+	if st := check(t, h, s); !strings.Contains(text(st), "load the image nginx:1.14-alpine; its name belongs to "+digest([]byte("old nginx"))) || len(st.What) != 3 {
 		t.Errorf("%+v", st)
 	}
 	if err := apply(t, h, []step.Step{s}); err != nil {

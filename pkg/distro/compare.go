@@ -16,9 +16,9 @@ type change struct {
 
 func (c change) String() string {
 	if c.from == nil {
-		return fmt.Sprintf("%s is installed", c.want)
+		return fmt.Sprintf("install %s", c.want)
 	}
-	return fmt.Sprintf("%s is installed in place of %s", c.want, c.from.EVR)
+	return fmt.Sprintf("install %s in place of %s", c.want, c.from.EVR)
 }
 
 // problem is why packages cannot be installed, and the names of the packages

@@ -115,13 +115,13 @@ func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		return s.impossible(t), nil
 	}
 	for _, n := range t.doubles {
-		st.Todo("%s is removed: an upgrade that was cut off left it", n)
+		st.Todo("remove %s: an upgrade that was cut off left it", n)
 	}
 	for _, c := range t.missing {
 		st.Todo("%s", c)
 	}
 	for _, p := range t.again {
-		st.Todo("%s is installed again: the first time was cut off", p)
+		st.Todo("install %s again: the first time was cut off", p)
 	}
 	for _, n := range t.others {
 		st.Warn("%s is installed beside a newer build; yum-complete-transaction or package-cleanup --cleandupes (of yum-utils) fix that, or rpm -e %s", n, label(n))

@@ -218,7 +218,7 @@ func TestInstall(t *testing.T) {
 	w := newWorld(t, kernel, selinux95)
 	before := w.m.State(t)
 	st := w.check(t)
-	for _, want := range []string{dockerCE + " is installed", kubelet + " is installed", ipset + " is installed", selinux + " is installed in place of 2:2.95-2.el7_6"} {
+	for _, want := range []string{"install " + dockerCE, "install " + kubelet, "install " + ipset, "install " + selinux + " in place of 2:2.95-2.el7_6"} {
 		if !slices.Contains(st.What, want) {
 			t.Errorf("the plan says %q, not %q", st.What, want)
 		}
@@ -417,10 +417,10 @@ func TestStates(t *testing.T) {
 	}{
 		{"all there", full, nil, step.Done, "", ""},
 		{"newer where no version is asked for", []string{dockerCE, kubelet, "container-selinux-2:2.300-1.el7.noarch", "ipset-7.6-1.el7.x86_64"}, nil, step.Done, "", ""},
-		{"older kubelet", []string{dockerCE, "kubelet-1.16.9-0.x86_64", selinux, ipset}, nil, step.ToDo, kubelet + " is installed in place of 1.16.9-0", ""},
+		{"older kubelet", []string{dockerCE, "kubelet-1.16.9-0.x86_64", selinux, ipset}, nil, step.ToDo, "install " + kubelet + " in place of 1.16.9-0", ""},
 		{"newer kubelet", []string{dockerCE, "kubelet-1.18.2-0.x86_64", selinux, ipset}, nil, step.Impossible,
 			"kubelet-1.18.2-0.x86_64 is installed, and the bundle is made for 1.17.4-0", "yum --disablerepo='*' remove kubelet takes away"},
-		{"another architecture", []string{dockerCE, kubelet, selinux, "ipset-7.1-1.el7.i686"}, nil, step.ToDo, ipset + " is installed", ""},
+		{"another architecture", []string{dockerCE, kubelet, selinux, "ipset-7.1-1.el7.i686"}, nil, step.ToDo, "install " + ipset, ""},
 		{"docker of CentOS", []string{"docker-2:1.13.1-203.el7.x86_64", "docker-common-2:1.13.1-203.el7.x86_64", "docker-client-2:1.13.1-203.el7.x86_64"}, nil, step.Impossible,
 			dockerCE + " conflicts with docker-2:1.13.1-203.el7.x86_64", "yum --disablerepo='*' remove docker docker-client docker-common takes"},
 		{"an old docker-engine", []string{"docker-engine-17.05.0.ce-1.el7.x86_64"}, nil, step.Impossible, "takes the place of docker-engine-17.05.0.ce-1.el7.x86_64", "remove docker-engine "},

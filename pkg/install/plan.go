@@ -89,6 +89,9 @@ func (p *Plan) WriteText(w io.Writer) error {
 		names []string
 	}{{"packages", p.Needs.Packages}, {"images", p.Needs.Images}, {"files", p.Needs.Files}} {
 		out.Line("%s of this role in the archive (%d)", section.title, len(section.names))
+		if section.title == "packages" {
+			continue // the step of that name has listed what is missing
+		}
 		for _, name := range slices.Sorted(slices.Values(section.names)) {
 			out.Line("  %s", name)
 		}

@@ -28,10 +28,10 @@ func (firewall) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 			return st, err
 		}
 		if u.Active {
-			st.Todo("%s is stopped", name)
+			st.Todo("stop %s", name)
 		}
 		if u.Starts() {
-			st.Todo("%s no longer starts at boot", name)
+			st.Todo("keep %s from starting at boot", name)
 		}
 	}
 	return st, nil

@@ -40,7 +40,7 @@ func (s hosts) Check(_ context.Context, h *host.Host) (step.Status, error) {
 		return step.Cannot("give it a name of its own: --hostname NAME", "the host is called %q, and every node needs a name of its own", now), nil
 	}
 	if s.hostname != "" && now != s.hostname {
-		st.Todo("the host is called %s, before %s", s.hostname, now)
+		st.Todo("set the host name to %s (now %s)", s.hostname, now)
 	}
 	if s.hostname != "" {
 		kept, err := h.Text(hostnameFile)

@@ -86,7 +86,7 @@ func (s modules) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		case err == nil && !strings.Contains(string(out), "insmod"):
 			continue // built in, or loaded
 		case err == nil:
-			st.Todo("kernel module %s is loaded", m.name)
+			st.Todo("load the kernel module %s", m.name)
 			continue
 		case host.ExitCode(err) < 0 && !host.NotFound(err):
 			return st, err

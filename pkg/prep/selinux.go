@@ -25,7 +25,7 @@ func (selinux) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	if mode == "Enforcing" {
-		st.Todo("SELinux is permissive from now on")
+		st.Todo("set SELinux to permissive")
 	}
 	text, err := h.Text(selinuxFile)
 	if err != nil {

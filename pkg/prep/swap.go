@@ -32,7 +32,7 @@ func (swap) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	for _, d := range devices {
-		st.Todo("swap on %s is turned off", d)
+		st.Todo("turn off swap on %s", d)
 	}
 	text, err := h.Text(fstab)
 	if err != nil {
@@ -41,7 +41,7 @@ func (swap) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	st.File(fstab, text, withoutSwap(text))
 	units, err := swapUnits(ctx, h)
 	for _, u := range units {
-		st.Todo("%s no longer starts at boot", u)
+		st.Todo("keep %s from starting at boot", u)
 	}
 	return st, err
 }

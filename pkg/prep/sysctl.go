@@ -60,7 +60,7 @@ func (sysctl) Check(_ context.Context, h *host.Host) (step.Status, error) {
 			return st, err
 		}
 		if now = strings.TrimSpace(now); now != s.value {
-			st.Todo("%s is %s, before %s", s.key, s.value, now)
+			st.Todo("set %s to %s (now %s)", s.key, s.value, now)
 		}
 	}
 	text, err := h.Text(sysctlFile)

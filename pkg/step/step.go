@@ -119,6 +119,20 @@ const (
 	Failed   Phase = "failed"
 )
 
+// cause is the error that others only wrap; that of a program is taken as it is.
+func cause(err error) error {
+	for {
+		if l, ok := err.(visible.Liner); ok { //nolint:errorlint // one level at a time is looked at
+			return l
+		}
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
 // Plan checks every step and changes nothing. A step whose check fails is Later
 // where an earlier one is still to be done, else Unknown; the only error is that
 // of ctx.
@@ -131,7 +145,7 @@ func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 		case ctx.Err() != nil:
 			return events, context.Cause(ctx)
 		case err != nil && pending:
-			status = Status{State: Later, What: []string{fmt.Sprintf("to be seen when the steps before are done: %v", err)}}
+			status = Status{State: Later, What: []string{fmt.Sprintf("known once the steps before are done: %v", cause(err))}}
 		case err != nil:
 			status = Status{State: Unknown, What: visible.Error(err), Hint: hint.Of(err)}
 		}
