@@ -45,7 +45,7 @@ func (s readyStep) unready(ctx context.Context, h *host.Host) (why string, list 
 	case err != nil:
 		return err.Error(), nil, nil
 	case waiting:
-		return sayStrays(list), nil, nil
+		return "the kubelet uses another network's configuration in " + cniDir + " until the cluster's is there", nil, nil
 	}
 	return sayStrays(list), list, nil
 }

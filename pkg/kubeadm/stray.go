@@ -21,7 +21,8 @@ func (p stray) String() string { return p.namespace + "/" + p.name }
 // strays are the pods that began before the cluster's network was configured, on
 // a host where another configuration, such as podman's, lay in /etc/cni/net.d
 // before: the kubelet takes that until then, and nobody outside the host reaches
-// such a pod. waiting is that it still does.
+// such a pod. waiting is that it still does: pods may be on their way that have
+// no address yet.
 func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) (list []stray, waiting bool, err error) {
 	m, err := readMark(h)
 	if err != nil || m == nil {
@@ -58,7 +59,7 @@ func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) 
 			list = append(list, stray{p.Metadata.Namespace, p.Metadata.Name, p.Status.PodIP})
 		}
 	}
-	return list, waiting && len(list) > 0, nil
+	return list, waiting, nil
 }
 
 // configs are the names that the kubelet takes for configurations of networks.

@@ -32,10 +32,13 @@ func TestStrays(t *testing.T) {
 	}
 	w.objects[pods] = list("10.88.0.2")
 	st := w.check(Ready(o))
-	if st.State != step.ToDo || !strings.Contains(st.What[0], "kube-system/coredns-1 (10.88.0.2)") {
+	if st.State != step.ToDo || !strings.Contains(st.What[0], "uses another network's configuration") {
 		t.Errorf("%+v", st)
 	}
 	w.m.Write(t, cniDir+"/10-flannel.conflist", "{}")
+	if st := w.check(Ready(o)); st.State != step.ToDo || !strings.Contains(st.What[0], "kube-system/coredns-1 (10.88.0.2)") {
+		t.Errorf("%+v", st)
+	}
 	kubectl := w.m.Programs["kubectl"]
 	deleted := 0
 	w.m.Programs["kubectl"] = func(args []string, stdin string) (string, error) {
