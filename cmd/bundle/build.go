@@ -69,6 +69,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 			return a.out.Print(res, res.WriteText)
 		},
 	}
+	cli.Resumes(c, "continue: what was fetched is in the cache")
 	v.flags(c)
 	a.netFlags(c)
 	f := c.Flags()
@@ -178,6 +179,7 @@ The lock covers those packages: bundle build needs the same --baseline.`,
 			return a.writeLock(t.lock(), l)
 		},
 	}
+	cli.Resumes(c, "continue: what was fetched is in the cache")
 	v.flags(c)
 	a.netFlags(c)
 	c.Flags().BoolVar(&check, "check", false, "write nothing; fail when the lock is stale")

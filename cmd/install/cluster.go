@@ -32,7 +32,7 @@ says what it ended; it fails where the cluster cannot be asked, or holds none.`,
 			return a.print(func(report progress.Func) (result, error) {
 				s := a.settings
 				s.Report, s.Archive = report, a.stick(report) // the ticket also goes to this host
-				t, err := install.Ticket(cmd.Context(), host.Local(), s, o)
+				t, err := install.Ticket(cmd.Context(), local(report), s, o)
 				if t == nil {
 					return nil, err
 				}
@@ -67,6 +67,7 @@ brings them back.`,
 			})
 		},
 	}
+	cli.Resumes(c, "continue where it stopped")
 	c.Flags().StringVar(&a.role, "role", "", "whose images: master, node or single (default that of an earlier run)")
 	return c
 }
@@ -85,7 +86,7 @@ what the node itself may see is tested.`,
 			return a.print(func(report progress.Func) (result, error) {
 				s := a.settings
 				s.Wait, s.Report = wait, report
-				r, err := install.Smoke(cmd.Context(), host.Local(), s)
+				r, err := install.Smoke(cmd.Context(), local(report), s)
 				if r == nil {
 					return nil, err
 				}

@@ -51,7 +51,7 @@ func (a *app) root() *cobra.Command {
 	root.Use = "install"
 	// Typed as install, it is another program: that of coreutils. For the same reason
 	// there is no completion: TAB behind the word install would run that one.
-	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "./install"}
+	root.Annotations[cobra.CommandDisplayNameAnnotation] = "./install"
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.Short = "Bring up Kubernetes from the archive beside this program"
 	root.Long = `Bring up Kubernetes on an isolated host from the archive that stands beside this
@@ -128,8 +128,17 @@ func (a *app) on(f func(h *host.Host, s install.Settings) (result, error)) error
 	return a.print(func(report progress.Func) (result, error) {
 		s := a.settings
 		s.Report = report
-		return f(host.Local(), s)
+		return f(local(report), s)
 	})
+}
+
+// local is this host, whose programs are told with --verbose.
+func local(report progress.Func) *host.Host {
+	h := host.Local()
+	h.Runner = host.Narrator{Runner: h.Runner, Tell: func(commandLine string) {
+		report.Report(progress.Event{Kind: progress.Detail, Stage: "command", Text: commandLine})
+	}}
+	return h
 }
 
 // print shows the progress of f, then its result.

@@ -24,6 +24,7 @@ func (a *app) runCmd() *cobra.Command {
 			})
 		},
 	}
+	cli.Resumes(c, "continue where it stopped")
 	a.hostFlags(c)
 	f := c.Flags()
 	f.DurationVar(&a.settings.TicketTTL, "ticket-ttl", ticketTTL, "how long the ticket that a master writes is good for")

@@ -26,12 +26,12 @@ Nothing is touched. The exit code is 0 where all is as it should be, else 1.`,
 			return a.print(func(report progress.Func) (result, error) {
 				s := a.settings
 				s.Report = func(e progress.Event) {
-					if e.Kind == progress.Warn { // what is looked at is told by the status itself
+					if e.Kind == progress.Warn || e.Kind == progress.Detail { // what is looked at is told by the status itself
 						report.Report(e)
 					}
 				}
 				s.Archive = a.stick(s.Report) // without the stick the copies on the host do
-				st, err := install.CheckStatus(cmd.Context(), host.Local(), s)
+				st, err := install.CheckStatus(cmd.Context(), local(report), s)
 				if st == nil {
 					return nil, err
 				}
@@ -71,7 +71,7 @@ terminal the name of the node has to be typed. Everywhere else --yes is needed.`
 			return a.print(func(report progress.Func) (result, error) {
 				s := a.settings
 				s.Report, s.Archive = report, a.stick(report) // the stick is not needed
-				r, err := install.Reset(cmd.Context(), h, s, keep)
+				r, err := install.Reset(cmd.Context(), local(report), s, keep)
 				if err != nil {
 					return nil, err
 				}
@@ -84,6 +84,7 @@ terminal the name of the node has to be typed. Everywhere else --yes is needed.`
 	f.BoolVar(&yes, "yes", false, "do it without asking")
 	f.BoolVar(&plan, "plan", false, "say what would be undone, and change nothing")
 	cli.Without(c, "archive", "key", "require-signature")
+	cli.Resumes(c, "continue where it stopped")
 	return c
 }
 

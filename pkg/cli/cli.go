@@ -141,11 +141,33 @@ func exitCode(ctx context.Context, err error) int {
 	return ExitFailed
 }
 
+// resumes is the annotation of a command that continues after an interrupt: what
+// its next run does.
+const resumes = "kubecrate_resumes"
+
+// Resumes says what the next run of c does after an interrupt, in words that
+// follow "run the same command again to". Other commands start from the beginning.
+func Resumes(c *cobra.Command, what string) {
+	if c.Annotations == nil {
+		c.Annotations = map[string]string{}
+	}
+	c.Annotations[resumes] = what
+}
+
+// AfterInterrupt is the hint after an interrupt of c.
+func AfterInterrupt(c *cobra.Command) string {
+	what := c.Annotations[resumes]
+	if what == "" {
+		what = "start over"
+	}
+	return "run the same command again to " + what
+}
+
 func report(out *Out, cmd *cobra.Command, err error, code int) {
 	text, advice := visible.Error(err), hint.Of(err)
 	switch code {
 	case ExitInterrupted:
-		text, advice = []string{"interrupted"}, "run the same command again to go on where it stopped"
+		text, advice = []string{"interrupted"}, AfterInterrupt(cmd)
 	case ExitUsage:
 		if advice == "" {
 			advice = typed(cmd, "--help")

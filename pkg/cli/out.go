@@ -45,9 +45,6 @@ func (o *Out) JSON() bool { return o.format == "json" }
 // WantJSON asks for JSON as --output json does.
 func (o *Out) WantJSON() { o.format = "json" }
 
-// Verbose says whether -v was given.
-func (o *Out) Verbose() bool { return o.verbose }
-
 // Print writes v as one line of JSON with --output json, else text. The line is
 // an object with the kind and the time that docs/JSON.md describes.
 func (o *Out) Print(v any, text func(io.Writer) error) error {
@@ -68,7 +65,7 @@ func (o *Out) Print(v any, text func(io.Writer) error) error {
 // caller closes it before it prints its result.
 func (o *Out) Progress() progress.Renderer {
 	if o.JSON() && o.progress != "none" {
-		return progress.NewJSON(o.Stdout)
+		return progress.NewJSON(o.Stdout, o.verbose)
 	}
 	mode := o.progress
 	if mode == "bar" && dumb() {
@@ -97,7 +94,7 @@ func (o *Out) Flags(root *cobra.Command) {
 	f := root.PersistentFlags()
 	f.StringVar(&o.format, "output", "text", "how results are printed: text or json (one event a line on standard output)")
 	f.StringVar(&o.progress, "progress", "auto", "how progress is shown on standard error: auto, bar, plain or none")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "say more")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "also show the commands that are run, or the URLs that are asked")
 	complete := func(values ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
 	}

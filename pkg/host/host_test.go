@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +227,23 @@ func TestCommandLine(t *testing.T) {
 	got := host.CommandLine([]string{"a", "", "b c", "it's", "--x=$y"})
 	if want := `a '' 'b c' 'it'\''s' '--x=$y'`; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestNarrator(t *testing.T) {
+	t.Parallel()
+	h, m := hosttest.New(t)
+	var told []string
+	m.Programs["kubeadm"] = func([]string, string) (string, error) {
+		if len(told) != 1 {
+			t.Errorf("it ran before it was told: %q", told)
+		}
+		return "v1", nil
+	}
+	n := host.Narrator{Runner: h.Runner, Tell: func(line string) { told = append(told, line) }}
+	out, err := n.Run(t.Context(), host.Cmd{Argv: []string{"kubeadm", "version", "-o", "a b"}, Stdin: strings.NewReader("a secret")})
+	if err != nil || string(out) != "v1" || !slices.Equal(told, []string{"kubeadm version -o 'a b'"}) {
+		t.Errorf("%q, %v, told %q", out, err, told)
 	}
 }
 

@@ -15,21 +15,22 @@ const jsonEvery = time.Second
 
 // jsonLines writes events as docs/JSON.md describes them.
 type jsonLines struct {
-	mu     sync.Mutex
-	enc    *json.Encoder
-	ledger *ledger
-	last   map[string]time.Time // of advance lines by task, and of total lines by stage
-	since  map[string]int64     // bytes of a task that no line has told yet
-	now    func() time.Time
+	mu      sync.Mutex
+	enc     *json.Encoder
+	verbose bool
+	ledger  *ledger
+	last    map[string]time.Time // of advance lines by task, and of total lines by stage
+	since   map[string]int64     // bytes of a task that no line has told yet
+	now     func() time.Time
 }
 
-// NewJSON writes events to w, one JSON object a line.
-func NewJSON(w io.Writer) Renderer { return newJSON(w, time.Now) }
+// NewJSON writes events to w, one JSON object a line; verbose adds details.
+func NewJSON(w io.Writer, verbose bool) Renderer { return newJSON(w, verbose, time.Now) }
 
-func newJSON(w io.Writer, now func() time.Time) *jsonLines {
+func newJSON(w io.Writer, verbose bool, now func() time.Time) *jsonLines {
 	enc := json.NewEncoder(visible.NewWriter(w))
 	enc.SetEscapeHTML(false)
-	return &jsonLines{enc: enc, ledger: newLedger(now), last: map[string]time.Time{}, since: map[string]int64{}, now: now}
+	return &jsonLines{enc: enc, verbose: verbose, ledger: newLedger(now), last: map[string]time.Time{}, since: map[string]int64{}, now: now}
 }
 
 // jsonEvent is an event as a line has it.
@@ -56,6 +57,9 @@ type jsonTotal struct {
 const KindTotal Kind = "total"
 
 func (j *jsonLines) Event(e Event) {
+	if e.Kind == Detail && !j.verbose {
+		return
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.ledger.add(e)

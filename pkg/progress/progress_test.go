@@ -58,7 +58,8 @@ func TestQuietKeepsWarnings(t *testing.T) {
 func TestJSONIsOneEventALine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	j := NewJSON(&out)
+	j := NewJSON(&out, false)
+	j.Event(Event{Kind: Detail, Text: "only with -v"})
 	events := []Event{{Kind: Start, Stage: "fetch", Task: "a<b", Total: 7}, {Kind: Done, Stage: "fetch", Task: "a<b", Bytes: 7}}
 	for _, e := range events {
 		j.Event(e)
@@ -175,7 +176,7 @@ func TestJSONTotal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	clock := time.Unix(0, 0)
-	j := newJSON(&out, func() time.Time { return clock })
+	j := newJSON(&out, false, func() time.Time { return clock })
 	j.Event(Event{Kind: Start, Stage: "3/9", Task: "init", Total: Unsized})
 	for _, task := range []string{"a", "b"} {
 		j.Event(Event{Kind: Start, Stage: "f", Task: task, Total: 100})

@@ -156,3 +156,43 @@ func TestErrorWithoutFailures(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Every try is a detail with its URL, in which no secret stands.
+func TestTriesAreDetails(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var said []string
+	report := func(e progress.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Kind == progress.Detail {
+			said = append(said, e.Task+" "+e.Text)
+		}
+	}
+	tries := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if tries++; r.URL.Path == "/gone" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		if tries == 2 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		_, _ = w.Write([]byte("x"))
+	}))
+	defer server.Close()
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := New(s, Options{Retries: 2, Backoff: time.Millisecond, Report: report, Netrc: "/nonexistent"})
+	secret := strings.Replace(server.URL, "http://", "http://me:s3cret@", 1) + "/it?X-Amz-Signature=s3cret"
+	if _, _, err := f.Get(t.Context(), "it", []Location{{URL: server.URL + "/gone"}, {URL: secret}}, 1); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(said, "\n")
+	if len(said) != 3 || said[0] != "it "+server.URL+"/gone" || !strings.HasSuffix(said[2], " (try 2)") || !strings.Contains(said[1], "/it") || strings.Contains(all, "s3cret") {
+		t.Errorf("said %q", said)
+	}
+}

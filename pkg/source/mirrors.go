@@ -166,6 +166,7 @@ func (f *Fetcher) eachMirror(ctx context.Context, name, gone string, locations [
 func (f *Fetcher) insist(ctx context.Context, name string, l Location, others bool, try func(context.Context, Location) error) (tries int, err error) {
 	for failed := 0; ; {
 		tries++
+		f.opt.Report.Report(progress.Event{Kind: progress.Detail, Stage: stage, Task: name, Text: asked(l, tries)})
 		if err = try(ctx, l); err == nil {
 			return tries, nil
 		}
@@ -198,6 +199,14 @@ func (f *Fetcher) insist(ctx context.Context, name string, l Location, others bo
 			return tries, err
 		}
 	}
+}
+
+// asked is what a try asks for.
+func asked(l Location, tries int) string {
+	if tries > 1 {
+		return fmt.Sprintf("%s (try %d)", show(l), tries)
+	}
+	return show(l)
 }
 
 // tries is how often a location is tried that fails like err: less often where
