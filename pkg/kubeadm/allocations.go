@@ -22,7 +22,7 @@ const setAside = allocationDir + ".kubecrate"
 // hideAllocations puts what others noted out of kubeadm's way.
 func hideAllocations(h *host.Host, m *mark) error {
 	stay, err := networkNames(h, m.CNI)
-	if err != nil || len(stay) == 0 {
+	if err != nil || len(stay) == 0 || !slices.Contains(m.Dirs, allocationDir) {
 		return err
 	}
 	there, err := h.Exists(allocationDir)
@@ -55,7 +55,7 @@ func clearAllocations(h *host.Host, m *mark) error {
 	if err != nil {
 		return err
 	}
-	if len(stay) == 0 {
+	if len(stay) == 0 || !slices.Contains(m.Dirs, allocationDir) {
 		return h.ClearDir(allocationDir)
 	}
 	kept := func(name string) bool {
@@ -80,6 +80,38 @@ func clearAllocations(h *host.Host, m *mark) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// linkDir lists the network interfaces.
+const linkDir = "/sys/class/net"
+
+// madeBridges are those of others' configurations that were not there before: a
+// pod that began before the cluster's network was there made them.
+func madeBridges(h *host.Host, m *mark) ([]string, error) {
+	if len(m.Links) == 0 { // a mark of an earlier version does not tell
+		return nil, nil
+	}
+	var list []string
+	for _, file := range m.CNI {
+		text, err := h.Text(path.Join(cniDir, file))
+		if err != nil {
+			return nil, err
+		}
+		type plugin struct{ Bridge string }
+		var config struct {
+			plugin
+			Plugins []plugin
+		}
+		if err := json.Unmarshal([]byte(text), &config); err != nil {
+			continue // it made nothing
+		}
+		for _, p := range append(config.Plugins, config.plugin) {
+			if p.Bridge != "" && !slices.Contains(m.Links, p.Bridge) {
+				list = append(list, p.Bridge)
+			}
+		}
+	}
+	return list, nil
 }
 
 // networkNames are the names that files in /etc/cni/net.d give to networks. One

@@ -28,10 +28,11 @@ func TestPodmanStays(t *testing.T) {
 	ours := []string{
 		"/var/lib/cni/networks/cbr0/10.244.0.2", "/var/lib/cni/results/cbr0-77aa-eth0", "/var/lib/cni/cache/results/cbr0-77aa-eth0", "/var/lib/cni/flannel/77aa",
 	}
-	w.m.Write(t, cniDir+"/87-podman-bridge.conflist", `{"name": "podman"}`, cniDir+"/99-broken.conf", "{")
+	w.m.Write(t, cniDir+"/87-podman-bridge.conflist", `{"name": "podman", "plugins": [{"bridge": "cni-podman0"}]}`, cniDir+"/99-broken.conf", "{")
 	for _, f := range podman {
 		w.m.Write(t, f, "x")
 	}
+	w.m.Write(t, linkDir+"/eth0/address", "")
 	const before = "*nat\n:POSTROUTING ACCEPT [0:0]\n:CNI-HOSTPORT-MASQ - [0:0]\n:CNI-podman1 - [0:0]\n" +
 		"-A POSTROUTING -j CNI-HOSTPORT-MASQ\n-A POSTROUTING -s 10.88.0.5/32 -j CNI-podman1\n-A CNI-podman1 ! -d 224.0.0.0/4 -j MASQUERADE\nCOMMIT\n"
 	w.m.Write(t, "/run/rules", before)
@@ -41,6 +42,13 @@ func TestPodmanStays(t *testing.T) {
 	}
 	for _, f := range ours {
 		w.m.Write(t, f, "x")
+	}
+	if bridges, err := madeBridges(w.h, m); err != nil || len(bridges) != 1 || bridges[0] != "cni-podman0" {
+		t.Errorf("made since: %v, %v", bridges, err)
+	}
+	m.Links = append(m.Links, "cni-podman0")
+	if bridges, err := madeBridges(w.h, m); err != nil || len(bridges) != 0 {
+		t.Errorf("there before: %v, %v", bridges, err)
 	}
 	w.m.Programs["kubeadm"] = func([]string, string) (string, error) { // as 1.17 does
 		return "", os.RemoveAll(w.h.Path(allocationDir))

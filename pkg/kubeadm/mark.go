@@ -41,6 +41,7 @@ type mark struct {
 	Dirs         []string  `json:"dirs,omitempty"`       // of directories() that were there before
 	CNI          []string  `json:"cni,omitempty"`        // names in /etc/cni/net.d that were there before
 	Plugins      []string  `json:"plugins,omitempty"`    // names in /opt/cni/bin that were there before
+	Links        []string  `json:"links,omitempty"`      // names in /sys/class/net that were there before
 	Chains       []string  `json:"chains,omitempty"`     // of CNI plugins that were there before: podman uses them too
 
 	pods netip.Prefix // that tearDown takes the traces of back, see podNetwork
@@ -103,7 +104,7 @@ func (o *Options) newMark(ctx context.Context, h *host.Host, v verb, r remains, 
 		PodCIDR: o.Cluster.PodCIDR, ServiceCIDR: o.Cluster.ServiceCIDR,
 	}
 	if before != nil {
-		m.Given, m.CNI, m.Plugins, m.Dirs, m.Chains = before.Given, before.CNI, before.Plugins, before.Dirs, before.Chains
+		m.Given, m.CNI, m.Plugins, m.Dirs, m.Links, m.Chains = before.Given, before.CNI, before.Plugins, before.Dirs, before.Links, before.Chains
 		return m, nil
 	}
 	for _, dir := range directories() {
@@ -116,6 +117,9 @@ func (o *Options) newMark(ctx context.Context, h *host.Host, v verb, r remains, 
 		}
 	}
 	m.Given = r.authority
+	if m.Links, err = h.ReadDir(linkDir); err != nil {
+		return nil, err
+	}
 	if m.Chains, err = netfilter.Chains(ctx, h, pluginChains); err != nil {
 		return nil, err
 	}

@@ -112,7 +112,11 @@ const proxyLink = "kube-ipvs0"
 // links removes network interfaces, and first what kube-proxy told ipvs, which
 // nothing else on such a host uses.
 func links(ctx context.Context, h *host.Host, m *mark) error {
-	names, err := h.ReadDir("/sys/class/net")
+	names, err := h.ReadDir(linkDir)
+	if err != nil {
+		return err
+	}
+	bridges, err := madeBridges(h, m)
 	if err != nil {
 		return err
 	}
@@ -126,7 +130,7 @@ func links(ctx context.Context, h *host.Host, m *mark) error {
 		case name == tunnelLink:
 			errs = append(errs, tunnel(ctx, h, m))
 			continue
-		case !networkLink(name):
+		case !networkLink(name) && !slices.Contains(bridges, name):
 			continue
 		}
 		err := h.Do(ctx, host.Command("ip", "link", "delete", name), nil)
