@@ -1,0 +1,121 @@
+package main
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"kubecrate/pkg/cli"
+	"kubecrate/pkg/visible/hostiletest"
+)
+
+// stick is where the examples have it.
+const stick = "/mnt/usb"
+
+// example is one of the help, as a shell would split it: what is behind >, && and
+// # belongs to the shell.
+func example(t *testing.T, line string) (args []string, wellFormed bool) {
+	t.Helper()
+	line, _, _ = strings.Cut(line, " #")
+	line, next, chained := strings.Cut(line, " && ")
+	if chained && strings.Contains(next, "install") {
+		t.Errorf("%q: a second command of install is not looked at", next)
+	}
+	line, _, _ = strings.Cut(line, " >")
+	words := strings.Fields(line)
+	return words[min(1, len(words)):], len(words) > 0 && words[0] == "./install" && !strings.ContainsAny(line, `'"\$`)
+}
+
+// looks says which exit codes a command may have that changes nothing, on any host
+// and with any user; others are not run, only read up to their first look at it.
+func looks(c *cobra.Command, args []string) (codes []int, ok bool) {
+	host := []int{cli.ExitDone, cli.ExitFailed, cli.ExitPreflight}
+	switch {
+	case slices.Contains(args, "--key"): // which did not sign this archive
+		return []int{cli.ExitCorrupt}, true
+	case c.Name() == "reset" && slices.Contains(args, "--plan"):
+		return host, true
+	case slices.Contains([]string{"plan", "preflight", "status", "inventory"}, c.Name()):
+		return host, true
+	}
+	return []int{cli.ExitDone}, slices.Contains([]string{"verify", "inspect", "version"}, c.Name())
+}
+
+// TestExamples: every example of the help is a command that there is, with flags
+// and values that it takes and files that a stick has. Those that change nothing
+// are run beside an archive.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	var list []string
+	var each func(c *cobra.Command)
+	each = func(c *cobra.Command) {
+		for line := range strings.SplitSeq(c.Example, "\n") {
+			list = append(list, strings.TrimSpace(line))
+		}
+		if c.Name() != "help" && c.Example == "" {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			each(sub)
+		}
+	}
+	each(newApp(&strings.Builder{}, &strings.Builder{}).root())
+	if len(list) < 20 {
+		t.Fatalf("only %d examples", len(list))
+	}
+	for _, line := range list {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			tryExample(t, line)
+		})
+	}
+}
+
+func tryExample(t *testing.T, line string) {
+	args, ok := example(t, line)
+	if !ok {
+		t.Fatal("it is not a plain command of ./install")
+	}
+	dir := t.TempDir()
+	archive := hostiletest.Archive(t, dir)
+	files := map[string]string{"join.yaml": ticketText(t, "cluster", "lab")}
+	for name, text := range files {
+		hostiletest.Write(t, filepath.Join(dir, name), text)
+	}
+	for i, a := range args {
+		if name, ok := strings.CutPrefix(a, stick+"/"); ok {
+			if _, known := files[name]; !known {
+				t.Errorf("%s is not a file of a stick: it has %q", a, slices.Collect(maps.Keys(files)))
+			}
+			args[i] = filepath.Join(dir, name)
+		}
+	}
+	var stdout, stderr strings.Builder
+	a := newApp(&stdout, &stderr)
+	root := a.root()
+	root.InitDefaultHelpCmd()
+	found, _, err := root.Find(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes, harmless := looks(found, args)
+	if !harmless {
+		codes = []int{cli.ExitDone}
+		found.RunE = func(c *cobra.Command, _ []string) error {
+			if c.Flag("role") == nil {
+				return nil
+			}
+			return a.finish()
+		}
+	}
+	if code := cli.Run(root, &a.out, append(args, "--archive", archive)); !slices.Contains(codes, code) {
+		t.Errorf("exit code %d, want one of %v:\n%s%s", code, codes, stdout.String(), stderr.String())
+	}
+	if harmless && stdout.Len()+stderr.Len() == 0 {
+		t.Error("it says nothing")
+	}
+}
