@@ -92,7 +92,7 @@ func (a *app) asRoot(err error) error {
 	if a.settings.EUID == 0 || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return hint.With(fmt.Errorf(preflight.NotRoot+": %v", a.settings.EUID, err), "%s", hint.Root(a.settings.Command)) //nolint:errorlint // the hints of the cause do not help
+	return hint.With(fmt.Errorf(preflight.NotRoot+": %v", a.settings.EUID, err), "%s", hint.Root(a.settings.Command))
 }
 
 // stick is path for a verb that needs no archive, "" without one. What is wrong

@@ -147,16 +147,15 @@ func (b *Bundle) empty() bool {
 		}
 	}
 	return len(b.Packages) == 0 || !slices.ContainsFunc(b.Images, func(i manifest.LockedImage) bool {
-		base, _ := baseAndTag(i.Name)
-		return strings.HasPrefix(base, "kube-")
+		return strings.HasPrefix(baseName(i.Name), "kube-")
 	})
 }
 
-// baseAndTag are the last part of an image's repository and its tag.
-func baseAndTag(name string) (base, tag string) {
+// baseName is the last part of an image's repository.
+func baseName(name string) string {
 	name, _, _ = strings.Cut(name, "@")
-	repository, tag := manifest.SplitTag(name)
-	return repository[strings.LastIndexByte(repository, '/')+1:], tag
+	repository, _ := manifest.SplitTag(name)
+	return repository[strings.LastIndexByte(repository, '/')+1:]
 }
 
 // minor is the 17 of v1.17.4; ok is false for what is not Kubernetes 1.

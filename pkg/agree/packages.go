@@ -193,7 +193,7 @@ func (b *Bundle) plugins(f *findings) {
 		return
 	}
 	brings := func(img manifest.LockedImage) bool {
-		base, _ := baseAndTag(img.Name)
+		base := baseName(img.Name)
 		return strings.Contains(base, "flannel-cni-plugin")
 	}
 	if !slices.ContainsFunc(b.Images, brings) {

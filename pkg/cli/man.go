@@ -52,9 +52,9 @@ type roff struct{ bytes.Buffer }
 func page(root *cobra.Command, m Manual, date string) []byte {
 	r := &roff{}
 	name := pageName(root)
-	fmt.Fprintf(r, ".TH %s 1 %s \"kubecrate %s\"\n", strings.ToUpper(name), strconv.Quote(date), escaped(version.String()))
-	fmt.Fprintf(r, ".SH NAME\n%s \\- %s\n", escaped(name), escaped(strings.ToLower(root.Short[:1])+root.Short[1:]))
-	fmt.Fprintf(r, ".SH SYNOPSIS\n.B %s\n.RI [ COMMAND ]\n.RI [ FLAGS ]\n", escaped(root.CommandPath()))
+	r.printf(".TH %s 1 %s \"kubecrate %s\"\n", strings.ToUpper(name), strconv.Quote(date), escaped(version.String()))
+	r.printf(".SH NAME\n%s \\- %s\n", escaped(name), escaped(strings.ToLower(root.Short[:1])+root.Short[1:]))
+	r.printf(".SH SYNOPSIS\n.B %s\n.RI [ COMMAND ]\n.RI [ FLAGS ]\n", escaped(root.CommandPath()))
 	r.section("DESCRIPTION")
 	r.text(root.Long)
 	r.section("OPTIONS")
@@ -64,7 +64,7 @@ func page(root *cobra.Command, m Manual, date string) []byte {
 		if c == root || !c.Runnable() || c.Hidden || c.Name() == "help" {
 			return
 		}
-		fmt.Fprintf(r, ".SS %s\n", escaped(c.UseLine()))
+		r.printf(".SS %s\n", escaped(c.UseLine()))
 		r.text(c.Short + ".")
 		if c.Long != "" {
 			r.WriteString(".PP\n")
@@ -89,7 +89,9 @@ func page(root *cobra.Command, m Manual, date string) []byte {
 	return r.Bytes()
 }
 
-func (r *roff) section(title string) { fmt.Fprintf(r, ".SH %s\n", title) }
+func (r *roff) printf(format string, args ...any) { r.WriteString(fmt.Sprintf(format, args...)) }
+
+func (r *roff) section(title string) { r.printf(".SH %s\n", title) }
 
 // text is prose: an empty line begins a paragraph.
 func (r *roff) text(s string) {
@@ -104,7 +106,7 @@ func (r *roff) text(s string) {
 }
 
 func (r *roff) item(name, text string) {
-	fmt.Fprintf(r, ".TP\n.B %s\n", escaped(name))
+	r.printf(".TP\n.B %s\n", escaped(name))
 	r.text(text)
 }
 

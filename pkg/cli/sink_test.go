@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +67,7 @@ func TestSink(t *testing.T) {
 		if !strings.Contains(got, shown) {
 			t.Errorf("%s: %q has no %q", name, got, shown)
 		}
-		if strings.Contains(got, "\nhint: rm") || strings.ContainsAny(got, "\x1b\a\r\u202e\u009b\ufeff\u2028\x9b") {
+		if strings.Contains(got, "\nhint: rm") || strings.ContainsAny(got, "\x1b\a\r\u202e\u009b\ufeff\u2028") || !utf8.ValidString(got) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}

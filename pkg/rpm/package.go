@@ -53,7 +53,8 @@ func openFile(r io.Reader) (*file, error) {
 		return nil, err
 	}
 	f.span.End = f.span.Start + int64(len(f.header.raw))
-	return f, f.checkFormat()
+	err = f.checkFormat()
+	return f, err
 }
 
 // maxFormat is the newest format that is read. Packages say which one they are

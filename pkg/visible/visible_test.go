@@ -106,7 +106,7 @@ func TestError(t *testing.T) {
 		{errors.Join(bad), []string{cleaned}},
 		{fmt.Errorf("all of: %w; that is it", errors.Join(bad, errors.New("b"))), []string{"all of: " + cleaned, "b; that is it"}},
 		{fmt.Errorf("%w and\n%w", bad, errors.New("b")), []string{cleaned + ` and\nb`}},
-		{fmt.Errorf("of %v", errors.Join(bad, bad)), []string{`of ` + cleaned + `\n` + cleaned}},
+		{fmt.Errorf("of %v", errors.Join(bad, bad).Error()), []string{`of ` + cleaned + `\n` + cleaned}},
 		{fmt.Errorf("cannot: %w", liner{}), []string{"cannot: two:", `  lines\x1b`}},
 		{opaque{bad}, []string{`of its\nown`}},
 		{&visible.Quoted{Err: bad, Said: "a\tb\r\nhint: rm\n"}, []string{cleaned + ":", "  | a    b", "  | hint: rm"}},
@@ -125,9 +125,9 @@ func (stringer) String() string { return "s\x1b" }
 func TestArgs(t *testing.T) {
 	t.Parallel()
 	got := fmt.Sprintf("%-4s|%*d|%v|%s|%v|%q|%v|%5.1f|%v|%t", visible.Args([]any{
-		"a\n", 3, 7, []string{"b\n"}, errors.New("c\n"), stringer{}, "d\n", map[string]string{"e\n": "f"}, 1.25, nil, true,
+		"a\n", 3, 7, []string{"b\n"}, errors.New("c\nc"), stringer{}, "d\n", map[string]string{"e\n": "f"}, 1.25, nil, true,
 	})...)
-	const want = `a\n |  7|[b\n]|c\n|s\x1b|"d\\n"|map[e\n:f]|  1.2|<nil>|true`
+	const want = `a\n |  7|[b\n]|c\nc|s\x1b|"d\\n"|map[e\n:f]|  1.2|<nil>|true`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

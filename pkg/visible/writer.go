@@ -3,6 +3,7 @@ package visible
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -22,7 +23,7 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 func (v *Writer) Write(p []byte) (int, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	text := append(v.held, p...)
+	text := slices.Concat(v.held, p)
 	whole := len(text) - partial(text)
 	v.held = append([]byte(nil), text[whole:]...)
 	if err := v.write(text[:whole]); err != nil {

@@ -1,0 +1,81 @@
+package repodata
+
+import (
+	"errors"
+	"fmt"
+
+	"kubecrate/pkg/rpm"
+)
+
+// readRelations reads the <rpm:entry> elements of a list of the given kind.
+func (p *primary) readRelations(kind string) ([]rpm.Relation, error) {
+	p.relations = p.relations[:0]
+	err := p.children(func() error {
+		if string(p.local) != "entry" || p.foreign() {
+			return p.skip()
+		}
+		rel, err := p.relation()
+		switch {
+		case err != nil:
+			p.oddity(fmt.Errorf("%s: %w", kind, err))
+		case len(p.relations) == maxRelations:
+			p.oddity(fmt.Errorf("%s: more than %d", kind, maxRelations))
+		default:
+			p.relations = append(p.relations, rel)
+		}
+		return p.skip()
+	})
+	return p.keep(p.relations), err
+}
+
+// keep copies relations into a slab shared by many packages.
+func (p *primary) keep(rs []rpm.Relation) []rpm.Relation {
+	if len(rs) == 0 {
+		return nil
+	}
+	if len(p.slab)+len(rs) > cap(p.slab) {
+		p.slab = make([]rpm.Relation, 0, max(len(rs), 512))
+	}
+	begin := len(p.slab)
+	p.slab = append(p.slab, rs...)
+	return p.slab[begin:len(p.slab):len(p.slab)]
+}
+
+func (p *primary) relation() (rpm.Relation, error) {
+	name, ok := p.attr("name")
+	if !ok || len(name) == 0 {
+		return rpm.Relation{}, errors.New("an entry without a name")
+	}
+	rel := rpm.Relation{Name: p.strings.get(name)}
+	if pre, ok := p.attr("pre"); ok {
+		rel.Pre = string(pre) == "1" || string(pre) == "true"
+	}
+	flags, _ := p.attr("flags")
+	op, err := parseFlags(flags)
+	if err != nil {
+		return rel, fmt.Errorf("%s: %w", name, err)
+	}
+	evr := p.evr()
+	if op != rpm.Any && evr.Version != "" {
+		rel.Op, rel.EVR = op, evr
+	}
+	return rel, nil
+}
+
+func parseFlags(flags []byte) (rpm.Op, error) {
+	switch string(flags) {
+	case "":
+		return rpm.Any, nil
+	case "LT":
+		return rpm.LT, nil
+	case "GT":
+		return rpm.GT, nil
+	case "EQ":
+		return rpm.EQ, nil
+	case "LE":
+		return rpm.LE, nil
+	case "GE":
+		return rpm.GE, nil
+	}
+	return rpm.Any, fmt.Errorf("flags %q are not known", flags)
+}
