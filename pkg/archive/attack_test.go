@@ -15,6 +15,7 @@ import (
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/trust"
+	"kubecrate/pkg/trust/trusttest"
 )
 
 // victim is a stick with a signed archive, as its attacker finds it. The host
@@ -58,9 +59,7 @@ func newKey(t *testing.T) *trust.SecretKey {
 // sign signs what is there with the key that the host trusts.
 func (v *victim) sign(t *testing.T) {
 	t.Helper()
-	if _, err := v.key.Sign(t.Context(), v.path, nil, nil); err != nil {
-		t.Fatal(err)
-	}
+	trusttest.Sign(t, v.key, v.path)
 }
 
 // flip flips a bit of a file; at is from its end where it is negative.

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/progress"
 )
 
@@ -22,6 +23,9 @@ import (
 // replaced by the content, with a warning, where Open is set. Members under
 // 64 KiB share frames, so that Packed gains nothing for them.
 //
+// Forget, where it is set, removes from a cache what Packed opens; WriteFile
+// calls it for a member that turned out to be something else.
+//
 // Group is of use at a Solid level: members of one group are compressed
 // together, wherever they stand in the list, and whoever reads one of them
 // decodes the group up to it. So a group should hold what the same hosts need.
@@ -32,11 +36,18 @@ type Entry struct {
 	Group  string
 	Open   func() (io.ReadCloser, error)
 	Packed func() (io.ReadSeekCloser, error)
+	Forget func() error
 }
 
 // CreateOptions say how an archive is written. Packer is shared with other
 // work; nil makes one for Level. Groups keeps the frames of groups; nil keeps
-// none. VolumeSize is for WriteFile, in bytes; 0 is one file.
+// none.
+//
+// The rest is for WriteFile: VolumeSize in bytes, 0 for one file; the names under
+// which members of kind binary stand beside the archive as well, by their paths;
+// Tap, where it is not nil, makes a writer for each file, which gets all of it;
+// Finish, where it is not nil, is called when all files have their names, while
+// they are still held open.
 type CreateOptions struct {
 	Name       string
 	Platform   manifest.Platform
@@ -44,8 +55,14 @@ type CreateOptions struct {
 	Packer     *Packer
 	Groups     GroupCache
 	VolumeSize int64
+	Programs   []Program
+	Tap        func() io.Writer
+	Finish     func(*Written) error
 	Report     progress.Func
 }
+
+// Program is a file beside an archive with the content of a member.
+type Program struct{ Name, Member string }
 
 // Sizes in bytes: members from ownFrames on have frames of their own, smaller
 // ones share frames of up to sharedFrame.
@@ -282,7 +299,22 @@ func (b *builder) small(ctx context.Context, e Entry) (content []byte, err error
 
 // withContent gives the content of e to use, which reads up to e.Size bytes,
 // and compares size and hash.
-func (b *builder) withContent(e Entry, use func(io.Reader) error) (err error) {
+func (b *builder) withContent(e Entry, use func(io.Reader) error) error {
+	err := b.readContent(e, use)
+	if !errors.Is(err, errContent) || e.Forget == nil {
+		return err
+	}
+	if ferr := e.Forget(); ferr != nil {
+		return errors.Join(err, ferr)
+	}
+	return hint.With(err, "what the cache said of it was removed: run the same command again")
+}
+
+// errContent is wrapped by every error that says a member is not what it was
+// said to be.
+var errContent = errors.New("it is not what the cache says of it")
+
+func (b *builder) readContent(e Entry, use func(io.Reader) error) (err error) {
 	open := e.Open
 	if open == nil {
 		open = func() (io.ReadCloser, error) { return unpack(e.Packed) }
@@ -298,13 +330,13 @@ func (b *builder) withContent(e Entry, use func(io.Reader) error) (err error) {
 		return err
 	}
 	if r.N > 0 {
-		return fmt.Errorf("it has %d bytes, not %d", e.Size-r.N, e.Size)
+		return fmt.Errorf("it has %d bytes, not %d: %w", e.Size-r.N, e.Size, errContent)
 	}
 	if n, err := io.Copy(io.Discard, io.LimitReader(f, 1)); err != nil || n > 0 {
 		return errors.Join(err, moreThan(n, e.Size))
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != e.SHA256 {
-		return fmt.Errorf("its content has SHA-256 %s, not %s", got, e.SHA256)
+		return fmt.Errorf("its content has SHA-256 %s, not %s: %w", got, e.SHA256, errContent)
 	}
 	return nil
 }
@@ -313,7 +345,7 @@ func moreThan(n, size int64) error {
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("it has more than %d bytes", size)
+	return fmt.Errorf("it has more than %d bytes: %w", size, errContent)
 }
 
 // cached returns the packed file of e as work, or nil where there is none that

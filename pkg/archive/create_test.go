@@ -165,6 +165,8 @@ func (c *memoryCache) Open(key string) (io.ReadSeekCloser, error) {
 	return readCloser{bytes.NewReader(b)}, nil
 }
 
+func (c *memoryCache) Forget() error { clear(c.entries); return nil }
+
 func (c *memoryCache) Create(key string) (CacheEntry, error) {
 	c.made++
 	return &memoryEntry{c: c, key: key}, nil

@@ -10,3 +10,5 @@ func FileLimit(string) (limit int64, ok bool) { return 0, false }
 func freeBytes(string) int64 { return -1 }
 
 func startWriteback(*os.File, int64, int64) {}
+
+func letGo(*os.File) {}

@@ -2,6 +2,8 @@ package archive
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -136,4 +138,18 @@ func Bomb(t *testing.T) []byte {
 // checksums and the seek table.
 func (r *Reader) Regions() (frames []int64, checks, seek int64) {
 	return r.table.at, r.table.checks, r.table.seek
+}
+
+// checkSidecar opens the archive at path, hashes it and compares its sidecar.
+func checkSidecar(ctx context.Context, path string) (there bool, err error) {
+	s, err := OpenSource(path)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	d, err := s.Digest(ctx, nil, nil)
+	if err != nil {
+		return false, err
+	}
+	return d.CheckSidecar(s.Base(), nil)
 }

@@ -43,6 +43,7 @@ type hashWriter struct {
 	w     io.Writer
 	n     int64
 	sum   hash.Hash
+	parts *partHasher // hears of everything too, nil for nobody
 	full  chan *bytes.Buffer
 	empty chan *bytes.Buffer
 	done  chan struct{}
@@ -61,6 +62,9 @@ func newHashWriter(w io.Writer) *hashWriter {
 		defer close(h.done)
 		for b := range h.full {
 			h.sum.Write(b.Bytes())
+			if h.parts != nil {
+				h.parts.write(b.Bytes())
+			}
 			h.empty <- b
 		}
 	}()

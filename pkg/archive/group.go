@@ -18,10 +18,12 @@ import (
 
 // GroupCache keeps the frames of groups between builds. A key is made of
 // letters, digits, dots and dashes. Open gives an error that is
-// fs.ErrNotExist where nothing is kept.
+// fs.ErrNotExist where nothing is kept. Forget removes every key that was
+// opened.
 type GroupCache interface {
 	Open(key string) (io.ReadSeekCloser, error)
 	Create(key string) (CacheEntry, error)
+	Forget() error
 }
 
 // CacheEntry is an entry being written: it appears with Commit, or with Abort

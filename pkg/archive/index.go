@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"kubecrate/manifest"
@@ -204,4 +205,59 @@ func checkPaths(paths []string) error {
 		}
 	}
 	return nil
+}
+
+// checkSpelling says whether the text of an index has only the keys of this
+// format, each once and spelled exactly: json.Unmarshal takes any case, the last
+// of two, and passes over others, so another reader could see another index.
+func checkSpelling(text []byte) error {
+	top := []string{"version", "name", "platform", "level", "base", "members"}
+	known := map[string][]string{
+		"platform": {"family", "arch"},
+		"members":  {"path", "size", "sha256", "kind", "roles", "offset"},
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	var object func(known []string, in map[string][]string) error
+	var value func(key string, in map[string][]string) error
+	value = func(key string, in map[string][]string) error {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch t {
+		case json.Delim('{'):
+			return object(in[key], nil)
+		case json.Delim('['):
+			for d.More() {
+				if err := value(key, in); err != nil {
+					return err
+				}
+			}
+			_, err = d.Token()
+		}
+		return err
+	}
+	object = func(known []string, in map[string][]string) error {
+		seen := make(map[string]bool, len(known))
+		for d.More() {
+			t, err := d.Token()
+			if err != nil {
+				return err
+			}
+			key, _ := t.(string)
+			if !slices.Contains(known, key) || seen[key] {
+				return fmt.Errorf("index.json has the key %.40q, which does not belong there or is there twice", key)
+			}
+			seen[key] = true
+			if err := value(key, in); err != nil {
+				return err
+			}
+		}
+		_, err := d.Token()
+		return err
+	}
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.Join(err, errors.New("index.json is not an object"))
+	}
+	return object(top, known)
 }

@@ -19,10 +19,35 @@ const (
 	OpenSSLKeySuffix     = ".pem"
 )
 
-// removeSignatures removes the signatures, and keys, beside the archive at base
-// and beside its volumes.
-func removeSignatures(base string) error {
-	dir := filepath.Dir(base)
+// ProgramName is what the installer beside an archive is called, and begins the
+// names of those for other architectures.
+const ProgramName = "install"
+
+// programMember begins the paths of members that are installers, and programFor
+// the names of those beside an archive.
+const (
+	programMember = "bin/"
+	programFor    = ProgramName + "-linux-"
+)
+
+// IsProgram says whether a file beside an archive is an installer by its name.
+func IsProgram(name string) bool {
+	arch, ok := strings.CutPrefix(name, programFor)
+	return name == ProgramName || ok && arch != "" && strings.Trim(arch, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
+}
+
+// ProgramMember is the path of the member that the installer called name is in
+// an archive for arch.
+func ProgramMember(name, arch string) string {
+	if name == ProgramName {
+		name = programFor + arch
+	}
+	return programMember + name
+}
+
+// removeSignatures removes the signatures, and keys, beside the files of dir, or
+// beside their volumes, that are called names.
+func removeSignatures(dir string, names []string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -33,7 +58,8 @@ func removeSignatures(base string) error {
 		if i < 0 {
 			continue
 		}
-		if of, _ := splitVolume(strings.TrimSuffix(e.Name(), suffixes[i])); of == filepath.Base(base) {
+		of, _ := splitVolume(strings.TrimSuffix(e.Name(), suffixes[i]))
+		if slices.Contains(names, of) {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}

@@ -24,35 +24,26 @@ func OpenPath(path string) (*Reader, io.Closer, error) { return openWith(path, O
 func RecoverPath(path string) (*Reader, io.Closer, error) { return openWith(path, Recover) }
 
 func openWith(path string, open func(io.ReaderAt, int64) (*Reader, error)) (*Reader, io.Closer, error) {
-	base, files, err := filesOf(path)
+	s, err := OpenSource(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot open %s: %w", path, err)
+		return nil, nil, err
 	}
-	v, err := openVolumes(files)
+	r, err := s.reader(open)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot open %s: %w", path, err)
+		return nil, nil, errors.Join(err, s.Close())
 	}
-	r, err := open(v, v.size())
-	if err == nil {
-		err = v.check(r)
-	} else if len(files) > 1 {
-		err = v.suspect(base, err)
-	}
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), v.Close())
-	}
-	return r, &closer{v, r}, nil
+	return r, &closer{s, r}, nil
 }
 
 // closer gives up the decoders and closes the files.
 type closer struct {
-	v *volumes
+	s *Source
 	r *Reader
 }
 
 func (c *closer) Close() error {
-	c.r.solid.release()
-	return c.v.Close()
+	c.r.Release()
+	return c.s.Close()
 }
 
 // Files lists the files of the archive that path names, as OpenPath takes it,
@@ -123,8 +114,8 @@ func listVolumes(base string) ([]media.File, error) {
 		return nil, err
 	}
 	last := number(names[len(names)-1])
-	if sums, err := readSidecar(base + SidecarSuffix); err == nil {
-		for name := range sums {
+	if side, err := readSidecar(base + SidecarSuffix); err == nil {
+		for name := range side.sums {
 			last = max(last, number(name))
 		}
 	}
@@ -161,7 +152,7 @@ func openVolumes(files []media.File) (*volumes, error) {
 			return nil, errors.Join(err, v.Close())
 		}
 		first, size := v.starts[min(1, i)], info.Size()
-		if last := i == len(files)-1; i > 0 && (size > first || size < first && !last) {
+		if last := i == len(files)-1; i > 0 && (size > first || size < first && !last || size == 0) {
 			err := damage("volume %s has %d bytes, the first one %d", filepath.Base(file.Path()), size, first)
 			return nil, errors.Join(hinted(err), v.Close())
 		}

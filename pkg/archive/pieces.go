@@ -175,19 +175,24 @@ func (p *pieces) send(out chan<- piece, next piece) bool {
 type solidStream struct {
 	src     *trackedReader
 	sum     *sumReader
+	frame   frame
 	want    *uint32 // nil: not to be compared
 	decoder *zstd.Decoder
 }
 
-// sumReader computes the CRC-32C of what passes.
+// sumReader computes the CRC-32C of what passes, and follows the frame.
 type sumReader struct {
 	r   io.Reader
 	crc uint32
+	one oneFrame
 }
 
 func (s *sumReader) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.crc = crc32.Update(s.crc, castagnoli(), p[:n])
+	if bad := s.one.write(p[:n]); bad != nil {
+		return 0, bad
+	}
 	return n, err
 }
 
@@ -202,7 +207,7 @@ func (r *Reader) openSolid(i int, sums []uint32, used *solidStream) (*solidStrea
 	if err := checkHeader(start, f); err != nil {
 		return nil, err
 	}
-	s := &solidStream{}
+	s := &solidStream{frame: f}
 	if sums != nil {
 		s.want = &sums[i]
 	}
@@ -236,6 +241,10 @@ func (s *solidStream) finish() (changed bool, err error) {
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, s.src.damage(err, "a frame cannot be decompressed")
+	}
+	// The decoder asks for more at the end of a frame, so all of it has passed.
+	if err := s.sum.one.end(s.frame); err != nil {
+		return false, err
 	}
 	return s.want != nil && s.sum.crc != *s.want, nil
 }

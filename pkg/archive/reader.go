@@ -125,6 +125,9 @@ func (r *Reader) Index() *Index { return r.index }
 // covers. It must not be changed.
 func (r *Reader) IndexBytes() []byte { return r.text }
 
+// Release gives up the memory of decoders that nobody is reading with.
+func (r *Reader) Release() { r.solid.release() }
+
 // Size is the length of the archive in bytes, compressed.
 func (r *Reader) Size() int64 { return r.table.size }
 

@@ -58,7 +58,7 @@ func walkFrames(r io.ReaderAt, size int64) (*table, error) {
 func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
 	// Encoders make blocks of 64 KiB or more; very small ones are allowed, and
 	// would make this take long.
-	const blockHeader, maxBlock, leastBlock = 3, 128 << 10, 256
+	const leastBlock = 256
 	head := make([]byte, min(maxHeader, size-at))
 	if err := rawReadAt(r, head, at); err != nil {
 		return f, false, err
@@ -83,7 +83,7 @@ func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
 		b := int64(block[0]) | int64(block[1])<<8 | int64(block[2])<<16
 		length := b >> 3
 		switch kind := b >> 1 & 3; {
-		case kind == 3, length > maxBlock:
+		case kind == 3, length > mostBlock:
 			return f, false, nil
 		case kind == 1:
 			length = 1
@@ -92,11 +92,16 @@ func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
 		if b&1 == 0 {
 			continue
 		}
-		end += int64(len(head[:4])) // the checksum
+		end += frameChecksum
 		if end > size || end-at > packedBound(int64(f.raw)) {
 			return f, false, nil
 		}
 		f.packed = uint32(end - at) //nolint:gosec // bounded by packedBound
+		sum := make([]byte, frameChecksum)
+		if err := rawReadAt(r, sum, end-frameChecksum); err != nil {
+			return f, false, err
+		}
+		f.sum = tailSum(sum)
 		return f, true, nil
 	}
 }

@@ -3,7 +3,6 @@ package archive
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,12 +10,13 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"kubecrate/pkg/media"
 )
 
-// sidecarText is a line "HEX  NAME" for every file. sha256sum -c passes over
+// sidecarText is a line "HEX  NAME" for every file, programs included. sha256sum -c passes over
 // lines that start with #: with volumes, the first one is the hash of all of
 // them put together.
 func sidecarText(name string, w *Written) string {
@@ -24,63 +24,68 @@ func sidecarText(name string, w *Written) string {
 	if len(w.Files) > 1 {
 		fmt.Fprintf(&b, "# %s  %s, which is: cat %s.???\n", w.SHA256, name, name)
 	}
-	for _, f := range w.Files {
+	for _, f := range slices.Concat(w.Files, w.Programs) {
 		fmt.Fprintf(&b, "%s  %s\n", f.SHA256, filepath.Base(f.Path))
 	}
 	return b.String()
 }
 
-// CheckSidecar compares the archive at path, or its volumes, with its sidecar,
-// reading all of it. It returns false where there is no sidecar. A file that
-// differs, or that only one of the two knows, gives a *DamageError.
-func CheckSidecar(ctx context.Context, path string) (bool, error) {
-	base, files, err := filesOf(path)
-	if err != nil {
-		return false, fmt.Errorf("cannot check %s: %w", path, err)
-	}
-	sums, err := readSidecar(base + SidecarSuffix)
+// CheckSidecar compares digests with the sidecar of the archive at base. programs
+// are the installers beside it. It returns false where there is no sidecar. A file
+// that differs, or that only one of the two knows, gives a *DamageError; a program
+// that is not there is none, since an archive does without.
+func (d *Digests) CheckSidecar(base string, programs []FileDigest) (bool, error) {
+	side, err := readSidecar(base + SidecarSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err == nil {
-		err = compareSidecar(ctx, files, sums)
+		err = d.compare(side, programs)
 	}
 	if err != nil {
-		return true, fmt.Errorf("cannot trust %s: %w", path, hinted(err))
+		return true, fmt.Errorf("cannot trust %s: %w", base, hinted(err))
 	}
 	return true, nil
 }
 
-func compareSidecar(ctx context.Context, files []media.File, sums map[string]string) error {
+func (d *Digests) compare(side *sidecar, programs []FileDigest) error {
 	there := map[string]bool{}
-	for _, f := range files {
-		name := filepath.Base(f.Path())
-		there[name] = true
-		want, ok := sums[name]
+	for _, f := range slices.Concat(d.Files, programs) {
+		there[f.Name] = true
+		want, ok := side.sums[f.Name]
+		if !ok && IsProgram(f.Name) {
+			continue // of another archive beside it, or from an older kubecrate
+		}
 		if !ok {
-			return damage("the sidecar does not know %s", name)
+			return damage("the sidecar does not know %s", f.Name)
 		}
-		got, err := hashFile(ctx, f)
-		if err != nil {
-			return err
-		}
-		if got != want {
-			return damage("%s has SHA-256 %s, the sidecar says %s", name, got, want)
+		if f.SHA256 != want {
+			return damage("%s has SHA-256 %s, the sidecar says %s", f.Name, f.SHA256, want)
 		}
 	}
-	for name := range sums {
-		if !there[name] {
+	for name := range side.sums {
+		if !there[name] && !IsProgram(name) {
 			return damage("%s is missing, which the sidecar lists", name)
 		}
 	}
+	if side.whole != "" && side.whole != d.SHA256 {
+		return damage("all volumes together have SHA-256 %s, the sidecar says %s", d.SHA256, side.whole)
+	}
 	return nil
+}
+
+// sidecar is what a .sha256 says: the hash of each file by its name, and with
+// volumes that of the whole, "" where it has none.
+type sidecar struct {
+	sums  map[string]string
+	whole string
 }
 
 // maxSidecar is in bytes: maxVolumes lines.
 const maxSidecar = 256 << 10
 
 // readSidecar reads the lines of a sidecar; names lie beside it.
-func readSidecar(path string) (map[string]string, error) {
+func readSidecar(path string) (*sidecar, error) {
 	text, err := media.At(filepath.Dir(path)).ReadFile(filepath.Base(path), maxSidecar)
 	if err != nil {
 		return nil, err
@@ -88,11 +93,16 @@ func readSidecar(path string) (map[string]string, error) {
 	return parseSidecar(bytes.NewReader(text))
 }
 
-func parseSidecar(r io.Reader) (map[string]string, error) {
-	sums := map[string]string{}
+func parseSidecar(r io.Reader) (*sidecar, error) {
+	side := &sidecar{sums: map[string]string{}}
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		line := strings.TrimSuffix(lines.Text(), "\r")
+		if rest, ok := strings.CutPrefix(line, "# "); ok && side.whole == "" {
+			if sum, _, ok := strings.Cut(rest, "  "); ok && isSum(sum) {
+				side.whole = strings.ToLower(sum)
+			}
+		}
 		if line == "" || line[0] == '#' {
 			continue
 		}
@@ -101,34 +111,22 @@ func parseSidecar(r io.Reader) (map[string]string, error) {
 		if ok && name != "" && (name[0] == ' ' || name[0] == '*') {
 			name = name[1:]
 		}
-		if raw, err := hex.DecodeString(sum); !ok || err != nil || len(raw) != sha256.Size || name == "" || name != filepath.Base(name) {
+		if !ok || !isSum(sum) || name == "" || name != filepath.Base(name) {
 			return nil, damage("the sidecar has a line that is not of sha256sum: %.80q", line)
 		}
-		sums[name] = strings.ToLower(sum)
+		if _, twice := side.sums[name]; twice {
+			return nil, damage("the sidecar lists %.80q twice", name)
+		}
+		side.sums[name] = strings.ToLower(sum)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("cannot read the sidecar: %w", err)
 	}
-	return sums, nil
+	return side, nil
 }
 
-// hashFile is the SHA-256 of a file.
-func hashFile(ctx context.Context, file media.File) (sum string, err error) {
-	f, err := file.Open()
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }() // only read from
-	h := sha256.New()
-	buf := make([]byte, 1<<20)
-	for {
-		n, err := readFull(ctx, f, buf)
-		h.Write(buf[:n])
-		if errors.Is(err, io.EOF) {
-			return hex.EncodeToString(h.Sum(nil)), nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
+// isSum says whether s is a SHA-256 in hex.
+func isSum(s string) bool {
+	raw, err := hex.DecodeString(s)
+	return err == nil && len(raw) == sha256.Size
 }

@@ -30,6 +30,11 @@ func (r *Reader) Verify(ctx context.Context, filter func(Member) bool, report pr
 			errs = append(errs, asDamage(err))
 		}
 	}
+	if filter == nil {
+		if err := checkSpelling(r.text); err != nil {
+			errs = append(errs, &DamageError{Path: IndexName, Reason: err.Error()})
+		}
+	}
 	list := v.choose(filter)
 	if err := v.run(ctx, list, sums, report); err != nil {
 		return fmt.Errorf("cannot verify archive: %w", err)

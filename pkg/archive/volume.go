@@ -3,9 +3,9 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"kubecrate/pkg/durable"
 )
@@ -21,12 +21,14 @@ func volumeName(base string, n int) string { return fmt.Sprintf("%s.%03d", base,
 type volumeWriter struct {
 	path    string // of the archive
 	limit   int64  // bytes a volume, 0 for one file
+	tap     func() io.Writer
 	volumes []*volume
 }
 
 // volume is one file being written.
 type volume struct {
 	file   *durable.File
+	tap    io.Writer   // nil for none
 	hash   *hashWriter // nil where there is but one file
 	sum    string
 	n      int64
@@ -74,6 +76,9 @@ func (w *volumeWriter) current() (*volume, error) {
 	if w.limit > 0 {
 		v.hash = newHashWriter(v.file)
 	}
+	if w.tap != nil {
+		v.tap = w.tap()
+	}
 	w.volumes = append(w.volumes, v)
 	return v, nil
 }
@@ -105,6 +110,11 @@ func (v *volume) write(p []byte) (n int, err error) {
 		n, err = v.hash.Write(p)
 	} else {
 		n, err = v.file.Write(p)
+	}
+	if v.tap != nil {
+		if _, terr := v.tap.Write(p[:n]); terr != nil && err == nil {
+			err = terr
+		}
 	}
 	if v.n += int64(n); v.n-v.synced >= writebackStep {
 		startWriteback(v.file.File, v.synced, v.n-v.synced)
@@ -142,16 +152,6 @@ func (w *volumeWriter) names() []string {
 		names[i] = volumeName(w.path, i+1)
 	}
 	return names
-}
-
-// publish gives the files their names. They stay open.
-func (w *volumeWriter) publish() error {
-	for i, name := range w.names() {
-		if err := w.volumes[i].file.Publish(filepath.Base(name)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // removeStale removes what an earlier archive of the same name left and that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,6 +25,9 @@ type Written struct {
 	SHA256  string
 	Files   []WrittenFile
 	Sidecar string
+
+	IndexText []byte        // index.json as it was written
+	Programs  []WrittenFile // beside the archive
 }
 
 // WrittenFile is one file; Size is in bytes, SHA256 in hex.
@@ -31,6 +35,10 @@ type WrittenFile struct {
 	Path   string
 	Size   int64
 	SHA256 string
+	Tap    io.Writer // what CreateOptions.Tap made
+
+	file *durable.File
+	info fs.FileInfo // of file, when it was complete
 }
 
 // WriteFile writes an archive to path and its sidecar to path.sha256. An
@@ -40,6 +48,12 @@ type WrittenFile struct {
 // when all of them are complete and on the disk; after an error nothing new is
 // there. Archives and volumes of the same name from before are replaced, and
 // their signatures removed.
+//
+// What was written is read back before it gets its name, from the disk where the
+// system lets go of its memory of it, and verified as Verify does; programs are
+// copied out of what was read back. Should a member turn out to be something
+// else than the index says, its Forget is called. When WriteFile returns, what
+// lies under the names is what it wrote, or there is an error.
 func WriteFile(ctx context.Context, path string, o CreateOptions, entries []Entry) (*Written, error) {
 	dir := filepath.Dir(path)
 	most, limited := FileLimit(dir)
@@ -50,7 +64,7 @@ func WriteFile(ctx context.Context, path string, o CreateOptions, entries []Entr
 	if err := requireSpace(path, entries); err != nil {
 		return nil, fmt.Errorf("cannot write %s: %w", path, err)
 	}
-	w := &volumeWriter{path: path, limit: limit}
+	w := &volumeWriter{path: path, limit: limit, tap: o.Tap}
 	written, err := write(ctx, w, o, entries)
 	if err = errors.Join(err, w.close()); err != nil {
 		return nil, fmt.Errorf("cannot write %s: %w", path, explain(err, dir))
@@ -122,65 +136,6 @@ func requireSpace(path string, entries []Entry) error {
 		return nil
 	}
 	return explain(fmt.Errorf("over %d bytes are needed and %d are free: %w", need, free, unix.ENOSPC), filepath.Dir(path))
-}
-
-// write makes the archive and gives it its name.
-func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entry) (*Written, error) {
-	all := newHashWriter(w)
-	index, err := Create(ctx, all, o, entries)
-	sum := all.close()
-	if err != nil {
-		return nil, err
-	}
-	if err := w.sync(); err != nil {
-		return nil, err
-	}
-	done := &Written{Index: index, Size: all.n, SHA256: sum, Sidecar: w.path + SidecarSuffix}
-	sizes, sums := make([]int64, len(w.volumes)), make([]string, len(w.volumes))
-	for i, v := range w.volumes {
-		sizes[i], sums[i] = v.n, v.sum
-	}
-	if len(w.volumes) == 1 {
-		sums[0] = sum
-	}
-	for i, name := range w.names() {
-		done.Files = append(done.Files, WrittenFile{Path: name, Size: sizes[i], SHA256: sums[i]})
-	}
-	if err := publish(w, done); err != nil {
-		return nil, err
-	}
-	return done, nil
-}
-
-// publish gives an archive and its sidecar their names. The old sidecar goes
-// first, and signatures with it: a crash between two renames must not leave one
-// that speaks of other files. The sidecar comes last, with a sync of all names.
-func publish(w *volumeWriter, done *Written) (err error) {
-	const mode = 0o644
-	sidecar, err := durable.Create(done.Sidecar, mode)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, sidecar.Abort()) }()
-	if _, err := sidecar.Write([]byte(sidecarText(filepath.Base(w.path), done))); err != nil {
-		return err
-	}
-	if err := sidecar.Sync(); err != nil {
-		return err
-	}
-	if err := removeSignatures(w.path); err != nil {
-		return err
-	}
-	if err := os.Remove(done.Sidecar); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	if err := w.publish(); err != nil {
-		return err
-	}
-	if err := w.removeStale(len(w.volumes)); err != nil {
-		return err
-	}
-	return sidecar.Commit()
 }
 
 // explain adds what a user can do about a disk that does not take the archive.

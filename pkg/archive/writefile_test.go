@@ -147,7 +147,7 @@ func TestWriteFile(t *testing.T) {
 			if err := errors.Join(r.Verify(t.Context(), nil, nil), c.Close()); err != nil {
 				t.Error(err)
 			}
-			if ok, err := CheckSidecar(t.Context(), name); !ok || err != nil {
+			if ok, err := checkSidecar(t.Context(), name); !ok || err != nil {
 				t.Errorf("sidecar of %s: %v, %v", name, ok, err)
 			}
 		}
@@ -207,7 +207,7 @@ func TestBadVolumes(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(hint.Of(err), test.hint) {
 				t.Errorf("error %v, hint %s; want %s", err, hint.Of(err), test.want)
 			}
-			if _, err := CheckSidecar(t.Context(), path); err == nil && !strings.Contains(test.name, "no sidecar") {
+			if _, err := checkSidecar(t.Context(), path); err == nil && !strings.Contains(test.name, "no sidecar") {
 				t.Error("the sidecar found nothing")
 			}
 		})
@@ -242,7 +242,7 @@ func TestOpenPathErrors(t *testing.T) {
 	if _, err := WriteFile(t.Context(), filepath.Join(dir, "none", "x"), options(Default), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing directory: %v", err)
 	}
-	if ok, err := CheckSidecar(t.Context(), filepath.Join(dir, "none")); ok || !errors.Is(err, fs.ErrNotExist) {
+	if ok, err := checkSidecar(t.Context(), filepath.Join(dir, "none")); ok || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("sidecar of nothing: %v, %v", ok, err)
 	}
 }
@@ -440,10 +440,15 @@ func TestSidecar(t *testing.T) {
 		{sum + "  ../a\n", "0 archive is damaged: the sidecar has a line"},
 		{sum[1:] + "  a\n", "0 archive is damaged: the sidecar has a line"},
 		{sum + "\n", "0 archive is damaged: the sidecar has a line"},
+		{sum + "  a\n" + sum + "  a\n", "0 archive is damaged: the sidecar lists \"a\" twice"},
 		{"hello\n", "0 archive is damaged: the sidecar has a line"},
 	} {
-		sums, err := parseSidecar(strings.NewReader(test.text))
-		if got := fmt.Sprint(len(sums), " ", err); !strings.HasPrefix(got, test.want) {
+		side, err := parseSidecar(strings.NewReader(test.text))
+		n := 0
+		if side != nil {
+			n = len(side.sums)
+		}
+		if got := fmt.Sprint(n, " ", err); !strings.HasPrefix(got, test.want) {
 			t.Errorf("%q: %s, want %s", test.text, got, test.want)
 		}
 	}

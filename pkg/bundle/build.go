@@ -129,24 +129,29 @@ func (b *builder) expect() error {
 }
 
 func (b *builder) write(ctx context.Context, o BuildOptions, entries []archive.Entry) (*Result, error) {
-	name := fmt.Sprintf("%s-%s.tar.zst", b.lock.Name, b.lock.Platform.Arch)
-	written, err := archive.WriteFile(ctx, filepath.Join(o.Dir, name), archive.CreateOptions{
+	path := filepath.Join(o.Dir, fmt.Sprintf("%s-%s.tar.zst", b.lock.Name, b.lock.Platform.Arch))
+	member := installerMember(b.lock.Platform.Arch)
+	options := archive.CreateOptions{
 		Name: b.lock.Name, Platform: b.lock.Platform, Level: b.level, VolumeSize: o.VolumeSize,
-		Packer: b.packer, Groups: groupCache{b.store}, Report: b.report,
-	}, entries)
-	if err != nil {
-		return nil, err
+		Packer: b.packer, Groups: &groupCache{Store: b.store}, Report: b.report,
+		Programs: []archive.Program{{Name: filepath.Base(member), Member: member}, {Name: archive.ProgramName, Member: member}},
 	}
-	installers, err := copyInstaller(o.Installer, o.Dir, b.lock.Platform.Arch)
-	if err != nil {
-		return nil, err
-	}
-	res := b.result(written, installers)
-	res.onStick = isMounted(o.Dir)
+	var signed *trust.Signed
 	if o.Sign != nil {
-		if err := b.sign(ctx, o.Sign, res, installers); err != nil {
-			return nil, err
+		options.Tap = trust.NewDigest
+		options.Finish = func(w *archive.Written) (err error) {
+			signed, err = signWritten(o.Sign, path, w)
+			return err
 		}
 	}
-	return res, nil
+	written, err := archive.WriteFile(ctx, path, options, entries)
+	if err != nil {
+		return nil, err
+	}
+	res := b.result(written)
+	res.onStick = isMounted(o.Dir)
+	if signed != nil {
+		err = res.signed(signed)
+	}
+	return res, err
 }

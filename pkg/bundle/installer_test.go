@@ -52,28 +52,3 @@ func TestFindInstaller(t *testing.T) {
 		}
 	}
 }
-
-func TestCopyInstallerReplacesWhole(t *testing.T) {
-	t.Parallel()
-	from, dir := filepath.Join(t.TempDir(), "i"), t.TempDir()
-	program(t, from, elf.EM_X86_64)
-	for range 2 {
-		written, err := copyInstaller(from, dir, "amd64")
-		if err != nil || len(written) != 2 {
-			t.Fatalf("got %v, %v", written, err)
-		}
-	}
-	files, err := os.ReadDir(dir)
-	if err != nil || len(files) != 2 {
-		t.Fatalf("%v in the target, %v", files, err)
-	}
-	for _, f := range files {
-		info, err := f.Info()
-		if err != nil || info.Mode().Perm() != 0o755 || info.Size() != 64 {
-			t.Errorf("%s: mode %v, %d bytes, %v", f.Name(), info.Mode(), info.Size(), err)
-		}
-	}
-	if _, err := copyInstaller(from, filepath.Join(dir, "missing"), "amd64"); err == nil {
-		t.Error("a missing directory is no error")
-	}
-}

@@ -37,6 +37,7 @@ func (b *builder) member(ctx context.Context, c content) (archive.Entry, error) 
 	if b.level.Solid() && c.kind == manifest.KindImage {
 		var err error
 		e.Size, err = b.rawSize(ctx, c)
+		e.Forget = func() error { return b.store.RemoveEntry(sizesNS, hexOf(c.digest)) }
 		return e, err
 	}
 	packed, err := b.frames(ctx, c)
@@ -45,6 +46,7 @@ func (b *builder) member(ctx context.Context, c content) (archive.Entry, error) 
 	}
 	e.Size = packed.Size
 	e.Packed = func() (io.ReadSeekCloser, error) { return b.store.Entry(b.framesNS(), hexOf(c.digest)) }
+	e.Forget = func() error { return b.store.RemoveEntry(b.framesNS(), hexOf(c.digest)) }
 	return e, nil
 }
 
@@ -65,6 +67,9 @@ func (b *builder) stored(ctx context.Context, digest string, kind manifest.Kind)
 	e.Open = open
 	return e, err
 }
+
+// sizesNS is the part of the cache that holds the sizes of members.
+const sizesNS = "sizes"
 
 // framesNS is the part of the cache that holds frames of this level.
 func (b *builder) framesNS() string { return "frames-" + b.level.Encoding() }
@@ -112,9 +117,9 @@ func abort(w *store.EntryWriter) {
 // rawSize is the size of c in bytes. Where it is not known yet, all of c is
 // read, and so fetched and verified.
 func (b *builder) rawSize(ctx context.Context, c content) (int64, error) {
-	const ns, most = "sizes", 32
+	const most = 32
 	key := hexOf(c.digest)
-	if f, err := b.store.Entry(ns, key); err == nil {
+	if f, err := b.store.Entry(sizesNS, key); err == nil {
 		text, err := io.ReadAll(io.LimitReader(f, most))
 		closeRead(f)
 		if size, perr := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && perr == nil {
@@ -134,7 +139,7 @@ func (b *builder) rawSize(ctx context.Context, c content) (int64, error) {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != key {
 		return 0, wrongContent(key, got)
 	}
-	w, err := b.store.CreateEntry(ns, key)
+	w, err := b.store.CreateEntry(sizesNS, key)
 	if err != nil {
 		return 0, err
 	}

@@ -46,7 +46,7 @@ type Part struct {
 	Raw     int64         `json:"raw"`
 }
 
-func (b *builder) result(w *archive.Written, installers []WrittenFile) *Result {
+func (b *builder) result(w *archive.Written) *Result {
 	r := &Result{
 		Level: b.level.String(), Packages: len(b.lock.Packages), Images: len(b.lock.Images),
 		Members: len(w.Index.Members), Compressed: w.Size,
@@ -57,7 +57,9 @@ func (b *builder) result(w *archive.Written, installers []WrittenFile) *Result {
 	if info, err := os.Stat(w.Sidecar); err == nil {
 		r.Files = append(r.Files, WrittenFile{Path: w.Sidecar, Size: info.Size()})
 	}
-	r.Files = append(r.Files, installers...)
+	for _, f := range w.Programs {
+		r.Files = append(r.Files, WrittenFile{Path: f.Path, Size: f.Size, SHA256: f.SHA256})
+	}
 	at := map[manifest.Kind]int{}
 	for _, m := range w.Index.Members {
 		i, ok := at[m.Kind]

@@ -2,9 +2,6 @@ package bundle
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,87 +19,48 @@ type Signed struct {
 	*trust.Signed
 }
 
-// Sign signs the archive at path with k, and the installers beside it that are
-// the one in it, after reading every byte: what is damaged is not signed.
+// Sign signs the archive at path with k, and the installers beside it, after
+// reading every byte, once: what is damaged is not signed, nor is an archive with
+// an installer beside it that is not the one in it.
 func Sign(ctx context.Context, path string, k *trust.SecretKey, report progress.Func) (*Signed, error) {
-	if _, err := verify.Archive(ctx, path, verify.Options{}, report); err != nil {
-		return nil, err
-	}
-	programs, err := ownInstallers(path, report)
+	v, err := verify.Archive(ctx, path, verify.Options{Sign: true}, report)
 	if err != nil {
 		return nil, err
 	}
-	s, err := k.Sign(ctx, path, programs, report)
+	s, err := v.Sign(k)
 	if err != nil {
 		return nil, err
 	}
 	return &Signed{Path: path, Signed: s}, nil
 }
 
-// sign signs what a build has written.
-func (b *builder) sign(ctx context.Context, k *trust.SecretKey, res *Result, installers []WrittenFile) error {
-	var programs []string
-	for _, w := range installers {
-		programs = append(programs, w.Path)
+// signWritten signs what a build has written, by what was computed of it while it
+// was written: what lies under the names by now makes no difference.
+func signWritten(k *trust.SecretKey, base string, w *archive.Written) (*trust.Signed, error) {
+	var files []trust.File
+	for _, list := range [][]archive.WrittenFile{w.Files, w.Programs} {
+		for _, f := range list {
+			files = append(files, trust.File{Path: f.Path, SHA256: f.SHA256, Digest: f.Tap})
+		}
 	}
-	s, err := k.Sign(ctx, res.Files[0].Path, programs, b.report)
-	if err != nil {
-		return err
-	}
-	res.Key, res.Fingerprint = s.Key, s.Fingerprint
+	return k.Sign(base, w.IndexText, files)
+}
+
+// signed notes in r what s says.
+func (r *Result) signed(s *trust.Signed) error {
+	r.Key, r.Fingerprint = s.Key, s.Fingerprint
 	for _, path := range s.Files {
 		info, err := os.Stat(path)
 		if err != nil {
 			return fmt.Errorf("cannot sign: %w", err)
 		}
-		res.Files = append(res.Files, WrittenFile{Path: path, Size: info.Size()})
+		r.Files = append(r.Files, WrittenFile{Path: path, Size: info.Size()})
 	}
 	return nil
 }
 
 // installerMember is where an archive has the installer.
-func installerMember(arch string) string { return "bin/install-linux-" + arch }
-
-// ownInstallers lists the installers beside the archive that it has as a member.
-func ownInstallers(path string, report progress.Func) (own []string, err error) {
-	r, closer, err := archive.OpenPath(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	arch, want := r.Index().Platform.Arch, ""
-	for _, m := range r.Index().Members {
-		if m.Path == installerMember(arch) {
-			want = m.SHA256
-		}
-	}
-	for _, program := range trust.Programs(path, arch) {
-		sum, err := hashOf(program)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the installer: %w", err)
-		}
-		if sum != want {
-			report.Report(progress.Event{Kind: progress.Note, Stage: "sign", Text: program + " is not the installer in the archive, and is not signed"})
-			continue
-		}
-		own = append(own, program)
-	}
-	return own, nil
-}
-
-// hashOf is the SHA-256 of a file, in hex.
-func hashOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer closeRead(f)
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
+func installerMember(arch string) string { return archive.ProgramMember(archive.ProgramName, arch) }
 
 // WriteText prints what was signed.
 func (s *Signed) WriteText(w io.Writer) error {

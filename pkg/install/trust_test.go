@@ -12,6 +12,7 @@ import (
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/trust"
+	"kubecrate/pkg/trust/trusttest"
 )
 
 // signedBy writes an empty archive and signs it; a nil key leaves that out.
@@ -22,9 +23,7 @@ func signedBy(t *testing.T, k *trust.SecretKey) string {
 		t.Fatal(err)
 	}
 	if k != nil {
-		if _, err := k.Sign(t.Context(), path, nil, nil); err != nil {
-			t.Fatal(err)
-		}
+		trusttest.Sign(t, k, path)
 	}
 	return path
 }

@@ -57,7 +57,7 @@ type Trusted struct {
 // Who is not root cannot see which key h trusts. Such a one changes nothing, and
 // is told what follows from the rest, and that this was not seen.
 func Check(h *host.Host, path string, index []byte, o Options) (*Trusted, error) {
-	c := &check{index: index}
+	c := &check{index: index, host: h != nil}
 	var err error
 	if c.base, _, err = archive.Files(path); err != nil {
 		return nil, err
@@ -89,6 +89,7 @@ func (c *check) decide(o Options) (*Trusted, error) {
 
 // check is a Check under way.
 type check struct {
+	host   bool   // it is for a host, which may know a key
 	base   string // of the archive's sidecars
 	index  []byte
 	key    *PublicKey // pinned or known, or nil
@@ -120,14 +121,19 @@ func (c *check) known(h *host.Host, pinned string) error {
 		return untrusted(c.name(""), "%v", err)
 	}
 	if recorded != nil && !recorded.Equal(k) {
-		return hint.With(untrusted(c.name(""), "this host trusts the key with the fingerprint %s, --key names one with %s", recorded.Fingerprint(), k.Fingerprint()), changedHint)
+		return hint.With(untrusted(c.name(""), "this host trusts the key with the fingerprint %s, --key names one with %s", recorded.Fingerprint(), k.Fingerprint()), "%s", c.changedHint())
 	}
 	c.key, c.origin = &k, Pinned
 	return nil
 }
 
-// changedHint is for a key that is another than the host's.
-const changedHint = "ask who made the stick for the fingerprint of the key; only if it was changed on purpose: rm " + KeyFile + " on this host, then the same command with --key and the new key"
+// changedHint is for a key that is another than the one that counts.
+func (c *check) changedHint() string {
+	if !c.host {
+		return "ask who made the archive for the fingerprint of the key; --key NAME.pub names the key to check it by, bundle verify without --key shows who signed it"
+	}
+	return "ask who made the stick for the fingerprint of the key; only if it was changed on purpose: rm " + KeyFile + " on this host, then the same command with --key and the new key"
+}
 
 // recordedKey is the key that h trusts, nil where there is none.
 func recordedKey(h *host.Host) (*PublicKey, error) {
@@ -226,7 +232,7 @@ func (c *check) signed() (*Trusted, error) {
 	if errors.Is(err, errOtherKey) && c.origin != FirstUse {
 		return nil, c.changed("another key, which does not lie beside it")
 	}
-	return nil, c.copyHint(untrusted(c.name(archive.IndexSignatureSuffix), "%v: index.json was changed, or this is the signature of another archive", err))
+	return nil, copyHint(untrusted(c.name(archive.IndexSignatureSuffix), "%v: index.json was changed, or this is the signature of another archive", err))
 }
 
 // changed is the error for an archive that is signed, but by another key.
@@ -235,11 +241,11 @@ func (c *check) changed(other string) error {
 	if c.origin == Pinned {
 		who = "--key names"
 	}
-	return hint.With(untrusted(c.name(""), "%s the key with the fingerprint %s, and it is signed by %s", who, c.key.Fingerprint(), other), changedHint)
+	return hint.With(untrusted(c.name(""), "%s the key with the fingerprint %s, and it is signed by %s", who, c.key.Fingerprint(), other), "%s", c.changedHint())
 }
 
 // copyHint fixes what does not fit together.
-func (c *check) copyHint(err error) error {
+func copyHint(err error) error {
 	return hint.With(err, "copy the archive again with all files beside it; if that does not help, somebody changed it: do not use it")
 }
 

@@ -44,10 +44,7 @@ func makeArchive(t testing.TB, dir, name string, volume int64, seed byte) string
 
 func indexBytes(t testing.TB, path string) []byte {
 	t.Helper()
-	text, err := indexOf(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, text, _ := hashed(t, path)
 	return text
 }
 
@@ -67,9 +64,7 @@ func newStick(t *testing.T) *stick {
 
 func (s *stick) sign(t *testing.T, k *SecretKey) {
 	t.Helper()
-	if _, err := k.Sign(t.Context(), s.path, nil, nil); err != nil {
-		t.Fatal(err)
-	}
+	signPath(t, k, s.path)
 }
 
 func (s *stick) remove(t *testing.T, suffixes ...string) {
@@ -273,10 +268,8 @@ func TestCheckFiles(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStick(t)
-			program := s.program(t, "program")
-			if _, err := s.mine.Sign(t.Context(), s.path, []string{program}, nil); err != nil {
-				t.Fatal(err)
-			}
+			s.program(t, "program")
+			signPath(t, s.mine, s.path)
 			who, err := Check(nil, s.path, indexBytes(t, s.path), Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -284,7 +277,8 @@ func TestCheckFiles(t *testing.T) {
 			if c.change != nil {
 				c.change(t, s)
 			}
-			signed, err := who.CheckFiles(t.Context(), s.path, Programs(s.path, "amd64"), nil)
+			_, _, files := hashed(t, s.path)
+			signed, err := who.CheckFiles(s.path, files)
 			if c.says == "" {
 				if err != nil || len(signed) != c.signed {
 					t.Errorf("signed %v, %v", signed, err)
@@ -300,11 +294,10 @@ func TestCheckFiles(t *testing.T) {
 }
 
 // program is an installer beside the archive.
-func (s *stick) program(t *testing.T, content string) string {
+func (s *stick) program(t *testing.T, content string) {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(s.path), "install")
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
 }

@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -10,20 +9,17 @@ import (
 	"strings"
 
 	"kubecrate/pkg/archive"
-	"kubecrate/pkg/hint"
-	"kubecrate/pkg/media"
-	"kubecrate/pkg/progress"
 )
 
 // CheckFiles checks the signatures for stock tools that lie beside the archive
-// at path, and programs, which are files beside it: those of minisign with the
-// key that the index is signed by, those of openssl with the key that the index's
-// signature names. It returns the files that have one, by name; an archive needs
-// none of them. A signature that is wrong gives an *UntrustedError.
-func (t *Trusted) CheckFiles(ctx context.Context, path string, programs []string, report progress.Func) (names []string, err error) {
-	base, files, err := archive.Files(path)
-	if err != nil || t.Key == "" {
-		return nil, err
+// at base: those of minisign with the key that the index is signed by, those of
+// openssl with the key that the index's signature names. files are what was
+// computed of the archive and of the programs beside it. It returns the files that
+// have a signature, by name; an archive needs none of them. A signature that is
+// wrong gives an *UntrustedError.
+func (t *Trusted) CheckFiles(base string, files []File) (names []string, err error) {
+	if t.Key == "" {
+		return nil, nil
 	}
 	key, err := ParsePublicKey(t.Key)
 	if err != nil {
@@ -33,13 +29,13 @@ func (t *Trusted) CheckFiles(ctx context.Context, path string, programs []string
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range append(files[:len(files):len(files)], programs...) {
-		signed, err := checkFile(ctx, key, ec, file, report)
+	for _, f := range files {
+		signed, err := checkFile(key, ec, f)
 		if err != nil {
-			return nil, hint.With(err, "bundle sign %s --key NAME.key makes the signatures anew", filepath.Base(base))
+			return nil, copyHint(err)
 		}
 		if signed {
-			names = append(names, filepath.Base(file))
+			names = append(names, filepath.Base(f.Path))
 		}
 	}
 	return names, nil
@@ -75,48 +71,37 @@ func (t *Trusted) openSSLKey(path string) (*ecdsa.PublicKey, error) {
 }
 
 // checkFile checks the signatures of one file; signed is false where it has none.
-func checkFile(ctx context.Context, key PublicKey, ec *ecdsa.PublicKey, path string, report progress.Func) (signed bool, err error) {
-	mini, err := optional(path + archive.SignatureSuffix)
+func checkFile(key PublicKey, ec *ecdsa.PublicKey, f File) (signed bool, err error) {
+	name := filepath.Base(f.Path)
+	mini, err := optional(f.Path + archive.SignatureSuffix)
 	if err != nil {
-		return false, untrusted(filepath.Base(path)+archive.SignatureSuffix, "%v", err)
+		return false, untrusted(name+archive.SignatureSuffix, "%v", err)
 	}
-	der, err := optional(path + archive.OpenSSLSuffix)
+	der, err := optional(f.Path + archive.OpenSSLSuffix)
 	if err != nil {
-		return false, untrusted(filepath.Base(path)+archive.OpenSSLSuffix, "%v", err)
+		return false, untrusted(name+archive.OpenSSLSuffix, "%v", err)
 	}
 	if mini == nil && der == nil {
 		return false, nil
 	}
-	d, err := digest(ctx, path, "verify", report)
+	d, sum, err := f.digests()
 	if err != nil {
-		return false, fmt.Errorf("cannot check the signature of %s: %w", path, err)
+		return false, fmt.Errorf("cannot check the signature of %s: %w", name, err)
 	}
 	if mini != nil {
 		_, err := parseSignature(key, mini)
-		if err == nil && !d.mini.Verify(key.mini, mini) {
+		if err == nil && !d.r.Verify(key.mini, mini) {
 			err = errWrong
 		}
 		if err != nil {
-			return false, untrusted(filepath.Base(path)+archive.SignatureSuffix, "%v", err)
+			return false, untrusted(name+archive.SignatureSuffix, "%v", err)
 		}
 	}
 	if der != nil && ec == nil {
-		return false, untrusted(filepath.Base(path)+archive.OpenSSLSuffix, "the key to check it with is missing")
+		return false, untrusted(name+archive.OpenSSLSuffix, "the key to check it with is missing")
 	}
-	if der != nil && !ecdsa.VerifyASN1(ec, d.sha.Sum(nil), der) {
-		return false, untrusted(filepath.Base(path)+archive.OpenSSLSuffix, "%v", errWrong)
+	if der != nil && !ecdsa.VerifyASN1(ec, sum, der) {
+		return false, untrusted(name+archive.OpenSSLSuffix, "%v", errWrong)
 	}
 	return true, nil
-}
-
-// Programs lists the installers beside the archive at path, for arch.
-func Programs(path, arch string) []string {
-	var list []string
-	dir := media.At(filepath.Dir(path))
-	for _, name := range []string{"install-linux-" + arch, "install"} {
-		if _, err := dir.Stat(name); err == nil {
-			list = append(list, dir.Join(name))
-		}
-	}
-	return list
 }

@@ -2,12 +2,10 @@ package trust
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"crypto/sha256"
-	"errors"
+	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"path/filepath"
 
@@ -15,8 +13,6 @@ import (
 
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/durable"
-	"kubecrate/pkg/media"
-	"kubecrate/pkg/progress"
 )
 
 // Signed says by which key an archive was signed, and which files that made.
@@ -26,27 +22,27 @@ type Signed struct {
 	Files       []string `json:"files"`
 }
 
-// Sign signs the archive at path, and programs, which are the paths of files
-// beside it: index.json, and every file for stock tools, see docs/FORMAT.md. The
-// same key and the same archive give the same signatures. What it signs it does
-// not judge: verify first what was not just built.
-func (k *SecretKey) Sign(ctx context.Context, path string, programs []string, report progress.Func) (*Signed, error) {
-	base, files, err := archive.Files(path)
-	if err != nil {
-		return nil, err
-	}
-	index, err := indexOf(path)
-	if err != nil {
-		return nil, err
-	}
+// File is a file to sign, or whose signatures are checked: its path, its SHA-256
+// in hex, and the Digest that got all of it.
+type File struct {
+	Path   string
+	SHA256 string
+	Digest io.Writer
+}
+
+// Sign signs index, which is index.json of the archive at base, and files for
+// stock tools, see docs/FORMAT.md: what was computed of them, so nothing is read
+// here. The same key and the same archive give the same signatures. What it signs
+// it does not judge: verify first what was not just built.
+func (k *SecretKey) Sign(base string, index []byte, files []File) (*Signed, error) {
 	der, openSSL, err := k.openSSLKey()
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{}
-	for _, file := range append(files[:len(files):len(files)], programs...) {
-		if err := k.signFile(ctx, w, file, report); err != nil {
-			return nil, fmt.Errorf("cannot sign %s: %w", file, err)
+	for _, f := range files {
+		if err := k.signFile(w, f); err != nil {
+			return nil, fmt.Errorf("cannot sign %s: %w", f.Path, err)
 		}
 	}
 	w.write(base+archive.PublicKeySuffix, k.Public().file())
@@ -58,16 +54,6 @@ func (k *SecretKey) Sign(ctx context.Context, path string, programs []string, re
 	}
 	key := k.Public()
 	return &Signed{Key: key.String(), Fingerprint: key.Fingerprint(), Files: w.names}, nil
-}
-
-// indexOf is index.json as it stands in the archive.
-func indexOf(path string) (text []byte, err error) {
-	r, closer, err := archive.OpenPath(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	return r.IndexBytes(), nil
 }
 
 // openSSLMark stands in the trusted comment before the hash of the ECDSA key.
@@ -85,56 +71,53 @@ func (k *SecretKey) untrustedComment() string {
 }
 
 // signFile writes both signatures of a file beside it.
-func (k *SecretKey) signFile(ctx context.Context, w *writer, path string, report progress.Func) error {
-	d, err := digest(ctx, path, "sign", report)
+func (k *SecretKey) signFile(w *writer, f File) error {
+	d, sum, err := f.digests()
 	if err != nil {
 		return err
 	}
 	// Without randomness: RFC 6979, so that the same file gives the same signature.
-	der, err := k.ec.Sign(nil, d.sha.Sum(nil), crypto.SHA256)
+	der, err := k.ec.Sign(nil, sum, crypto.SHA256)
 	if err != nil {
 		return err
 	}
-	w.write(path+archive.SignatureSuffix, d.mini.SignWithComments(k.mini, "file:"+filepath.Base(path), k.untrustedComment()))
-	w.write(path+archive.OpenSSLSuffix, der)
+	w.write(f.Path+archive.SignatureSuffix, d.r.SignWithComments(k.mini, "file:"+filepath.Base(f.Path), k.untrustedComment()))
+	w.write(f.Path+archive.OpenSSLSuffix, der)
 	return w.err
 }
 
-// digests are those of a file that was read to its end.
-type digests struct {
-	mini *minisign.Reader
-	sha  hash.Hash
+// digests are what both kinds of signatures are made of.
+func (f File) digests() (*Digest, []byte, error) {
+	d, ok := f.Digest.(*Digest)
+	sum, err := hex.DecodeString(f.SHA256)
+	if !ok || err != nil || len(sum) != sha256.Size {
+		return nil, nil, fmt.Errorf("%s was not hashed", filepath.Base(f.Path))
+	}
+	return d, sum, nil
 }
 
-// digest reads a file once for both kinds of signatures; stage is for events.
-func digest(ctx context.Context, path, stage string, report progress.Func) (d digests, err error) {
-	f, err := media.Named(path).Open()
-	if err != nil {
-		return d, err
-	}
-	defer func() { _ = f.Close() }() // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return d, err
-	}
-	task, total := filepath.Base(path), info.Size()
-	report.Report(progress.Event{Kind: progress.Start, Stage: stage, Task: task, Total: total})
-	d.sha = sha256.New()
-	d.mini = minisign.NewReader(io.TeeReader(f, d.sha))
-	b := make([]byte, 1<<20)
-	for ctx.Err() == nil {
-		n, err := d.mini.Read(b)
-		report.Report(progress.Event{Kind: progress.Advance, Stage: stage, Task: task, Bytes: int64(n), Total: total})
-		if errors.Is(err, io.EOF) {
-			report.Report(progress.Event{Kind: progress.Done, Stage: stage, Task: task, Bytes: total})
-			return d, nil
-		}
-		if err != nil {
-			return d, err
+// Digest computes what minisign signs of the bytes that are written to it.
+type Digest struct {
+	src *bytes.Reader
+	r   *minisign.Reader
+	buf []byte
+}
+
+// NewDigest returns a Digest, for archive.CreateOptions.Tap and Source.Digest.
+func NewDigest() io.Writer {
+	src := bytes.NewReader(nil)
+	return &Digest{src: src, r: minisign.NewReader(src), buf: make([]byte, 64<<10)}
+}
+
+// Write never fails.
+func (d *Digest) Write(b []byte) (int, error) {
+	d.src.Reset(b)
+	for d.src.Len() > 0 {
+		if _, err := d.r.Read(d.buf); err != nil {
+			return 0, err
 		}
 	}
-	report.Report(progress.Event{Kind: progress.Stopped, Stage: stage, Task: task})
-	return d, context.Cause(ctx)
+	return len(b), nil
 }
 
 // writer writes small files until one fails.

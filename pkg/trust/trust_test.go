@@ -220,9 +220,7 @@ func TestStockTools(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Sign(t.Context(), path, nil, nil); err != nil {
-			t.Fatal(err)
-		}
+		signPath(t, k, path)
 		_, files, err := archive.Files(path)
 		if err != nil || volume > 0 && len(files) < 2 {
 			t.Fatalf("files %v, %v", files, err)
@@ -265,10 +263,7 @@ func TestSameSignatures(t *testing.T) {
 	k := key(t)
 	var before map[string]string
 	for range 2 {
-		s, err := k.Sign(t.Context(), path, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := signPath(t, k, path)
 		now := map[string]string{}
 		for _, f := range s.Files {
 			b, err := os.ReadFile(f)

@@ -3,9 +3,12 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/hint"
 )
 
 // Damaged is what is wrong with an archive whose index can be read. Whole
@@ -53,4 +56,18 @@ func damaged(path string, r *archive.Reader, err error) error {
 		}
 	}
 	return e
+}
+
+// withProgramHint says how to get a program again.
+func withProgramHint(err error, base, name, member string) error {
+	from := hint.Command(base)
+	read := "tar --zstd -xO"
+	cat := ""
+	if _, serr := os.Stat(base); serr != nil {
+		cat = "cat " + from + ".??? | "
+	} else {
+		read += "f " + from
+	}
+	to := hint.Command(filepath.Join(filepath.Dir(base), name))
+	return hint.With(err, "do not run it and do not sign it; take it out of the archive, on a machine with tar and zstd: %s%s %s >%s && chmod 755 %s", cat, read, member, to, to)
 }

@@ -1,0 +1,56 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"kubecrate/pkg/media"
+)
+
+// ReadPrograms hashes the installers that lie in dir, each opened once. tap is
+// as Digest has it.
+func ReadPrograms(ctx context.Context, dir string, tap func() io.Writer) ([]FileDigest, error) {
+	const most = 16 // architectures
+	d := media.At(dir)
+	names, err := d.List(".", most, IsProgram)
+	if err != nil && !errors.Is(err, media.ErrTooMany) {
+		return nil, fmt.Errorf("cannot look for programs: %w", err)
+	}
+	var list []FileDigest
+	for _, name := range names {
+		p, err := readProgram(ctx, d, name, tap)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", name, err)
+		}
+		list = append(list, p)
+	}
+	return list, err
+}
+
+func readProgram(ctx context.Context, d media.Dir, name string, tap func() io.Writer) (p FileDigest, err error) {
+	f, err := d.Open(name)
+	if err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return p, err
+	}
+	p = FileDigest{Name: name, Size: info.Size()}
+	sum := sha256.New()
+	to := io.Writer(sum)
+	if tap != nil {
+		p.Tap = tap()
+		to = io.MultiWriter(sum, p.Tap)
+	}
+	if err := copyAll(ctx, to, f, "hash", name, p.Size, nil); err != nil {
+		return p, err
+	}
+	p.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	return p, nil
+}
