@@ -229,3 +229,21 @@ func bounded(t *testing.T, input []byte, f func()) {
 		t.Fatalf("%d bytes allocated for %d bytes of input", used, len(input))
 	}
 }
+
+// TestManyValues: a lock of nothing but empty entries is turned away by its
+// bytes, however they are laid out.
+func TestManyValues(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"block":    "packages:\n" + strings.Repeat("  - {}\n", 300_000),
+		"flow":     "packages: [" + strings.Repeat("{},", 300_000) + "]\n",
+		"nested":   "packages: " + strings.Repeat("[", 300_000) + "\n",
+		"inline":   "packages:\n  " + strings.Repeat("- ", 300_000) + "\n",
+		"mappings": "packages: {" + strings.Repeat("? a\n", 300_000) + "}\n",
+		"returns":  "packages:\r" + strings.Repeat("  - {}\r", 300_000),
+	} {
+		if _, err := ParseLock("x", []byte(text)); err == nil || !strings.Contains(err.Error(), "more than 200000 values") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+}

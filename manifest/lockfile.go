@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	// MaxLockSize is the largest lock that is read, in bytes: some 20,000 packages.
-	MaxLockSize = 16 << 20
-	// maxLockValues bounds the values of a lock; each takes two bytes at least.
-	maxLockValues = 2_000_000
+	// MaxLockSize is the largest lock that is read, in bytes: some 8,000 packages.
+	MaxLockSize = 4 << 20
+	// maxLockValues bounds the values of a lock: a package has some 25, and each
+	// takes 700 bytes of memory while it is read.
+	maxLockValues = 200_000
 
 	lockHeader = "# written by bundle lock; do not edit\n"
 )

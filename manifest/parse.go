@@ -55,6 +55,9 @@ func decode(name string, data []byte, d decoder, maxSize int, target any) (*yaml
 	if len(data) > maxSize {
 		return nil, invalid(name, []Problem{{Text: fmt.Sprintf("larger than %d MiB", maxSize>>20)}})
 	}
+	if line := tooMany(data, d.limit); line > 0 {
+		return nil, invalid(name, []Problem{{Line: line, Column: 1, Text: fmt.Sprintf("more than %d values", d.limit)}})
+	}
 	doc, problems := readDocument(data)
 	if len(problems) > 0 {
 		return nil, invalid(name, problems)

@@ -11,6 +11,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/bundle"
 	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/lines"
@@ -56,7 +57,7 @@ func (a *app) verifyCmd() *cobra.Command {
 			}
 			var v *verify.Verified
 			err := a.show(func(report progress.Func) (err error) {
-				v, err = verify.Archive(cmd.Context(), args[0], verify.Options{Trust: check, Files: true}, report)
+				v, err = verify.Archive(cmd.Context(), args[0], verify.Options{Trust: check, Files: true, Package: bundle.PackageFile}, report)
 				return err
 			})
 			if err != nil {

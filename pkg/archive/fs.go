@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
@@ -117,7 +118,7 @@ func (r *Reader) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // ReadFile returns the content of a member; every byte was compared with the
-// hash in the index.
+// hash in the index. One of over 64 MiB is not for memory, and an error.
 func (r *Reader) ReadFile(name string) (content []byte, err error) {
 	f, err := r.Open(name)
 	if err != nil {
@@ -130,6 +131,9 @@ func (r *Reader) ReadFile(name string) (content []byte, err error) {
 	if small, ok := f.(*smallFile); ok && small.content == nil {
 		return r.load(small.file)
 	}
+	if info, err := f.Stat(); err != nil || info.Size() > maxReadFile {
+		return nil, errors.Join(err, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it has over %d MiB", maxReadFile>>20)})
+	}
 	var b bytes.Buffer
 	b.Grow(inMemory)
 	if _, err := b.ReadFrom(f); err != nil {
@@ -137,6 +141,9 @@ func (r *Reader) ReadFile(name string) (content []byte, err error) {
 	}
 	return b.Bytes(), nil
 }
+
+// maxReadFile is in bytes.
+const maxReadFile = 64 << 20
 
 var (
 	errNotDir = errors.New("not a directory")

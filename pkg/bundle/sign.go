@@ -9,6 +9,8 @@ import (
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/repodata"
+	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/trust"
 	"kubecrate/pkg/verify"
 )
@@ -23,7 +25,7 @@ type Signed struct {
 // reading every byte, once: what is damaged is not signed, nor is an archive with
 // an installer beside it that is not the one in it.
 func Sign(ctx context.Context, path string, k *trust.SecretKey, report progress.Func) (*Signed, error) {
-	v, err := verify.Archive(ctx, path, verify.Options{Sign: true}, report)
+	v, err := verify.Archive(ctx, path, verify.Options{Sign: true, Package: PackageFile}, report)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +34,15 @@ func Sign(ctx context.Context, path string, k *trust.SecretKey, report progress.
 		return nil, err
 	}
 	return &Signed{Path: path, Signed: s}, nil
+}
+
+// PackageFile reads a whole RPM and gives the name of its file by what is inside.
+func PackageFile(r io.Reader) (string, error) {
+	v, err := rpm.Check(r)
+	if err != nil {
+		return "", err
+	}
+	return repodata.FileName(v.Metadata.NEVRA)
 }
 
 // signWritten signs what a build has written, by what was computed of it while it

@@ -121,6 +121,9 @@ func ParseDocument(body []byte) (*Document, error) {
 	if len(body) > MaxManifest {
 		return nil, fmt.Errorf("manifest is over %d MiB", MaxManifest>>20)
 	}
+	if err := checkElements(body); err != nil {
+		return nil, err
+	}
 	var shape struct {
 		SchemaVersion int             `json:"schemaVersion"`
 		MediaType     string          `json:"mediaType"`
@@ -238,6 +241,9 @@ func CheckDigest(digest string) error {
 func ParseConfig(body []byte) (*Config, error) {
 	if len(body) > MaxConfig {
 		return nil, fmt.Errorf("config is over %d MiB", MaxConfig>>20)
+	}
+	if err := checkElements(body); err != nil {
+		return nil, fmt.Errorf("cannot read config: %w", err)
 	}
 	var c Config
 	if err := json.Unmarshal(body, &c); err != nil {

@@ -173,6 +173,9 @@ func validateDocker(fsys fs.FS, images []stored) error {
 	if err != nil {
 		return err
 	}
+	if err := checkElements(body); err != nil {
+		return fmt.Errorf("cannot read %s: %w", name, err)
+	}
 	if err := json.Unmarshal(body, &have); err != nil {
 		return fmt.Errorf("cannot read %s: %w", name, err)
 	}

@@ -40,10 +40,15 @@ type RoleSize struct {
 	Raw  int64         `json:"raw"`
 }
 
-// Inspect reads the index and the lock of r.
+// Inspect reads the index and the lock of r. What it says of packages, images and
+// files is in the archive: one whose lock says something else is an error, see
+// Agree. That each member is whole is for verify to say.
 func Inspect(r *archive.Reader) (*Contents, error) {
 	lock, err := Lock(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := agree(r, lock); err != nil {
 		return nil, err
 	}
 	idx := r.Index()
@@ -78,11 +83,19 @@ func Inspect(r *archive.Reader) (*Contents, error) {
 
 // Lock reads bundle.lock out of an archive.
 func Lock(fsys fs.FS) (*manifest.Lock, error) {
-	data, err := fs.ReadFile(fsys, "bundle.lock")
+	const name = lockName
+	info, err := fs.Stat(fsys, name)
+	if err == nil && info.Size() > manifest.MaxLockSize {
+		err = fmt.Errorf("it has %d bytes, at most %d are read", info.Size(), manifest.MaxLockSize)
+	}
+	var data []byte
+	if err == nil {
+		data, err = fs.ReadFile(fsys, name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the archive's lock: %w", err)
 	}
-	return manifest.ParseLock("bundle.lock", data)
+	return manifest.ParseLock(name, data)
 }
 
 // WriteText prints c for people.

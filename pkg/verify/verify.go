@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	pathpkg "path"
 	"path/filepath"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 	"kubecrate/pkg/image"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/report"
 	"kubecrate/pkg/trust"
 )
 
@@ -27,6 +29,7 @@ type Verified struct {
 	Raw        int64  `json:"raw"`
 	Images     bool   `json:"images"`  // it holds images, and each is complete
 	Sidecar    bool   `json:"sidecar"` // the .sha256 beside it was there and agrees
+	Locked     bool   `json:"locked"`  // its bundle.lock says what is in it, and nothing else is
 
 	// Programs are the installers beside the archive that are members of it, by
 	// name; Others are none, and signed by the same key; Unchecked are those that
@@ -51,6 +54,9 @@ type Options struct {
 	// Files asks for the signatures of files too, which index.json and its own
 	// make superfluous.
 	Files bool
+	// Package reads a whole RPM and gives the name of its file by what is inside;
+	// nil leaves that to yum, which does so when it installs one.
+	Package func(io.Reader) (string, error)
 	// Sign prepares for Verified.Sign.
 	Sign bool
 }
@@ -142,7 +148,30 @@ func (c *check) members(ctx context.Context, r *archive.Reader) error {
 			return &archive.DamageError{Path: image.Dir, Reason: err.Error()}
 		}
 	}
-	return nil
+	if err := c.packages(ctx, r); err != nil {
+		return err
+	}
+	var err error
+	v.Locked, err = report.Agree(r)
+	return err
+}
+
+// packages compares what packages are with what their members are called.
+func (c *check) packages(ctx context.Context, r *archive.Reader) error {
+	if c.o.Package == nil {
+		return nil
+	}
+	isPackage := func(m archive.Member) bool { return m.Kind == manifest.KindRPM }
+	return r.Each(ctx, isPackage, func(m archive.Member, content io.Reader) error {
+		name, err := c.o.Package(content)
+		if err == nil && name != pathpkg.Base(m.Path) {
+			err = fmt.Errorf("it is %s inside", name)
+		}
+		if err != nil {
+			return &archive.DamageError{Path: m.Path, Reason: err.Error()}
+		}
+		return nil
+	})
 }
 
 // beside verifies what lies beside the archive.
@@ -211,6 +240,9 @@ func (v *Verified) WriteText(w io.Writer) error {
 	p.Line("%s is whole: %d members, %s, %s unpacked", v.Path, v.Members, progress.Size(v.Compressed), progress.Size(v.Raw))
 	if !v.Sidecar {
 		p.Line("there is no .sha256 beside it")
+	}
+	if !v.Locked {
+		p.Line("it has no bundle.lock: what is in it was compared with nothing")
 	}
 	if len(v.Programs) > 0 {
 		p.Line("beside it, as in the archive: %s", strings.Join(v.Programs, ", "))
