@@ -14,6 +14,7 @@ import (
 
 	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/progress"
 )
 
 // Written says what WriteFile wrote. Size, in bytes, and SHA256 are those of
@@ -93,6 +94,31 @@ func MakeDir(dir string) error {
 	return nil
 }
 
+// CheckTarget says before anything is fetched whether an archive in volumes of
+// volume bytes can be written to dir, which is there, beside what lies in it by
+// now. It takes least bytes at least, where less than that is free the error has
+// the figures; likely is what it probably takes, and warning says that this is
+// more than there is. Sizes are in bytes.
+func CheckTarget(dir string, volume, least, likely int64) (warning string, err error) {
+	most, limited := FileLimit(dir)
+	if _, err := volumeLimit(volume, most, limited); err != nil {
+		return "", fmt.Errorf("cannot write to %s: %w", dir, err)
+	}
+	switch free := freeBytes(dir); {
+	case free < 0 || free >= likely:
+		return "", nil
+	case free >= least:
+		return fmt.Sprintf("the archive probably takes %s, and %s has %s free: df -h %s shows the disk", progress.Size(likely), dir, progress.Size(free), shellWord(dir)), nil
+	default:
+		return "", fmt.Errorf("cannot write to %s: %w", dir, noSpace(dir, least, free))
+	}
+}
+
+// noSpace is the error for a disk that is too small.
+func noSpace(dir string, need, free int64) error {
+	return explain(fmt.Errorf("at least %s are needed and %s are free: %w", progress.Size(need), progress.Size(free), unix.ENOSPC), dir)
+}
+
 // volumeLimit is the number of bytes of a volume, where files have at most most
 // bytes if they are limited.
 func volumeLimit(wanted, most int64, limited bool) (int64, error) {
@@ -135,7 +161,7 @@ func requireSpace(path string, entries []Entry) error {
 	if need <= free {
 		return nil
 	}
-	return explain(fmt.Errorf("over %d bytes are needed and %d are free: %w", need, free, unix.ENOSPC), filepath.Dir(path))
+	return noSpace(filepath.Dir(path), need, free)
 }
 
 // explain adds what a user can do about a disk that does not take the archive.

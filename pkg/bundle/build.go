@@ -40,6 +40,9 @@ func Build(ctx context.Context, m *manifest.Manifest, l *manifest.Lock, s *Sourc
 		Sources: s, manifest: m, lock: l, level: o.Level,
 		packer: archive.NewPacker(archive.PackOptions{Level: o.Level}),
 	}
+	if err := b.requireSpace(o); err != nil {
+		return nil, err
+	}
 	entries, err := b.gather(ctx, o.Installer)
 	if err != nil {
 		return nil, err
