@@ -22,7 +22,7 @@ func (r *Reader) decode(i int, sums []uint32) ([]byte, error) {
 	if err := readAt(r.src, packed, r.table.at[i]); err != nil {
 		return nil, err
 	}
-	if err := checkFrame(packed, f); err != nil {
+	if err := checkFrame(packed, f, sums != nil); err != nil {
 		return nil, err
 	}
 	raw, err := r.decoder.DecodeAll(packed, r.buffers.get(int(f.raw))[:0])

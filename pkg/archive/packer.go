@@ -82,6 +82,25 @@ func (p *Packer) slab(ctx context.Context) (*slab, error) {
 	}
 }
 
+// rest gives up the memory of slabs and encoders that are not in use, until they
+// are needed again.
+func (p *Packer) rest() {
+	for range cap(p.slabs) {
+		select {
+		case <-p.slabs:
+			p.slabs <- nil
+		default:
+		}
+	}
+	for range cap(p.encoders) {
+		select {
+		case <-p.encoders:
+			p.encoders <- nil
+		default:
+		}
+	}
+}
+
 // free gives a slab back.
 func (p *Packer) free(s *slab) { p.slabs <- s }
 

@@ -243,7 +243,7 @@ func (s *solidStream) finish() (changed bool, err error) {
 		return false, s.src.damage(err, "a frame cannot be decompressed")
 	}
 	// The decoder asks for more at the end of a frame, so all of it has passed.
-	if err := s.sum.one.end(s.frame); err != nil {
+	if err := s.sum.one.end(s.frame, s.want != nil); err != nil {
 		return false, err
 	}
 	return s.want != nil && s.sum.crc != *s.want, nil

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"kubecrate/pkg/durable"
@@ -30,6 +31,11 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 	if err := w.sync(); err != nil {
 		return nil, err
 	}
+	// Reading back takes as much memory as compressing did.
+	if o.Packer != nil {
+		o.Packer.rest()
+	}
+	runtime.GC()
 	done = &Written{Index: index, Size: all.n, SHA256: sum, Sidecar: w.path + SidecarSuffix}
 	for i, name := range w.names() {
 		v := w.volumes[i]

@@ -29,7 +29,7 @@ func checkElements(body []byte) error {
 // Agree compares the images of the archive fsys with those of its lock: the same
 // names, the registry's digests, configs and layers. It returns the paths in
 // images/ that they take, and the roles that each is for. Only what describes
-// images is read; that blobs are whole is ValidateVerified's to say.
+// images is read; that blobs are whole is Validate's to say.
 func Agree(fsys fs.FS, locked []manifest.LockedImage) (map[string][]manifest.Role, error) {
 	images, err := open(fsys)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestManyElements(t *testing.T) {
 	r, images := sample(t)
 	fsys := r.archive(t, images...)
 	fsys["images/manifest.json"].Data = []byte("[" + many + "]")
-	if err := Validate(t.Context(), fsys); err == nil || !strings.Contains(err.Error(), "more than 200000 values") {
+	if err := Validate(t.Context(), fsys, nil); err == nil || !strings.Contains(err.Error(), "more than 200000 values") {
 		t.Errorf("docker's list: %v", err)
 	}
 }
