@@ -189,22 +189,6 @@ func WriteNew(path string, content []byte, mode fs.FileMode) error {
 	return f.fill(content, f.CommitNew)
 }
 
-// WriteIn is WriteFile for the file name, without a slash, in root.
-func WriteIn(root *os.Root, name string, content []byte, mode fs.FileMode) error {
-	dir, err := root.OpenRoot(".")
-	if err != nil {
-		return err
-	}
-	var f *File
-	if err = sweep(rootDisk{dir}); err == nil {
-		f, err = createOn(rootDisk{dir}, name, mode)
-	}
-	if err != nil {
-		return errors.Join(err, dir.Close())
-	}
-	return f.fill(content, f.Commit)
-}
-
 func (f *File) fill(content []byte, commit func() error) error {
 	if _, err := f.Write(content); err != nil {
 		return errors.Join(err, f.Abort())

@@ -102,14 +102,6 @@ func TestWriteFile(t *testing.T) {
 	if err != nil || info.Mode() != 0o666 || read(t, path) != "new" {
 		t.Errorf("%v, %v, %q", info, err, read(t, path))
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = root.Close() }()
-	if err := durable.WriteIn(root, "a", []byte("newer"), 0o600); err != nil || read(t, path) != "newer" {
-		t.Errorf("%v, %q", err, read(t, path))
-	}
 	if got := list(t, dir); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("there are %q", got)
 	}
