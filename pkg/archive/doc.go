@@ -64,7 +64,8 @@
 // members lists all members but index.json, in the order of the tar stream.
 // offset is where the content starts in the tar stream. roles is absent where
 // every role needs the member. A reader refuses another version, and ignores
-// keys that it does not know. The key base is kept for archives that complete
+// keys that it does not know; one that calls an archive whole accepts none, and
+// each of these once and spelled like this. The key base is kept for archives that complete
 // another one; a reader that cannot do that refuses an archive that has it.
 // Paths are relative and slash-separated, without empty, "." and ".." elements,
 // control characters and backslashes; no path is there twice, or is a directory
@@ -78,7 +79,8 @@
 // Every frame says the size of its content in its header, carries the content's
 // checksum, and uses no dictionary. A frame of up to 16 MiB of content may be of
 // a single segment; a larger one has a window of at most 128 MiB, which zstd
-// decompresses without a flag, and at most 1 GiB of content. At the levels
+// decompresses without a flag, and at most 1 GiB of content. No block but the last
+// of a frame is empty. Nothing stands before, between or within the frames. At the levels
 // fast, default and better, a member of 64 KiB or more has frames of its own, 8
 // MiB of content each (16 MiB at better), from its first byte of content to its
 // last byte of padding: they depend on nothing but the content, the level and
@@ -105,7 +107,7 @@
 // entries (uint32), the byte 0x80, and 0x8F92EAB1 (uint32). The last entry, that
 // of the checksums, has no content, and 0x51D8E999 as its XXH64. The sizes in
 // the file add up to where the seek table starts, those of the contents to the
-// length of the tar stream.
+// length of the tar stream. Every other entry is exactly one frame.
 //
 // # Packed files
 //
@@ -123,16 +125,18 @@
 // # Files
 //
 // An archive may be cut into volumes NAME.001, NAME.002 and so on, up to 999, of
-// one size but for the last; put together they are the archive. Beside it
-// stands NAME.sha256 in the format of sha256sum, a line for every file. With
-// volumes, a first line that starts with # has the hash of the whole.
+// one size but for the last, which is not empty; put together they are the archive.
+// Beside it stand the installer, a member of it, as install-linux-ARCH and as
+// install, and NAME.sha256 in the format of sha256sum, a line for every file of the
+// archive and for the installers. With volumes, a first line that starts with # has
+// the hash of the whole.
 //
 // # Signatures
 //
 // A signed archive has these beside it. FILE is NAME, or each of its volumes:
 //
 //	NAME.index.minisig  minisign's signature of the content of index.json
-//	FILE.minisig        minisign's signature of the file
+//	FILE.minisig        minisign's signature of the file, an installer too
 //	FILE.sig            ECDSA P-256 over the file's SHA-256, ASN.1 DER
 //	NAME.pub            the public key of the first two, as minisign writes it
 //	NAME.pem            that of the third, SubjectPublicKeyInfo in PEM
