@@ -148,7 +148,7 @@ func (h *Host) locked(at string) error {
 		return nil // who cannot read it is not root, which is said elsewhere
 	}
 	defer func() { _ = f.Close() }() // nothing was written
-	flags, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	flags, err := attributes(f)
 	if err != nil {
 		return nil
 	}
@@ -237,7 +237,7 @@ func (h *Host) full(dir string) error {
 		return h.unusable(dir, err)
 	}
 	switch {
-	case st.Blocks > 0 && bytesOf(st.Bfree, st.Bsize) < scarce:
+	case st.Blocks > 0 && bytesOf(st.Bfree, int64(st.Bsize)) < scarce: //nolint:unconvert // the type differs between systems
 		return &FullError{At: h.mountPoint(dir)}
 	case st.Files > 0 && st.Ffree == 0:
 		return &FullError{At: h.mountPoint(dir), Inodes: true}

@@ -226,12 +226,15 @@ func (s *ticketStep) writable(h *host.Host) error {
 	return unix.Access(h.Path(path.Dir(s.o.Stick)), unix.W_OK)
 }
 
+// fatMagic is MSDOS_SUPER_MAGIC of statfs(2), which other systems do not name.
+const fatMagic = 0x4d44
+
 // withoutOwners says that the file system of dir keeps no owners and modes, so
 // that everybody may read what lies there: FAT and exFAT (statfs(2)).
 func withoutOwners(dir string) bool {
 	const exfat = 0x2011bab0
 	var st unix.Statfs_t
-	return unix.Statfs(dir, &st) == nil && (st.Type == unix.MSDOS_SUPER_MAGIC || st.Type == exfat)
+	return unix.Statfs(dir, &st) == nil && (st.Type == fatMagic || st.Type == exfat)
 }
 
 func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
