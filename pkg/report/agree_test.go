@@ -119,8 +119,13 @@ func TestAgree(t *testing.T) {
 			}
 			r := opened(t, l, members, c.sums)
 			locked, err := report.Agree(r)
-			if _, ierr := report.Inspect(r); (ierr == nil) != (c.says == "") {
-				t.Errorf("inspect: %v", ierr)
+			contents, ierr := report.Inspect(r)
+			if ierr != nil || (contents.Disagrees == "") != (c.says == "") {
+				t.Fatalf("inspect: %+v, %v", contents, ierr)
+			}
+			var text strings.Builder
+			if err := contents.WriteText(&text); err != nil || strings.HasPrefix(text.String(), "WARNING") != (c.says != "") {
+				t.Errorf("inspect prints %s, %v", text.String(), err)
 			}
 			if c.says == "" {
 				if err != nil || !locked {

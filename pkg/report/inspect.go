@@ -25,6 +25,10 @@ type Contents struct {
 	Roles      []RoleSize        `json:"roles"`
 	Lock       *manifest.Lock    `json:"lock"`
 	Members    []archive.Member  `json:"members"`
+
+	// Disagrees says how what the lock says differs from what the archive holds, ""
+	// where it does not.
+	Disagrees string `json:"disagrees,omitempty"`
 }
 
 // KindSize sums the members of one kind.
@@ -40,21 +44,20 @@ type RoleSize struct {
 	Raw  int64         `json:"raw"`
 }
 
-// Inspect reads the index and the lock of r. What it says of packages, images and
-// files is in the archive: one whose lock says something else is an error, see
-// Agree. That each member is whole is for verify to say.
+// Inspect reads the index and the lock of r, and compares them as Agree does. That
+// each member is whole is for verify to say.
 func Inspect(r *archive.Reader) (*Contents, error) {
 	lock, err := Lock(r)
 	if err != nil {
-		return nil, err
-	}
-	if err := agree(r, lock); err != nil {
 		return nil, err
 	}
 	idx := r.Index()
 	c := &Contents{
 		Name: idx.Name, Platform: idx.Platform, Level: idx.Level, Compressed: r.Size(),
 		Lock: lock, Members: idx.Members,
+	}
+	if err := agree(r, lock); err != nil {
+		c.Disagrees = err.Error()
 	}
 	kinds := map[manifest.Kind]*KindSize{}
 	roles := []RoleSize{{Role: manifest.Master}, {Role: manifest.Node}}
@@ -101,6 +104,10 @@ func Lock(fsys fs.FS) (*manifest.Lock, error) {
 // WriteText prints c for people.
 func (c *Contents) WriteText(w io.Writer) error {
 	p := lines.New(w)
+	if c.Disagrees != "" {
+		p.Line("WARNING: what follows is not what this archive holds, do not use it: %s", c.Disagrees)
+		p.Line("")
+	}
 	p.Line("%s for %s/%s, level %s", c.Name, c.Platform.Family, c.Platform.Arch, c.Level)
 	p.Line("%s in the archive, %s unpacked, %d members", progress.Size(c.Compressed), progress.Size(c.Raw), len(c.Members))
 	p.Line("")
