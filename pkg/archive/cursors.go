@@ -73,9 +73,9 @@ func (c *cursors) use(cur *cursor, frame int, b []byte, at int64) error {
 		if err == nil {
 			return nil
 		}
-		return cur.stream.src.damage(err, "a frame cannot be decompressed")
+		return cur.stream.src.damage(err)
 	}
-	return cur.stream.src.damage(err, "a frame cannot be decompressed")
+	return cur.stream.src.damage(err)
 }
 
 // take returns a cursor for owner, the nearest that it can have.

@@ -69,14 +69,14 @@ func (t *trackedReader) Read(p []byte) (int, error) {
 }
 
 // damage is what a decoder's error err means.
-func (t *trackedReader) damage(err error, what string) error {
+func (t *trackedReader) damage(err error) error {
 	switch {
 	case t.err != nil:
 		return fmt.Errorf("cannot read the archive: %w", t.err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return damage("%s: it is cut short", what)
+		return damage("a frame cannot be decompressed: it is cut short")
 	}
-	return damage("%s: %v", what, err)
+	return damage("a frame cannot be decompressed: %v", err)
 }
 
 // buffers are free buffers by the power of two that they hold.

@@ -150,7 +150,7 @@ func (p *pieces) runSolid(want need, out chan<- piece, free <-chan []byte) {
 		}
 		at += int64(n)
 		if err != nil {
-			p.send(out, piece{at: at, size: end - at, err: s.src.damage(err, "a frame cannot be decompressed")})
+			p.send(out, piece{at: at, size: end - at, err: s.src.damage(err)})
 			return
 		}
 	}
@@ -240,7 +240,7 @@ func (s *solidStream) finish() (changed bool, err error) {
 		return false, damage("a frame has more content than the seek table says")
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		return false, s.src.damage(err, "a frame cannot be decompressed")
+		return false, s.src.damage(err)
 	}
 	// The decoder asks for more at the end of a frame, so all of it has passed.
 	if err := s.sum.one.end(s.frame, s.want != nil); err != nil {

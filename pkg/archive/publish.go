@@ -71,7 +71,10 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 			return nil, err
 		}
 	}
-	return done, done.inPlace()
+	if err := done.inPlace(); err != nil {
+		return nil, err
+	}
+	return done, nil
 }
 
 // readBack verifies what was written, which has the hashes sums, and returns a
