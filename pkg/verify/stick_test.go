@@ -23,7 +23,7 @@ func TestPipesBesideAnArchive(t *testing.T) {
 			t.Fatal(err)
 		}
 		var used *media.Error
-		if _, err := archive.CheckSidecar(t.Context(), dir+"/a.tar.zst"); !errors.As(err, &used) || used.Path != dir+"/a.tar.zst.sha256" {
+		if _, err := (&archive.Digests{}).CheckSidecar(dir+"/a.tar.zst", nil); !errors.As(err, &used) || used.Path != dir+"/a.tar.zst.sha256" {
 			t.Errorf("a sidecar: %v", err)
 		}
 		if _, _, err := archive.OpenPath(dir + "/v.tar.zst"); !errors.As(err, &used) || used.Path != dir+"/v.tar.zst.002" {
