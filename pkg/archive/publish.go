@@ -19,7 +19,7 @@ import (
 )
 
 // write makes the archive, reads it back and gives it its name.
-func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entry) (done *Written, err error) {
+func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entry) (_ *Written, err error) {
 	parts := &partHasher{sum: sha256.New()}
 	all := newHashWriter(w)
 	all.parts = parts
@@ -36,7 +36,7 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 		o.Packer.rest()
 	}
 	runtime.GC()
-	done = &Written{Index: index, Size: all.n, SHA256: sum, Sidecar: w.path + SidecarSuffix}
+	done := &Written{Index: index, Size: all.n, SHA256: sum, Sidecar: w.path + SidecarSuffix}
 	for i, name := range w.names() {
 		v := w.volumes[i]
 		f := WrittenFile{Path: name, Size: v.n, SHA256: v.sum, Tap: v.tap, file: v.file}

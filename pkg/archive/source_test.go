@@ -332,3 +332,18 @@ func TestEmptyVolume(t *testing.T) {
 		t.Errorf("opened: %v", err)
 	}
 }
+
+// TestFinishFails: the names are there, and what was held open is let go.
+func TestFinishFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := options(Default)
+	o.Programs = []Program{{"install", "bin/install-linux-amd64"}}
+	o.Finish = func(*Written) error { return io.ErrClosedPipe }
+	if _, err := WriteFile(t.Context(), filepath.Join(dir, "x.tar.zst"), o, sample(1)); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%v", err)
+	}
+	if got := listing(t, dir); !slices.Equal(got, []string{"install", "x.tar.zst", "x.tar.zst.sha256"}) {
+		t.Errorf("there are %q", got)
+	}
+}
