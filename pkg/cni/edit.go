@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"kubecrate/pkg/yamlsize"
 )
 
 // document is a YAML stream that is changed twice over: in its tree, which is
@@ -32,7 +34,13 @@ func parse(text []byte) (*document, error) {
 	return &document{docs: docs, lines: strings.SplitAfter(string(text), "\n"), puts: map[int]string{}, swaps: map[int]string{}}, nil
 }
 
+// maxValues bounds a manifest as pkg/yamlsize counts; Calico's has 7,000.
+const maxValues = 200_000
+
 func decode(text []byte) ([]*yaml.Node, error) {
+	if line := yamlsize.Line(text, maxValues); line > 0 {
+		return nil, fmt.Errorf("line %d: more than %d values", line, maxValues)
+	}
 	var docs []*yaml.Node
 	for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
 		var doc yaml.Node

@@ -2,6 +2,7 @@ package cni
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -155,6 +156,25 @@ func TestNetworkErrors(t *testing.T) {
 		_, err := install(t, "10.10.0.0/16").Check(t.Context(), h)
 		if err == nil || !strings.Contains(err.Error(), x.want) || !strings.Contains(hint.Of(err), x.hint) {
 			t.Errorf("%s: %v (%s)", x.name, err, hint.Of(err))
+		}
+	}
+}
+
+// TestManyValues: nodes, which take a hundred times the memory of their text, are
+// not made of a text that has too many. Not parallel: it counts the memory.
+func TestManyValues(t *testing.T) {
+	for _, each := range []string{"- {}\n", "- - - -\n", "-\u2028"} {
+		text := "a:\n" + strings.Repeat(each, maxValues)[:4*maxValues]
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := parse([]byte(text))
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "values") {
+			t.Errorf("%q: %v", each, err)
+		}
+		const most = 100 << 20
+		if used := after.TotalAlloc - before.TotalAlloc; used > most {
+			t.Errorf("%q: %d bytes allocated for %d", each, used, len(text))
 		}
 	}
 }

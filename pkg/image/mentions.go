@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"io"
 	"regexp"
 	"strings"
@@ -25,7 +26,11 @@ const mostMentioned = 1 << 20
 // digest, or stand at a key that speaks of an image and have a tag. A custom resource
 // may have repository and tag in keys of their own. Text that is not YAML ends the list.
 func Mentions(r io.Reader) []Mention {
-	decoder := yaml.NewDecoder(&boundedReader{r: r, left: maxYAML})
+	text, err := boundedYAML(r)
+	if err != nil {
+		return nil // as Names has told
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	m := mentions{seen: map[*yaml.Node]bool{}, known: map[string]bool{}}
 	for n := 0; n < maxDocuments; n++ {
 		var doc yaml.Node

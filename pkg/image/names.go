@@ -1,17 +1,21 @@
 package image
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
 	"go.yaml.in/yaml/v3"
+
+	"kubecrate/pkg/yamlsize"
 )
 
 // Bounds of a YAML stream. The largest real ones, with all of an operator's
 // resource definitions, are below 5 MiB and nest some thirty levels.
 const (
 	maxYAML      = 8 << 20
+	maxValues    = 500_000 // as pkg/yamlsize counts; Calico's 180 kB have 7,000
 	maxDocuments = 4096
 	maxDepth     = 500
 	maxFields    = 1 << 20
@@ -27,10 +31,13 @@ const (
 //
 // An error names the line: the text is not YAML, a document is not an object,
 // an image is not a name (a template that was not rendered), or the stream is
-// over 8 MiB, 4096 documents or 500 levels.
+// over 8 MiB, 500,000 values, 4096 documents or 500 levels.
 func Names(r io.Reader) ([]string, error) {
-	bounded := &boundedReader{r: r, left: maxYAML}
-	decoder := yaml.NewDecoder(bounded)
+	text, err := boundedYAML(r)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the images it names: %w", err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	w := &walker{seen: map[*yaml.Node]bool{}, named: map[string]bool{}}
 	for n := 0; ; n++ {
 		var doc yaml.Node
@@ -45,38 +52,25 @@ func Names(r io.Reader) ([]string, error) {
 			err = w.document(&doc)
 		}
 		if err != nil {
-			if bounded.over {
-				err = fmt.Errorf("it is over %d MiB", maxYAML>>20)
-			}
 			return nil, fmt.Errorf("cannot find the images it names: %w", err)
 		}
 		clear(w.seen) // nodes of the next document are others
 	}
 }
 
-// boundedReader fails, rather than ends, past its bound.
-type boundedReader struct {
-	r    io.Reader
-	left int64
-	over bool
-}
-
-func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		var one [1]byte
-		n, err := b.r.Read(one[:])
-		if n > 0 {
-			b.over = true
-			return 0, errors.New("too large")
-		}
-		return 0, err
+// boundedYAML reads a YAML stream whose nodes will fit into the memory.
+func boundedYAML(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxYAML+1))
+	if err != nil {
+		return nil, err
 	}
-	if int64(len(p)) > b.left {
-		p = p[:b.left]
+	if len(text) > maxYAML {
+		return nil, fmt.Errorf("it is over %d MiB", maxYAML>>20)
 	}
-	n, err := b.r.Read(p)
-	b.left -= int64(n)
-	return n, err
+	if line := yamlsize.Line(text, maxValues); line > 0 {
+		return nil, fmt.Errorf("line %d: it has more than %d values", line, maxValues)
+	}
+	return text, nil
 }
 
 // walker collects names. Each node is entered once, so that aliases cost

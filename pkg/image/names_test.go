@@ -211,3 +211,22 @@ func bounded(t *testing.T, input []byte, f func()) {
 		t.Fatalf("%d bytes allocated for %d bytes of input", used, len(input))
 	}
 }
+
+// TestManyValues: nodes, which take a hundred times the memory of their text, are
+// not made of a text that has too many. Not parallel: it counts the memory.
+func TestManyValues(t *testing.T) {
+	for _, each := range []string{"- {}\n", "- - - -\n", "-\u2028"} {
+		text := "kind: X\na:\n" + strings.Repeat(each, maxValues)[:4*maxValues]
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Names(strings.NewReader(text))
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "values") {
+			t.Errorf("%q: %v", each, err)
+		}
+		const most = 100 << 20
+		if used := after.TotalAlloc - before.TotalAlloc; used > most {
+			t.Errorf("%q: %d bytes allocated for %d", each, used, len(text))
+		}
+	}
+}

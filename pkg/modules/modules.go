@@ -14,10 +14,14 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"kubecrate/pkg/nevra"
+	"kubecrate/pkg/yamlsize"
 )
 
-// maxBytes bounds modules.yaml, decompressed; that of CentOS 8 AppStream is 6 MB.
-const maxBytes = 64 << 20
+// Bounds of modules.yaml, decompressed; that of CentOS 8 AppStream is 6 MB.
+const (
+	maxBytes  = 64 << 20
+	maxValues = 1_000_000 // as pkg/yamlsize counts; two for each package
+)
 
 // Module is one build of a stream.
 type Module struct {
@@ -65,6 +69,9 @@ func (x *Index) Read(r io.Reader) (odd int, err error) {
 	}
 	if len(text) > maxBytes {
 		return 0, fmt.Errorf("cannot read modules.yaml: more than %d MiB", maxBytes>>20)
+	}
+	if line := yamlsize.Line(text, maxValues); line > 0 {
+		return 0, fmt.Errorf("cannot read modules.yaml: line %d: more than %d values", line, maxValues)
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	for {

@@ -3,6 +3,7 @@ package modules
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -147,4 +148,23 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestManyValues: nodes, which take a hundred times the memory of their text, are
+// not made of a text that has too many. Not parallel: it counts the memory.
+func TestManyValues(t *testing.T) {
+	for _, each := range []string{"- {}\n", "- - - -\n", "-\u2028"} {
+		text := "data:\n" + strings.Repeat(each, maxValues)[:4*maxValues]
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := new(Index).Read(strings.NewReader(text))
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "values") {
+			t.Errorf("%q: %v", each, err)
+		}
+		const most = 100 << 20
+		if used := after.TotalAlloc - before.TotalAlloc; used > most {
+			t.Errorf("%q: %d bytes allocated for %d", each, used, len(text))
+		}
+	}
 }
