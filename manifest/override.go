@@ -43,6 +43,9 @@ func settings(m *Manifest) map[string]setting {
 	}
 }
 
+// SetKeys are the keys that Overrides.Set knows, sorted.
+func SetKeys() []string { return slices.Sorted(maps.Keys(settings(&Manifest{}))) }
+
 // Override changes m by o, and leaves it as it is on an error.
 func (m *Manifest) Override(o Overrides) error {
 	from := origin{raw: m.clone()}

@@ -75,6 +75,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 	f := c.Flags()
 	f.StringVarP(&o.Dir, "out", "o", ".", "directory to write to, such as the stick")
 	f.StringVar(&level, "level", archive.Default.String(), "how hard to compress: fast, default, better or best")
+	completeLevel(c)
 	f.StringVar(&volume, "volume-size", "", "split the archive into volumes of this size, such as 3900M")
 	f.StringVar(&o.Installer, "installer", "", "installer to put beside the archive (default install-linux-ARCH or install beside this program)")
 	k.flags(c, "sign", "secret key to sign what is written with, see bundle keygen")

@@ -62,6 +62,7 @@ unpack it, and let the installer print its plans for a master and a node.`,
 	f := c.Flags()
 	f.StringVarP(&o.Dir, "out", "o", "", "directory to work in (default a new one for temporary files)")
 	f.StringVar(&level, "level", archive.Default.String(), "how hard to compress: fast, default, better or best")
+	completeLevel(c)
 	f.StringVar(&o.Installer, "installer", "", "installer to put beside the archive (default install-linux-amd64 or install beside this program)")
 	return c
 }

@@ -50,7 +50,8 @@ func (a *app) verifyCmd() *cobra.Command {
 .sha256 and the signatures beside it. With --key it must be signed by that key.`,
 		Example: `  bundle verify /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst
   bundle verify /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst.001 --key kubecrate.pub`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFiles(1, archives()...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			check := func(index []byte) (*trust.Trusted, error) {
 				return trust.Check(nil, args[0], index, trust.Options{Key: key})
@@ -78,7 +79,8 @@ func (a *app) inspectCmd() *cobra.Command {
 		Short: "Say what an archive holds, and where it came from",
 		Example: `  bundle inspect kubernetes-1.17.4-el7-amd64.tar.zst
   bundle inspect kubernetes-1.17.4-el7-amd64.tar.zst --html report.html`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFiles(1, archives()...),
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			r, closer, err := archive.OpenPath(args[0])
 			if err != nil {
@@ -131,8 +133,9 @@ func (a *app) diffCmd() *cobra.Command {
 		Short: "Say what differs between two archives or locks",
 		Long: `Say what differs between two archives or locks. The exit code is 0 whatever is
 found; with --exit-code it is 1 where something differs.`,
-		Example: "  bundle diff old.tar.zst new.tar.zst\n  bundle diff old.lock new.lock --exit-code",
-		Args:    cobra.ExactArgs(2), //nolint:mnd // two things are compared
+		Example:           "  bundle diff old.tar.zst new.tar.zst\n  bundle diff old.lock new.lock --exit-code",
+		Args:              cobra.ExactArgs(2),                              //nolint:mnd // two things are compared
+		ValidArgsFunction: completeFiles(2, append(archives(), "lock")...), //nolint:mnd // as above
 		RunE: func(_ *cobra.Command, args []string) error {
 			before, err := lockOf(args[0])
 			if err != nil {
@@ -160,7 +163,8 @@ func (a *app) whyCmd() *cobra.Command {
 		Short: "Say why a package, an image or a file is there",
 		Example: `  bundle why kubernetes-1.17.4-el7.lock socat
   bundle why kubernetes-1.17.4-el7-amd64.tar.zst quay.io/coreos/flannel`,
-		Args: cobra.ExactArgs(2), //nolint:mnd // where to look and for what
+		Args:              cobra.ExactArgs(2), //nolint:mnd // where to look and for what
+		ValidArgsFunction: completeFiles(1, append(archives(), "lock")...),
 		RunE: func(_ *cobra.Command, args []string) error {
 			l, err := lockOf(args[0])
 			if err != nil {

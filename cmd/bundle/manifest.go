@@ -24,6 +24,7 @@ func (v *overrides) flags(c *cobra.Command) {
 	f.StringArrayVar(&v.o.Repos, "repo", nil, "take a yum repository from elsewhere: ID=URL[,URL]")
 	f.StringArrayVar(&v.o.Set, "set", nil, "change a field of the manifest: network=calico, packages.baseline=none")
 	f.StringArrayVar(&v.o.Baseline, "baseline", nil, "solve for hosts that have these packages: a host's sheet (hosts/NAME.json on the stick) or a list of NEVRAs; given again, what all of the hosts have")
+	completeSet(c)
 }
 
 func (a *app) initCmd() *cobra.Command {
@@ -52,6 +53,7 @@ func (a *app) initCmd() *cobra.Command {
 	}
 	c.Flags().StringVarP(&file, "out", "o", "bundle.yaml", "file to write, - for standard output")
 	c.Flags().StringVar(&profile, "profile", manifest.DefaultProfile, "profile to extend, see bundle profiles")
+	completeProfileFlag(c)
 	return c
 }
 
@@ -99,16 +101,8 @@ func (a *app) profilesCmd() *cobra.Command {
 				return t.Flush()
 			})
 		},
-		ValidArgsFunction: completeProfiles,
+		ValidArgsFunction: completeOne(profileNames),
 	}
-}
-
-func completeProfiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	for _, p := range manifest.Profiles() {
-		names = append(names, p.Name)
-	}
-	return names, cobra.ShellCompDirectiveDefault
 }
 
 func (a *app) schemaCmd() *cobra.Command {

@@ -105,8 +105,9 @@ func (a *app) signCmd() *cobra.Command {
 		Long: `Sign the index of an archive, which the installer checks, and every file of it for
 stock minisign and openssl; the installer beside it too, where it is the one in
 the archive. An archive that is damaged is not signed.`,
-		Example: "  bundle sign /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst --key kubecrate.key",
-		Args:    cobra.ExactArgs(1),
+		Example:           "  bundle sign /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst --key kubecrate.key",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFiles(1, archives()...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if k.key == "" {
 				return cli.Usagef("--key is missing: the secret key, NAME.key")

@@ -45,9 +45,12 @@ func schemeOf(l Level) scheme {
 	return scheme{name: "default", speed: zstd.SpeedDefault, frame: 8 << 20}
 }
 
+// Levels are all there are, the fastest first.
+func Levels() []Level { return []Level{Fast, Default, Better, Best} }
+
 // ParseLevel reads the name of a level.
 func ParseLevel(s string) (Level, error) {
-	for _, l := range []Level{Fast, Default, Better, Best} {
+	for _, l := range Levels() {
 		if strings.EqualFold(s, l.String()) {
 			return l, nil
 		}

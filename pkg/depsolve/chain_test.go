@@ -1,10 +1,24 @@
 package depsolve
 
 import (
+	"fmt"
 	"slices"
 
 	"kubecrate/pkg/rpm"
 )
+
+// String is the reason as a phrase: "root", "REQUIRER: RELATION".
+func (r Reason) String() string {
+	switch {
+	case r.Root != "":
+		return "root"
+	case r.Installed != nil:
+		return fmt.Sprintf("%s: %s of the installed %s", r.By, r.Relation, r.Installed)
+	case r.Weak:
+		return fmt.Sprintf("%s: recommends %s", r.By, r.Relation)
+	}
+	return fmt.Sprintf("%s: %s", r.By, r.Relation)
+}
 
 // link is one step of a chain: Package was chosen because of Reason.
 type link struct {

@@ -131,19 +131,6 @@ type Reason struct {
 	Weak      bool // Relation is a Recommends or Supplements
 }
 
-// String is the reason as a phrase: "root", "REQUIRER: RELATION".
-func (r Reason) String() string {
-	switch {
-	case r.Root != "":
-		return "root"
-	case r.Installed != nil:
-		return fmt.Sprintf("%s: %s of the installed %s", r.By, r.Relation, r.Installed)
-	case r.Weak:
-		return fmt.Sprintf("%s: recommends %s", r.By, r.Relation)
-	}
-	return fmt.Sprintf("%s: %s", r.By, r.Relation)
-}
-
 // Unsolvable says that no closure exists. Reasons is a minimal set of facts
 // that contradict each other, a plain sentence each: without any one of them
 // there would be no contradiction. Where several roots match no package at
