@@ -118,7 +118,7 @@ func (c *Cluster) Masters() []Host {
 func ParseCluster(name string, data []byte) (*Cluster, error) {
 	c := DefaultCluster()
 	c.APIVersion, c.Kind = "", ""
-	doc, err := decode(name, data, decoder{limit: maxValues}, MaxSize, c)
+	doc, err := decode(name, data, decoder{limit: maxHostValues}, MaxSize, c)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -116,6 +117,25 @@ func ticket() *manifest.Ticket {
 		APIVersion: manifest.APIVersion, Kind: manifest.KindTicket, Cluster: "kubernetes", Endpoint: "192.168.4.11:6443",
 		Token: "abcdef.0123456789abcdef", CACertHashes: []string{"sha256:" + strings.Repeat("ab", 32)}, Expires: "2020-05-01T12:00:00Z",
 		Hosts: []manifest.Host{{Name: "master1", Address: "192.168.4.11", Role: manifest.Master}},
+	}
+}
+
+// TestTicketOfLargestCluster: Kubernetes is made for 5,000 hosts.
+func TestTicketOfLargestCluster(t *testing.T) {
+	t.Parallel()
+	big := ticket()
+	for i := range 5000 {
+		big.Hosts = append(big.Hosts, manifest.Host{
+			Name: fmt.Sprintf("node%d", i), Address: fmt.Sprintf("10.9.%d.%d", i/250, i%250+1), Role: manifest.Node, Interface: "eth0",
+			Aliases: []string{fmt.Sprintf("node%d.lan", i)}, MAC: fmt.Sprintf("02:00:00:00:%02x:%02x", i>>8, i&0xff),
+		})
+	}
+	text, err := big.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, err := manifest.ParseTicket("join.yaml", text); err != nil || len(read.Hosts) != len(big.Hosts) {
+		t.Errorf("%d bytes: %.300v", len(text), err)
 	}
 }
 

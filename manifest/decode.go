@@ -61,31 +61,6 @@ func readDocument(data []byte) (*yaml.Node, []Problem) {
 	return doc.Content[0], nil
 }
 
-// tooMany is the line on which data has had more than limit values, 0 for never. It
-// counts what begins a value, before a library makes nodes of them, which takes a
-// hundred times the memory of the text: ends of lines, commas, brackets, and
-// what stands before a blank.
-func tooMany(data []byte, limit int) (line int) {
-	line = 1
-	for i, b := range data {
-		switch b {
-		case '\n':
-			line++
-		case '\r', ',', '[', '{':
-		case '-', ':', '?':
-			if i+1 < len(data) && data[i+1] != ' ' && data[i+1] != '\t' {
-				continue
-			}
-		default:
-			continue
-		}
-		if limit--; limit < 0 {
-			return line
-		}
-	}
-	return 0
-}
-
 // syntaxProblem turns "yaml: line 3: text" of the library into a Problem. It
 // tells no column.
 func syntaxProblem(err error) Problem {

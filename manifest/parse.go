@@ -5,6 +5,8 @@ import (
 	"reflect"
 
 	"go.yaml.in/yaml/v3"
+
+	"kubecrate/pkg/yamlsize"
 )
 
 const (
@@ -12,6 +14,8 @@ const (
 	MaxSize = 4 << 20
 	// maxValues bounds the values of a manifest, aliases expanded.
 	maxValues = 50_000
+	// maxHostValues bounds those of cluster.yaml and of a ticket: some 15 for each host.
+	maxHostValues = 100_000
 )
 
 // origin is what a manifest was before it was resolved.
@@ -55,7 +59,7 @@ func decode(name string, data []byte, d decoder, maxSize int, target any) (*yaml
 	if len(data) > maxSize {
 		return nil, invalid(name, []Problem{{Text: fmt.Sprintf("larger than %d MiB", maxSize>>20)}})
 	}
-	if line := tooMany(data, d.limit); line > 0 {
+	if line := yamlsize.Line(data, d.limit); line > 0 {
 		return nil, invalid(name, []Problem{{Line: line, Column: 1, Text: fmt.Sprintf("more than %d values", d.limit)}})
 	}
 	doc, problems := readDocument(data)

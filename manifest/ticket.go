@@ -43,7 +43,7 @@ const ticketHeader = "# written by install; whoever has it can join the cluster 
 // error is an *InvalidError, which does not hold the token.
 func ParseTicket(name string, data []byte) (*Ticket, error) {
 	t := &Ticket{}
-	doc, err := decode(name, data, decoder{limit: maxValues}, MaxTicket, t)
+	doc, err := decode(name, data, decoder{limit: maxHostValues}, MaxTicket, t)
 	if err != nil {
 		return nil, err
 	}
