@@ -28,26 +28,34 @@ func (readyStep) kubeconfig(h *host.Host) (string, error) {
 	return AdminConf, nil
 }
 
-// unready is why the node is not Ready, "" where it is; and the strays that can
-// be started again now.
-func (s readyStep) unready(ctx context.Context, h *host.Host) (why string, list []stray, err error) {
+// node is how it stands with this host's node: why it is not Ready, "" where it
+// is; the strays on it; and whether the cluster's network is still waited for.
+type node struct {
+	why     string
+	list    []stray
+	waiting bool
+}
+
+func (s readyStep) look(ctx context.Context, h *host.Host) (n node, err error) {
 	kubeconfig, err := s.kubeconfig(h)
 	if err != nil {
-		return "", nil, err
+		return n, err
 	}
-	if why, err = s.notReady(ctx, h, kubeconfig); err != nil || why != "" {
-		return why, nil, err
+	if n.why, err = s.notReady(ctx, h, kubeconfig); err != nil || n.why != "" {
+		return n, err
 	}
-	list, waiting, err := s.strays(ctx, h, kubeconfig)
+	n.list, n.waiting, err = s.strays(ctx, h, kubeconfig)
 	switch {
 	case ctx.Err() != nil:
-		return "", nil, context.Cause(ctx)
+		return n, context.Cause(ctx)
 	case err != nil:
-		return err.Error(), nil, nil
-	case waiting:
-		return "the kubelet uses another network's configuration in " + cniDir + " until the cluster's is there", nil, nil
+		n.why = err.Error()
+	case n.waiting:
+		n.why = "the kubelet uses another network's configuration in " + cniDir + " until the cluster's is there"
+	default:
+		n.why = sayStrays(n.list)
 	}
-	return sayStrays(list), list, nil
+	return n, nil
 }
 
 func (s readyStep) notReady(ctx context.Context, h *host.Host, kubeconfig string) (string, error) {
@@ -72,28 +80,35 @@ func (s readyStep) Check(ctx context.Context, h *host.Host) (step.Status, error)
 		st.Todo("node %s becomes Ready", s.o.Node)
 		return st, err
 	}
-	why, _, err := s.unready(ctx, h)
-	if why != "" {
-		st.Todo("node %s becomes Ready: %s", s.o.Node, why)
+	n, err := s.look(ctx, h)
+	if n.why != "" {
+		st.Todo("node %s becomes Ready: %s", s.o.Node, n.why)
 	}
 	return st, err
 }
 
 func (s readyStep) Apply(ctx context.Context, h *host.Host) error {
 	limits := s.o.Limits.withDefaults()
-	begun, said := time.Now(), ""
+	begun, said, early := time.Now(), "", false
 	for {
-		why, list, err := s.unready(ctx, h)
-		if err != nil || why == "" {
-			return err
-		}
-		kubeconfig, err := s.kubeconfig(h)
-		if err == nil {
-			err = s.restart(ctx, h, kubeconfig, list)
-		}
+		n, err := s.look(ctx, h)
 		if err != nil {
 			return err
 		}
+		again := settled(n.list)
+		if early {
+			again = n.list // what began before this moment has no right address
+		}
+		if !n.waiting {
+			if err := s.restart(ctx, h, again); err != nil {
+				return err
+			}
+		}
+		if n.why == "" {
+			return nil
+		}
+		why := n.why
+		early = n.waiting
 		waited := time.Since(begun)
 		if waited > limits.Ready {
 			return hint.With(fmt.Errorf("node %s did not become Ready within %s: %s", s.o.Node, limits.Ready, why),

@@ -21,8 +21,8 @@ func (p stray) String() string { return p.namespace + "/" + p.name }
 // strays are the pods that began before the cluster's network was configured, on
 // a host where another configuration, such as podman's, lay in /etc/cni/net.d
 // before: the kubelet takes that until then, and nobody outside the host reaches
-// such a pod. waiting is that it still does: pods may be on their way that have
-// no address yet.
+// such a pod. Pods that have no address yet are among them: they may be on their
+// way to one. waiting is that the kubelet still takes the other.
 func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) (list []stray, waiting bool, err error) {
 	m, err := readMark(h)
 	if err != nil || m == nil {
@@ -55,7 +55,7 @@ func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) 
 	}
 	for _, p := range all.Items {
 		a, err := netip.ParseAddr(p.Status.PodIP)
-		if err == nil && !p.Spec.HostNetwork && !pods.Contains(a) {
+		if !p.Spec.HostNetwork && (err != nil || !pods.Contains(a)) {
 			list = append(list, stray{p.Metadata.Namespace, p.Metadata.Name, p.Status.PodIP})
 		}
 	}
@@ -73,10 +73,15 @@ func configs(names []string) []string {
 	return list
 }
 
+// settled are the strays that have an address.
+func settled(list []stray) []stray {
+	return slices.DeleteFunc(slices.Clone(list), func(p stray) bool { return p.address == "" })
+}
+
 // sayStrays is why a node with strays is not what it should be, "" without any.
 func sayStrays(list []stray) string {
 	var words []string
-	for _, p := range list {
+	for _, p := range settled(list) {
 		words = append(words, fmt.Sprintf("%s (%s)", p, p.address))
 	}
 	if len(words) == 0 {
@@ -87,7 +92,11 @@ func sayStrays(list []stray) string {
 
 // restart deletes strays, whose controllers make them again. A node may delete
 // the pods that are bound to it.
-func (readyStep) restart(ctx context.Context, h *host.Host, kubeconfig string, list []stray) error {
+func (s readyStep) restart(ctx context.Context, h *host.Host, list []stray) error {
+	kubeconfig, err := s.kubeconfig(h)
+	if err != nil {
+		return err
+	}
 	for _, p := range list {
 		argv := host.Command("kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "20s", "delete", "pod", p.name,
 			"--namespace="+p.namespace, "--wait=false", "--ignore-not-found")

@@ -55,4 +55,21 @@ func TestStrays(t *testing.T) {
 	if st := w.check(Ready(o)); st.State != step.Done {
 		t.Errorf("then it is %+v", st)
 	}
+	// A pod without an address is on its way to a wrong one until the cluster's
+	// configuration is there, and to a right one after.
+	w.objects[pods] = list("")
+	if st := w.check(Ready(o)); st.State != step.Done {
+		t.Errorf("with a pod that has no address: %+v", st)
+	}
+	remove(w, cniDir+"/10-flannel.conflist")
+	asked := 0
+	w.m.OnCall = func(string) error {
+		if asked++; asked == 5 {
+			w.m.Write(t, cniDir+"/10-flannel.conflist", "{}")
+		}
+		return nil
+	}
+	if err := w.run(Ready(o)); err != nil || deleted != 2 {
+		t.Errorf("%v, %d pods were deleted", err, deleted)
+	}
 }

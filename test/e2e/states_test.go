@@ -179,8 +179,8 @@ func (c *cluster) fullDisk(m *lab.Machine) {
 			}
 		}
 	}
-	loading := regexp.MustCompile(`(?m)^\d+/\d+ +images`)
-	for !loading.MatchString(job.Output()) {
+	ready := regexp.MustCompile(`(?m)^\d+/\d+ +docker +done`)
+	for !ready.MatchString(job.Output()) {
 		short, cancel := context.WithTimeout(c.t.Context(), 20*time.Millisecond)
 		said, code, err := job.Wait(short)
 		cancel()
