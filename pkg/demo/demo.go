@@ -33,20 +33,15 @@ type Options struct {
 
 // Run builds, verifies, unpacks and plans. It returns what was built.
 func Run(ctx context.Context, o Options) (res *bundle.Result, err error) {
-	m, err := startMirror(ctx)
+	m, err := Serve(ctx, o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
-	say(o.Out, "== a mirror on %s: a registry with %d images, yum repositories with %d signed RPMs", m.address, len(demoImages()), len(packages()))
-
-	file, err := writeManifest(o.Dir, m)
-	if err != nil {
-		return nil, err
-	}
-	say(o.Out, "== %s extends the default profile; bundle build", file)
+	defer func() { err = errors.Join(err, m.Close()) }()
+	say(o.Out, "== a mirror on %s: a registry with %d images, yum repositories with %d signed RPMs", m.Address, len(demoImages()), len(packages()))
+	say(o.Out, "== %s extends the default profile; bundle build", m.Manifest)
 	stick := filepath.Join(o.Dir, "stick")
-	if res, err = build(ctx, o, file, stick); err != nil {
+	if res, err = build(ctx, o, m.Manifest, stick); err != nil {
 		return nil, err
 	}
 	if err := res.WriteText(o.Out); err != nil {

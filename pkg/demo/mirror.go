@@ -33,6 +33,28 @@ type mirror struct {
 // signedAt is when the demo's key was made; it must lie in the past.
 var signedAt = time.Date(2020, time.March, 12, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant in all but grammar
 
+// Mirror is a mirror that is being served, with a manifest that takes everything
+// of the default profile from it.
+type Mirror struct {
+	Address  string // of its registry, host:port
+	Manifest string // path of demo.yaml
+	Close    func() error
+}
+
+// Serve serves the demo's mirror on a loopback address until it is closed, and
+// writes the manifest and the key of the mirror below dir.
+func Serve(ctx context.Context, dir string) (*Mirror, error) {
+	m, err := startMirror(ctx)
+	if err != nil {
+		return nil, err
+	}
+	file, err := writeManifest(dir, m)
+	if err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	return &Mirror{Address: m.address, Manifest: file, Close: m.close}, nil
+}
+
 // startMirror fills a mirror and serves it until ctx ends or it is closed.
 func startMirror(ctx context.Context) (*mirror, error) {
 	signer, err := rpmtest.NewSigner("kubecrate demo", signedAt)

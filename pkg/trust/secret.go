@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"aead.dev/minisign"
@@ -126,7 +127,8 @@ const (
 // WriteFiles writes name.key, which only the owner may read, name.pub and
 // name.pem, and returns their paths. The passphrase encrypts the first, as
 // minisign does (scrypt, with 1 GiB of memory); "" leaves it in the clear. A file
-// that is there already is never touched, and nothing is written then.
+// that is there already is never touched, and nothing is written then. A directory
+// that is missing is made.
 func (k *SecretKey) WriteFiles(name, passphrase string) (paths []string, err error) {
 	const secret, public = 0o600, 0o644
 	_, openSSL, err := k.openSSLKey()
@@ -142,6 +144,10 @@ func (k *SecretKey) WriteFiles(name, passphrase string) (paths []string, err err
 	text, err := k.encode(passphrase)
 	if err != nil {
 		return nil, err
+	}
+	const dirMode = 0o700
+	if err := os.MkdirAll(filepath.Dir(name), dirMode); err != nil {
+		return nil, fmt.Errorf("cannot write the key: %w", err)
 	}
 	var made []string
 	for i, file := range []struct {

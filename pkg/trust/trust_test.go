@@ -157,8 +157,11 @@ func TestWriteFiles(t *testing.T) {
 			t.Errorf("with %s there, these are: %v", path, list)
 		}
 	}
-	if _, err := key(t).WriteFiles(filepath.Join(dir, "none", "k"), ""); err == nil {
-		t.Error("a directory that is missing")
+	if _, err := key(t).WriteFiles(filepath.Join(dir, "made", "k"), ""); err != nil {
+		t.Errorf("a directory that is missing: %v", err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "made")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory of a secret: %v, %v", info, err)
 	}
 }
 
