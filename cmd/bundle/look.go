@@ -172,7 +172,11 @@ func (a *app) whyCmd() *cobra.Command {
 			}
 			why, err := report.Explain(l, args[1])
 			if err != nil {
-				return err
+				list := hint.Command("bundle", "inspect", args[0])
+				if strings.HasSuffix(args[0], ".lock") {
+					list = hint.Command("less", args[0])
+				}
+				return hint.With(err, "%s shows what there is", list)
 			}
 			return a.out.Print(why, why.WriteText)
 		},

@@ -3,6 +3,9 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
@@ -60,13 +63,35 @@ func damage(format string, args ...any) error {
 	return &DamageError{Reason: fmt.Sprintf(format, args...)}
 }
 
-// hinted adds what to do about damage, unless err is something else.
-func hinted(err error) error {
+// hinted adds what to do about damage of what src reads, unless err is something
+// else.
+func hinted(err error, src io.ReaderAt) error {
 	var d *DamageError
 	if !errors.As(err, &d) || hint.Of(err) != "" {
 		return err
 	}
-	return hint.With(err, "copy the archive again and check it there: sha256sum -c *.sha256, or bundle verify")
+	if s, ok := src.(*Source); ok {
+		return hint.With(err, "%s", copyAgain(s.base))
+	}
+	return hint.With(err, "copy the archive again")
+}
+
+// verifyThere is a command that checks the files of the archive at base.
+func verifyThere(base string) string {
+	return fmt.Sprintf("cd %s && sha256sum -c %s", shellWord(filepath.Dir(base)), shellWord(filepath.Base(base)+SidecarSuffix))
+}
+
+// copyAgain is what to do about the archive at base, which is damaged. The checks
+// are of any host, with bundle or without.
+func copyAgain(base string) string {
+	if _, err := os.Stat(base + SidecarSuffix); err == nil {
+		return "copy the archive again, and check it: " + verifyThere(base)
+	}
+	files := shellWord(filepath.Base(base))
+	if _, err := os.Stat(base); err != nil {
+		files += ".[0-9]*" // volumes
+	}
+	return fmt.Sprintf("copy the archive again, and compare with the copy that it came from: cd %s && sha256sum %s", shellWord(filepath.Dir(base)), files)
 }
 
 // ErrVersion says that an archive is of another format version.

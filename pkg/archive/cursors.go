@@ -188,7 +188,7 @@ func (r *Reader) readFrame(owner *file, i int, b []byte, from int64) error {
 }
 
 // nameDamage names the member in an error that does not know it; nil stays nil.
-func nameDamage(path string, err error) error {
+func (r *Reader) nameDamage(path string, err error) error {
 	var d *DamageError
 	switch {
 	case err == nil:
@@ -196,7 +196,7 @@ func nameDamage(path string, err error) error {
 	case !errors.As(err, &d):
 		return fmt.Errorf("member %s: %w", path, err)
 	case d.Path == "":
-		return hinted(&DamageError{Path: path, Reason: d.Reason})
+		return hinted(&DamageError{Path: path, Reason: d.Reason}, r.src)
 	}
 	return err
 }

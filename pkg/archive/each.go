@@ -32,7 +32,7 @@ func (r *Reader) Each(ctx context.Context, want func(Member) bool, fn func(Membe
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		m := &memberReader{p: p, member: r.index.Members[i], sum: sha256.New(), stopped: ctx.Err}
+		m := &memberReader{r: r, p: p, member: r.index.Members[i], sum: sha256.New(), stopped: ctx.Err}
 		if err := fn(m.member, m); err != nil {
 			if errors.Is(err, fs.SkipAll) {
 				return nil
@@ -66,6 +66,7 @@ func (p *passage) from(at int64) ([]byte, error) {
 
 // memberReader reads one member of a passage.
 type memberReader struct {
+	r       *Reader
 	p       *passage
 	member  Member
 	sum     hash.Hash
@@ -91,13 +92,13 @@ func (m *memberReader) read(b []byte) (int, error) {
 	left := m.member.Size - m.done
 	if left == 0 {
 		if hex.EncodeToString(m.sum.Sum(nil)) != m.member.SHA256 {
-			return 0, wrongHash(m.member)
+			return 0, m.r.wrongHash(m.member)
 		}
 		return 0, io.EOF
 	}
 	have, err := m.p.from(m.member.Offset + m.done)
 	if err != nil {
-		return 0, nameDamage(m.member.Path, err)
+		return 0, m.r.nameDamage(m.member.Path, err)
 	}
 	n := copy(b, have[:min(int64(len(have)), left)])
 	m.sum.Write(b[:n])
@@ -118,7 +119,7 @@ func (m *memberReader) WriteTo(w io.Writer) (int64, error) {
 		}
 		have, err := m.p.from(m.member.Offset + m.done)
 		if err != nil {
-			m.err = nameDamage(m.member.Path, err)
+			m.err = m.r.nameDamage(m.member.Path, err)
 			break
 		}
 		have = have[:min(int64(len(have)), m.member.Size-m.done)]

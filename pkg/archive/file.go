@@ -29,16 +29,16 @@ func (r *Reader) load(owner *file) ([]byte, error) {
 	m := owner.member
 	b := make([]byte, m.Size)
 	if err := r.readRange(owner, b, m.Offset); err != nil {
-		return nil, nameDamage(m.Path, err)
+		return nil, r.nameDamage(m.Path, err)
 	}
 	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != m.SHA256 {
-		return nil, wrongHash(m)
+		return nil, r.wrongHash(m)
 	}
 	return b, nil
 }
 
-func wrongHash(m Member) error {
-	return hinted(&DamageError{Path: m.Path, Reason: "its content does not have the SHA-256 that the index gives"})
+func (r *Reader) wrongHash(m Member) error {
+	return hinted(&DamageError{Path: m.Path, Reason: "its content does not have the SHA-256 that the index gives"}, r.src)
 }
 
 // file is a large member, open. It implements io.ReaderAt and io.Seeker.
@@ -138,7 +138,7 @@ func (f *file) readAt(b []byte, offset int64) (int, error) {
 		}
 		part, err := f.provenPart(p, at/partSize)
 		if err != nil {
-			return done, nameDamage(f.member.Path, err)
+			return done, f.r.nameDamage(f.member.Path, err)
 		}
 		done += copy(b[done:], part[at%partSize:])
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"kubecrate/pkg/spelling"
 )
 
 // Level says how hard to compress.
@@ -55,7 +57,13 @@ func ParseLevel(s string) (Level, error) {
 			return l, nil
 		}
 	}
-	return Default, fmt.Errorf("cannot compress at level %q: want fast, default, better or best", s)
+	near, least := "", 3
+	for _, l := range Levels() {
+		if d := spelling.Distance(strings.ToLower(s), l.String()); d < least {
+			near, least = fmt.Sprintf(", did you mean %s?", l), d
+		}
+	}
+	return Default, fmt.Errorf("cannot compress at level %q: want fast, default, better or best%s", s, near)
 }
 
 // String is the name of the level.

@@ -70,7 +70,7 @@ func filesOf(path string) (base string, files []media.File, err error) {
 		}
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return path, nil, hint.With(errors.New("it is a directory"), "name the *.tar.zst in it")
+		return path, nil, hint.With(errors.New("it is a directory"), "%s", archiveIn(path))
 	}
 	one := media.Named(path)
 	if _, err = one.Stat(); err == nil {
@@ -83,6 +83,18 @@ func filesOf(path string) (base string, files []media.File, err error) {
 		return path, files, verr
 	}
 	return path, nil, err
+}
+
+// archiveIn says which file to name instead of the directory dir.
+func archiveIn(dir string) string {
+	const ending = ".tar.zst"
+	list, err := media.At(dir).List(".", 1, func(name string) bool {
+		return strings.HasSuffix(name, ending) || strings.HasSuffix(name, ending+".001")
+	})
+	if (err == nil || errors.Is(err, media.ErrTooMany)) && len(list) > 0 {
+		return "name the archive in it: " + shellWord(filepath.Join(dir, list[0]))
+	}
+	return fmt.Sprintf("name an archive, a file NAME%s: ls -l %s", ending, shellWord(dir))
 }
 
 // splitVolume takes the number off the name of a volume; n is 0 where there
@@ -153,12 +165,19 @@ func openVolumes(files []media.File) (*volumes, error) {
 		}
 		first, size := v.starts[min(1, i)], info.Size()
 		if last := i == len(files)-1; i > 0 && (size > first || size < first && !last || size == 0) {
+			base, _ := splitVolume(file.Path())
 			err := damage("volume %s has %d bytes, the first one %d", filepath.Base(file.Path()), size, first)
-			return nil, errors.Join(hinted(err), v.Close())
+			return nil, errors.Join(hint.With(err, "%s", copyAgain(base)), v.Close())
 		}
 		v.starts = append(v.starts, v.starts[i]+size)
 	}
 	return v, nil
+}
+
+// base is the name that the volumes have in common.
+func (v *volumes) base() string {
+	base, _ := splitVolume(v.files[0].Name())
+	return base
 }
 
 func (v *volumes) size() int64 { return v.starts[len(v.files)] }
@@ -214,7 +233,7 @@ func (v *volumes) check(r *Reader) error {
 		}
 		if err != nil {
 			return hint.With(fmt.Errorf("volume %s does not belong to the others, or is damaged: %w", filepath.Base(v.files[k].Name()), err),
-				"copy all volumes again, and check them with sha256sum -c")
+				"copy all volumes again, and check them: %s", verifyThere(v.base()))
 		}
 	}
 	return nil
@@ -223,6 +242,9 @@ func (v *volumes) check(r *Reader) error {
 // suspect says which volume to look at when the archive cannot be opened.
 func (v *volumes) suspect(base string, err error) error {
 	n := len(v.files)
+	if one := (*hint.Error)(nil); errors.As(err, &one) {
+		err = one.Err // its hint is for an archive of one file
+	}
 	return hint.With(fmt.Errorf("volumes %s to %s are not one archive: %w", filepath.Base(v.files[0].Name()), filepath.Base(v.files[n-1].Name()), err),
-		"look whether %s is missing, and whether all volumes are of one build: sha256sum -c %s", volumeName(filepath.Base(base), n+1), filepath.Base(base)+SidecarSuffix)
+		"look whether %s is missing, and whether all volumes are of one build: %s", volumeName(filepath.Base(base), n+1), verifyThere(base))
 }

@@ -51,7 +51,7 @@ func (f *file) provenPart(p *proof, n int64) ([]byte, error) {
 		return nil, err
 	}
 	if sha256.Sum256(b) != p.sums[n] {
-		return nil, hinted(damage("its content is not what it was when it was read before: was the archive replaced?"))
+		return nil, hinted(damage("its content is not what it was when it was read before: was the archive replaced?"), f.r.src)
 	}
 	f.part, f.partOf = b, n
 	return b, nil

@@ -49,14 +49,14 @@ type Reader struct {
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	t, err := readTable(r, size)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open archive: %w", hinted(err))
+		return nil, fmt.Errorf("cannot open archive: %w", hinted(err, r))
 	}
 	a, err := newReader(r, t)
 	if err == nil {
 		err = a.checkLayout()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot open archive: %w", hinted(err))
+		return nil, fmt.Errorf("cannot open archive: %w", hinted(err, r))
 	}
 	return a, nil
 }

@@ -74,7 +74,7 @@ func (s *sequence) fetch() ([]byte, error) {
 	left := m.Offset + m.Size - at
 	if left == 0 {
 		if hex.EncodeToString(s.sum.Sum(nil)) != m.SHA256 {
-			return nil, wrongHash(m)
+			return nil, s.f.r.wrongHash(m)
 		}
 		return nil, io.EOF
 	}
@@ -82,14 +82,14 @@ func (s *sequence) fetch() ([]byte, error) {
 		b := s.buf[:min(left, int64(len(s.buf)))]
 		err := s.f.r.readRange(s.f, b, at)
 		s.total += int64(len(b))
-		return b, nameDamage(m.Path, err)
+		return b, s.f.r.nameDamage(m.Path, err)
 	}
 	p, ok := s.whole.next()
 	if !ok {
 		p.err = damage("a member reaches beyond the frames")
 	}
 	if p.err != nil {
-		return nil, nameDamage(m.Path, p.err)
+		return nil, s.f.r.nameDamage(m.Path, p.err)
 	}
 	b := p.b[max(0, at-p.at):]
 	b = b[:min(int64(len(b)), left)]

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/hint"
 	"kubecrate/pkg/media"
 )
 
@@ -43,7 +44,7 @@ func (d *Digests) CheckSidecar(base string, programs []FileDigest) (bool, error)
 		err = d.compare(side, programs)
 	}
 	if err != nil {
-		return true, fmt.Errorf("cannot trust %s: %w", base, hinted(err))
+		return true, fmt.Errorf("cannot trust %s: %w", base, hint.With(err, "%s", copyAgain(base)))
 	}
 	return true, nil
 }

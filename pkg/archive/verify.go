@@ -41,9 +41,9 @@ func (r *Reader) Verify(ctx context.Context, filter func(Member) bool, report pr
 	}
 	errs = append(errs, v.damages()...)
 	if len(errs) == 1 {
-		return hinted(errs[0])
+		return hinted(errs[0], r.src)
 	}
-	return hinted(errors.Join(errs...))
+	return hinted(errors.Join(errs...), r.src)
 }
 
 // Damages lists every *DamageError in an error of Verify, in order.

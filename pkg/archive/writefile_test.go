@@ -453,3 +453,60 @@ func TestSidecar(t *testing.T) {
 		}
 	}
 }
+
+// TestHintsAreCommands: what a damaged archive's error advises works as typed, from
+// any directory, and finds the damage until the archive is copied again.
+func TestHintsAreCommands(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a stick")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "x.tar.zst")
+	if _, err := WriteFile(t.Context(), path, options(Default), sample(1)); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := OpenPath(dir); !strings.HasSuffix(hint.Of(err), ": '"+path+"'") {
+		t.Errorf("a directory: %v, hint %s", err, hint.Of(err))
+	}
+	for _, sidecar := range []bool{true, false} {
+		for name, bad := range map[string][]byte{"end": good[:len(good)-1], "content": flipped(good, len(good)/2)} {
+			if err := os.WriteFile(path, bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r, c, err := OpenPath(path)
+			if err == nil {
+				err = errors.Join(r.Verify(t.Context(), nil, nil), c.Close())
+			}
+			_, command, ok := strings.Cut(hint.Of(err), ": ")
+			if !ok {
+				t.Fatalf("%s: %v, hint %q", name, err, hint.Of(err))
+			}
+			says, failed := exec.Command("sh", "-c", command).CombinedOutput()
+			if sidecar && failed == nil || !strings.Contains(string(says), "x.tar.zst") {
+				t.Errorf("%s: %q says %s, %v", name, command, says, failed)
+			}
+			if err := os.WriteFile(path, good, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if says, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+				t.Errorf("%s: %q of a good archive says %s, %v", name, command, says, err)
+			}
+		}
+		if sidecar {
+			if err := os.Remove(path + SidecarSuffix); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func flipped(b []byte, at int) []byte {
+	b = slices.Clone(b)
+	b[at] ^= 0x10
+	return b
+}

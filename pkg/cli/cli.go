@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path"
 	"strings"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/spelling"
 	"kubecrate/pkg/visible"
 )
 
@@ -106,9 +108,10 @@ func legacyArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if !cmd.HasSubCommands() {
+	isArchive := cmd.Flag("archive") != nil && strings.Contains(args[0], ".tar.zst")
+	if !cmd.HasSubCommands() || isArchive {
 		err := fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
-		if cmd.Flag("archive") != nil && strings.Contains(args[0], ".tar.zst") {
+		if isArchive {
 			return hint.With(err, "%s", typed(cmd, "--archive", args[0]))
 		}
 		return err
@@ -116,6 +119,8 @@ func legacyArgs(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += fmt.Sprintf(", did you mean %q?", near[0])
+	} else if alone := typed(cmd); cmd.Runnable() && spelling.Distance(args[0], path.Base(alone)) < typos { // uninstall is two away
+		text += fmt.Sprintf(", did you mean %s alone?", alone)
 	}
 	return errors.New(text)
 }

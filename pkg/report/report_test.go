@@ -60,9 +60,21 @@ func TestExplain(t *testing.T) {
 
 func TestExplainUnknown(t *testing.T) {
 	t.Parallel()
-	_, err := report.Explain(testLock(), "kubea")
-	if err == nil || hint.Of(err) != "did you mean kubeadm-1.17.4-0.x86_64?" {
-		t.Errorf("got %v, hint %q", err, hint.Of(err))
+	for name, want := range map[string]string{
+		"kubea":                  "did you mean kubeadm-1.17.4-0.x86_64?",
+		"kubedam":                "did you mean kubeadm?",
+		"kubelte":                "did you mean kubelet?",
+		"contrack-tols":          "did you mean conntrack-tools?",
+		"flanel":                 "did you mean quay.io/coreos/flannel:v0.14.0?",
+		"quay.io/coreos/flanell": "did you mean quay.io/coreos/flannel:v0.14.0?",
+		"kube-flanel.yml":        "did you mean manifests/kube-flannel.yml?",
+		"netscape":               "",
+		"":                       "",
+	} {
+		_, err := report.Explain(testLock(), name)
+		if err == nil || hint.Of(err) != want {
+			t.Errorf("%q: %v, hint %q, want %q", name, err, hint.Of(err), want)
+		}
 	}
 }
 

@@ -5,12 +5,15 @@ package report
 import (
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"strings"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/nevra"
+	"kubecrate/pkg/spelling"
 )
 
 // Why is the chain of reasons for one package or image, from what the manifest
@@ -47,7 +50,7 @@ func Explain(l *manifest.Lock, name string) (*Why, error) {
 	if near := similar(l, name); len(near) > 0 {
 		return nil, hint.With(err, "did you mean %s?", strings.Join(near, ", "))
 	}
-	return nil, hint.With(err, "bundle inspect lists what there is")
+	return nil, err
 }
 
 func explainPackage(byNEVRA map[string]manifest.LockedPackage, p manifest.LockedPackage) *Why {
@@ -104,7 +107,8 @@ func repository(image string) string {
 	return repo
 }
 
-// similar lists at most three names of l that hold name, or that name holds.
+// similar lists at most three names of l: those that hold name, or that name holds,
+// and where there are none those that are spelled nearly like it.
 func similar(l *manifest.Lock, name string) []string {
 	const most = 3
 	var near []string
@@ -119,7 +123,30 @@ func similar(l *manifest.Lock, name string) []string {
 	for _, img := range l.Images {
 		consider(img.Name, repository(img.Name))
 	}
-	return near
+	if len(near) > 0 || name == "" {
+		return near
+	}
+	least := (len(name)+2)/3 + 1 // a third of the letters may be wrong
+	typo := func(candidate, short string) {
+		switch d := spelling.Distance(name, short); {
+		case d < least:
+			near, least = []string{candidate}, d
+		case d == least && len(near) > 0 && len(near) < most:
+			near = append(near, candidate)
+		}
+	}
+	for _, p := range l.Packages {
+		typo(packageName(p.NEVRA), packageName(p.NEVRA))
+	}
+	for _, img := range l.Images {
+		typo(img.Name, img.Name)
+		typo(img.Name, repository(img.Name))
+		typo(img.Name, path.Base(repository(img.Name)))
+	}
+	for _, f := range l.Files {
+		typo(f.Path, path.Base(f.Path))
+	}
+	return slices.Compact(near)
 }
 
 // WriteText prints the chain, one step a line, then the other reasons.
