@@ -300,10 +300,10 @@ func (t *Trusted) text() string {
 		return "signed by the key that lies beside the archive, fingerprint " + t.Fingerprint +
 			". Nothing here says whose it is: compare it with what bundle keygen showed, or name the key with --key"
 	case Unknown:
-		return "signed by a key that is not known here: nothing proves who made the archive. --key FILE names the key"
+		return "signed by a key that is not known here: its origin is not proven. --key FILE names the key"
 	case None:
 	}
-	return "not signed: nothing proves who made the archive, only that it is whole"
+	return "not signed: its origin is not proven"
 }
 
 // Remember makes h trust the key from now on, until it is reset. An archive that
