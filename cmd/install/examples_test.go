@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -117,5 +118,35 @@ func tryExample(t *testing.T, line string) {
 	}
 	if harmless && stdout.Len()+stderr.Len() == 0 {
 		t.Error("it says nothing")
+	}
+}
+
+// TestInspectJSON: --json is --output json, which one can read on.
+func TestInspectJSON(t *testing.T) {
+	t.Parallel()
+	archive := hostiletest.Archive(t, t.TempDir())
+	var texts []string
+	for _, flags := range [][]string{{"--json"}, {"--output", "json"}} {
+		var stdout, stderr strings.Builder
+		a := newApp(&stdout, &stderr)
+		if code := cli.Run(a.root(), &a.out, append([]string{"inspect", "--archive", archive}, flags...)); code != cli.ExitDone {
+			t.Fatalf("%q: exit code %d: %s", flags, code, stderr.String())
+		}
+		var line struct {
+			Kind, Time string
+			Members    []struct{ Path string }
+		}
+		all := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+		last := all[len(all)-1] // events come before what was asked for
+		if err := json.Unmarshal([]byte(last), &line); err != nil {
+			t.Fatalf("%q: %v\n%s", flags, err, stdout.String())
+		}
+		if line.Kind != "inspect" || line.Time == "" || len(line.Members) == 0 {
+			t.Errorf("%q: %s", flags, stdout.String())
+		}
+		texts = append(texts, strings.Replace(last, line.Time, "", 1))
+	}
+	if texts[0] != texts[1] {
+		t.Errorf("%s\n%s", texts[0], texts[1])
 	}
 }
