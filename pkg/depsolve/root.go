@@ -20,7 +20,7 @@ type root struct {
 // it matches. The error names all that match nothing.
 func (u *universe) resolveRoots(pins []string) ([]root, error) {
 	var roots []root
-	var names, reasons []string
+	var names, reasons, missing []string
 	seen := map[string]bool{}
 	for _, pin := range pins {
 		pin = strings.TrimSpace(pin)
@@ -33,7 +33,7 @@ func (u *universe) resolveRoots(pins []string) ([]root, error) {
 			return nil, u.err
 		}
 		if why != "" {
-			reasons = append(reasons, why)
+			reasons, missing = append(reasons, why), append(missing, pin)
 		}
 		for _, f := range found {
 			for _, m := range f.matches {
@@ -43,7 +43,7 @@ func (u *universe) resolveRoots(pins []string) ([]root, error) {
 		}
 	}
 	if len(reasons) > 0 {
-		return nil, &Unsolvable{Reasons: reasons}
+		return nil, &Unsolvable{Reasons: u.together(missing, reasons)}
 	}
 	for i, name := range names { // after all pins are known, as they count
 		roots[i].matches = u.prefer(roots[i].matches, name)

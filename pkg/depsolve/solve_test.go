@@ -323,6 +323,9 @@ func TestUnsolvable(t *testing.T) {
 			! no package kubeamd; the repositories hold kubeadm
 			! no package ipset`},
 		{"other architecture", "root foo\nfoo-1-1.aarch64", "! no package foo: foo-1-1.aarch64 is for aarch64"},
+		{"all of another architecture", "root foo-1-1\nroot baz\nroot bar\nfoo-1-1.aarch64\nbar-2-1.aarch64", `
+			! no packages for x86_64: the repositories hold foo-1-1, bar for aarch64
+			! no package baz`},
 		{"excluded", "root foo\nexclude foo\nfoo-1-1.noarch", `! no package foo: foo-1-1.noarch is excluded by "foo"`},
 		{"excluded requirement", "root a\nexclude foo\nfoo-1-1.noarch\na-1-1.noarch requires foo", `
 			! a-1-1.noarch requires foo, and nothing provides it; foo-1-1.noarch is excluded by "foo"`},
@@ -353,6 +356,8 @@ func TestUnsolvable(t *testing.T) {
 			! a-3-1.noarch, a-2-1.noarch and a-1-1.noarch require nope, and nothing provides it`},
 		{"a baseline known by name only", "root a\ninstalled x-1-1.noarch\na-1-1.noarch requires libx.so.1", `
 			! a-1-1.noarch requires libx.so.1, and nothing provides it; what the installed x-1-1.noarch provides is not known, as no repository holds it`},
+		{"a package's name, beside such a baseline", "root a\ninstalled x-1-1.noarch\na-1-1.noarch requires docker-cli >= 1", `
+			! a-1-1.noarch requires docker-cli >= 1, and nothing provides it`},
 		{"malformed rich dependency", "root a\na-1-1.noarch requires (x and)", "! a-1-1.noarch requires (x and), and nothing provides it"},
 	})
 }

@@ -39,6 +39,53 @@ func (u *universe) noSuchRoot(pin string) string {
 	return fmt.Sprintf("no package %s; %s", pin, u.holdings(best, version))
 }
 
+// together says once of all pins that are there for another architecture only what
+// reasons, one for each pin, say of each.
+func (u *universe) together(pins, reasons []string) []string {
+	of := map[string][]string{}
+	arch := func(pin string) string { return foreignOnly(u.leftOut(pin)) }
+	for _, pin := range pins {
+		of[arch(pin)] = append(of[arch(pin)], pin)
+	}
+	var out []string
+	for i, pin := range pins {
+		other := arch(pin)
+		switch same := of[other]; {
+		case other == "" || len(same) == 1:
+			out = append(out, reasons[i])
+		case same[0] == pin:
+			out = append(out, fmt.Sprintf("no packages for %s: the repositories hold %s for %s", u.arch, strings.Join(same, ", "), other))
+		}
+	}
+	return out
+}
+
+// leftOut are the packages that pin matches and that are not taken.
+func (u *universe) leftOut(pin string) []rejected {
+	var list []rejected
+	for name := range namesWithin(pin) {
+		for _, r := range u.rejected[name] {
+			if matchPin(pin, r.meta.NEVRA) != noForm {
+				list = append(list, r)
+			}
+		}
+	}
+	return list
+}
+
+// foreignOnly is the architecture of packages that were all left out for theirs, ""
+// for others.
+func foreignOnly(list []rejected) string {
+	arch := ""
+	for _, r := range list {
+		if r.why != isFor(r.meta.Arch) || arch != "" && r.meta.Arch != arch {
+			return ""
+		}
+		arch = r.meta.Arch
+	}
+	return arch
+}
+
 // holdings says which versions of name the repositories hold, those most like
 // wanted if they are many.
 func (u *universe) holdings(name, wanted string) string {
@@ -100,6 +147,9 @@ func (u *universe) nearRelation(r rpm.Relation) string {
 	}
 	if left := u.rejectedProvider(r); left != nil {
 		return fmt.Sprintf("; %s %s", left.meta.NEVRA, left.why)
+	}
+	if !strings.ContainsAny(r.Name, "/(") && !strings.Contains(r.Name, ".so") {
+		return "" // the name of a package, which is none of those that are installed
 	}
 	return u.unknownBaseline()
 }

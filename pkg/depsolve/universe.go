@@ -29,6 +29,9 @@ type pkg struct {
 // full then.
 func (p *pkg) packed() bool { return p.installed && p.pinned && p.cand != nil }
 
+// isFor is why a package is left out that is for another architecture.
+func isFor(arch string) string { return "is for " + arch }
+
 // rejected is a candidate that was left out from the start, and why; such are
 // kept to explain a failure.
 type rejected struct {
@@ -123,7 +126,7 @@ func (u *universe) admit(all []*Candidate, baseline []rpm.NEVRA, p Problem) ([]*
 		fit := archAffinity(u.arch, c.Meta.Arch)
 		switch pattern := excluded.match(c.Meta.NEVRA); {
 		case fit == foreign || fit == multilib && !second[archFamily(c.Meta.Arch)]:
-			reject(c, "is for "+c.Meta.Arch)
+			reject(c, isFor(c.Meta.Arch))
 		case pattern != "":
 			reject(c, fmt.Sprintf("is excluded by %q", pattern))
 		case hasTwin(out, c):
