@@ -34,9 +34,11 @@ type Bundle struct {
 }
 
 // Manifests is what the files below manifests/ have for the network: the path of
-// its manifest, "" without one, and the images that it names, canonical.
+// its manifest, "" without one, the roles that get it, and the images that it
+// names, canonical.
 type Manifests struct {
 	Network string
+	Roles   []manifest.Role
 	Images  []string
 }
 

@@ -205,6 +205,42 @@ func TestDisagrees(t *testing.T) {
 	}
 }
 
+// TestRoles: what runs on every host comes to every host, and what a master needs
+// to a master.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	give := func(part string, roles ...manifest.Role) func(*agree.Bundle) {
+		return func(b *agree.Bundle) {
+			for i := range b.Images {
+				if strings.Contains(b.Images[i].Name, part) {
+					b.Images[i].Roles = roles
+				}
+			}
+		}
+	}
+	for _, w := range []wrong{
+		{"kube-proxy", give("kube-proxy", manifest.Master), []string{"kube-proxy:v1.17.4", "role master only", "master, node"}, false},
+		{"pause", give("pause", manifest.Node), []string{"pause:3.1", "role node only", "leave roles out"}, false},
+		{"coredns", give("coredns", manifest.Master), []string{"coredns:1.6.5"}, false},
+		{"kube-apiserver", give("kube-apiserver", manifest.Node), []string{"kube-apiserver:v1.17.4", "role node only"}, false},
+		{"etcd", give("etcd", manifest.Node), []string{"etcd:3.4.3-0"}, false},
+		{"network's image", give("flannel", manifest.Master), []string{"flannel:v0.14.0", "manifests/kube-flannel.yml runs it"}, false},
+		{"network's manifest", func(b *agree.Bundle) { b.Manifests.Roles = []manifest.Role{manifest.Node} }, []string{"manifests/kube-flannel.yml", "roles: [master]"}, false},
+	} {
+		w.test(t, whole(t))
+	}
+	b := whole(t)
+	for _, part := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"} {
+		give(part, manifest.Master)(b)
+	}
+	give("kube-proxy", manifest.Master, manifest.Node)(b)
+	b.Manifests.Roles = []manifest.Role{manifest.Master}
+	b.Images = append(b.Images, manifest.LockedImage{Name: "x.example/app:1", Roles: []manifest.Role{manifest.Node}})
+	if found := b.Check(); len(found) > 0 {
+		t.Errorf("roles that suffice: %+v", found)
+	}
+}
+
 // TestUncertain: what is not known is a warning.
 func TestUncertain(t *testing.T) {
 	t.Parallel()

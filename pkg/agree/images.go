@@ -21,13 +21,14 @@ func (b *Bundle) control(f *findings) {
 	}
 	repository := b.repository(minor, patch)
 	own := wanted{tag: b.Kubernetes, certain: true}
-	c := comparison{images: b.Images}
-	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"} {
-		c.want(repository+"/"+name, own)
+	c := comparison{images: b.Images, findings: f}
+	for _, name := range []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		c.want(repository+"/"+name, own, masters())
 	}
-	c.want(repository+"/pause", known.pause.at(patch, known.last))
-	c.want(repository+"/etcd", known.etcd.at(patch, known.last))
-	c.want(coredns(repository, minor, patch), known.coredns.at(patch, known.last))
+	c.want(repository+"/etcd", known.etcd.at(patch, known.last), masters())
+	c.want(repository+"/kube-proxy", own, everywhere())
+	c.want(repository+"/pause", known.pause.at(patch, known.last), everywhere())
+	c.want(coredns(repository, minor, patch), known.coredns.at(patch, known.last), everywhere())
 	if len(c.missing) > 0 && !b.early {
 		f.fail("add "+strings.Join(c.missing, ", ")+" to images.list",
 			"kubernetes is %s, whose kubeadm runs images that are not carried: %s", b.Kubernetes, strings.Join(c.missing, ", "))
@@ -51,10 +52,14 @@ type comparison struct {
 	missing        []string // not there at all
 	instead, other []string // of which another tag is there, and that one
 	doubtful       []string // another tag than expected, which may be right
+
+	*findings // of roles
 }
 
-func (c *comparison) want(repository string, w wanted) {
+// want looks for the image that w admits, on the hosts of roles.
+func (c *comparison) want(repository string, w wanted, roles []manifest.Role) {
 	var other []string
+	var right []manifest.LockedImage
 	for _, img := range c.images {
 		name, _, _ := strings.Cut(img.Name, "@")
 		has, tag := manifest.SplitTag(name)
@@ -62,9 +67,14 @@ func (c *comparison) want(repository string, w wanted) {
 			continue
 		}
 		if w.admits(tag) {
-			return
+			right = append(right, img)
+			continue
 		}
 		other = append(other, img.Name)
+	}
+	if len(right) > 0 {
+		c.withheld(right, needer{"Kubernetes", roles})
+		return
 	}
 	name := repository
 	if w.tag != "" {
@@ -113,8 +123,14 @@ func (b *Bundle) network(f *findings) {
 		b.noNetwork(f)
 		return
 	}
+	if !reaches(m.Roles, masters()) {
+		f.fail("leave roles out of "+m.Network+" under files, or write roles: [master]",
+			"files gives %s, the manifest of %s, to hosts of role %s only, and the first master applies it", m.Network, b.Network, list(m.Roles))
+	}
 	for _, name := range m.Images {
-		if !slices.ContainsFunc(b.Images, func(img manifest.LockedImage) bool { return img.Name == name }) {
+		carried := slices.DeleteFunc(slices.Clone(b.Images), func(img manifest.LockedImage) bool { return img.Name != name })
+		f.withheld(carried, needer{m.Network, everywhere()})
+		if len(carried) == 0 {
 			f.fail("write images: true beside "+m.Network+" under files, or add "+name+" to images.list",
 				"network is %s, whose %s runs %s, and no image of that name is carried", b.Network, m.Network, name)
 		}

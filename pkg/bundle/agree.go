@@ -65,7 +65,7 @@ func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
 		if err != nil {
 			return err
 		}
-		b.Manifests.Network, b.Manifests.Images = f.Path, names
+		b.Manifests = &agree.Manifests{Network: f.Path, Roles: f.Roles, Images: names}
 		return nil
 	}
 	return nil
