@@ -130,11 +130,11 @@ func checkMirror(prefix string) error {
 		return errLogin
 	}
 	if strings.Contains(prefix, "://") {
-		return fmt.Errorf("write %q without the scheme, as HOST[:PORT][/PATH]", prefix)
+		return fmt.Errorf("write %q without the scheme, as HOST[:PORT][/PATH]", credential.Shown(prefix))
 	}
 	host, rest, ok := strings.Cut(prefix, "/")
 	if !isRegistry(host) || ok && !repositoryForm.MatchString(rest) {
-		return fmt.Errorf("%q is no mirror: want HOST[:PORT][/PATH]", prefix)
+		return fmt.Errorf("%q is no mirror: want HOST[:PORT][/PATH]", credential.Shown(prefix))
 	}
 	return nil
 }
@@ -153,29 +153,33 @@ func checkLocation(s string) error {
 		return fmt.Errorf("%q holds a control character", s)
 	}
 	if !ok {
+		if credential.InPath(s) {
+			return errors.New("it looks like a URL without its https://, and holds a user name or password: write the URL whole and without them")
+		}
 		return nil
 	}
+	shown := credential.Shown(s)
 	u, err := url.Parse(s)
 	if err != nil {
-		return fmt.Errorf("%q is no URL", s)
+		return fmt.Errorf("%q is no URL", shown)
 	}
 	switch u.Scheme {
 	case "https", "http":
 		if u.Host == "" {
-			return fmt.Errorf("%q names no host", s)
+			return fmt.Errorf("%q names no host", shown)
 		}
 		if strings.Contains(s, "#") {
-			return fmt.Errorf("%q has a part behind #, which no server sees: write %%23 where the # belongs to a name", s)
+			return fmt.Errorf("%q has a part behind #, which no server sees: write %%23 where the # belongs to a name", shown)
 		}
 	case "file":
 		if u.Host != "" && u.Host != "localhost" || !strings.HasPrefix(u.Path, "/") {
-			return fmt.Errorf("%q must be file:// and an absolute path", s)
+			return fmt.Errorf("%q must be file:// and an absolute path", shown)
 		}
 		if strings.ContainsAny(s, "?#") {
 			return fmt.Errorf("%q is a path in which ? and # are to be written %%3F and %%23", s)
 		}
 	default:
-		return fmt.Errorf("cannot fetch %q: %s is none of https, http, file", s, scheme)
+		return fmt.Errorf("cannot fetch %q: %s is none of https, http, file", shown, scheme)
 	}
 	return nil
 }

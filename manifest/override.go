@@ -56,12 +56,12 @@ func (m *Manifest) Override(o Overrides) error {
 	next.mirrors, next.repos = cloned(next.mirrors), cloned(next.repos)
 	for _, s := range o.Set {
 		if err := next.set(s); err != nil {
-			return fmt.Errorf("--set %s: %w", credential.Redact(s), err)
+			return fmt.Errorf("--set %s: %w", credential.Shown(s), err)
 		}
 	}
 	for _, s := range o.Repos {
 		if err := next.repo(s); err != nil {
-			return fmt.Errorf("--repo %s: %w", credential.Redact(s), err)
+			return fmt.Errorf("--repo %s: %w", credential.Shown(s), err)
 		}
 	}
 	for _, s := range o.Mirrors {
@@ -74,7 +74,7 @@ func (m *Manifest) Override(o Overrides) error {
 	}
 	for _, s := range o.Baseline {
 		if err := next.host(s, len(o.Baseline)); err != nil {
-			return fmt.Errorf("--baseline %s: %w", credential.Redact(s), err)
+			return fmt.Errorf("--baseline %s: %w", credential.Shown(s), err)
 		}
 	}
 	if f := validate(&next.raw); len(f.list) > 0 {
@@ -191,7 +191,7 @@ func withoutLogin(s string) string {
 		}
 		return s + "=" + credential.Hidden
 	}
-	return credential.Redact(s)
+	return credential.Shown(s)
 }
 
 func cutList(s, form string) (key string, values []string, err error) {

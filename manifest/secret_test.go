@@ -20,6 +20,11 @@ func TestSecretsAreRefused(t *testing.T) {
 		"https://bob:" + secret + "@/r", "https://bob:" + secret + "@mirror.example/%zz", "https://bob:" + secret + "@mirror.example:x/r",
 	}
 	names := []string{"bob:" + secret + "@mirror.example/x", secret + "@mirror.example/x", "https://bob:" + secret + "@mirror.example/x"}
+	// What is refused for another reason is not repeated either.
+	odd := []string{
+		"bob:" + secret + "@mirror.example/r", "https:/bob:" + secret + "@mirror.example/r", "//bob:" + secret + "@mirror.example/r",
+		"https://mirror.example/r#" + secret, "https://mirror.example/%zz?x=" + secret, "https:///r?x=" + secret, "ftp://mirror.example/r?x=" + secret,
+	}
 	refused := func(title, text string, err error) {
 		t.Helper()
 		switch {
@@ -56,6 +61,20 @@ func TestSecretsAreRefused(t *testing.T) {
 		_, err = Load(u)
 		refused("the argument", u, err)
 	}
+	for _, u := range odd {
+		for title, err := range map[string]error{
+			"baseurl": parse("[https://mirror.example/centos/$releasever/os/$basearch]", `["`+u+`"]`),
+			"gpgkey":  parse("embedded:centos-7.asc", `"`+u+`"`),
+			"files":   parse("url: https://files.example/kube-flannel.yml", `url: "`+u+`"`),
+			"--repo":  override(t, Overrides{Repos: []string{"base=" + u}}),
+		} {
+			refused(title, u, errors.Join(errors.New("password"), err))
+			if err == nil {
+				t.Errorf("%s is taken: %s", title, u)
+			}
+		}
+	}
+	refused("query of a mirror", "", errors.Join(errors.New("password"), parse("mirror.example/google", `"mirror.example/google?x=`+secret+`"`)))
 	for _, n := range names {
 		refused("mirror", n, parse("mirror.example/google", `"`+n+`"`))
 		refused("mirror of", n, parse("{k8s.gcr.io:", `{"`+n+`":`))

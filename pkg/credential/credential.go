@@ -104,6 +104,32 @@ func plain(key string) string {
 	}, key)
 }
 
+// loginForm is a login as in a URL: USER:PASSWORD@.
+var loginForm = regexp.MustCompile(`[^/\s:]+:/?[^\s@]+@([^\s/]*)`)
+
+// InPath says whether what has no scheme, and is taken for a path for that, looks
+// like a URL with a login: "user:password@host/x", "https:/user:password@host/x".
+func InPath(s string) bool {
+	if strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "//") || strings.HasPrefix(s, ".") {
+		return false
+	}
+	m := loginForm.FindStringSubmatch(s)
+	return m != nil && !pinForm.MatchString(m[1])
+}
+
+// Shown is how a URL that is refused is repeated: secrets hidden, and without its
+// query and fragment, of which nobody knows what they hold.
+func Shown(s string) string {
+	if !strings.Contains(s, "://") && InPath(s) {
+		return Hidden
+	}
+	s = Redact(s)
+	if i := strings.IndexAny(s, "?#"); i >= 0 && i < len(s)-1 {
+		return s[:i+1] + "..."
+	}
+	return s
+}
+
 // urlForm finds URLs in a text; a quote or a blank ends them.
 var urlForm = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]+`)
 
@@ -124,11 +150,12 @@ func redactURL(s string) string {
 		}
 		rest = Hidden + rest[at:]
 	}
-	path, query, ok := strings.Cut(rest, "?")
-	if !ok {
-		return scheme + "://" + path
+	i := strings.IndexAny(rest, "?#")
+	if i < 0 {
+		return scheme + "://" + rest
 	}
-	return scheme + "://" + path + "?" + pairForm.ReplaceAllStringFunc(query, func(pair string) string {
+	query := rest[i+1:]
+	return scheme + "://" + rest[:i+1] + pairForm.ReplaceAllStringFunc(query, func(pair string) string {
 		key, value, ok := strings.Cut(pair, "=")
 		if ok && isSecret(key, value) {
 			return key + "=" + Hidden

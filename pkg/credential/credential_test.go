@@ -48,7 +48,21 @@ func TestInURL(t *testing.T) {
 			t.Errorf("%s: stripped to %s", plain, Strip(plain))
 		}
 	}
+	if got, want := Shown("https://u:p@h/r?a=1#x"), "https://***@h/r?..."; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for path, want := range map[string]bool{
+		"bob:s3cret@h/x": true, "https:/bob:s3cret@h/x": true, "//bob:s3cret@h/x": true, "x/bob:s3cret@h": true,
+		"/a:b@c": false, "./a:b@c": false, "a@b/c": false, "a:b": false, "nginx:1@sha256:0123456789abcdef": false, "": false,
+	} {
+		if InPath(path) != want {
+			t.Errorf("%q: want %v", path, want)
+		}
+	}
 	if got, want := Strip("https://u:p@h:1/r?a=1&token=x&b=2"), "https://h:1/r?a=1&b=2"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := Redact("https://h/r#access_token=s3cret&b=1"), "https://h/r#access_token=***&b=1"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if got, want := Redact("a http://u:p@h/x?sig=1&b=2#f and https://h/?q=1"), "a http://***@h/x?sig=***&b=2#f and https://h/?q=1"; got != want {

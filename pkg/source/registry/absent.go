@@ -56,13 +56,32 @@ func meaning(err error) string {
 	case hasStatus(err, http.StatusNotFound):
 		return "not found"
 	case hasStatus(err, http.StatusUnauthorized, http.StatusForbidden):
-		return "access denied, or no such repository"
+		text := "access denied, or no such repository"
+		if own := ownWords(err); own != "" {
+			text += ": " + own
+		}
+		return text
 	}
 	text := err.Error()
 	if len(text) > longestMeaning {
 		text = strings.ToValidUTF8(text[:longestMeaning], "") + "..."
 	}
 	return text
+}
+
+// ownWords is what a registry says of a denial beyond what any registry says.
+func ownWords(err error) string {
+	var e *source.StatusError
+	if !errors.As(err, &e) {
+		return ""
+	}
+	// The texts of distribution-spec and its reference registry.
+	for _, usual := range []string{"", "unauthorized", "denied", "access denied", "authentication required", "requested access to the resource is denied"} {
+		if strings.EqualFold(e.Said, usual) {
+			return ""
+		}
+	}
+	return e.Said
 }
 
 // longestMeaning is where the text about one place is cut, in bytes.

@@ -63,6 +63,23 @@ func TestBasicAuth(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "access denied") || !strings.Contains(hint.Of(err), "docker login private.example") {
 		t.Errorf("%v, hint %q", err, hint.Of(err))
 	}
+	// A registry that says more than any registry is quoted.
+	for body, want := range map[string]bool{
+		`{"errors":[{"code":"DENIED","message":"your plan has expired"}]}`:                      true,
+		`{"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]}`: false,
+	} {
+		h.misbehave(func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(body))
+			return true
+		})
+		_, denied := w.puller(t, nil, Options{}).Resolve(t.Context(), manifest.Image{Name: "private.example/a/b:1"}, amd64)
+		text := fmt.Sprint(denied)
+		if !strings.Contains(text, "access denied, or no such repository") || strings.Contains(text, "plan has expired") != want || strings.Contains(text, "requested access") {
+			t.Errorf("%s: %v", body, denied)
+		}
+	}
 	if strings.Contains(fmt.Sprint(err), "wrong") {
 		t.Errorf("a password in a message: %v", err)
 	}
