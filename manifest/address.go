@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -63,9 +64,21 @@ func isReachable(s string) bool {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return a.Is4() && isUnicast(a)
 	}
-	labels := strings.Split(s, ".")
-	number := strings.Trim(labels[len(labels)-1], "0123456789") == ""
-	return isHost(s) && !number && s != "localhost" && !strings.HasPrefix(s, "localhost.")
+	return isHost(s) && !isNumber(s) && s != "localhost" && !strings.HasPrefix(s, "localhost.")
+}
+
+// isNumber says whether resolvers take a name for an address: its last label is a
+// number, as in 10.1 or 123 (inet_aton(3)).
+func isNumber(s string) bool {
+	return strings.Trim(s[strings.LastIndexByte(s, '.')+1:], "0123456789") == ""
+}
+
+// isInterface says whether the kernel takes s for the name of a network interface,
+// and no configuration file takes it for anything else.
+func isInterface(s string) bool {
+	const longest = 15
+	return s != "" && s != "." && s != ".." && len(s) <= longest &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/{}#!\"'`$;&|<>()*?[]\\", r) })
 }
 
 // EndpointPort is the port of the control plane where none is said.
@@ -86,7 +99,9 @@ func HostPort(endpoint string) string {
 }
 
 func isPort(s string) bool {
-	return len(s) > 0 && len(s) <= 5 && strings.Trim(s, "0123456789") == "" && s[0] != '0'
+	const digits, bits = 10, 16
+	n, err := strconv.ParseUint(s, digits, bits)
+	return err == nil && n > 0 && strconv.FormatUint(n, digits) == s
 }
 
 // isHost says whether s is an address or a name of RFC 1123, in lower case.

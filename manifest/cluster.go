@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -165,10 +166,48 @@ func validateCluster(c *Cluster) *findings {
 	if !isHost(c.DNSDomain) {
 		f.add(root.key("dnsDomain"), "%q is no domain", c.DNSDomain)
 	}
-	f.word(root.key("proxy").key("mode"), c.Proxy.Mode, []string{ProxyIPVS, ProxyIPTables})
+	f.sizes(c, pods, services)
+	f.proxy(&c.Proxy)
 	f.hosts(c.Hosts, pods, services)
 	f.vip(c, pods, services)
 	return f
+}
+
+// sizes checks that the networks can serve: kubeadm asks for ten addresses of
+// services, the API server takes 20 bits of them, and the controller manager gives
+// every host a /24 of the pods.
+func (f *findings) sizes(c *Cluster, pods, services netip.Prefix) {
+	const largest, smallest, perHost = 12, 28, 24 // bits
+	if services.IsValid() && (services.Bits() < largest || services.Bits() > smallest) {
+		f.add(root.key("serviceCIDR"), "%s is not between /%d and /%d, as Kubernetes wants it", services, largest, smallest)
+	}
+	switch {
+	case !pods.IsValid():
+	case pods.Bits() > perHost:
+		f.add(root.key("podCIDR"), "%s has no room for a host: each has a /%d of it", pods, perHost)
+	case len(c.Hosts) > 1<<(perHost-pods.Bits()):
+		f.add(root.key("podCIDR"), "%s has room for %d hosts, a /%d for each, and there are %d", pods, 1<<(perHost-pods.Bits()), perHost, len(c.Hosts))
+	}
+}
+
+func (f *findings) proxy(p *Proxy) {
+	at := root.key("proxy")
+	f.word(at.key("mode"), p.Mode, []string{ProxyIPVS, ProxyIPTables})
+	for _, v := range []struct {
+		key string
+		n   *int
+	}{{"conntrackMaxPerCore", p.ConntrackMaxPerCore}, {"conntrackMin", p.ConntrackMin}} {
+		if v.n != nil && (*v.n < 0 || *v.n > math.MaxInt32) {
+			f.add(at.key(v.key), "%d is not between 0 and %d", *v.n, math.MaxInt32)
+		}
+	}
+}
+
+// iface checks the name of a network interface, where there is one.
+func (f *findings) iface(at path, name string) {
+	if name != "" && !isInterface(name) {
+		f.add(at, "%q is no network interface", name)
+	}
 }
 
 func (f *findings) vip(c *Cluster, networks ...netip.Prefix) {
@@ -176,17 +215,18 @@ func (f *findings) vip(c *Cluster, networks ...netip.Prefix) {
 		return
 	}
 	at := root.key("vip")
-	const lastRouter, longest = 255, 15 // VRRP's and the kernel's
+	const lastRouter = 255 // VRRP's
 	if c.VIP.RouterID < 0 || c.VIP.RouterID > lastRouter {
 		f.add(at.key("routerID"), "%d is not between 1 and %d", c.VIP.RouterID, lastRouter)
 	}
-	if i := c.VIP.Interface; len(i) > longest || strings.ContainsFunc(i, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/{}#!\"'", r) }) {
-		f.add(at.key("interface"), "%q is no network interface", i)
-	}
+	f.iface(at.key("interface"), c.VIP.Interface)
 	a, err := netip.ParseAddr(c.VIP.Address)
 	if err != nil || !a.Is4() {
 		f.add(at.key("address"), "%q is no IPv4 address", c.VIP.Address)
 		return
+	}
+	if !isUnicast(a) {
+		f.add(at.key("address"), "%s cannot be the address of a host", a)
 	}
 	for _, h := range c.Hosts {
 		if h.Address == c.VIP.Address {
@@ -208,6 +248,8 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 		for _, name := range append([]string{h.Name}, h.Aliases...) {
 			if !isHost(name) {
 				f.add(here.key("name"), "%q is no host name: want lower-case letters, digits, dashes and dots", name)
+			} else if isNumber(name) {
+				f.add(here.key("name"), "%q is taken for an address: want a name whose last part has a letter", name)
 			} else if name == "localhost" || strings.HasPrefix(name, "localhost.") {
 				f.add(here.key("name"), "%q is the name of every host for itself", name)
 			} else if first, twice := names[name]; twice {
@@ -216,6 +258,7 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 			names[name] = i
 		}
 		f.mac(here.key("mac"), h.MAC, i, macs)
+		f.iface(here.key("interface"), h.Interface)
 		a, err := netip.ParseAddr(h.Address)
 		if err != nil || !a.Is4() {
 			f.add(here.key("address"), "%q is no IPv4 address", h.Address)

@@ -61,8 +61,23 @@ func TestClusterProblems(t *testing.T) {
 		"vip: {address: 10.244.9.9}":                    "lies in the cluster's own network",
 		"vip: {address: 10.1.1.9, routerID: 256}":       "256 is not between 1 and 255",
 		"vip: {address: 10.1.1.9, interface: 'eth0 }'}": "is no network interface",
-		"vip: {adddress: 10.1.1.9}":                     `did you mean "address"?`,
-		"vip: [10.1.1.9]":                               "must be a mapping",
+		"vip: {address: 10.1.1.9, interface: 'a;b'}":    "is no network interface",
+		"vip: {address: 127.0.0.1}":                     "127.0.0.1 cannot be the address of a host",
+		"vip: {address: 224.0.0.18}":                    "224.0.0.18 cannot be the address of a host",
+		"endpoint: a:65536":                             "is no endpoint",
+		"endpoint: 10.1.1.1:99999":                      "is no endpoint",
+		"serviceCIDR: 10.96.0.0/29":                     "10.96.0.0/29 is not between /12 and /28",
+		"serviceCIDR: 11.0.0.0/8":                       "11.0.0.0/8 is not between /12 and /28",
+		"podCIDR: 10.244.0.0/25":                        "10.244.0.0/25 has no room for a host",
+		"proxy: {conntrackMaxPerCore: -1}":              "conntrackMaxPerCore: -1 is not between 0 and 2147483647",
+		"proxy: {conntrackMin: 2147483648}":             "conntrackMin: 2147483648 is not between",
+		"hosts: [{name: a, address: 10.1.1.1, role: node, interface: \"e\\e[2J\"}]":                                               "hosts[0].interface:",
+		"hosts: [{name: a, address: 10.1.1.1, role: node, interface: ../../x}]":                                                   "is no network interface",
+		"hosts: [{name: '1.2.3.4', address: 10.1.1.1, role: node}]":                                                               `"1.2.3.4" is taken for an address`,
+		"hosts: [{name: a, address: 10.1.1.1, role: node, aliases: ['12']}]":                                                      `"12" is taken for an address`,
+		"{podCIDR: 10.244.0.0/24, hosts: [{name: a, address: 10.1.1.1, role: master}, {name: b, address: 10.1.1.2, role: node}]}": "has room for 1 hosts, a /24 for each, and there are 2",
+		"vip: {adddress: 10.1.1.9}": `did you mean "address"?`,
+		"vip: [10.1.1.9]":           "must be a mapping",
 		"{vip: {address: 10.1.1.1}, hosts: [{name: a, address: 10.1.1.1, role: node}]}": "is the address of a: want one that no host has",
 	} {
 		lines := head + text + "\n"
@@ -171,6 +186,10 @@ func TestTicket(t *testing.T) {
 		"kubernetes":       func(t *manifest.Ticket) { t.Kubernetes = "1.17" },
 		"proxyMode":        func(t *manifest.Ticket) { t.ProxyMode = "userspace" },
 		"timeServer":       func(t *manifest.Ticket) { t.TimeServer = "10.0.0.1\nserver x" },
+		"want HOST":        func(t *manifest.Ticket) { t.Endpoint = "192.168.4.11:65536" },
+		"the IPv4 address": func(t *manifest.Ticket) { t.TimeServer = "ntp.lan" },
+		"interface":        func(t *manifest.Ticket) { t.Hosts[0].Interface = "eth0 }" },
+		"for an address":   func(t *manifest.Ticket) { t.Hosts[0].Aliases = []string{"127.1"} },
 		"localhost":        func(t *manifest.Ticket) { t.Hosts[0].Name = "localhost" },
 		"hosts[0].address": func(t *manifest.Ticket) { t.Hosts[0].Address = "127.0.0.1" },
 		"own network":      func(t *manifest.Ticket) { t.PodCIDR = "192.168.0.0/16" },
@@ -245,7 +264,7 @@ func FuzzParseTicket(f *testing.F) {
 		}
 		said := k.Cluster + k.Endpoint + k.TimeServer + k.Kubernetes + k.ProxyMode + k.PodCIDR
 		for _, h := range k.Hosts {
-			said += h.Name + h.Address + strings.Join(h.Aliases, "")
+			said += h.Name + h.Address + h.Interface + strings.Join(h.Aliases, "")
 		}
 		if strings.ContainsFunc(said, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 			t.Errorf("taken: %q", said)

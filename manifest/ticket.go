@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
-	"strings"
 	"time"
 
 	"kubecrate/pkg/hint"
@@ -112,8 +111,8 @@ func validateTicket(t *Ticket) *findings {
 	if t.Kubernetes != "" && !versionForm.MatchString(t.Kubernetes) {
 		f.add(root.key("kubernetes"), "%q is no version: want such as v1.17.4", t.Kubernetes)
 	}
-	if t.TimeServer != "" && !isReachable(strings.ToLower(t.TimeServer)) {
-		f.add(root.key("timeServer"), "%q is no address", t.TimeServer)
+	if a, err := netip.ParseAddr(t.TimeServer); t.TimeServer != "" && (err != nil || !a.Is4() || !isUnicast(a)) {
+		f.add(root.key("timeServer"), "%q is not the IPv4 address of a host", t.TimeServer)
 	}
 	if t.ProxyMode != "" {
 		f.word(root.key("proxyMode"), t.ProxyMode, []string{ProxyIPVS, ProxyIPTables})
