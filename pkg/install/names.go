@@ -12,10 +12,16 @@ import (
 // hosts are the cluster's hosts as far as they are known here, this one among
 // them.
 func (s *site) hosts() []manifest.Host {
-	list := s.cluster.Hosts
+	list := slices.Clone(s.cluster.Hosts)
+	known := map[string]bool{} // names and addresses: a ticket may list thousands
+	note := func(h manifest.Host) { known[h.Name], known[h.Address] = true, true }
+	for _, h := range list {
+		note(h)
+	}
 	for _, h := range s.told().Hosts {
-		if !known(list, h) {
-			list = append(list[:len(list):len(list)], h)
+		if !known[h.Name] && !known[h.Address] {
+			list = append(list, h)
+			note(h)
 		}
 	}
 	if s.address.IsValid() {
@@ -32,15 +38,6 @@ func (s *site) alias(list []manifest.Host) string {
 		return ""
 	}
 	return name
-}
-
-func known(list []manifest.Host, h manifest.Host) bool {
-	for _, old := range list {
-		if old.Name == h.Name || old.Address == h.Address {
-			return true
-		}
-	}
-	return false
 }
 
 func named(list []manifest.Host, name string) bool {

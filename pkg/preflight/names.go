@@ -35,6 +35,8 @@ func hostname(_ *host.Host, o *Options, f *found) error {
 		f.fail(fix, "the name %s has %d characters, that of a node at most %d", name, len(name), most)
 	case slices.ContainsFunc(strings.Split(lower, "."), func(l string) bool { return !isLabel(l) }):
 		f.fail(fix, "%q cannot be the name of a node", name)
+	case strings.Trim(lower[strings.LastIndexByte(lower, '.')+1:], "0123456789") == "":
+		f.fail(fix, "the name %s is taken for an address: a part after the last dot, or a name without one, needs a letter", name)
 	case name != lower:
 		f.warn(fix, "the host is called %s, the node will be called %s", name, lower)
 	}

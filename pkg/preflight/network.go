@@ -66,6 +66,9 @@ func reach(_ *host.Host, o *Options, f *found) error {
 	if !a.IsValid() || o.Ticket == nil {
 		return nil
 	}
+	if own := slices.Contains(o.Facts.Addresses(), a); own && !o.Ours && !o.controls() {
+		f.fail("on the master, with the stick: ./install ticket; or, if this is the master: --role master", "by the ticket the control plane is at %s, which is an address of this host, and it has none", a)
+	}
 	if !o.Facts.RouteTo(a) && !slices.Contains(o.Facts.Addresses(), a) {
 		f.fail("ip route add ADDRESS via GATEWAY, with that address, or put this host into the master's network; ip route shows what is there", "no route of this host leads to the control plane at %s", a)
 	}

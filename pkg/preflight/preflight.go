@@ -209,7 +209,9 @@ func (f *found) warn(fix, format string, args ...any) { f.add(Warning, fix, form
 func (f *found) fail(fix, format string, args ...any) { f.add(Failed, fix, format, args...) }
 
 func (f *found) add(s State, fix, format string, args ...any) {
-	f.list = append(f.list, Check{Name: f.name, State: s, Message: fmt.Sprintf(format, args...), Hint: fix})
+	// A check is one line: an error of several is told in one.
+	message := strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf(format, args...)), "\n", "; ")
+	f.list = append(f.list, Check{Name: f.name, State: s, Message: message, Hint: fix})
 }
 
 // okIf adds that all is well, unless something was found.

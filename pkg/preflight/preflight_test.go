@@ -345,6 +345,9 @@ func TestNames(t *testing.T) {
 		{"hostname", called("a..b"), preflight.Failed, "cannot be", "--hostname"},
 		{"hostname", called("a\x1b"), preflight.Failed, `"a\x1b"`, "--hostname"},
 		{"hostname", called(strings.Repeat("a.", 40) + "b"), preflight.Failed, "81 characters", "--hostname"},
+		{"hostname", called("101"), preflight.Failed, "101 is taken for an address", "--hostname"},
+		{"hostname", called("10.1.2.3"), preflight.Failed, "10.1.2.3 is taken for an address", "--hostname"},
+		{"hostname", called("101a"), preflight.OK, "101a", ""},
 		{"hostname", called("Master1"), preflight.Warning, "will be called master1", "--hostname"},
 		{"hostname", func(e *env) { called("localhost")(e); e.o.Hostname = "m" }, preflight.OK, "m", ""},
 		{"hostname", func(e *env) {
@@ -388,6 +391,19 @@ func TestNetwork(t *testing.T) {
 		{"address", func(e *env) { isolated(e); e.o.Advertise = "" }, preflight.Failed, "no default route", "--advertise-address 192.168.4.11"},
 		{"address", func(e *env) { e.o.Advertise = "192.168.4.12" }, preflight.Failed, "no interface of this host", "--advertise-address 192.168.4.11"},
 		{"reach", joining, preflight.OK, "192.168.4.11", ""},
+		{"reach", func(e *env) {
+			joining(e)
+			e.o.Ticket.Endpoint = "192.168.4.12:6443"
+		}, preflight.Failed, "192.168.4.12, which is an address of this host", "./install ticket"},
+		{"reach", func(e *env) {
+			joining(e)
+			e.o.Role = manifest.Master
+			e.o.Ticket.Endpoint = "192.168.4.12:6443"
+		}, preflight.OK, "a route leads to 192.168.4.12", ""},
+		{"ticket", func(e *env) {
+			joining(e)
+			e.o.Ticket, e.o.TicketErr = nil, hint.With(errors.New("the ticket has one fault\nand another"), "./install ticket")
+		}, preflight.Failed, "one fault; and another", "./install ticket"},
 		{"reach", func(e *env) {
 			joining(e)
 			isolated(e)
