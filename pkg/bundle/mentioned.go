@@ -35,10 +35,32 @@ func (s *Sources) mentioned(l *manifest.Lock) error {
 				missing = append(missing, fmt.Sprintf("%s (line %d)", m.Name, m.Line))
 			}
 		}
+		s.pulled(f.Path, text, carried)
 		if len(missing) > 0 {
 			s.report.Report(progress.Event{Kind: progress.Warn, Stage: "images", Text: fmt.Sprintf(
 				"%s names images that are not carried: %s; what hosts need of them, list under images.list", f.Path, strings.Join(missing, ", "))})
 		}
 	}
 	return nil
+}
+
+// pulled warns of images that are carried and that the pods of a file have pulled
+// in spite of it: without a registry such a pod never starts. What is not YAML of
+// Kubernetes runs no pods.
+func (s *Sources) pulled(path string, text []byte, carried map[string]bool) {
+	list, err := image.Pulled(bytes.NewReader(text))
+	if err != nil {
+		return
+	}
+	var names []string
+	for _, m := range list {
+		if carried[m.Name] {
+			names = append(names, fmt.Sprintf("%s (line %d)", m.Name, m.Line))
+		}
+	}
+	if len(names) > 0 {
+		s.report.Report(progress.Event{Kind: progress.Warn, Stage: "images", Text: fmt.Sprintf(
+			"pods of %s have images pulled at every start, which fails without a registry: %s; write imagePullPolicy: IfNotPresent there (for an image without a tag, or with the tag latest, the default is Always)",
+			path, strings.Join(names, ", "))})
+	}
 }

@@ -33,9 +33,18 @@ const (
 // an image is not a name (a template that was not rendered), or the stream is
 // over 8 MiB, 500,000 values, 4096 documents or 500 levels.
 func Names(r io.Reader) ([]string, error) {
-	text, err := boundedYAML(r)
+	w, err := walkAll(r)
 	if err != nil {
 		return nil, fmt.Errorf("cannot find the images it names: %w", err)
+	}
+	return w.names, nil
+}
+
+// walkAll walks through every document of a stream.
+func walkAll(r io.Reader) (*walker, error) {
+	text, err := boundedYAML(r)
+	if err != nil {
+		return nil, err
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	w := &walker{seen: map[*yaml.Node]bool{}, named: map[string]bool{}}
@@ -43,7 +52,7 @@ func Names(r io.Reader) ([]string, error) {
 		var doc yaml.Node
 		err := decoder.Decode(&doc)
 		if errors.Is(err, io.EOF) {
-			return w.names, nil
+			return w, nil
 		}
 		if err == nil && n >= maxDocuments {
 			err = fmt.Errorf("line %d: more than %d documents", doc.Line, maxDocuments)
@@ -52,7 +61,7 @@ func Names(r io.Reader) ([]string, error) {
 			err = w.document(&doc)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot find the images it names: %w", err)
+			return nil, err
 		}
 		clear(w.seen) // nodes of the next document are others
 	}
@@ -79,6 +88,7 @@ type walker struct {
 	seen    map[*yaml.Node]bool
 	named   map[string]bool
 	names   []string
+	pulled  []Mention
 	visited int
 }
 
@@ -153,6 +163,9 @@ func (w *walker) containers(list *yaml.Node) error {
 		if err := w.imageOf(item, "image"); err != nil {
 			return err
 		}
+		if err := w.pullOf(item, "image", "imagePullPolicy"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -171,6 +184,9 @@ func (w *walker) volumes(list *yaml.Node) error {
 		for _, f := range fields {
 			if f.key == "image" && target(f.value).Kind == yaml.MappingNode {
 				if err := w.imageOf(f.value, "reference"); err != nil {
+					return err
+				}
+				if err := w.pullOf(f.value, "reference", "pullPolicy"); err != nil {
 					return err
 				}
 			}
