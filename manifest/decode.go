@@ -65,9 +65,7 @@ func readDocument(data []byte) (*yaml.Node, []Problem) {
 // tells no column.
 func syntaxProblem(err error) Problem {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if strings.Contains(text, "found character that cannot start any token") {
-		text = strings.Replace(text, "found character that cannot start any token", "a tab, or a character that begins nothing: indent with blanks, and put quotes around % @ and `", 1)
-	}
+	text = strings.Replace(text, "found character that cannot start any token", "a tab, or a character that begins nothing: indent with blanks, and put quotes around % @ and `", 1)
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
 		if number, message, ok := strings.Cut(rest, ": "); ok {
 			if line, err := strconv.Atoi(number); err == nil {

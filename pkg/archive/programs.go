@@ -7,18 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"kubecrate/pkg/media"
 )
 
-// ReadPrograms hashes the installers that lie in dir, each opened once. tap is
-// as Digest has it.
+// ReadPrograms hashes the installers that lie in dir, each opened once. One that
+// is a link is a *media.Error. tap is as Digest has it.
 func ReadPrograms(ctx context.Context, dir string, tap func() io.Writer) ([]FileDigest, error) {
 	const most = 16 // architectures
 	d := media.At(dir)
 	names, err := d.List(".", most, IsProgram)
 	if err != nil && !errors.Is(err, media.ErrTooMany) {
 		return nil, fmt.Errorf("cannot look for programs: %w", err)
+	}
+	// A list holds files alone: what a person would run all the same is looked at.
+	for _, name := range []string{ProgramName, programFor + "amd64", programFor + "arm64"} {
+		if !slices.Contains(names, name) {
+			if _, err := d.Stat(name); errors.Is(err, media.ErrLink) {
+				return nil, fmt.Errorf("cannot verify a program beside the archive: %w", err)
+			}
+		}
 	}
 	var list []FileDigest
 	for _, name := range names {

@@ -15,6 +15,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/media"
 	"kubecrate/pkg/trust"
 	"kubecrate/pkg/verify"
 )
@@ -119,6 +120,24 @@ func flip(name string) func(string) error {
 		}
 		b[len(b)/2] ^= 1
 		return os.WriteFile(path, b, 0o600)
+	}
+}
+
+// TestProgramLink: what a person would run is not passed over for being a link.
+func TestProgramLink(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"install", "install-linux-amd64", "install-linux-arm64"} {
+		path := withProgram(t)
+		link := filepath.Join(filepath.Dir(path), name)
+		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if err := os.Symlink("/bin/true", link); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := verify.Archive(t.Context(), path, verify.Options{}, nil); !errors.Is(err, media.ErrLink) || !strings.Contains(err.Error(), link) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
