@@ -420,6 +420,15 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
+// TestComplaintHint: the hint is a command as it is typed.
+func TestComplaintHint(t *testing.T) {
+	t.Parallel()
+	c := complaint{check: "FileExisting-conntrack", text: "conntrack not found in system path"}
+	if got := c.hint(); got != "yum --disablerepo='*' --enablerepo=kubecrate install '*bin/conntrack'" {
+		t.Errorf("%s", got)
+	}
+}
+
 func FuzzComplaints(f *testing.F) {
 	f.Add("\t[ERROR Swap]: running with swap on\n")
 	f.Fuzz(func(t *testing.T, text string) {

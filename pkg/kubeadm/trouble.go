@@ -42,7 +42,7 @@ func (c complaint) hint() string {
 		{"KubeletVersion", "kubelet and kubeadm must come from one archive: rpm -q kubelet kubeadm"},
 		{"FileAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
 		{"DirAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
-		{"FileExisting-", "yum --disablerepo='*' --enablerepo=kubecrate install the package that has it"},
+		{"FileExisting-", "yum --disablerepo='*' --enablerepo=kubecrate install '*bin/" + strings.TrimPrefix(c.check, "FileExisting-") + "'"},
 		{"Hostname", "give the host a name in /etc/hosts"},
 		{"IsPrivilegedUser", "run it as root"},
 		{"SystemVerification", "uname -r and docker info show what kubeadm refuses"},
