@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -58,6 +59,16 @@ func TestLockRoundTrip(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Dir(file))
 	if err != nil || len(entries) != 1 {
 		t.Errorf("left over: %v, %v", entries, err)
+	}
+	// What never ends, or never begins, is not waited for.
+	pipe := file + ".pipe"
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, odd := range []string{pipe, "/dev/zero", t.TempDir()} {
+		if _, err := ReadLock(odd); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: %v", odd, err)
+		}
 	}
 	if _, err := ReadLock(file + "x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -45,6 +46,14 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 
 // ReadLock reads a lock from a file; without one the error is fs.ErrNotExist.
 func ReadLock(file string) (*Lock, error) {
+	// A pipe or a device would be waited for, or read for ever.
+	info, err := os.Stat(file)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the lock: %w", err)
+	}
 	text, err := readFile(file, MaxLockSize)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the lock: %w", err)

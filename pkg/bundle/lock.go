@@ -286,6 +286,9 @@ func lockImages(ctx context.Context, m *manifest.Manifest, s *Sources, found []n
 		g.Go(func() (err error) {
 			locked[i], err = s.puller.Resolve(ctx, img.Image, m.Platform)
 			locked[i].From = img.from
+			if err != nil && img.from != "" {
+				err = fmt.Errorf("%s names an image that cannot be carried (without images: true there, images.list alone says what is): %w", img.from, err)
+			}
 			return err
 		})
 	}

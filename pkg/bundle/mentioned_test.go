@@ -1,9 +1,11 @@
 package bundle
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"kubecrate/manifest"
 	"kubecrate/pkg/progress"
 )
 
@@ -23,5 +25,23 @@ func TestAlwaysPulled(t *testing.T) {
 		if want != "" && !strings.Contains(got, "manifests/x.yaml") {
 			t.Errorf("the file is not named: %q", got)
 		}
+	}
+}
+
+// TestImageOfAFile: an image that cannot be had says which file asked for it, and
+// how to go on without it.
+func TestImageOfAFile(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nothing is asked
+	m := &manifest.Manifest{Name: "test", Platform: manifest.Platform{Family: "el8", Arch: "amd64"}}
+	s, err := OpenSources(m, SourceOptions{Cache: t.TempDir(), Report: func(progress.Event) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := []namedImage{{Image: manifest.Image{Name: "127.0.0.1:1/a/b:1"}, from: "manifests/x.yaml"}}
+	_, err = lockImages(ctx, m, s, found)
+	if err == nil || !strings.Contains(err.Error(), "manifests/x.yaml names") || !strings.Contains(err.Error(), "images: true") {
+		t.Errorf("%v", err)
 	}
 }

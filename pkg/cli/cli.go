@@ -67,6 +67,9 @@ func Run(root *cobra.Command, out *Out, args []string) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
+		err = out.unshown
+	}
+	if err == nil {
 		return ExitDone
 	}
 	code := exitCode(ctx, err)
@@ -180,9 +183,10 @@ func report(out *Out, cmd *cobra.Command, err error, code int) {
 	}
 	if out.JSON() {
 		failed := jsonError{Kind: "error", Time: stamp(time.Now()), Text: strings.Join(text, "\n"), Hint: advice, Code: code}
-		// The write itself cannot be reported anywhere else.
-		_ = json.NewEncoder(out.Stdout).Encode(failed)
-		return
+		if json.NewEncoder(out.Stdout).Encode(failed) == nil {
+			return
+		}
+		// Standard output is what failed: people still have the other one.
 	}
 	_, _ = fmt.Fprintf(out.Stderr, "error: %s\n", strings.Join(text, "\n"))
 	if advice != "" {

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -43,9 +45,14 @@ func help(root *cobra.Command, out *Out) {
 		if text == "" {
 			text = c.Short + "."
 		}
+		_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n\n", reflow(text, out.columns()))
+		if err == nil {
+			err = writeUsage(c.OutOrStdout(), c, out.columns())
+		}
 		// A reader that went away is no reason to fail.
-		_, _ = fmt.Fprintf(c.OutOrStdout(), "%s\n\n", reflow(text, out.columns()))
-		_ = writeUsage(c.OutOrStdout(), c, out.columns())
+		if err != nil && !errors.Is(err, syscall.EPIPE) {
+			out.unshown = fmt.Errorf("cannot print the help: %w", err)
+		}
 	})
 }
 

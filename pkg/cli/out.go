@@ -26,6 +26,7 @@ type Out struct {
 	progress string
 	verbose  bool
 	kind     string // of results: the command's name
+	unshown  error  // why the help could not be printed, as cobra's function for it returns nothing
 }
 
 // NewOut prints to a program's two streams. Nothing else writes to them.

@@ -61,7 +61,7 @@ func typed(cmd *cobra.Command, more ...string) string {
 // argumentError says which argument is missing or too many. err is what a check
 // of cobra says, in numbers.
 func argumentError(cmd *cobra.Command, args []string, err error) error {
-	if !strings.HasPrefix(err.Error(), "accepts ") {
+	if text := err.Error(); !strings.HasPrefix(text, "accepts ") && !strings.HasPrefix(text, "requires at least ") {
 		return &UsageError{err}
 	}
 	form := strings.Fields(cmd.Use)[1:]
