@@ -35,11 +35,17 @@ type Bundle struct {
 
 // Manifests is what the files below manifests/ have for the network: the path of
 // its manifest, "" without one, the roles that get it, and the images that it
-// names, canonical.
+// names, canonical; and what its objects are.
 type Manifests struct {
 	Network string
 	Roles   []manifest.Role
 	Images  []string
+	Objects []Object
+}
+
+// Object is what an object of a manifest is: "policy/v1beta1" and "PodSecurityPolicy".
+type Object struct {
+	APIVersion, Kind string
 }
 
 // Of is the bundle that m and its lock describe. installed are the packages that
@@ -108,7 +114,7 @@ func (b *Bundle) Check() []Finding {
 			"the bundle brings no kubeadm, kubelet or kubectl of Kubernetes %s: no host can be installed from it", b.Kubernetes)
 	} else {
 		for _, check := range []func(*Bundle, *findings){
-			(*Bundle).programs, (*Bundle).runtime, (*Bundle).plugins, (*Bundle).control, (*Bundle).network,
+			(*Bundle).programs, (*Bundle).runtime, (*Bundle).plugins, (*Bundle).control, (*Bundle).network, (*Bundle).applicable,
 		} {
 			check(b, &f)
 		}

@@ -1,6 +1,7 @@
 package agree_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -238,6 +239,35 @@ func TestRoles(t *testing.T) {
 	b.Images = append(b.Images, manifest.LockedImage{Name: "x.example/app:1", Roles: []manifest.Role{manifest.Node}})
 	if found := b.Check(); len(found) > 0 {
 		t.Errorf("roles that suffice: %+v", found)
+	}
+}
+
+// TestRemoved: a network's manifest whose kinds the API server of the version has no
+// more is refused, and taken one release earlier.
+func TestRemoved(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		object agree.Object
+		last   int
+	}{
+		{agree.Object{APIVersion: "policy/v1beta1", Kind: "PodSecurityPolicy"}, 24},
+		{agree.Object{APIVersion: "rbac.authorization.k8s.io/v1beta1", Kind: "ClusterRole"}, 21},
+		{agree.Object{APIVersion: "apiextensions.k8s.io/v1beta1", Kind: "CustomResourceDefinition"}, 21},
+		{agree.Object{APIVersion: "extensions/v1beta1", Kind: "DaemonSet"}, 15},
+		{agree.Object{APIVersion: "admissionregistration.k8s.io/v1beta1", Kind: "ValidatingAdmissionPolicy"}, 99},
+		{agree.Object{APIVersion: "apps/v1", Kind: "DaemonSet"}, 99},
+	} {
+		says := func(minor int) bool {
+			b := whole(t)
+			b.Kubernetes = fmt.Sprintf("v1.%d.0", minor)
+			b.Manifests.Objects = []agree.Object{{APIVersion: "v1", Kind: "ConfigMap"}, c.object}
+			return slices.ContainsFunc(b.Check(), func(f agree.Finding) bool {
+				return !f.Warn && strings.Contains(f.Text, b.Kubernetes) && strings.Contains(f.Text, c.object.Kind+" of "+c.object.APIVersion)
+			})
+		}
+		if says(c.last) || c.last < 99 && !says(c.last+1) {
+			t.Errorf("%v: at 1.%d %v, at 1.%d %v", c.object, c.last, says(c.last), c.last+1, says(c.last+1))
+		}
 	}
 }
 

@@ -65,7 +65,14 @@ func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
 		if err != nil {
 			return err
 		}
+		objects, err := cni.Objects(text)
+		if err != nil {
+			return err
+		}
 		b.Manifests = &agree.Manifests{Network: f.Path, Roles: f.Roles, Images: names}
+		for _, o := range objects {
+			b.Manifests.Objects = append(b.Manifests.Objects, agree.Object(o))
+		}
 		return nil
 	}
 	return nil
