@@ -35,9 +35,11 @@ type Bundle struct {
 
 // Manifests is what the files below manifests/ have for the network: the path of
 // its manifest, "" without one, the roles that get it, and the images that it
-// names, canonical; and what its objects are.
+// names, canonical; and what its objects are. Others are manifests of the same
+// network, which are carried and not applied.
 type Manifests struct {
 	Network string
+	Others  []string
 	Roles   []manifest.Role
 	Images  []string
 	Objects []Object

@@ -154,6 +154,7 @@ func TestDisagrees(t *testing.T) {
 			b.Packages = append(b.Packages, packages(t, "containerd.io-2.1.0-1.el7.x86_64")...)
 		}, []string{"v1.17.4", "containerd.io-2.1.0"}, false},
 		{"no network", func(b *agree.Bundle) { b.Manifests.Network = "" }, []string{"network is flannel", "manifests/"}, false},
+		{"two manifests of the network", func(b *agree.Bundle) { b.Manifests.Others = []string{"manifests/z.yml"} }, []string{"flannel", "manifests/kube-flannel.yml is applied", "manifests/z.yml"}, true},
 		{"network without images", func(b *agree.Bundle) { without(b, "flannel") }, []string{"kube-flannel.yml", "quay.io/coreos/flannel:v0.14.0"}, false},
 		{"no plugin", func(b *agree.Bundle) {
 			without(b, "kubernetes-cni")

@@ -123,6 +123,10 @@ func (b *Bundle) network(f *findings) {
 		b.noNetwork(f)
 		return
 	}
+	if len(m.Others) > 0 {
+		f.warn("leave out of files what is not to be applied",
+			"network is %s, and %s is applied: it is the first by name of its manifests, and %s will not be applied", b.Network, m.Network, strings.Join(m.Others, ", "))
+	}
 	if !reaches(m.Roles, masters()) {
 		f.fail("leave roles out of "+m.Network+" under files, or write roles: [master]",
 			"files gives %s, the manifest of %s, to hosts of role %s only, and the first master applies it", m.Network, b.Network, list(m.Roles))

@@ -61,6 +61,10 @@ func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
 		if !n.Claims(text) {
 			continue
 		}
+		if b.Manifests.Network != "" {
+			b.Manifests.Others = append(b.Manifests.Others, f.Path)
+			continue
+		}
 		names, err := image.Names(bytes.NewReader(text))
 		if err != nil {
 			return err
@@ -73,7 +77,6 @@ func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
 		for _, o := range objects {
 			b.Manifests.Objects = append(b.Manifests.Objects, agree.Object(o))
 		}
-		return nil
 	}
 	return nil
 }
