@@ -88,6 +88,9 @@ func resetLoaded(ctx context.Context, h *host.Host, o Settings) (u *Undone, err 
 	if empty, err := untouched(h); err != nil || empty {
 		return &Undone{Empty: true}, err
 	}
+	if err := onlyLoaded(h); err != nil {
+		return nil, err
+	}
 	j, err := step.OpenJournal(h)
 	if err != nil {
 		return nil, err

@@ -53,9 +53,13 @@ func PlanReset(h *host.Host, keepPackages bool) (*ResetPlan, error) {
 	if saved == nil {
 		p.Empty, err = untouched(h)
 		if !p.Empty && err == nil {
+			err = onlyLoaded(h)
 			p.Losing = []string{"the images that ./install load brought, but for those that containers use"}
 		}
-		return p, err
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
 	}
 	p.Bundle, p.Role = saved.Bundle, saved.Role
 	name, err := h.Text("/proc/sys/kernel/hostname")

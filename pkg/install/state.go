@@ -7,12 +7,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/step"
 )
 
@@ -72,11 +75,33 @@ func readState(h *host.Host) (*State, error) {
 		return nil, fmt.Errorf("cannot read what was installed: %w", err)
 	}
 	var s State
-	if err := json.Unmarshal(text, &s); err != nil || s.Cluster == nil || s.Role == "" {
+	roles := []manifest.Role{manifest.Master, manifest.Node, manifest.Single}
+	if err := json.Unmarshal(text, &s); err != nil || s.Cluster == nil || !slices.Contains(roles, s.Role) {
 		return nil, hint.With(fmt.Errorf("cannot read what was installed: %s is damaged", stateFile),
-			"mv %s %s.damaged, and run install with its flags again", stateFile, stateFile)
+			"%s; then %s", hint.Command("mv", stateFile, stateFile+".damaged"), notedAgain)
 	}
 	return &s, nil
+}
+
+// notedAgain is how a host without its state gets one again.
+const notedAgain = "with the stick, the command that this host was installed with, such as ./install --role node, notes it again; after that ./install reset takes all of it back"
+
+// onlyLoaded fails where more was done to a host without a state than to load
+// images: what that was, and so how it is undone, only the state tells.
+func onlyLoaded(h *host.Host) error {
+	changes, err := step.Changes(h)
+	if err != nil {
+		return err
+	}
+	begun, err := kubeadm.Begun(h)
+	if err != nil {
+		return err
+	}
+	more := func(c step.Change) bool { return c.Step != cri.Undo(nil).Name() }
+	if begun || slices.ContainsFunc(changes, more) {
+		return hint.With(fmt.Errorf("cannot tell what was installed: %s is missing, and more was changed on this host than images were loaded", stateFile), "%s", notedAgain)
+	}
+	return nil
 }
 
 // write brings the state to the disk.
@@ -107,6 +132,11 @@ func forget(h *host.Host) error {
 	names, err := h.ReadDir(step.Dir)
 	if err != nil {
 		return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
+	}
+	// The state goes last: without it what else is here cannot be told.
+	last := filepath.Base(stateFile)
+	if i := slices.Index(names, last); i >= 0 {
+		names = append(slices.Delete(names, i, i+1), last)
 	}
 	for _, name := range names {
 		if name == filepath.Base(step.ChangedDir) {

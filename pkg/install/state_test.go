@@ -1,0 +1,47 @@
+package install
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/hint"
+)
+
+// TestStateLost: a host whose state is damaged or gone is not taken for one on
+// which only images were loaded; the advice that comes with it leads on.
+func TestStateLost(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, manifest.RuntimeDocker)
+	one := l.host("one", "192.168.4.31")
+	before := one.state()
+	one.stay(manifest.Single)
+	installed := one.state()
+	file := one.h.Path(stateFile)
+	refused := func(want string) {
+		t.Helper()
+		_, planErr := PlanReset(one.h, false)
+		_, err := Reset(t.Context(), one.h, one.settings(""), false)
+		for _, err := range []error{planErr, err} {
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(hint.Of(err), "./install --role") {
+				t.Errorf("%v, hint %q; want %s", err, hint.Of(err), want)
+			}
+		}
+		if after := one.state(); after != installed {
+			t.Errorf("it was changed:\n%s", difference(installed, after))
+		}
+	}
+	for _, text := range []string{"", "{}", "null", `{"role": "single"`, `{"role": "boss", "cluster": {}}`} {
+		write(t, file, text)
+		refused("install.json is damaged")
+	}
+	if err := os.Rename(file, file+".damaged"); err != nil {
+		t.Fatal(err)
+	}
+	refused("install.json is missing, and more was changed")
+	if r, err := one.run(manifest.Single); err != nil || r.Node != "one" {
+		t.Fatalf("the same command again: %+v, %v", r, err)
+	}
+	one.leave(before)
+}
