@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"kubecrate/pkg/hint"
 )
 
 // File is a file and how it may be opened.
@@ -45,9 +47,19 @@ func (f File) Open() (*os.File, error) {
 	}
 	file, err := openNamed(f.Path())
 	if err != nil {
-		return nil, named(f.Path(), err)
+		return nil, chosen(named(f.Path(), err), f.Path())
 	}
 	return file, nil
+}
+
+// chosen gives an error of a file that the operator named advice of its own: what
+// is there may be a disk or a directory of the system, and is not to be moved.
+func chosen(err error, path string) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return hint.With(e, "%s shows what it is; name a file instead", hint.Command("ls", "-ld", path))
+	}
+	return err
 }
 
 func openNamed(path string) (*os.File, error) {
@@ -74,7 +86,11 @@ func (f File) Read(limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readAll(file, f.Path(), limit)
+	data, err := readAll(file, f.Path(), limit)
+	if f.named {
+		err = chosen(err, f.Path())
+	}
+	return data, err
 }
 
 // Stat describes the file.
