@@ -126,6 +126,16 @@ func keep(h *host.Host, name string, text []byte) error {
 	return nil
 }
 
+// stateLast puts the state behind the other names: without it what they are of
+// cannot be told any more, should the removing end in the middle.
+func stateLast(names []string) []string {
+	last := filepath.Base(stateFile)
+	if i := slices.Index(names, last); i >= 0 {
+		names = append(slices.Delete(names, i, i+1), last)
+	}
+	return names
+}
+
 // forget removes all that this program keeps on a host, when nothing is left
 // to undo. What somebody else wrote into our files stays, see step.Reset.
 func forget(h *host.Host) error {
@@ -133,12 +143,7 @@ func forget(h *host.Host) error {
 	if err != nil {
 		return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
 	}
-	// The state goes last: without it what else is here cannot be told.
-	last := filepath.Base(stateFile)
-	if i := slices.Index(names, last); i >= 0 {
-		names = append(slices.Delete(names, i, i+1), last)
-	}
-	for _, name := range names {
+	for _, name := range stateLast(names) {
 		if name == filepath.Base(step.ChangedDir) {
 			continue
 		}

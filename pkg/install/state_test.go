@@ -45,3 +45,13 @@ func TestStateLost(t *testing.T) {
 	}
 	one.leave(before)
 }
+
+func TestStateLast(t *testing.T) {
+	t.Parallel()
+	if got := strings.Join(stateLast([]string{"bundle.lock", "install.json", "journal.jsonl", "kubeadm.json"}), " "); got != "bundle.lock journal.jsonl kubeadm.json install.json" {
+		t.Error(got)
+	}
+	if got := stateLast([]string{"journal.jsonl"}); len(got) != 1 {
+		t.Error(got)
+	}
+}
