@@ -29,7 +29,7 @@ func (d Dir) List(name string, most int, want func(name string) bool) (names []s
 		return nil, d.named(name, err)
 	}
 	defer func() { err = first(err, f.Close()) }()
-	seen, err := list(f, func(e fs.DirEntry) bool {
+	seen, err := list(f, maxEntries, func(e fs.DirEntry) bool {
 		if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") && want(e.Name()) {
 			names = append(names, e.Name())
 		}
@@ -56,12 +56,12 @@ func (d Dir) directory(name string) (*os.Root, error) {
 	return r, err
 }
 
-// list gives the entries of f to each until that is false; all says that there
-// are no more.
-func list(f *os.File, each func(fs.DirEntry) bool) (all bool, err error) {
+// list gives the entries of f to each until that is false, and at most most of
+// them; all says that there are no more.
+func list(f *os.File, most int, each func(fs.DirEntry) bool) (all bool, err error) {
 	const batch = 256
-	for n := 0; n < maxEntries; {
-		entries, err := f.ReadDir(batch)
+	for n := 0; n < most; {
+		entries, err := f.ReadDir(min(batch, most-n))
 		for _, e := range entries {
 			if !each(e) {
 				return false, nil

@@ -364,6 +364,11 @@ func TestNames(t *testing.T) {
 		{"duplicates", other(func(f *facts.Facts) { f.MachineID = "machine-12" }), preflight.Warning, "machine-id machine-12", "systemd-machine-id-setup"},
 		{"duplicates", func(e *env) { joining(e); e.o.Ticket.Hosts[0].Name = "node1"; e.o.Others = nil }, preflight.Failed, "the ticket knows node1 as 192.168.4.11", "--hostname"},
 		{"duplicates", func(e *env) { joining(e); e.o.Ticket.Hosts[0].Address = "192.168.4.12"; e.o.Others = nil }, preflight.Failed, "master1 has the address 192.168.4.12, and so has this host", "another address"},
+		{"duplicates", func(e *env) { // it joined before, under another name
+			joining(e)
+			e.o.Ticket.Hosts = append(e.o.Ticket.Hosts, manifest.Host{Name: "old", Address: "192.168.4.12", Role: manifest.Node})
+			e.o.Others = nil
+		}, preflight.OK, "none", ""},
 		{"duplicates", joining, preflight.OK, "none among 2 hosts", ""},
 	} {
 		c.test(t)
