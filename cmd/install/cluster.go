@@ -42,7 +42,7 @@ says what it ended; it fails where the cluster cannot be asked, or holds none.`,
 	}
 	a.ticketFlag(c)
 	f := c.Flags()
-	f.DurationVar(&o.TTL, "ttl", ticketTTL, "how long it is good for")
+	periodVar(f, &o.TTL, "ttl", ticketTTL, "how long it is good for")
 	f.BoolVar(&o.ControlPlane, "control-plane", false, "let the host that has it join as a master (the key for that is good for two hours)")
 	f.BoolVar(&o.Show, "show", false, "print the flags that do the same as the ticket; they hold the token")
 	f.BoolVar(&o.Revoke, "revoke", false, "end every ticket of the cluster: the tokens in it, whichever master made them, and the copies here and on the stick")
@@ -94,7 +94,7 @@ what the node itself may see is tested.`,
 			})
 		},
 	}
-	c.Flags().DurationVar(&wait, "wait", waitFor, "how long to wait for what is still starting")
+	periodVar(c.Flags(), &wait, "wait", waitFor, "how long to wait for what is still starting")
 	return c
 }
 

@@ -40,7 +40,7 @@ func (a *app) hostFlags(c *cobra.Command) {
 	f.StringVar(&s.Join.Master, "master", "", "HOST or HOST:PORT to join, with --token and --ca-cert-hash, instead of a ticket")
 	f.StringVar(&s.Join.Token, "token", "", "token to join with")
 	f.StringSliceVar(&s.Join.CACertHash, "ca-cert-hash", nil, "hash of the cluster's CA: sha256:HEX")
-	f.DurationVar(&s.Wait, "wait", 0, "how long to wait for the API server and for the host to be Ready (default 10m; for the master of an identity 12h)")
+	periodVar(f, &s.Wait, "wait", 0, "how long to wait for the API server and for the host to be Ready (default 10m; for the master of an identity 12h)")
 	f.StringVar(&s.Identity, "identity", "", "file of the cluster's identity (default identity.age beside the archive, if it is there)")
 	f.StringVar(&a.passphrase, "passphrase-file", "", "file whose first line opens the identity, on masters (default: it is asked for)")
 	cli.Group(c, "Cluster, on the first master", "endpoint", "pod-cidr", "service-cidr", "proxy-mode", "identity", "passphrase-file")

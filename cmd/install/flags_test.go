@@ -27,6 +27,11 @@ func TestWrongUse(t *testing.T) {
 		{"verify /mnt/usb/x-amd64.tar.zst", "hint: ./install verify --archive /mnt/usb/x-amd64.tar.zst\n"},
 		{"verify /mnt/usb/x-amd64.tar.zst.001", "--archive /mnt/usb/x-amd64.tar.zst.001\n"},
 		{"preflight --role node --skip-preflight oss", `no check "oss" to skip, did you mean "os"?`},
+		{"ticket --ttl -5s", "want a second or more"},
+		{"ticket --ttl 0", "want a second or more"},
+		{"smoke --wait 10", "missing unit"},
+		{"run --role master --ticket-ttl -1h", "want a second or more"},
+		{"--role node --wait -5s", "want a second or more"},
 		{"--rol node", "did you mean --role?"},
 		{"plan --role nod", "hint: ./install plan --help\n"},
 	} {

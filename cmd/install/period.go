@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// period is the value of a flag that says how long something is to last: never
+// less than a second, since zero and what is below would quietly mean the default.
+type period struct{ d *time.Duration }
+
+// periodVar is pflag's DurationVar for a period.
+func periodVar(f *pflag.FlagSet, d *time.Duration, name string, value time.Duration, usage string) {
+	*d = value
+	f.Var(period{d}, name, usage)
+}
+
+// String is pflag.Value's: "" where the flag has no default of its own.
+func (p period) String() string {
+	if p.d == nil || *p.d == 0 {
+		return ""
+	}
+	return p.d.String()
+}
+
+// Set is pflag.Value's.
+func (p period) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err == nil && d < time.Second {
+		err = errors.New("want a second or more, such as 90s, 10m or 24h")
+	}
+	if err != nil {
+		return err
+	}
+	*p.d = d
+	return nil
+}
+
+// Type is pflag.Value's.
+func (period) Type() string { return "duration" }
