@@ -195,14 +195,16 @@ func Err(name string, list []Finding) error {
 }
 
 // Error has one line for each disagreement, and below it what fixes it.
-func (e *Error) Error() string {
+func (e *Error) Error() string { return strings.Join(e.Lines(), "\n") }
+
+// Lines is Error, a line each.
+func (e *Error) Lines() []string {
 	if len(e.Failed) == 1 {
-		return fmt.Sprintf("the parts of %s do not agree: %s", e.Name, e.Failed[0].Text)
+		return []string{fmt.Sprintf("the parts of %s do not agree: %s", e.Name, e.Failed[0].Text)}
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "the parts of %s do not agree, %d times:", e.Name, len(e.Failed))
+	list := []string{fmt.Sprintf("the parts of %s do not agree, %d times:", e.Name, len(e.Failed))}
 	for _, f := range e.Failed {
-		fmt.Fprintf(&b, "\n  %s\n      hint: %s", f.Text, f.Hint)
+		list = append(list, "  "+f.Text, "      hint: "+f.Hint)
 	}
-	return b.String()
+	return list
 }

@@ -9,6 +9,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/agree"
 	"kubecrate/pkg/nevra"
+	"kubecrate/pkg/visible"
 )
 
 func packages(t *testing.T, list ...string) []nevra.NEVRA {
@@ -312,5 +313,16 @@ func TestPatches(t *testing.T) {
 				t.Errorf("%s with etcd %s: %s", version, etcd, f.Text)
 			}
 		}
+	}
+}
+
+// TestErrorLines: every disagreement has a line of its own, and its hint below.
+func TestErrorLines(t *testing.T) {
+	t.Parallel()
+	list := []agree.Finding{{Text: "a", Hint: "b"}, {Text: "c", Hint: "d"}}
+	got := visible.Error(agree.Err("x", list))
+	want := []string{"the parts of x do not agree, 2 times:", "  a", "      hint: b", "  c", "      hint: d"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }

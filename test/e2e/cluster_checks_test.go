@@ -120,7 +120,7 @@ func (c *cluster) refused(m *lab.Machine, before string) {
 	}
 	c.same(m, before, "a preflight that failed")
 
-	c.mustInstall(m, 0, "status")
+	c.mustInstall(m, 1, "status") // nothing is installed
 	name := filepath.Base(c.bundle)
 	for i, member := range c.victims() {
 		flipped := filepath.Join(c.Stick, fmt.Sprintf("flipped-%d", i), name)

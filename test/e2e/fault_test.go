@@ -112,8 +112,8 @@ func TestCutAt20MB(t *testing.T) {
 
 // TestMissing: what the mirror does not have.
 func TestMissing(t *testing.T) {
-	s := newSite(t, options{images: []string{"k8s.gcr.io/pause:9.9"}})
-	s.failed(s.build(), 1, `k8s\.gcr\.io/pause:9\.9`, `not found|404|no such|unknown|does not exist`)
+	s := newSite(t, options{images: []string{"nginx:9.9-alpine"}})
+	s.failed(s.build(), 1, `nginx:9\.9-alpine`, `not found|404|no such|unknown|does not exist`)
 	s = newSite(t, options{images: []string{"k8s.gcr.io/paws:3.1"}})
 	s.failed(s.build(), 1, `k8s\.gcr\.io/paws:3\.1`)
 }
@@ -129,14 +129,16 @@ func TestManifestFaults(t *testing.T) {
 // yumSite is a site whose packages come from one more repository.
 func yumSite(t *testing.T, repo, root string) *site {
 	t.Helper()
-	s := newSite(t, options{images: []string{smallImage}})
+	// No part of Kubernetes, which would want its other parts.
+	apart := options{images: []string{"nginx:1.14-alpine"}}
+	s := newSite(t, apart)
 	var extra strings.Builder
 	extra.WriteString("packages:\n  baseline: none\n  roots: [" + root + ", -docker-ce, -kubeadm, -kubelet, -kubectl, -kubernetes-cni, -cri-tools, -ipset, -ipvsadm, -chrony]\n  repos:\n")
 	for _, id := range []string{lab.RepoBase, lab.RepoUpdates, lab.RepoExtras, lab.RepoDocker, lab.RepoKubernetes, repo} {
 		extra.WriteString("    - {id: " + id + ", baseurl: [" + s.yum.URL + "/" + id + "], gpgkey: [" + s.repos.Signer.Public +
 			"], fingerprints: [" + s.repos.Signer.Fingerprint + "]}\n")
 	}
-	text := s.manifest(options{images: []string{smallImage}})
+	text := s.manifest(apart)
 	from, to := strings.Index(text, "packages:\n"), strings.Index(text, "images:\n")
 	s.write("lab.yaml", text[:from]+extra.String()+text[to:])
 	return s

@@ -18,7 +18,8 @@ import (
 // TestSameFile: one lock, two folders, two caches, other numbers of downloads
 // and processors: one archive.
 func TestSameFile(t *testing.T) {
-	s := newSite(t, options{packages: true, images: []string{smallImage, "k8s.gcr.io/etcd:3.4.3-0", "nginx:1.14-alpine", "k8s.gcr.io/pause:3.1"}})
+	s := newSite(t, options{packages: true, images: []string{smallImage, "k8s.gcr.io/kube-controller-manager:v1.17.4", "k8s.gcr.io/kube-scheduler:v1.17.4",
+		"k8s.gcr.io/kube-proxy:v1.17.4", "k8s.gcr.io/etcd:3.4.3-0", "k8s.gcr.io/coredns:1.6.5", "k8s.gcr.io/pause:3.1", "quay.io/coreos/flannel:v0.14.0", "nginx:1.14-alpine"}})
 	for _, level := range []string{"fast", "default", "better", "best"} {
 		t.Run(level, func(t *testing.T) {
 			s := s.on(t)
