@@ -165,3 +165,34 @@ func TestRetireSeesTheCluster(t *testing.T) {
 		t.Errorf("all have joined: %v, %d tokens", err, w.tokens())
 	}
 }
+
+// TestRevokeByTheTicket: a ticket that lies here is judged by the cluster that it
+// is of, and not by who made its token.
+func TestRevokeByTheTicket(t *testing.T) {
+	t.Parallel()
+	for what, foreign := range map[string]bool{"made by hand": false, "of another cluster": true} {
+		w := withStick(t)
+		if err := w.run(Ticket(ticketOptions())); err != nil {
+			t.Fatal(err)
+		}
+		w.describeToken("byhand.0123456789abcdef", time.Hour, "by hand")
+		k := w.ticket(stickFile)
+		k.Token = "byhand.0123456789abcdef"
+		if foreign {
+			k.CACertHashes = []string{"sha256:" + strings.Repeat("0", 64)}
+		}
+		text, err := k.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.m.Write(t, stickFile, string(text))
+		var r Revocation
+		if err := w.run(Revoke(ticketOptions(), &r)); err != nil {
+			t.Fatal(err)
+		}
+		said := strings.Join(r.Left, "\n")
+		if kept := w.m.Read(t, stickFile) != ""; kept != foreign || slices.Contains(r.Tokens, "byhand") == foreign || strings.Contains(said, "is the ticket of another cluster, at "+k.Endpoint) != foreign {
+			t.Errorf("%s: kept %v, %+v", what, kept, r)
+		}
+	}
+}
