@@ -31,10 +31,12 @@ func (x *machine) stay(role manifest.Role, change ...func(*Settings)) {
 	if r.Role != role || r.Node != x.name || len(r.Changed) == 0 || !x.l.api.has("nodes//"+x.name) {
 		t.Errorf("%s: %+v", x.name, r)
 	}
+	x.says(r, "node "+x.name+" is Ready, a "+string(role), "to undo all of it: ./install reset")
 	st, err := CheckStatus(t.Context(), x.h, x.settings(""))
 	if err != nil || st.Condition != Installed || st.Node != x.name {
 		t.Errorf("%s: %v, status %+v", x.name, err, st)
 	}
+	x.says(st, "installed: ", "role "+string(role)+", node "+x.name, "packages")
 	bare, err := CheckStatus(t.Context(), x.h, Settings{Dialer: x.l.api})
 	if err != nil || bare.Condition != Installed {
 		t.Errorf("%s without a stick: %v, status %+v", x.name, err, bare)
@@ -44,9 +46,24 @@ func (x *machine) stay(role manifest.Role, change ...func(*Settings)) {
 	if err != nil || len(again.Changed) > 0 {
 		t.Errorf("%s again: %v, %+v", x.name, err, again)
 	}
+	x.says(again, "nothing had to be changed")
 	for _, line := range x.m.Calls()[at:] {
 		if strings.HasPrefix(line, "kubeadm init") || strings.HasPrefix(line, "kubeadm join") || strings.HasPrefix(line, "yum") {
 			t.Errorf("%s again: %s", x.name, line)
+		}
+	}
+}
+
+// says holds what a result says to a person.
+func (x *machine) says(r interface{ WriteText(io.Writer) error }, wants ...string) {
+	x.l.t.Helper()
+	var out strings.Builder
+	if err := r.WriteText(&out); err != nil {
+		x.l.t.Error(err)
+	}
+	for _, want := range wants {
+		if !strings.Contains(out.String(), want) {
+			x.l.t.Errorf("%s: no %q in\n%s", x.name, want, out.String())
 		}
 	}
 }
@@ -324,6 +341,7 @@ func TestLoadVerb(t *testing.T) {
 		t.Errorf("an image is gone: %+v, %v", st, err)
 	}
 	r, err := Load(t.Context(), x.h, x.settings(""))
+	x.says(r, "all ", " images are there")
 	if err != nil || !r.Changed || x.images() != all {
 		t.Errorf("loaded: %+v, %v\n%s", r, err, difference(all, x.images()))
 	}
