@@ -18,30 +18,40 @@ func address(_ *host.Host, o *Options, f *found) error {
 		f.fail(hint.Of(err), "%v", err)
 		return nil
 	}
-	f.ok("%s on %s", a, iface)
+	if o.holdsVIP() && o.Cluster.VIP.Address == a.String() {
+		f.fail("in cluster.yaml, take an address for vip that no host has", "%s is the address of this host, and the virtual address of cluster.yaml as well", a)
+	}
+	f.okIf("%s on %s", a, iface)
 	return nil
 }
 
-// iface looks for the interface that the operator named.
+// holdsVIP says that this host is to hold the control plane's virtual address.
+func (o *Options) holdsVIP() bool { return o.controls() && o.Cluster != nil && o.Cluster.VIP != nil }
+
+// iface looks for the interfaces that the operator named.
 func iface(_ *host.Host, o *Options, f *found) error {
-	if o.Interface == "" {
-		return nil
-	}
 	var names []string
+	there := map[string]bool{}
 	for _, i := range o.Facts.Interfaces {
-		if i.Name == o.Interface {
-			f.ok("%s", i.Name)
-			return nil
-		}
+		there[i.Name] = true
 		if !i.Virtual() {
 			names = append(names, i.Name)
 		}
 	}
-	fix := "ip addr shows the interfaces of this host"
-	if len(names) > 0 {
-		fix = "--interface " + strings.Join(names, ", or --interface ")
+	if o.Interface != "" && !there[o.Interface] {
+		fix := "ip addr shows the interfaces of this host"
+		if len(names) > 0 {
+			fix = "--interface " + strings.Join(names, ", or --interface ")
+		}
+		f.fail(fix, "--interface says %s, and this host has no such interface", o.Interface)
 	}
-	f.fail(fix, "--interface says %s, and this host has no such interface", o.Interface)
+	if o.holdsVIP() && o.Cluster.VIP.Interface != "" && !there[o.Cluster.VIP.Interface] {
+		f.fail("in cluster.yaml, leave interface out of vip where the hosts' interfaces have other names; ip addr shows those of this host",
+			"vip.interface of cluster.yaml is %s, and this host has no such interface", o.Cluster.VIP.Interface)
+	}
+	if o.Interface != "" {
+		f.okIf("%s", o.Interface)
+	}
 	return nil
 }
 

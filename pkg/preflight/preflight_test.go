@@ -394,6 +394,14 @@ func TestNetwork(t *testing.T) {
 		{"address", func(*env) {}, preflight.OK, "192.168.4.11 on eth0", ""},
 		{"address", func(e *env) { isolated(e); e.m.Write(e.t, "/proc/net/ip_vs", "") }, preflight.OK, "192.168.4.11 on eth0", ""},
 		{"address", func(e *env) { isolated(e); e.o.Advertise = "" }, preflight.Failed, "no default route", "--advertise-address 192.168.4.11"},
+		{"address", func(e *env) {
+			e.o.Cluster = manifest.DefaultCluster()
+			e.o.Cluster.VIP = &manifest.VIP{Address: "192.168.4.11"}
+		}, preflight.Failed, "192.168.4.11 is the address of this host, and the virtual address", "an address for vip that no host has"},
+		{"interface", func(e *env) {
+			e.o.Cluster = manifest.DefaultCluster()
+			e.o.Cluster.VIP = &manifest.VIP{Address: "192.168.4.100", Interface: "nope0"}
+		}, preflight.Failed, "vip.interface of cluster.yaml is nope0", "leave interface out of vip"},
 		{"address", func(e *env) { e.o.Advertise = "192.168.4.12" }, preflight.Failed, "no interface of this host", "--advertise-address 192.168.4.11"},
 		{"reach", joining, preflight.OK, "192.168.4.11", ""},
 		{"reach", func(e *env) {
