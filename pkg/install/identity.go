@@ -222,7 +222,7 @@ func (s *site) openIdentity(ctx context.Context) (opened bool, err error) {
 // belongs says whether the ticket and the cluster on the stick are those of id.
 func (s *site) belongs(id *identity.Identity) error {
 	if s.cluster.ControlPlane() == "" {
-		return identity.Untrusted(identity.Remake, "%s names neither an endpoint nor a master, and %s was made for %s", clusterName, s.sealed.Path(), id.Ticket.Endpoint)
+		return identity.Untrusted(identity.Remake, "%s names neither an endpoint nor a vip, and %s was made for %s", clusterName, s.sealed.Path(), id.Ticket.Endpoint)
 	}
 	if at := manifest.HostPort(s.cluster.ControlPlane()); at != id.Ticket.Endpoint {
 		return identity.Untrusted(identity.Remake, "%s says that the control plane is at %s, and %s was made for %s", clusterName, at, s.sealed.Path(), id.Ticket.Endpoint)
