@@ -90,6 +90,7 @@ func (s readyStep) Check(ctx context.Context, h *host.Host) (step.Status, error)
 func (s readyStep) Apply(ctx context.Context, h *host.Host) error {
 	limits := s.o.Limits.withDefaults()
 	begun, said, early := time.Now(), "", false
+	var restarted time.Time
 	for {
 		n, err := s.look(ctx, h)
 		if err != nil {
@@ -99,10 +100,16 @@ func (s readyStep) Apply(ctx context.Context, h *host.Host) error {
 		if early {
 			again = n.list // what began before this moment has no right address
 		}
-		if !n.waiting {
+		if !n.waiting && len(again) > 0 {
 			if err := s.restart(ctx, h, again); err != nil {
 				return err
 			}
+			restarted = time.Now()
+		}
+		// The kubelet takes up a new configuration within seconds, dockershim each five:
+		// what was started again before that has the other network's address once more.
+		if n.why == "" && len(n.list) > 0 && time.Since(restarted) < limits.Restart {
+			n.why = "pods that were started again have no address yet"
 		}
 		if n.why == "" {
 			return nil

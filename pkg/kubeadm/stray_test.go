@@ -73,3 +73,45 @@ func TestStrays(t *testing.T) {
 		t.Errorf("%v, %d pods were deleted", err, deleted)
 	}
 }
+
+// TestStraysAgain: the kubelet takes up a new configuration only some seconds
+// after it is there, so that a pod that was started again may have an address of
+// the other network once more; a node is Ready when that is over.
+func TestStraysAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up = true
+	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{Ready: time.Minute, Restart: time.Minute, Poll: time.Millisecond}}
+	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.write(w.h.With(forgetful{})); err != nil {
+		t.Fatal(err)
+	}
+	w.m.Write(t, kubeletConf, w.kubeconfig(), AdminConf, w.kubeconfig(), cniDir+"/10-flannel.conflist", "{}")
+	w.objects["/api/v1/nodes/master1"] = readyNode
+	const pods = "/api/v1/pods?fieldSelector=spec.nodeName%3Dmaster1"
+	// What the pod has at each look from the first deletion on.
+	addresses, deleted := []string{"", "", "10.88.0.4", "", "10.244.0.2"}, 0
+	kubectl := w.m.Programs["kubectl"]
+	w.m.Programs["kubectl"] = func(args []string, stdin string) (string, error) {
+		line := strings.Join(args, " ")
+		switch {
+		case strings.Contains(line, "delete pod"):
+			deleted++
+			return "", nil
+		case strings.Contains(line, "fieldSelector"):
+			address := "10.88.0.2"
+			if deleted > 0 {
+				address = addresses[0]
+				addresses = addresses[min(1, len(addresses)-1):]
+			}
+			w.objects[pods] = `{"items":[{"metadata":{"namespace":"kube-system","name":"coredns-1"},"status":{"podIP":"` + address + `"}}]}`
+		}
+		return kubectl(args, stdin)
+	}
+	if err := w.run(Ready(o)); err != nil || deleted != 2 || len(addresses) != 1 {
+		t.Errorf("%v, %d pods were deleted, %v are left", err, deleted, addresses)
+	}
+}

@@ -177,7 +177,7 @@ func TestCluster(t *testing.T) {
 			c.mustInstall(m, 0, "reset", "--yes")
 			c.same(m, before[m], "reset")
 		}
-		c.mustInstall(master, 0, "status")
+		c.mustInstall(master, 1, "status")
 	})
 	c.step("and again", func(*testing.T) { c.mustInstall(master, 0, append(role(master, "master"), "--no-smoke")...) })
 }
