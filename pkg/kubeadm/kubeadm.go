@@ -47,6 +47,7 @@ type Limits struct {
 	Boot    time.Duration // the same where it may never come up: 3 min
 	Process time.Duration // a kubeadm that an earlier run left at work: 15 min
 	Ready   time.Duration // a node to become Ready: 5 min
+	TakeUp  time.Duration // a kubelet to use a new configuration of the network, see strays: 10 s
 	Restart time.Duration // pods that were started again to have an address: 1 min
 	Poll    time.Duration // between two looks: 2 s
 }
@@ -62,6 +63,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Boot, 3*time.Minute)
 	set(&l.Process, 15*time.Minute)
 	set(&l.Ready, 5*time.Minute)
+	set(&l.TakeUp, 10*time.Second)
 	set(&l.Restart, time.Minute)
 	set(&l.Poll, 2*time.Second)
 	return l

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"os"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"kubecrate/pkg/host"
 )
@@ -22,7 +24,8 @@ func (p stray) String() string { return p.namespace + "/" + p.name }
 // a host where another configuration, such as podman's, lay in /etc/cni/net.d
 // before: the kubelet takes that until then, and nobody outside the host reaches
 // such a pod. Pods that have no address yet are among them: they may be on their
-// way to one. waiting is that the kubelet still takes the other.
+// way to one. waiting is that the kubelet still takes the other, which it does for
+// some seconds more once the cluster's is there: dockershim looks each five.
 func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) (list []stray, waiting bool, err error) {
 	m, err := readMark(h)
 	if err != nil || m == nil {
@@ -38,7 +41,7 @@ func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) 
 		return nil, false, err
 	}
 	now := configs(names)
-	waiting = len(now) > 0 && slices.Contains(others, now[0])
+	waiting = len(now) > 0 && (slices.Contains(others, now[0]) || s.isNew(h, path.Join(cniDir, now[0])))
 	var all struct {
 		Items []struct {
 			Metadata struct{ Namespace, Name string }
@@ -60,6 +63,18 @@ func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) 
 		}
 	}
 	return list, waiting, nil
+}
+
+// isNew says that a file was written a moment ago, too recently for the kubelet
+// to use it. A clock that was set back meanwhile tells nothing.
+func (s readyStep) isNew(h *host.Host, file string) bool {
+	limits := s.o.Limits.withDefaults()
+	info, err := os.Stat(h.Path(file))
+	if err != nil {
+		return false // it is gone again, which the next look sees
+	}
+	age := time.Since(info.ModTime())
+	return age >= 0 && age < limits.TakeUp
 }
 
 // configs are the names that the kubelet takes for configurations of networks.

@@ -1,6 +1,7 @@
 package kubeadm
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ func TestStrays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.up = true
-	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{Ready: 5 * time.Second, Poll: time.Millisecond}}
+	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{Ready: 5 * time.Second, TakeUp: time.Nanosecond, Poll: time.Millisecond}}
 	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +82,7 @@ func TestStraysAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.up = true
-	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{Ready: time.Minute, Restart: time.Minute, Poll: time.Millisecond}}
+	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{Ready: time.Minute, TakeUp: time.Nanosecond, Restart: time.Minute, Poll: time.Millisecond}}
 	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -113,5 +114,35 @@ func TestStraysAgain(t *testing.T) {
 	}
 	if err := w.run(Ready(o)); err != nil || deleted != 2 || len(addresses) != 1 {
 		t.Errorf("%v, %d pods were deleted, %v are left", err, deleted, addresses)
+	}
+}
+
+// TestStraysTakeUp: while the cluster's configuration is new, the kubelet may
+// still give pods the other network's addresses, those among them that are bound
+// to the node only now: a node without strays is Ready when that time is over.
+func TestStraysTakeUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up = true
+	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{TakeUp: time.Hour}}
+	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.write(w.h.With(forgetful{})); err != nil {
+		t.Fatal(err)
+	}
+	conf := cniDir + "/10-flannel.conflist"
+	w.m.Write(t, kubeletConf, w.kubeconfig(), AdminConf, w.kubeconfig(), conf, "{}")
+	w.objects["/api/v1/nodes/master1"] = readyNode
+	w.objects["/api/v1/pods?fieldSelector=spec.nodeName%3Dmaster1"] = `{"items":[]}`
+	for age, want := range map[time.Duration]step.State{time.Minute: step.ToDo, 2 * time.Hour: step.Done, -time.Hour: step.Done} {
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(w.h.Path(conf), at, at); err != nil {
+			t.Fatal(err)
+		}
+		if st := w.check(Ready(o)); st.State != want {
+			t.Errorf("written %s ago: %+v", age, st)
+		}
 	}
 }
