@@ -18,17 +18,12 @@ import (
 // volumes, or the name that they have in common. A volume that is missing,
 // short or of another archive is named in the error. Close the closer when
 // nothing is read any more.
-func OpenPath(path string) (*Reader, io.Closer, error) { return openWith(path, Open) }
-
-// RecoverPath is OpenPath for Recover.
-func RecoverPath(path string) (*Reader, io.Closer, error) { return openWith(path, Recover) }
-
-func openWith(path string, open func(io.ReaderAt, int64) (*Reader, error)) (*Reader, io.Closer, error) {
+func OpenPath(path string) (*Reader, io.Closer, error) {
 	s, err := OpenSource(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := s.reader(open)
+	r, err := s.reader(Open)
 	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())
 	}
