@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/identity"
 	"kubecrate/pkg/preflight"
 )
 
@@ -18,26 +17,12 @@ func TestCheckedAgain(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, manifest.RuntimeDocker)
 	const head, hosts = "apiVersion: kubecrate/v1\nkind: Cluster\n", "hosts: [{name: master1, address: 192.168.4.11, role: master}]\n"
-	c, err := manifest.ParseCluster("cluster.yaml", []byte(head+"podCIDR: 172.30.0.0/16\n"+hosts))
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := identity.New(c, identity.Options{Now: time.Now(), Bits: 1024})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := id.Seal([]byte(password), 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := id.Write(identity.Place{Dir: l.stick}, c, sealed); err != nil {
-		t.Fatal(err)
-	}
+	l.identity(head + "podCIDR: 172.30.0.0/16\n" + hosts)
 	write(t, l.stick+"/cluster.yaml", head+"endpoint: 192.168.4.11:6443\n"+hosts)
 	master := l.host("master1", "192.168.4.11")
 	master.m.Write(t, "/etc/resolv.conf", "nameserver 172.30.0.53\n")
 	before, asked := master.state(), false
-	_, err = master.run("", func(o *Settings) {
+	_, err := master.run("", func(o *Settings) {
 		o.Wait = time.Second
 		o.Passphrase = func(context.Context, string) (string, error) { asked = true; return password, nil }
 	})

@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/identity"
 	"kubecrate/pkg/progress"
 )
 
@@ -412,6 +414,27 @@ func (x *machine) reset(line string) error {
 		_ = os.Remove(x.h.Path(path.Join("/etc/kubernetes", f)))
 	}
 	return nil
+}
+
+// identity puts the identity of a cluster, by its cluster.yaml, on the stick.
+func (l *lab) identity(text string) *identity.Identity {
+	l.t.Helper()
+	c, err := manifest.ParseCluster("cluster.yaml", []byte(text))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	id, err := identity.New(c, identity.Options{Now: time.Now(), Bits: 1024})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	sealed, err := id.Seal([]byte(password), 4)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if _, err := id.Write(identity.Place{Dir: l.stick}, c, sealed); err != nil {
+		l.t.Fatal(err)
+	}
+	return id
 }
 
 func (l *lab) onStick(name string) string {

@@ -14,7 +14,6 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/identity"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
@@ -182,22 +181,8 @@ func TestRunResetIdentity(t *testing.T) {
 	t.Parallel()
 	runtimes(t, func(t *testing.T, runtime string) {
 		l := newLab(t, runtime)
-		c, err := manifest.ParseCluster("cluster.yaml", []byte("apiVersion: kubecrate/v1\nkind: Cluster\nhosts:\n"+
-			"  - {name: master1, address: 192.168.4.11, role: master}\n  - {name: master2, address: 192.168.4.12, role: master}\n  - {name: node1, address: 192.168.4.21, role: node}\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := identity.New(c, identity.Options{Now: time.Now(), Bits: 1024})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealed, err := id.Seal([]byte(password), 4)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := id.Write(identity.Place{Dir: l.stick}, c, sealed); err != nil {
-			t.Fatal(err)
-		}
+		id := l.identity("apiVersion: kubecrate/v1\nkind: Cluster\nhosts:\n" +
+			"  - {name: master1, address: 192.168.4.11, role: master}\n  - {name: master2, address: 192.168.4.12, role: master}\n  - {name: node1, address: 192.168.4.21, role: node}\n")
 		open := func(o *Settings) {
 			o.Role = ""
 			o.Passphrase = func(context.Context, string) (string, error) { return password, nil }

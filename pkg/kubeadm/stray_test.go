@@ -10,13 +10,12 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// TestStrays: beside another network's configuration, a node is as it should be
-// when its pods have addresses of the cluster's network, and not before.
-func TestStrays(t *testing.T) {
-	t.Parallel()
+// besideAnother is a master whose kubelet found another network's configuration.
+func besideAnother(t *testing.T, l Limits) (*world, Options) {
+	t.Helper()
 	w := newWorld(t)
 	w.up = true
-	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{Ready: 5 * time.Second, TakeUp: time.Nanosecond, Poll: time.Millisecond}}
+	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: l}
 	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -26,6 +25,14 @@ func TestStrays(t *testing.T) {
 	}
 	w.m.Write(t, kubeletConf, w.kubeconfig(), AdminConf, w.kubeconfig())
 	w.objects["/api/v1/nodes/master1"] = readyNode
+	return w, o
+}
+
+// TestStrays: beside another network's configuration, a node is as it should be
+// when its pods have addresses of the cluster's network, and not before.
+func TestStrays(t *testing.T) {
+	t.Parallel()
+	w, o := besideAnother(t, Limits{Ready: 5 * time.Second, TakeUp: time.Nanosecond, Poll: time.Millisecond})
 	const pods = "/api/v1/pods?fieldSelector=spec.nodeName%3Dmaster1"
 	list := func(address string) string {
 		return `{"items":[{"metadata":{"namespace":"kube-system","name":"coredns-1"},"status":{"podIP":"` + address + `"}},` +
@@ -80,18 +87,8 @@ func TestStrays(t *testing.T) {
 // the other network once more; a node is Ready when that is over.
 func TestStraysAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.up = true
-	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{Ready: time.Minute, TakeUp: time.Nanosecond, Restart: time.Minute, Poll: time.Millisecond}}
-	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.write(w.h.With(forgetful{})); err != nil {
-		t.Fatal(err)
-	}
-	w.m.Write(t, kubeletConf, w.kubeconfig(), AdminConf, w.kubeconfig(), cniDir+"/10-flannel.conflist", "{}")
-	w.objects["/api/v1/nodes/master1"] = readyNode
+	w, o := besideAnother(t, Limits{Ready: time.Minute, TakeUp: time.Nanosecond, Restart: time.Minute, Poll: time.Millisecond})
+	w.m.Write(t, cniDir+"/10-flannel.conflist", "{}")
 	const pods = "/api/v1/pods?fieldSelector=spec.nodeName%3Dmaster1"
 	// What the pod has at each look from the first deletion on.
 	addresses, deleted := []string{"", "", "10.88.0.4", "", "10.244.0.2"}, 0
@@ -122,19 +119,9 @@ func TestStraysAgain(t *testing.T) {
 // to the node only now: a node without strays is Ready when that time is over.
 func TestStraysTakeUp(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.up = true
-	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: Limits{TakeUp: time.Hour}}
-	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := m.write(w.h.With(forgetful{})); err != nil {
-		t.Fatal(err)
-	}
+	w, o := besideAnother(t, Limits{TakeUp: time.Hour})
 	conf := cniDir + "/10-flannel.conflist"
-	w.m.Write(t, kubeletConf, w.kubeconfig(), AdminConf, w.kubeconfig(), conf, "{}")
-	w.objects["/api/v1/nodes/master1"] = readyNode
+	w.m.Write(t, conf, "{}")
 	w.objects["/api/v1/pods?fieldSelector=spec.nodeName%3Dmaster1"] = `{"items":[]}`
 	for age, want := range map[time.Duration]step.State{time.Minute: step.ToDo, 2 * time.Hour: step.Done, -time.Hour: step.Done} {
 		at := time.Now().Add(-age)
