@@ -53,8 +53,7 @@ func openFile(r io.Reader) (*file, error) {
 		return nil, err
 	}
 	f.span.End = f.span.Start + int64(len(f.header.raw))
-	err = f.checkFormat()
-	return f, err
+	return f, nil
 }
 
 // maxFormat is the newest format that is read. Packages say which one they are

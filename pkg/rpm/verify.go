@@ -86,16 +86,20 @@ func verify(r io.Reader, keys *Keyring, signed bool, now time.Time) (*Verificati
 	if err != nil {
 		return nil, err
 	}
-	digests, err := f.digests()
-	if err != nil {
-		return nil, err
-	}
+	digests, unread := f.digests()
 	c := &checker{
 		file: f, digests: digests, now: now,
 		result: &Verification{Metadata: m, Header: f.span},
 		sums:   map[region]map[crypto.Hash]hash.Hash{inHeader: {}, inPayload: {}, inWhole: {}},
 	}
+	// Damage comes first: it makes anything look like what is not supported.
 	if err := c.checkDigests(inHeader); err != nil {
+		return nil, err
+	}
+	if unread != nil {
+		return nil, unread
+	}
+	if err := f.checkFormat(); err != nil {
 		return nil, err
 	}
 	if signed {
@@ -317,7 +321,7 @@ type digest struct {
 }
 
 // digests reads the digests of the signature header and the payload's digest
-// of the header.
+// of the header. With an error it returns those that it read.
 func (f *file) digests() ([]digest, error) {
 	var all []digest
 	add := func(covers region, kind crypto.Hash, want []byte, err error) error {
@@ -340,12 +344,12 @@ func (f *file) digests() ([]digest, error) {
 			err = decodeErr
 		}
 		if err := add(inHeader, kind, want, err); err != nil {
-			return nil, err
+			return all, err
 		}
 	}
 	if sum, err := f.signature.binary(sigMD5); sum != nil || err != nil {
 		if err := add(inWhole, crypto.MD5, sum, err); err != nil {
-			return nil, err
+			return all, err
 		}
 	}
 	kind, want, err := f.payloadDigest()

@@ -183,7 +183,11 @@ func TestVerifyFlipped(t *testing.T) {
 				v, err := flipped(b, at, c.keys)
 				switch {
 				case err != nil:
-					if at >= good.Header.Start && !errors.Is(err, rpm.ErrCorrupt) {
+					want := rpm.ErrCorrupt
+					if at == good.Header.Start+3 { // the header's version: another one is not read at all
+						want = rpm.ErrUnsupported
+					}
+					if at >= good.Header.Start && !errors.Is(err, want) {
 						t.Fatalf("byte %d of %d: %v", at, len(b), err)
 					}
 				case at >= good.Header.Start:
