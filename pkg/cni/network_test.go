@@ -144,7 +144,7 @@ func TestNetworkErrors(t *testing.T) {
 		hint   string
 	}{
 		{"no cluster", func(h *host.Host, _ *hosttest.Machine, _ *cluster) {
-			if err := h.Put(kubectl.Admin, host.Original{Absent: true}); err != nil {
+			if err := h.Put(kubectl.Admin, host.FileState{Absent: true}); err != nil {
 				t.Fatal(err)
 			}
 		}, "this host is in no cluster yet: /etc/kubernetes/admin.conf is missing", "./install --role master"},

@@ -54,7 +54,7 @@ func containerdAway(err error) error {
 func (containerd) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c := ctr("images", "import", "-")
 	c.Stdin = r
-	err := containerdAway(h.Do(ctx, c, nil))
+	err := containerdAway(h.Change(ctx, c, nil))
 	var failed *host.CommandError
 	if errors.As(err, &failed) && strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
 		return hint.With(fmt.Errorf("%s is full%s, and containerd needs room for the images twice, packed and unpacked: %w", containerdRoot, free(h, containerdRoot), err),
@@ -94,7 +94,7 @@ func keptName(p prior) string {
 
 // keep gives an image another name: containerd collects what has none.
 func (containerd) keep(ctx context.Context, h *host.Host, p prior) error {
-	return h.Do(ctx, ctr("images", "tag", "--force", p.Name, keptName(p)), nil)
+	return h.Change(ctx, ctr("images", "tag", "--force", p.Name, keptName(p)), nil)
 }
 
 // giveBack goes on where an earlier one ended at any point: the name comes last.
@@ -104,7 +104,7 @@ func (containerd) giveBack(ctx context.Context, h *host.Host, now held, p prior)
 		if now.names[kept] == "" {
 			return nil
 		}
-		return h.Do(ctx, ctr("images", "rm", kept), nil)
+		return h.Change(ctx, ctr("images", "rm", kept), nil)
 	}
 	if p.Before != "" && now.names[kept] != p.Before {
 		return fmt.Errorf("cannot give the name %s back to image %s: containerd does not have that: %w", p.Name, p.Before, errGone)
@@ -122,17 +122,17 @@ func (containerd) giveBack(ctx context.Context, h *host.Host, now held, p prior)
 		remove = nil
 	}
 	if p.Before == "" {
-		return h.Do(ctx, ctr(slices.Concat([]string{"images", "rm"}, remove, []string{p.Name})...), nil)
+		return h.Change(ctx, ctr(slices.Concat([]string{"images", "rm"}, remove, []string{p.Name})...), nil)
 	}
 	if len(remove) > 0 {
-		if err := h.Do(ctx, ctr(append([]string{"images", "rm"}, remove...)...), nil); err != nil {
+		if err := h.Change(ctx, ctr(append([]string{"images", "rm"}, remove...)...), nil); err != nil {
 			return err
 		}
 	}
-	if err := h.Do(ctx, ctr("images", "tag", "--force", kept, p.Name), nil); err != nil {
+	if err := h.Change(ctx, ctr("images", "tag", "--force", kept, p.Name), nil); err != nil {
 		return err
 	}
-	return h.Do(ctx, ctr("images", "rm", kept), nil)
+	return h.Change(ctx, ctr("images", "rm", kept), nil)
 }
 
 func isDerived(name string) bool {

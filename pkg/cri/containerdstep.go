@@ -119,7 +119,7 @@ func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPla
 
 // lacks asks a containerd that runs what it has, and says what is missing.
 func lacks(ctx context.Context, h *host.Host, pause string) (string, error) {
-	out, err := h.Output(ctx, "crictl", "--runtime-endpoint", "unix://"+containerdSocket, "info")
+	out, err := h.Query(ctx, "crictl", "--runtime-endpoint", "unix://"+containerdSocket, "info")
 	switch {
 	case host.NotFound(err):
 		return "", hint.With(err, "yum --disablerepo='*' --enablerepo=kubecrate install cri-tools")

@@ -51,7 +51,7 @@ func dockerAway(err error) error {
 func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c := dockerCmd("load")
 	c.Stdin = r
-	err := dockerAway(h.Do(ctx, c, nil))
+	err := dockerAway(h.Change(ctx, c, nil))
 	var failed *host.CommandError
 	if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
 		return err
@@ -116,7 +116,7 @@ func (d docker) giveBack(ctx context.Context, h *host.Host, now held, p prior) e
 	case !now.has([]string{p.Before}):
 		return fmt.Errorf("cannot give the name %s back to image %s: docker does not have that: %w", p.Name, p.Before, errGone)
 	default:
-		if err := h.Do(ctx, dockerCmd("tag", p.Before, p.Name), nil); err != nil {
+		if err := h.Change(ctx, dockerCmd("tag", p.Before, p.Name), nil); err != nil {
 			return err
 		}
 		now.loose[id] = last
@@ -131,7 +131,7 @@ func (d docker) giveBack(ctx context.Context, h *host.Host, now held, p prior) e
 
 // remove takes out an image, unless a container was made of it.
 func (docker) remove(ctx context.Context, h *host.Host, what string) error {
-	err := h.Do(ctx, dockerCmd("image", "rm", what), nil)
+	err := h.Change(ctx, dockerCmd("image", "rm", what), nil)
 	var failed *host.CommandError
 	if errors.As(err, &failed) && (strings.Contains(failed.Stderr, "conflict:") || strings.Contains(failed.Stderr, "No such image")) {
 		return nil

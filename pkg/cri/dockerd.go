@@ -83,7 +83,7 @@ func (s dockerStep) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if !made {
-		if err := h.Undoing("rm", "-f", dockerKey); err != nil {
+		if err := h.RecordUndo("rm", "-f", dockerKey); err != nil {
 			return err
 		}
 	}

@@ -26,7 +26,7 @@ func (dockerStep) Clean(ctx context.Context, h *host.Host) error {
 	if err != nil || !there {
 		return err
 	}
-	return h.Do(ctx, host.Command("ip", "link", "delete", dockerLink), nil)
+	return h.Change(ctx, host.Command("ip", "link", "delete", dockerLink), nil)
 }
 
 // ofDocker says that a line of iptables-save is dockerd's: its chains, what leads

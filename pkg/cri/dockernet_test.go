@@ -42,8 +42,8 @@ func TestOfDocker(t *testing.T) {
 // unkept lets a host be changed.
 type unkept struct{}
 
-func (unkept) File(string, host.Original, []byte) error { return nil }
-func (unkept) Undo([]string) error                      { return nil }
+func (unkept) File(string, host.FileState, []byte) error { return nil }
+func (unkept) Undo([]string) error                       { return nil }
 
 // TestDockerClean: a docker that runs keeps its network, one that does not
 // leaves none.

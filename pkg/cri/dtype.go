@@ -28,7 +28,7 @@ func noTypes(ctx context.Context, h *host.Host, dir string) (mount string, bad b
 	if kind != "xfs" {
 		return mount, false, nil
 	}
-	out, err := h.Output(ctx, "xfs_info", mount)
+	out, err := h.Query(ctx, "xfs_info", mount)
 	switch {
 	case err == nil:
 		return mount, strings.Contains(string(out), "ftype=0"), nil

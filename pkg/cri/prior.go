@@ -56,7 +56,7 @@ func (l priors) write(h *host.Host) error {
 		return fmt.Errorf("cannot write %s: %w", priorFile, host.ErrReadOnly)
 	}
 	const private = 0o600
-	after := host.Original{Absent: len(l.Images) == 0, Mode: private, UID: os.Geteuid(), GID: os.Getegid()}
+	after := host.FileState{Absent: len(l.Images) == 0, Mode: private, UID: os.Geteuid(), GID: os.Getegid()}
 	if !after.Absent {
 		text, err := json.MarshalIndent(l, "", "  ")
 		if err != nil {

@@ -43,7 +43,7 @@ func (s service) apply(ctx context.Context, h *host.Host) error {
 	}
 	restart := s.restarts(u)
 	if restart {
-		if err := h.Undoing("systemctl", "restart", s.unit); err != nil {
+		if err := h.RecordUndo("systemctl", "restart", s.unit); err != nil {
 			return err
 		}
 	}
@@ -57,9 +57,9 @@ func (s service) apply(ctx context.Context, h *host.Host) error {
 	}
 	// docker's unit allows three starts a minute. One that never ran has no count
 	// to reset, which is no fault.
-	_ = h.Do(ctx, host.Command("systemctl", "reset-failed", s.unit), nil)
+	_ = h.Change(ctx, host.Command("systemctl", "reset-failed", s.unit), nil)
 	if restart {
-		if err := h.Do(ctx, host.Command("systemctl", "restart", s.unit), nil); err != nil {
+		if err := h.Change(ctx, host.Command("systemctl", "restart", s.unit), nil); err != nil {
 			return s.explain(ctx, h, err)
 		}
 	}
@@ -68,7 +68,7 @@ func (s service) apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 	}
-	if err := h.On(ctx, s.unit); err != nil {
+	if err := h.Enable(ctx, s.unit); err != nil {
 		return s.explain(ctx, h, err)
 	}
 	return nil
@@ -83,7 +83,7 @@ func (s service) alone(ctx context.Context, h *host.Host) error {
 			return err
 		}
 		if u.Known() && !u.Active {
-			if err := h.Undoing("systemctl", "stop", name); err != nil {
+			if err := h.RecordUndo("systemctl", "stop", name); err != nil {
 				return err
 			}
 		}
@@ -98,7 +98,7 @@ func (s service) explain(ctx context.Context, h *host.Host, err error) error {
 		return err
 	}
 	err = fmt.Errorf("cannot start %s: %w", s.unit, err)
-	log, logErr := h.Output(ctx, "journalctl", "--unit="+s.unit, "--lines=8", "--no-pager", "--output=cat")
+	log, logErr := h.Query(ctx, "journalctl", "--unit="+s.unit, "--lines=8", "--no-pager", "--output=cat")
 	if said := strings.TrimSpace(string(log)); logErr == nil && said != "" {
 		err = &visible.Quoted{Err: err, Said: said}
 	}

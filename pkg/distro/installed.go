@@ -27,7 +27,7 @@ const rpmWait = 2 * time.Minute
 func readInstalled(ctx context.Context, h *host.Host) (installed, error) {
 	short, cancel := context.WithTimeoutCause(ctx, rpmWait, errStuck)
 	defer cancel()
-	out, err := h.Output(short, "rpm", "-qa", "--qf", nevraFormat)
+	out, err := h.Query(short, "rpm", "-qa", "--qf", nevraFormat)
 	switch {
 	case errors.Is(err, errStuck):
 		return nil, hint.With(fmt.Errorf("cannot ask rpm what is installed: %w", err), "%s", hintDatabase)

@@ -155,7 +155,7 @@ func (l *lab) put(t *testing.T, s rpmtest.Spec, how ...string) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.h.Output(t.Context(), append(append([]string{"rpm"}, how...), file)...); err != nil {
+	if _, err := l.h.Query(t.Context(), append(append([]string{"rpm"}, how...), file)...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -192,7 +192,7 @@ func (l *lab) reset(t *testing.T) {
 
 func (l *lab) installed(t *testing.T, want ...string) {
 	t.Helper()
-	out, err := l.h.Output(t.Context(), "rpm", "-qa", "--qf", `%{NAME}-%{VERSION} `)
+	out, err := l.h.Query(t.Context(), "rpm", "-qa", "--qf", `%{NAME}-%{VERSION} `)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestRealInstall(t *testing.T) {
 
 	// The machine died: an old build beside the new one, one package missing, no end in the log.
 	l.put(t, old, "-i", "--force", "--justdb")
-	if _, err := l.h.Output(t.Context(), "rpm", "-e", "agent"); err != nil {
+	if _, err := l.h.Query(t.Context(), "rpm", "-e", "agent"); err != nil {
 		t.Fatal(err)
 	}
 	record := l.h.Path("/var/lib/kubecrate/packages.json")

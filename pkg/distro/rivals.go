@@ -106,7 +106,7 @@ func (r *rivals) ask(ctx context.Context, h *host.Host) error {
 	const mark = "package "
 	for _, capability := range sorted(r.asked) {
 		c := r.asked[capability]
-		out, err := h.Output(ctx, "rpm", "-q", "--whatprovides", "--qf", mark+nevraFormat, capability)
+		out, err := h.Query(ctx, "rpm", "-q", "--whatprovides", "--qf", mark+nevraFormat, capability)
 		if err != nil && host.ExitCode(err) <= 0 { // the exit code counts what nobody provides
 			return fmt.Errorf("cannot ask rpm who provides %s: %w", capability, err)
 		}
@@ -144,7 +144,7 @@ func unowned(ctx context.Context, h *host.Host, missing []change, primary map[st
 	if len(there) == 0 {
 		return nil, nil
 	}
-	out, err := h.Output(ctx, append([]string{"rpm", "-qf", "--qf", nevraFormat}, there...)...)
+	out, err := h.Query(ctx, append([]string{"rpm", "-qf", "--qf", nevraFormat}, there...)...)
 	if err != nil && host.ExitCode(err) <= 0 {
 		return nil, fmt.Errorf("cannot ask rpm whose %s is: %w", there[0], err)
 	}

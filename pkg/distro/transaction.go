@@ -155,7 +155,7 @@ func (s packages) logged(ctx context.Context, h *host.Host, file string, argv []
 		return fmt.Errorf("cannot write a log: %w", err)
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	failed := h.Do(ctx, host.Cmd{Argv: argv, Log: log}, nil)
+	failed := h.Change(ctx, host.Cmd{Argv: argv, Log: log}, nil)
 	if failed == nil || ctx.Err() != nil {
 		return failed
 	}

@@ -118,7 +118,7 @@ func (s packages) removable(ctx context.Context, h *host.Host, list []nevra.NEVR
 func (s packages) neededOf(ctx context.Context, h *host.Host, list []nevra.NEVRA, needs []need) (map[nevra.NEVRA]string, error) {
 	keep := map[nevra.NEVRA]string{}
 	for _, x := range needs {
-		out, err := h.Output(ctx, "rpm", "-q", "--whatprovides", "--qf", nevraFormat, x.what)
+		out, err := h.Query(ctx, "rpm", "-q", "--whatprovides", "--qf", nevraFormat, x.what)
 		if err != nil && host.ExitCode(err) <= 0 {
 			return nil, fmt.Errorf("cannot ask rpm who provides %s: %w", x.what, err)
 		}

@@ -236,7 +236,7 @@ func text(h *host.Host, path string) (string, error) {
 
 // output is what a program says, "" for one that the host does not have.
 func output(ctx context.Context, h *host.Host, argv ...string) (string, error) {
-	out, err := h.Output(ctx, argv...)
+	out, err := h.Query(ctx, argv...)
 	if host.NotFound(err) {
 		return "", nil
 	}

@@ -213,7 +213,7 @@ func (f *Facts) readIdentity(_ context.Context, h *host.Host) error {
 		}
 	}
 	f.ProductUUID = strings.ToLower(f.ProductUUID)
-	zone, err := h.Original("/etc/localtime")
+	zone, err := h.FileState("/etc/localtime")
 	if err != nil {
 		return fmt.Errorf("cannot read the time zone: %w", err)
 	}

@@ -22,12 +22,12 @@ const (
 // contextAttr is the extended attribute that holds the SELinux context.
 const contextAttr = "security.selinux"
 
-// Original reads what is at path now.
-func (h *Host) Original(path string) (o Original, err error) {
+// FileState reads what is at path now.
+func (h *Host) FileState(path string) (o FileState, err error) {
 	at := h.Path(path)
 	info, err := os.Lstat(at)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Original{Absent: true}, nil
+		return FileState{Absent: true}, nil
 	}
 	if err != nil {
 		return o, err
@@ -81,7 +81,7 @@ func (h *Host) WriteFile(path string, content []byte, mode fs.FileMode) error {
 	after := now
 	after.Content = content
 	if now.Absent {
-		after = Original{Content: content, Mode: mode, UID: os.Geteuid(), GID: os.Getegid()}
+		after = FileState{Content: content, Mode: mode, UID: os.Geteuid(), GID: os.Getegid()}
 	}
 	if err := h.Put(path, after); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, h.because(path, err))
@@ -99,10 +99,10 @@ func (h *Host) because(path string, err error) error {
 }
 
 // target follows links, which lead below Root, to the file that is meant.
-func (h *Host) target(path string) (string, Original, error) {
+func (h *Host) target(path string) (string, FileState, error) {
 	const most = 10
 	for range most {
-		now, err := h.Original(path)
+		now, err := h.FileState(path)
 		if err != nil || now.Link == "" {
 			return path, now, err
 		}
@@ -112,7 +112,7 @@ func (h *Host) target(path string) (string, Original, error) {
 		}
 		path = next
 	}
-	return path, Original{}, syscall.ELOOP
+	return path, FileState{}, syscall.ELOOP
 }
 
 // Remove deletes a file, after recording it; one that is missing is no error.
@@ -120,14 +120,14 @@ func (h *Host) Remove(path string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot remove %s: %w", path, ErrReadOnly)
 	}
-	now, err := h.Original(path)
+	now, err := h.FileState(path)
 	if err != nil || now.Absent {
 		return err
 	}
 	if err := h.Recorder.File(path, now, nil); err != nil {
 		return fmt.Errorf("cannot keep the original of %s: %w", path, err)
 	}
-	if err := h.Put(path, Original{Absent: true}); err != nil {
+	if err := h.Put(path, FileState{Absent: true}); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", path, h.because(path, err))
 	}
 	return nil
@@ -136,7 +136,7 @@ func (h *Host) Remove(path string) error {
 // Put brings path to the state o without recording anything: it is how a
 // change is made and how it is undone. What it makes is on the disk when it
 // returns, under its name or not at all.
-func (h *Host) Put(path string, o Original) error {
+func (h *Host) Put(path string, o FileState) error {
 	at := h.Path(path)
 	dir := filepath.Dir(at)
 	if o.Absent {
@@ -168,7 +168,7 @@ func (h *Host) Put(path string, o Original) error {
 }
 
 // create makes a file, or a link, that is on the disk when it returns.
-func create(at string, o Original) (err error) {
+func create(at string, o FileState) (err error) {
 	if o.Link != "" {
 		return os.Symlink(o.Link, at)
 	}

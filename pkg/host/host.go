@@ -37,14 +37,14 @@ func Command(argv ...string) Cmd { return Cmd{Argv: argv} }
 // return only when it is on the disk.
 type Recorder interface {
 	// File keeps what is at path now; after is what will be there.
-	File(path string, now Original, after []byte) error
+	File(path string, now FileState, after []byte) error
 	// Undo keeps the command that takes a change back.
 	Undo(argv []string) error
 }
 
-// Original is a file before a change. Context is its SELinux context, "" for
+// FileState is a file before a change. Context is its SELinux context, "" for
 // none; Link is where it led, for a symbolic link.
-type Original struct {
+type FileState struct {
 	Absent   bool
 	Content  []byte
 	Mode     fs.FileMode // permissions
@@ -111,19 +111,19 @@ func (h *Host) ReadDir(path string) ([]string, error) {
 	return names, err
 }
 
-// Output runs a program that changes nothing.
-func (h *Host) Output(ctx context.Context, argv ...string) ([]byte, error) {
+// Query runs a program that changes nothing.
+func (h *Host) Query(ctx context.Context, argv ...string) ([]byte, error) {
 	return h.Run(ctx, Command(argv...))
 }
 
-// Do runs a program that changes something. undo is the command that takes it
+// Change runs a program that changes something. undo is the command that takes it
 // back, kept before; nil is for a change that another step's undo takes back.
-func (h *Host) Do(ctx context.Context, c Cmd, undo []string) error {
+func (h *Host) Change(ctx context.Context, c Cmd, undo []string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot run %s: %w", CommandLine(c.Argv), ErrReadOnly)
 	}
 	if undo != nil {
-		if err := h.Undoing(undo...); err != nil {
+		if err := h.RecordUndo(undo...); err != nil {
 			return err
 		}
 	}
@@ -131,9 +131,9 @@ func (h *Host) Do(ctx context.Context, c Cmd, undo []string) error {
 	return err
 }
 
-// Undoing keeps the command that takes back what follows. What is undone is
+// RecordUndo keeps the command that takes back what follows. What is undone is
 // undone in reverse, so it runs when all that came after it was taken back.
-func (h *Host) Undoing(argv ...string) error {
+func (h *Host) RecordUndo(argv ...string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot keep how to undo a change: %w", ErrReadOnly)
 	}

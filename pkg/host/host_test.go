@@ -22,7 +22,7 @@ type tape struct {
 	err   error
 }
 
-func (r *tape) File(path string, now host.Original, after []byte) error {
+func (r *tape) File(path string, now host.FileState, after []byte) error {
 	r.files = append(r.files, path+": "+string(now.Content)+" -> "+string(after))
 	return r.err
 }
@@ -86,9 +86,9 @@ func TestNothingUnrecorded(t *testing.T) {
 		for what, err := range map[string]error{
 			"write":  w.WriteFile("/etc/fstab", []byte("new"), host.FileMode),
 			"remove": w.Remove("/etc/fstab"),
-			"off":    w.Off(t.Context(), "x"),
-			"undo":   w.Undoing("systemctl", "restart", "x"),
-			"do":     w.Do(t.Context(), host.Command("setenforce", "0"), []string{"setenforce", "1"}),
+			"off":    w.Disable(t.Context(), "x"),
+			"undo":   w.RecordUndo("systemctl", "restart", "x"),
+			"do":     w.Change(t.Context(), host.Command("setenforce", "0"), []string{"setenforce", "1"}),
 		} {
 			if err == nil {
 				t.Errorf("%s: %s worked", name, what)
@@ -106,14 +106,14 @@ func TestPutAbsent(t *testing.T) {
 	h, m := hosttest.New(t)
 	m.Write(t, "/etc/d/f", "x", "/etc/d/g", "x")
 	for range 2 {
-		if err := h.Put("/etc/d/f", host.Original{Absent: true}); err != nil {
+		if err := h.Put("/etc/d/f", host.FileState{Absent: true}); err != nil {
 			t.Error(err)
 		}
 	}
 	if err := os.RemoveAll(h.Path("/etc/d")); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Put("/etc/d/g", host.Original{Absent: true}); err != nil {
+	if err := h.Put("/etc/d/g", host.FileState{Absent: true}); err != nil {
 		t.Error(err)
 	}
 }
@@ -127,12 +127,12 @@ func TestUnits(t *testing.T) {
 		want  hosttest.Unit
 		undos string
 	}{
-		{"off", &hosttest.Unit{Enabled: true, Active: true}, (*host.Host).Off, hosttest.Unit{}, "systemctl enable u|systemctl start u"},
-		{"off, is off", &hosttest.Unit{}, (*host.Host).Off, hosttest.Unit{}, ""},
-		{"off, not there", nil, (*host.Host).Off, hosttest.Unit{}, ""},
-		{"on", &hosttest.Unit{}, (*host.Host).On, hosttest.Unit{Enabled: true, Active: true}, "systemctl disable u|systemctl stop u"},
-		{"on, is on", &hosttest.Unit{Enabled: true, Active: true}, (*host.Host).On, hosttest.Unit{Enabled: true, Active: true}, ""},
-		{"on, masked", &hosttest.Unit{Masked: true}, (*host.Host).On, hosttest.Unit{Enabled: true, Active: true}, "systemctl mask u|systemctl disable u|systemctl stop u"},
+		{"off", &hosttest.Unit{Enabled: true, Active: true}, (*host.Host).Disable, hosttest.Unit{}, "systemctl enable u|systemctl start u"},
+		{"off, is off", &hosttest.Unit{}, (*host.Host).Disable, hosttest.Unit{}, ""},
+		{"off, not there", nil, (*host.Host).Disable, hosttest.Unit{}, ""},
+		{"on", &hosttest.Unit{}, (*host.Host).Enable, hosttest.Unit{Enabled: true, Active: true}, "systemctl disable u|systemctl stop u"},
+		{"on, is on", &hosttest.Unit{Enabled: true, Active: true}, (*host.Host).Enable, hosttest.Unit{Enabled: true, Active: true}, ""},
+		{"on, masked", &hosttest.Unit{Masked: true}, (*host.Host).Enable, hosttest.Unit{Enabled: true, Active: true}, "systemctl mask u|systemctl disable u|systemctl stop u"},
 		{"mask", &hosttest.Unit{Active: true, NoFile: true}, (*host.Host).Mask, hosttest.Unit{Masked: true, NoFile: true}, "systemctl start u|systemctl unmask u"},
 	} {
 		h, m := hosttest.New(t)

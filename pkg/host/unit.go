@@ -23,7 +23,7 @@ func (u Unit) Starts() bool { return u.Enabled == "enabled" || u.Enabled == "ena
 
 // Unit asks systemd for a unit.
 func (h *Host) Unit(ctx context.Context, name string) (Unit, error) {
-	out, err := h.Output(ctx, "systemctl", "show", "--property=LoadState,UnitFileState,ActiveState", name)
+	out, err := h.Query(ctx, "systemctl", "show", "--property=LoadState,UnitFileState,ActiveState", name)
 	if err != nil {
 		return Unit{}, fmt.Errorf("cannot ask systemd for %s: %w", name, err)
 	}
@@ -45,8 +45,8 @@ func (h *Host) Unit(ctx context.Context, name string) (Unit, error) {
 	return u, nil
 }
 
-// Off stops a unit now and at boot. Whatever it was comes back by undoing.
-func (h *Host) Off(ctx context.Context, name string) error {
+// Disable stops a unit now and at boot. Whatever it was comes back by undoing.
+func (h *Host) Disable(ctx context.Context, name string) error {
 	u, err := h.Unit(ctx, name)
 	if err != nil || !u.Known() {
 		return err
@@ -62,8 +62,8 @@ func (h *Host) Off(ctx context.Context, name string) error {
 	return nil
 }
 
-// On starts a unit now and at boot.
-func (h *Host) On(ctx context.Context, name string) error {
+// Enable starts a unit now and at boot.
+func (h *Host) Enable(ctx context.Context, name string) error {
 	u, err := h.Unit(ctx, name)
 	if err != nil {
 		return err
@@ -103,5 +103,5 @@ func (h *Host) Mask(ctx context.Context, name string) error {
 
 // systemctl changes a unit; opposite is the verb that takes it back.
 func (h *Host) systemctl(ctx context.Context, verb, opposite, name string) error {
-	return h.Do(ctx, Command("systemctl", verb, name), []string{"systemctl", opposite, name})
+	return h.Change(ctx, Command("systemctl", verb, name), []string{"systemctl", opposite, name})
 }

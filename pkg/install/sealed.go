@@ -52,7 +52,7 @@ func dropSealed(h *host.Host) error {
 	if err != nil || !ok {
 		return err
 	}
-	if err := h.Put(step.Dir+"/"+sealedName, host.Original{Absent: true}); err != nil {
+	if err := h.Put(step.Dir+"/"+sealedName, host.FileState{Absent: true}); err != nil {
 		return fmt.Errorf("cannot remove the ticket of the identity: %w", err)
 	}
 	return nil

@@ -119,7 +119,7 @@ func keep(h *host.Host, name string, text []byte) error {
 	if err := os.MkdirAll(h.Path(step.Dir), dirMode); err != nil {
 		return fmt.Errorf("cannot note what is installed: %w", err)
 	}
-	o := host.Original{Content: text, Mode: fileMode, UID: os.Geteuid(), GID: os.Getegid()}
+	o := host.FileState{Content: text, Mode: fileMode, UID: os.Geteuid(), GID: os.Getegid()}
 	if err := h.Put(step.Dir+"/"+name, o); err != nil {
 		return fmt.Errorf("cannot note what is installed: %w", err)
 	}

@@ -14,8 +14,8 @@ import (
 
 type forgetful struct{}
 
-func (forgetful) File(string, host.Original, []byte) error { return nil }
-func (forgetful) Undo([]string) error                      { return nil }
+func (forgetful) File(string, host.FileState, []byte) error { return nil }
+func (forgetful) Undo([]string) error                       { return nil }
 
 // TestPodmanStays: what podman notes and its chains are not the cluster's,
 // although the same plugins made them.

@@ -23,7 +23,7 @@ var (
 // errAbsent where the server answers that there is no such thing, errUnreached
 // where it cannot be asked.
 func get(ctx context.Context, h *host.Host, kubeconfig, path string) ([]byte, error) {
-	out, err := h.Output(ctx, "kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "10s", "get", "--raw", path)
+	out, err := h.Query(ctx, "kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "10s", "get", "--raw", path)
 	var failed *host.CommandError
 	if !errors.As(err, &failed) {
 		return out, err

@@ -76,7 +76,7 @@ func (s authorityStep) Apply(_ context.Context, h *host.Host) error {
 	}
 	// The directories go again with the files, if nothing else came into them.
 	undo := []string{"find", "/etc", "-maxdepth", "3", "-path", pkiDir + "*", "-type", "d", "-empty", "-delete"}
-	if err := h.Undoing(undo...); err != nil {
+	if err := h.RecordUndo(undo...); err != nil {
 		return err
 	}
 	for _, name := range authorityFiles() {

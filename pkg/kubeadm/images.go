@@ -28,7 +28,7 @@ func (o *Options) checkImages(ctx context.Context, h *host.Host, config string) 
 	if len(o.Images) == 0 {
 		return nil
 	}
-	out, err := h.Output(ctx, "kubeadm", "config", "images", "list", "--config", config)
+	out, err := h.Query(ctx, "kubeadm", "config", "images", "list", "--config", config)
 	if err != nil {
 		return fmt.Errorf("cannot ask kubeadm for its images: %w", err)
 	}

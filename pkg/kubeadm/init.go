@@ -114,7 +114,7 @@ func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
 	s.o.note("init", "kubeadm init, which takes about a minute")
 	// Without this flag it prints the token.
 	argv := host.Command("kubeadm", "init", "--config", file, "--skip-token-print")
-	err = s.o.during(ctx, "init", "kubeadm init", func() error { return h.Do(ctx, argv, nil) })
+	err = s.o.during(ctx, "init", "kubeadm init", func() error { return h.Change(ctx, argv, nil) })
 	return explain("init", err, token)
 }
 

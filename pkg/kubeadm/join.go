@@ -210,7 +210,7 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error
 	}
 	s.o.note("join", "kubeadm join, which takes about half a minute")
 	argv := host.Command("kubeadm", "join", "--config", joinConfigFile)
-	err = s.o.during(ctx, "join", "kubeadm join", func() error { return h.Do(ctx, argv, nil) })
+	err = s.o.during(ctx, "join", "kubeadm join", func() error { return h.Change(ctx, argv, nil) })
 	if err != nil {
 		return explain("join", err, t.Token, t.CertificateKey)
 	}

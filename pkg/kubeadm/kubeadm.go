@@ -114,7 +114,7 @@ func put(h *host.Host, name string, content []byte) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot write %s: %w", name, host.ErrReadOnly)
 	}
-	o := host.Original{Content: content, Mode: secretMode, UID: os.Geteuid(), GID: os.Getegid()}
+	o := host.FileState{Content: content, Mode: secretMode, UID: os.Geteuid(), GID: os.Getegid()}
 	if err := h.Put(name, o); err != nil {
 		return fmt.Errorf("cannot write %s: %w", name, err)
 	}
@@ -130,7 +130,7 @@ func drop(h *host.Host, names ...string) error {
 			errs = append(errs, err)
 			continue
 		}
-		if err := h.Put(name, host.Original{Absent: true}); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := h.Put(name, host.FileState{Absent: true}); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("cannot remove %s: %w", name, err))
 		}
 	}

@@ -120,7 +120,7 @@ func (p *place) look(h *host.Host, admin string) error {
 		return err
 	}
 	p.makeDir = !dir
-	now, err := h.Original(p.file)
+	now, err := h.FileState(p.file)
 	if err != nil {
 		return err
 	}
@@ -237,16 +237,16 @@ func (p *place) apply(ctx context.Context, h *host.Host, admin string) error {
 		// Where somebody put something into it, it stays.
 		undo := []string{"find", path.Dir(p.dir), "-maxdepth", "1", "-name", kubeDir, "-type", "d", "-empty", "-delete"}
 		dir := host.Command("install", "-d", "-m", "0750", "-o", "0", "-g", "0", p.dir)
-		if err := h.Do(ctx, dir, undo); err != nil {
+		if err := h.Change(ctx, dir, undo); err != nil {
 			return err
 		}
 		// What kubectl learned of this cluster, in a directory that is new.
-		if err := h.Undoing("rm", "-rf", path.Join(p.dir, "cache"), path.Join(p.dir, "http-cache")); err != nil {
+		if err := h.RecordUndo("rm", "-rf", path.Join(p.dir, "cache"), path.Join(p.dir, "http-cache")); err != nil {
 			return err
 		}
 	}
 	if p.write {
 		return h.WriteFile(p.file, []byte(admin), secretMode)
 	}
-	return h.Do(ctx, host.Command("chown", "0:0", p.file), nil)
+	return h.Change(ctx, host.Command("chown", "0:0", p.file), nil)
 }

@@ -41,7 +41,7 @@ func (kubelet) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	if err != nil || ok {
 		return st, err
 	}
-	now, err := h.Original(resolvFile)
+	now, err := h.FileState(resolvFile)
 	switch {
 	case err != nil:
 	case now.Link != "":
@@ -77,11 +77,11 @@ func (kubelet) Apply(ctx context.Context, h *host.Host) error {
 		return nil
 	}
 	if u.Load == "masked" {
-		if err := h.Do(ctx, host.Command("systemctl", "unmask", kubeletUnit), []string{"systemctl", "mask", kubeletUnit}); err != nil {
+		if err := h.Change(ctx, host.Command("systemctl", "unmask", kubeletUnit), []string{"systemctl", "mask", kubeletUnit}); err != nil {
 			return err
 		}
 	}
-	return h.Do(ctx, host.Command("systemctl", "enable", kubeletUnit), []string{"systemctl", "disable", kubeletUnit})
+	return h.Change(ctx, host.Command("systemctl", "enable", kubeletUnit), []string{"systemctl", "disable", kubeletUnit})
 }
 
 // startKubelet starts a kubelet that kubeadm configured and that does not run.
@@ -90,5 +90,5 @@ func startKubelet(ctx context.Context, h *host.Host) error {
 	if err != nil || u.Active {
 		return err
 	}
-	return h.Do(ctx, host.Command("systemctl", "start", kubeletUnit), nil)
+	return h.Change(ctx, host.Command("systemctl", "start", kubeletUnit), nil)
 }

@@ -21,7 +21,7 @@ func freeKubelet(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if u.Active {
-		if err := h.Do(ctx, host.Command("systemctl", "stop", kubeletUnit), nil); err != nil {
+		if err := h.Change(ctx, host.Command("systemctl", "stop", kubeletUnit), nil); err != nil {
 			return err
 		}
 	}
@@ -31,10 +31,10 @@ func freeKubelet(ctx context.Context, h *host.Host) error {
 	}
 	var errs []error
 	for _, m := range slices.Backward(list) { // what lies upon another came later
-		err := h.Do(ctx, host.Command("umount", m), nil)
+		err := h.Change(ctx, host.Command("umount", m), nil)
 		if err != nil && ctx.Err() == nil {
 			// Detached, it is out of the way of what is removed, whoever still uses it.
-			err = h.Do(ctx, host.Command("umount", "-l", m), nil)
+			err = h.Change(ctx, host.Command("umount", "-l", m), nil)
 		}
 		errs = append(errs, err)
 	}

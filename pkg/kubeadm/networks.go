@@ -51,19 +51,19 @@ func tunnel(ctx context.Context, h *host.Host, m *mark) error {
 		return nil
 	}
 	const ip, dev, address = "ip", "dev", "address"
-	ours, err := h.Output(ctx, ip, "-o", "-4", address, "show", dev, tunnelLink, "to", m.pods.String())
+	ours, err := h.Query(ctx, ip, "-o", "-4", address, "show", dev, tunnelLink, "to", m.pods.String())
 	if host.NotFound(err) || err == nil && len(strings.TrimSpace(string(ours))) == 0 {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := h.Do(ctx, host.Command(ip, address, "flush", dev, tunnelLink, "to", m.pods.String()), nil); err != nil {
+	if err := h.Change(ctx, host.Command(ip, address, "flush", dev, tunnelLink, "to", m.pods.String()), nil); err != nil {
 		return err
 	}
-	others, err := h.Output(ctx, ip, "-o", address, "show", dev, tunnelLink)
+	others, err := h.Query(ctx, ip, "-o", address, "show", dev, tunnelLink)
 	if err == nil && len(strings.TrimSpace(string(others))) == 0 {
-		err = h.Do(ctx, host.Command(ip, "link", "set", tunnelLink, "down"), nil)
+		err = h.Change(ctx, host.Command(ip, "link", "set", tunnelLink, "down"), nil)
 	}
 	return err
 }

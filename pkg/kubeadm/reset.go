@@ -63,7 +63,7 @@ func kubeadmReset(ctx context.Context, h *host.Host, m *mark) error {
 	if err := hideAllocations(h, m); err != nil {
 		return err
 	}
-	err := h.Do(ctx, host.Command(argv...), nil)
+	err := h.Change(ctx, host.Command(argv...), nil)
 	if host.NotFound(err) {
 		err = nil
 	}
@@ -124,7 +124,7 @@ func links(ctx context.Context, h *host.Host, m *mark) error {
 	for _, name := range names {
 		switch {
 		case name == proxyLink:
-			if err := h.Do(ctx, host.Command("ipvsadm", "--clear"), nil); err != nil && !host.NotFound(err) {
+			if err := h.Change(ctx, host.Command("ipvsadm", "--clear"), nil); err != nil && !host.NotFound(err) {
 				errs = append(errs, err)
 			}
 		case name == tunnelLink:
@@ -133,7 +133,7 @@ func links(ctx context.Context, h *host.Host, m *mark) error {
 		case !networkLink(name) && !slices.Contains(bridges, name):
 			continue
 		}
-		err := h.Do(ctx, host.Command("ip", "link", "delete", name), nil)
+		err := h.Change(ctx, host.Command("ip", "link", "delete", name), nil)
 		if gone, _ := h.Exists("/sys/class/net/" + name); err != nil && gone {
 			errs = append(errs, err)
 		}
@@ -143,7 +143,7 @@ func links(ctx context.Context, h *host.Host, m *mark) error {
 
 // sets removes kube-proxy's and calico's sets of addresses, once no rule names them.
 func sets(ctx context.Context, h *host.Host, _ *mark) error {
-	out, err := h.Output(ctx, "ipset", "list", "-n")
+	out, err := h.Query(ctx, "ipset", "list", "-n")
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -153,7 +153,7 @@ func sets(ctx context.Context, h *host.Host, _ *mark) error {
 	var errs []error
 	for name := range strings.FieldsSeq(string(out)) {
 		if ours(name, nil) || felixSet(name) {
-			errs = append(errs, h.Do(ctx, host.Command("ipset", "destroy", name), nil))
+			errs = append(errs, h.Change(ctx, host.Command("ipset", "destroy", name), nil))
 		}
 	}
 	return errors.Join(errs...)
@@ -164,14 +164,14 @@ func routes(ctx context.Context, h *host.Host, m *mark) error {
 	if !m.pods.IsValid() {
 		return nil
 	}
-	out, err := h.Output(ctx, "ip", "route", "show", "root", m.pods.String())
+	out, err := h.Query(ctx, "ip", "route", "show", "root", m.pods.String())
 	if host.NotFound(err) || len(strings.TrimSpace(string(out))) == 0 {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return h.Do(ctx, host.Command("ip", "route", "flush", "root", m.pods.String()), nil)
+	return h.Change(ctx, host.Command("ip", "route", "flush", "root", m.pods.String()), nil)
 }
 
 // undo takes back what the mark accounts for, if it tells of v. It refuses where

@@ -214,7 +214,7 @@ func withdrawCertificates(ctx context.Context, h *host.Host) (bool, error) {
 		return false, err
 	}
 	argv := host.Command("kubectl", "--kubeconfig", AdminConf, "--request-timeout", "10s", "delete", "secret", "kubeadm-certs", "--namespace", "kube-system", "--ignore-not-found")
-	if err := h.Do(ctx, argv, nil); err != nil {
+	if err := h.Change(ctx, argv, nil); err != nil {
 		return false, fmt.Errorf("cannot withdraw the control plane's keys: %w", err)
 	}
 	return true, nil

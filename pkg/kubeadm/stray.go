@@ -115,7 +115,7 @@ func (s readyStep) restart(ctx context.Context, h *host.Host, list []stray) erro
 	for _, p := range list {
 		argv := host.Command("kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "20s", "delete", "pod", p.name,
 			"--namespace="+p.namespace, "--wait=false", "--ignore-not-found")
-		if err := h.Do(ctx, argv, nil); err != nil {
+		if err := h.Change(ctx, argv, nil); err != nil {
 			return fmt.Errorf("cannot start pod %s again: %w", p, err)
 		}
 	}

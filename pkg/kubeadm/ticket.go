@@ -339,12 +339,12 @@ func (s *ticketStep) announce(ctx context.Context, h *host.Host, t *manifest.Tic
 	}
 	if t.CertificateKey != "" {
 		argv := host.Command("kubeadm", "init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print", "--config", ticketConfigFile)
-		if err := h.Do(ctx, argv, nil); err != nil {
+		if err := h.Change(ctx, argv, nil); err != nil {
 			return explain("offer the control plane's keys", err, t.Token, t.CertificateKey)
 		}
 	}
 	argv := host.Command("kubeadm", "token", "create", "--kubeconfig", AdminConf, "--config", ticketConfigFile)
-	return explain("make a token", h.Do(ctx, argv, nil), t.Token, t.CertificateKey)
+	return explain("make a token", h.Change(ctx, argv, nil), t.Token, t.CertificateKey)
 }
 
 // toStick copies the ticket beside the archive. That is no file of this host,

@@ -95,7 +95,7 @@ func deleteToken(ctx context.Context, h *host.Host, id string) error {
 	case err != nil:
 		return fmt.Errorf("cannot look for token %s: %w", id, err)
 	}
-	err := h.Do(ctx, host.Command("kubeadm", "token", "delete", id, "--kubeconfig", AdminConf), nil)
+	err := h.Change(ctx, host.Command("kubeadm", "token", "delete", id, "--kubeconfig", AdminConf), nil)
 	return explain("revoke token "+id, err)
 }
 

@@ -462,5 +462,5 @@ COMMIT
 // recorder keeps nothing.
 type recorder struct{}
 
-func (recorder) File(string, host.Original, []byte) error { return nil }
-func (recorder) Undo([]string) error                      { return nil }
+func (recorder) File(string, host.FileState, []byte) error { return nil }
+func (recorder) Undo([]string) error                       { return nil }

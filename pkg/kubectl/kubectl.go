@@ -34,7 +34,7 @@ type Client struct{ Kubeconfig string }
 var ErrNoCluster = errors.New("this host is in no cluster yet")
 
 // Command is kubectl ARGS with a bound on each of its requests. It is for
-// changes, which go through host.Do.
+// changes, which go through host.Change.
 func (c Client) Command(stdin []byte, args ...string) host.Cmd {
 	return c.command(stdin, append([]string{"--request-timeout=" + requestTime}, args...))
 }

@@ -23,7 +23,7 @@ func programs() []string {
 func Prune(ctx context.Context, h *host.Host, drop func(words []string) bool) error {
 	var errs []error
 	for i, program := range programs() {
-		saved, err := h.Output(ctx, program+"-save", "-c")
+		saved, err := h.Query(ctx, program+"-save", "-c")
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -37,7 +37,7 @@ func Prune(ctx context.Context, h *host.Host, drop func(words []string) bool) er
 		if !changed {
 			continue
 		}
-		errs = append(errs, h.Do(ctx, host.Cmd{Argv: []string{program + "-restore", "-c"}, Stdin: strings.NewReader(kept)}, nil))
+		errs = append(errs, h.Change(ctx, host.Cmd{Argv: []string{program + "-restore", "-c"}, Stdin: strings.NewReader(kept)}, nil))
 	}
 	return errors.Join(errs...)
 }
@@ -47,7 +47,7 @@ func Prune(ctx context.Context, h *host.Host, drop func(words []string) bool) er
 func Chains(ctx context.Context, h *host.Host, prefix string) ([]string, error) {
 	var list []string
 	for _, program := range programs() {
-		saved, err := h.Output(ctx, program+"-save")
+		saved, err := h.Query(ctx, program+"-save")
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

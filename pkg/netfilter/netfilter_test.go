@@ -20,8 +20,8 @@ COMMIT
 // recorder lets a host be changed.
 type recorder struct{}
 
-func (recorder) File(string, host.Original, []byte) error { return nil }
-func (recorder) Undo([]string) error                      { return nil }
+func (recorder) File(string, host.FileState, []byte) error { return nil }
+func (recorder) Undo([]string) error                       { return nil }
 
 func TestPrune(t *testing.T) {
 	t.Parallel()

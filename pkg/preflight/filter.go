@@ -23,11 +23,11 @@ func filter(ctx context.Context, h *host.Host, o *Options, f *found) error {
 			return nil
 		}
 	}
-	saved, err := h.Output(ctx, "iptables-save", "-t", "filter")
+	saved, err := h.Query(ctx, "iptables-save", "-t", "filter")
 	if err == nil {
 		o.judgeRules(netfilter.Parse(string(saved)), f)
 	}
-	native, err := h.Output(ctx, "nft", "list", "ruleset")
+	native, err := h.Query(ctx, "nft", "list", "ruleset")
 	if err == nil {
 		for _, c := range netfilter.Dropping(string(native)) {
 			f.warn("nft list ruleset shows it; nodes need TCP 6443, 2379-2380, 10250 and 30000-32767, UDP 8472 between all hosts, and all of the pod network",

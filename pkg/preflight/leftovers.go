@@ -49,7 +49,7 @@ func leftovers(ctx context.Context, h *host.Host, o *Options, f *found) error {
 		return nil
 	}
 	leftLinks(o.Facts, f)
-	saved, err := h.Output(ctx, "iptables-save")
+	saved, err := h.Query(ctx, "iptables-save")
 	if err != nil && ignored(ctx) != nil {
 		return ignored(ctx)
 	}

@@ -109,7 +109,7 @@ func excepts(list, server string) bool {
 // managerVariables are those that systemd was told to give all units until the
 // next boot. Who does not run as root is not told, and fails by that.
 func managerVariables(ctx context.Context, h *host.Host) ([]variable, error) {
-	out, err := h.Output(ctx, "systemctl", "show-environment")
+	out, err := h.Query(ctx, "systemctl", "show-environment")
 	if err != nil {
 		return nil, ignored(ctx)
 	}

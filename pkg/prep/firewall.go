@@ -39,7 +39,7 @@ func (firewall) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 
 func (firewall) Apply(ctx context.Context, h *host.Host) error {
 	for _, name := range firewallUnits() {
-		if err := h.Off(ctx, name); err != nil {
+		if err := h.Disable(ctx, name); err != nil {
 			return err
 		}
 	}

@@ -104,7 +104,7 @@ func (s hosts) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if now = strings.TrimSpace(now); s.hostname != "" && now != s.hostname {
-		if err := h.Do(ctx, host.Command("hostname", s.hostname), []string{"hostname", now}); err != nil {
+		if err := h.Change(ctx, host.Command("hostname", s.hostname), []string{"hostname", now}); err != nil {
 			return err
 		}
 	}

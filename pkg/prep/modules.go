@@ -81,7 +81,7 @@ func (s modules) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		if there {
 			continue
 		}
-		out, err := h.Output(ctx, "modprobe", "--dry-run", "--verbose", m.name)
+		out, err := h.Query(ctx, "modprobe", "--dry-run", "--verbose", m.name)
 		switch {
 		case err == nil && !strings.Contains(string(out), "insmod"):
 			continue // built in, or loaded
@@ -116,7 +116,7 @@ func (s modules) Apply(ctx context.Context, h *host.Host) error {
 			continue
 		}
 		// It stays until the next boot when this is undone: others may use it by then.
-		if err := h.Do(ctx, host.Command("modprobe", m.name), nil); err != nil {
+		if err := h.Change(ctx, host.Command("modprobe", m.name), nil); err != nil {
 			return fmt.Errorf("cannot load kernel module %s: %w", m.name, err)
 		}
 	}

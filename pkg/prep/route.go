@@ -74,7 +74,7 @@ func (s serviceRoute) Check(ctx context.Context, h *host.Host) (step.Status, err
 
 // there says whether the kernel has the route.
 func (s serviceRoute) there(ctx context.Context, h *host.Host) (bool, error) {
-	out, err := h.Output(ctx, "ip", "-4", "route", "show", s.services.String(), "dev", s.iface)
+	out, err := h.Query(ctx, "ip", "-4", "route", "show", s.services.String(), "dev", s.iface)
 	if err != nil {
 		return false, fmt.Errorf("cannot list the routes: %w", err)
 	}
@@ -89,22 +89,22 @@ func (s serviceRoute) Apply(ctx context.Context, h *host.Host) error {
 	reload := []string{"systemctl", "daemon-reload"}
 	if text != s.text() {
 		// Undone in reverse: systemd forgets the unit when its file is gone.
-		if err := h.Undoing(reload...); err != nil {
+		if err := h.RecordUndo(reload...); err != nil {
 			return err
 		}
 		if err := h.WriteFile(routeFile, []byte(s.text()), host.FileMode); err != nil {
 			return err
 		}
 	}
-	if err := h.Do(ctx, host.Command(reload...), nil); err != nil {
+	if err := h.Change(ctx, host.Command(reload...), nil); err != nil {
 		return err
 	}
-	if err := h.On(ctx, routeUnit); err != nil {
+	if err := h.Enable(ctx, routeUnit); err != nil {
 		return err
 	}
 	if there, err := s.there(ctx, h); err != nil || there {
 		return err
 	}
 	// It ran before, and somebody took the route away.
-	return h.Do(ctx, host.Command("systemctl", "restart", routeUnit), nil)
+	return h.Change(ctx, host.Command("systemctl", "restart", routeUnit), nil)
 }

@@ -37,7 +37,7 @@ func (selinux) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 
 // enforcing is what getenforce says, "" on a host without SELinux.
 func enforcing(ctx context.Context, h *host.Host) (string, error) {
-	out, err := h.Output(ctx, "getenforce")
+	out, err := h.Query(ctx, "getenforce")
 	if host.NotFound(err) {
 		return "", nil
 	}
@@ -64,7 +64,7 @@ func (selinux) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if mode == "Enforcing" {
-		if err := h.Do(ctx, host.Command("setenforce", "0"), []string{"setenforce", "1"}); err != nil {
+		if err := h.Change(ctx, host.Command("setenforce", "0"), []string{"setenforce", "1"}); err != nil {
 			return err
 		}
 	}

@@ -79,7 +79,7 @@ func withoutSwap(text string) string {
 
 // swapUnits lists the units that would turn swap on and are not masked.
 func swapUnits(ctx context.Context, h *host.Host) ([]string, error) {
-	out, err := h.Output(ctx, "systemctl", "list-units", "--type=swap", "--all", "--full", "--no-legend", "--no-pager", "--plain")
+	out, err := h.Query(ctx, "systemctl", "list-units", "--type=swap", "--all", "--full", "--no-legend", "--no-pager", "--plain")
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the swap units: %w", err)
 	}
@@ -119,7 +119,7 @@ func (swap) Apply(ctx context.Context, h *host.Host) error {
 		if err != nil {
 			return err
 		}
-		if err := h.Do(ctx, host.Command("swapoff", d), undo); err != nil {
+		if err := h.Change(ctx, host.Command("swapoff", d), undo); err != nil {
 			return fmt.Errorf("cannot turn swap off, perhaps for want of memory: %w", err)
 		}
 	}
@@ -134,7 +134,7 @@ func (swap) Apply(ctx context.Context, h *host.Host) error {
 	// Undone in reverse: once fstab is back systemd reads it, before the units
 	// that it makes of it are started.
 	reload := []string{"systemctl", "daemon-reload"}
-	if err := h.Do(ctx, host.Command(reload...), reload); err != nil {
+	if err := h.Change(ctx, host.Command(reload...), reload); err != nil {
 		return err
 	}
 	return h.WriteFile(fstab, []byte(without), host.FileMode)
@@ -143,7 +143,7 @@ func (swap) Apply(ctx context.Context, h *host.Host) error {
 // swapOn is how swap on a device comes back. Starting its unit is no error
 // where it is on already; swapon would be one.
 func swapOn(ctx context.Context, h *host.Host, device string) ([]string, error) {
-	out, err := h.Output(ctx, "systemd-escape", "--path", "--suffix=swap", device)
+	out, err := h.Query(ctx, "systemd-escape", "--path", "--suffix=swap", device)
 	if err != nil {
 		return nil, err
 	}

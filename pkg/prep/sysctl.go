@@ -122,12 +122,12 @@ func (sysctl) Apply(ctx context.Context, h *host.Host) error {
 		}
 		// All at once would be one call, but each has its own way back.
 		set := host.Command("sysctl", "-w", s.key+"="+s.value)
-		if err := h.Do(ctx, set, []string{"sysctl", "-w", s.key + "=" + now}); err != nil {
+		if err := h.Change(ctx, set, []string{"sysctl", "-w", s.key + "=" + now}); err != nil {
 			return err
 		}
 	}
 	// Whether the file itself can be applied shows now, not at the next boot.
-	if _, err := h.Output(ctx, "sysctl", "-p", sysctlFile); err != nil {
+	if _, err := h.Query(ctx, "sysctl", "-p", sysctlFile); err != nil {
 		return fmt.Errorf("cannot apply %s: %w", sysctlFile, err)
 	}
 	return nil

@@ -85,7 +85,7 @@ func (s clock) Apply(ctx context.Context, h *host.Host) error {
 	if !chrony.Known() {
 		return hint.With(errors.New("chrony is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install chrony")
 	}
-	if err := h.Off(ctx, ntpUnit); err != nil {
+	if err := h.Disable(ctx, ntpUnit); err != nil {
 		return err
 	}
 	text, err := h.Text(chronyFile)
@@ -95,15 +95,15 @@ func (s clock) Apply(ctx context.Context, h *host.Host) error {
 	if want := withBlock(text, s.body()); want != text {
 		// Undone in reverse: chronyd reads its file again when that is back.
 		reload := []string{"systemctl", "try-restart", chronyUnit}
-		if err := h.Do(ctx, host.Command(reload...), reload); err != nil {
+		if err := h.Change(ctx, host.Command(reload...), reload); err != nil {
 			return err
 		}
 		if err := h.WriteFile(chronyFile, []byte(want), host.FileMode); err != nil {
 			return err
 		}
-		if err := h.Do(ctx, host.Command(reload...), nil); err != nil {
+		if err := h.Change(ctx, host.Command(reload...), nil); err != nil {
 			return err
 		}
 	}
-	return h.On(ctx, chronyUnit)
+	return h.Enable(ctx, chronyUnit)
 }

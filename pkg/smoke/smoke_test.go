@@ -208,7 +208,7 @@ func TestTroubles(t *testing.T) {
 func (w *world) removeIPVS() {
 	w.t.Helper()
 	h := &host.Host{Root: w.root}
-	if err := h.Put(ipvsFile, host.Original{Absent: true}); err != nil {
+	if err := h.Put(ipvsFile, host.FileState{Absent: true}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -269,7 +269,7 @@ func TestOwnNode(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h, w := newWorld(t)
-		if err := h.Put(kubectl.Admin, host.Original{Absent: true}); err != nil {
+		if err := h.Put(kubectl.Admin, host.FileState{Absent: true}); err != nil {
 			t.Fatal(err)
 		}
 		o := w.options()

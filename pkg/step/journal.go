@@ -48,7 +48,7 @@ type record struct {
 	Undoes int         `json:"undoes,omitempty"` // line number, from 1
 }
 
-// fileRecord is host.Original with the content by its hash. After is the
+// fileRecord is host.FileState with the content by its hash. After is the
 // SHA-256 of what the change wrote, "" for a removal.
 type fileRecord struct {
 	Path    string      `json:"path"`
@@ -201,7 +201,7 @@ type recorder struct {
 
 // File is host.Recorder's. A file that changes twice is recorded twice: undone in
 // reverse, the records lead back to the first original.
-func (r recorder) File(path string, now host.Original, after []byte) error {
+func (r recorder) File(path string, now host.FileState, after []byte) error {
 	f := &fileRecord{Path: path, Absent: now.Absent, Mode: now.Mode, UID: now.UID, GID: now.GID, Context: now.Context, Link: now.Link}
 	if after != nil {
 		f.After = sum(after)

@@ -45,7 +45,7 @@ func (s lines) Apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 	}
-	return h.Off(ctx, s.unit)
+	return h.Disable(ctx, s.unit)
 }
 
 // made is a host with two steps to do.
@@ -383,7 +383,7 @@ func (sets) Check(context.Context, *host.Host) (st step.Status, err error) {
 func (sets) Apply(ctx context.Context, h *host.Host) error {
 	for _, v := range []string{"1", "2"} {
 		before := map[string]string{"1": "0", "2": "1"}[v]
-		if err := h.Do(ctx, host.Command("hostname", v), []string{"hostname", before}); err != nil {
+		if err := h.Change(ctx, host.Command("hostname", v), []string{"hostname", before}); err != nil {
 			return err
 		}
 	}

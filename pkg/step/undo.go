@@ -56,8 +56,8 @@ func Reset(ctx context.Context, h *host.Host, j *Journal, steps []Step, report f
 // unrecorded lets an Undo change things: nothing has to be kept of them.
 type unrecorded struct{}
 
-func (unrecorded) File(string, host.Original, []byte) error { return nil }
-func (unrecorded) Undo([]string) error                      { return nil }
+func (unrecorded) File(string, host.FileState, []byte) error { return nil }
+func (unrecorded) Undo([]string) error                       { return nil }
 
 // open lists the records of wanted steps that are not undone, newest first.
 func (j *Journal) open(wanted func(step string) bool) []int {
@@ -100,7 +100,7 @@ func (j *Journal) undo(ctx context.Context, h *host.Host, list []int) (Status, e
 // restore brings a file back to what it was. What is there now is kept, and its
 // path returned, unless it is what was written or what was there before.
 func (j *Journal) restore(h *host.Host, f *fileRecord) (kept string, err error) {
-	o := host.Original{Absent: f.Absent, Mode: f.Mode, UID: f.UID, GID: f.GID, Context: f.Context, Link: f.Link}
+	o := host.FileState{Absent: f.Absent, Mode: f.Mode, UID: f.UID, GID: f.GID, Context: f.Context, Link: f.Link}
 	if f.SHA256 != "" {
 		if o.Content, err = os.ReadFile(filepath.Join(j.dir, originalsDir, f.SHA256)); err != nil {
 			return "", fmt.Errorf("cannot read the original of %s: %w", f.Path, err)
@@ -109,13 +109,13 @@ func (j *Journal) restore(h *host.Host, f *fileRecord) (kept string, err error) 
 			return "", fmt.Errorf("the original of %s is damaged: %s/%s/%s", f.Path, Dir, originalsDir, f.SHA256)
 		}
 	}
-	now, err := h.Original(f.Path)
+	now, err := h.FileState(f.Path)
 	if err != nil {
 		return "", err
 	}
 	if mine := sum(now.Content); !now.Absent && now.Link == "" && mine != f.After && mine != f.SHA256 {
 		kept = filepath.Join(ChangedDir, filepath.Base(f.Path)+"-"+mine[:12])
-		copied := host.Original{Content: now.Content, Mode: privateFile, UID: os.Geteuid(), GID: os.Getegid()}
+		copied := host.FileState{Content: now.Content, Mode: privateFile, UID: os.Geteuid(), GID: os.Getegid()}
 		if err := h.Put(kept, copied); err != nil {
 			return "", fmt.Errorf("cannot keep what somebody wrote to %s: %w", f.Path, err)
 		}

@@ -320,7 +320,7 @@ func (t *Trusted) Remember(h *host.Host) error {
 	if err := os.MkdirAll(h.Path(step.Dir), dirMode); err != nil {
 		return fmt.Errorf("cannot note the key to trust: %w", err)
 	}
-	o := host.Original{Content: k.file(), Mode: fileMode, UID: os.Geteuid(), GID: os.Getegid()}
+	o := host.FileState{Content: k.file(), Mode: fileMode, UID: os.Geteuid(), GID: os.Getegid()}
 	if err := h.Put(KeyFile, o); err != nil {
 		return fmt.Errorf("cannot note the key to trust: %w", err)
 	}

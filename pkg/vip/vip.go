@@ -78,7 +78,7 @@ func (s keepalived) Apply(ctx context.Context, h *host.Host) error {
 	if text != want {
 		if u.Active {
 			// Undone in reverse: the file is back when this runs.
-			if err := h.Undoing("systemctl", "restart", unit); err != nil {
+			if err := h.RecordUndo("systemctl", "restart", unit); err != nil {
 				return err
 			}
 		}
@@ -86,12 +86,12 @@ func (s keepalived) Apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 		if u.Active {
-			if err := h.Do(ctx, host.Command("systemctl", "restart", unit), nil); err != nil {
+			if err := h.Change(ctx, host.Command("systemctl", "restart", unit), nil); err != nil {
 				return err
 			}
 		}
 	}
-	return h.On(ctx, unit)
+	return h.Enable(ctx, unit)
 }
 
 // The priorities are 100 and less, in the order of the masters. One that does not
