@@ -1,7 +1,7 @@
 // Package facts tells what a host is: read-only, from its files and by the
 // programs that every such host has. What it finds is what ./install inventory
-// prints, what preflight judges, and the sheet that a host leaves on the stick
-// for the hosts after it.
+// prints, what preflight judges, and the greater part of the report that a host
+// leaves on the stick (package hostreport).
 package facts
 
 import (
@@ -19,7 +19,7 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// Kind is the value of kind in a sheet.
+// Kind is the value of kind in what is printed of a host and in its report.
 const Kind = "Facts"
 
 // Facts is what a host is. What could not be found on it is empty: that is for
@@ -45,13 +45,6 @@ type Facts struct {
 	Routes      []Route     `json:"routes,omitempty"`      // IPv4, of the main table
 	Nameservers []string    `json:"nameservers,omitempty"` // in their order
 	Packages    []string    `json:"packages,omitempty"`    // NEVRAs, an epoch of 0 left out
-
-	Result    *Result   `json:"result,omitempty"`    // on the stick, see Save
-	Key       string    `json:"key,omitempty"`       // public, of this host; see Sign
-	KeySince  time.Time `json:"keySince,omitzero"`   // when the key was made
-	Signature string    `json:"signature,omitempty"` // of all else, see package signed
-
-	path string // of the sheet that it was read from
 }
 
 // Disk is the file system that a path lies on, or would lie on. Mount is where

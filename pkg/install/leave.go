@@ -20,7 +20,7 @@ func (s *site) letGo(ctx context.Context) {
 	if mount == "/" {
 		return
 	}
-	s.waits(ctx)
+	s.reports.Release(ctx, s.outcome(false, "it waits for its master"))
 	if err := s.close(); err != nil || unix.Mlockall(unix.MCL_CURRENT) != nil {
 		say("leave the stick in this host until it has joined")
 		return

@@ -14,6 +14,7 @@ import (
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/prep"
@@ -79,7 +80,7 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 	if err := forget(h); err != nil {
 		return u, err
 	}
-	withdraw(ctx, h, o)
+	hostreport.Withdraw(ctx, h, o.stick(), o.Report)
 	return u, nil
 }
 

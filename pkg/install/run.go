@@ -16,6 +16,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
@@ -44,8 +45,8 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	s.arrive()
-	defer func() { s.depart(ctx, err) }()
+	s.reports.Begin(s.outcome(false, "the installation is under way"))
+	defer func() { s.reports.Finish(ctx, s.outcome(err == nil, s.became(ctx, err))) }()
 	checks, plan, err := s.admit(ctx)
 	if err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	t := newTeller(o.Report, steps, time.Now)
 	t.checks(checks)
 	if s.finished(plan) {
-		err := errors.Join(s.trusted.Remember(s.host), s.keepSigner())
+		err := errors.Join(s.trusted.Remember(s.host), s.reports.KeepKey())
 		return s.result(nil, watch.Spent(), time.Since(began)), err
 	}
 	if err := s.verify(ctx); err != nil {
@@ -72,6 +73,29 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	}
 	r.Test = time.Since(began).Seconds() - r.Seconds
 	return r, nil
+}
+
+// outcome is what the report of this host says of the installation.
+func (s *site) outcome(ready bool, says string) hostreport.Result {
+	return hostreport.Result{Bundle: s.bundle(), Role: s.role, Node: s.nodeName(), Ready: ready, Says: says}
+}
+
+// became says in a sentence what a run made of the host.
+func (s *site) became(ctx context.Context, err error) string {
+	var failed *preflight.Error
+	switch {
+	case ctx.Err() != nil:
+		return "the installation was interrupted"
+	case errors.As(err, &failed):
+		var names []string
+		for _, f := range failed.Failed {
+			names = append(names, f.Name)
+		}
+		return "checks before the installation failed: " + strings.Join(slices.Compact(names), ", ")
+	case err != nil:
+		return hostreport.Sentence(err)
+	}
+	return fmt.Sprintf("Ready, a %s of %s", s.role, s.bundle())
 }
 
 // admit makes the checks of the host, and opens the identity where that is to be
@@ -108,7 +132,7 @@ func (s *site) verify(ctx context.Context) error {
 
 // apply runs the steps. What the host is to become is on its disk before.
 func (s *site) apply(ctx context.Context, steps []step.Step, t *teller) (err error) {
-	if err := errors.Join(s.remember(false), s.keepSigner(), s.keepSealed()); err != nil {
+	if err := errors.Join(s.remember(false), s.reports.KeepKey(), s.keepSealed()); err != nil {
 		return err
 	}
 	j, err := step.OpenJournal(s.host)

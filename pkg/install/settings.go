@@ -71,8 +71,13 @@ const (
 	ticketName  = "join.yaml"
 )
 
-// stick is the directory of the archive.
-func (s *Settings) stick() string { return filepath.Dir(s.Archive) }
+// stick is the directory of the archive, "" without one.
+func (s *Settings) stick() string {
+	if s.Archive == "" {
+		return ""
+	}
+	return filepath.Dir(s.Archive)
+}
 
 // onStick is a file beside the archive.
 func (s *Settings) onStick(name string) media.File { return media.At(s.stick()).File(name) }

@@ -18,9 +18,11 @@ import (
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/identity"
 	"kubecrate/pkg/media"
 	"kubecrate/pkg/prep"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/trust"
@@ -54,7 +56,7 @@ type site struct {
 	address    netip.Addr     // the zero Addr where it is not known, because of
 	addressErr error          // which steps that need it tell, see addressed
 	iface      string
-	courier    courier
+	reports    *hostreport.Exchange
 }
 
 // open reads the archive's description and looks at the host.
@@ -142,7 +144,22 @@ func (s *site) decide(ctx context.Context) (err error) {
 		return err
 	}
 	s.decideAddress()
+	s.exchangeReports()
 	return s.decideTicket(ctx)
+}
+
+// exchangeReports says with which stick and which hosts this one compares itself.
+func (s *site) exchangeReports() {
+	o := hostreport.Options{Stick: s.stick(), Host: s.host, Self: s.facts, Now: time.Now, Report: s.Report}
+	o.Keep = func(path string, text []byte) error { return keep(s.host, filepath.Base(path), text) }
+	if s.cluster.VIP != nil {
+		o.VIP = s.cluster.VIP.Address
+	}
+	s.reports = hostreport.NewExchange(o)
+}
+
+func (s *site) warn(format string, args ...any) {
+	s.Report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf(format, args...)})
 }
 
 func (s *site) decideRole() error {

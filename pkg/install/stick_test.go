@@ -3,13 +3,11 @@ package install
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/media"
 )
@@ -43,34 +41,5 @@ func TestStickOfPipes(t *testing.T) {
 				t.Errorf("%s in place of %s: %v (%s)", what, name, err, hint.Of(err))
 			}
 		}
-	}
-}
-
-// TestHostsElsewhere: sheets are never written, read or removed behind a link.
-func TestHostsElsewhere(t *testing.T) {
-	t.Parallel()
-	c := stickWith(t, nil)
-	first, _ := c.visit(t, "192.168.4.91", "52:54:00:00:00:01", "a")
-	first.arrive()
-	victim := t.TempDir()
-	if err := os.Rename(c.path(facts.SheetsDir), filepath.Join(victim, "of")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(filepath.Join(victim, "of"), c.path(facts.SheetsDir)); err != nil {
-		t.Fatal(err)
-	}
-	s, said := c.visit(t, "192.168.4.91", "52:54:00:00:00:01", "b")
-	s.arrive()
-	s.depart(t.Context(), nil)
-	withdraw(t.Context(), s.host, s.Settings)
-	entries, err := os.ReadDir(filepath.Join(victim, "of"))
-	if err != nil || len(entries) != 1 || entries[0].Name() != "a-000001.json" {
-		t.Errorf("behind the link: %v, %v", entries, err)
-	}
-	if !strings.Contains(*said, "symbolic link") {
-		t.Errorf("said %q", *said)
-	}
-	if _, err := os.Readlink(c.path(facts.SheetsDir)); err != nil {
-		t.Errorf("the link: %v", err)
 	}
 }

@@ -1,13 +1,15 @@
-package facts
+package hostreport
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"kubecrate/pkg/facts"
 )
 
-// Limits of the lists in a sheet. What Sheet makes is within them.
+// Limits of the lists in a report. What New makes is within them.
 const (
 	maxInterfaces  = 256
 	maxAddresses   = 512 // of all interfaces
@@ -18,15 +20,14 @@ const (
 	maxText        = 512 // bytes of any other string
 )
 
-// Sheet is f as a host leaves it on the stick, with what became of it: without
+// New is f as a host leaves it on the stick, with what became of it: without
 // what containers added, and each list within its limit.
-func (f *Facts) Sheet(r *Result) *Facts {
-	s := *f
-	s.Result = r
+func New(f *facts.Facts, result Result) *Report {
+	s := &Report{Facts: *f, Result: &result}
 	s.Interfaces, s.Routes = nil, nil
 	free := maxAddresses
 	for _, i := range f.Interfaces {
-		if Cluster(i.Name) || i.Virtual() && len(i.Addresses) == 0 || len(s.Interfaces) == maxInterfaces {
+		if facts.Cluster(i.Name) || i.Virtual() && len(i.Addresses) == 0 || len(s.Interfaces) == maxInterfaces {
 			continue
 		}
 		i.Addresses = i.Addresses[:min(len(i.Addresses), free)]
@@ -34,57 +35,57 @@ func (f *Facts) Sheet(r *Result) *Facts {
 		s.Interfaces = append(s.Interfaces, i)
 	}
 	for _, r := range f.Routes {
-		if !Cluster(r.Interface) && len(s.Routes) < maxRoutes {
+		if !facts.Cluster(r.Interface) && len(s.Routes) < maxRoutes {
 			s.Routes = append(s.Routes, r)
 		}
 	}
 	s.Nameservers = f.Nameservers[:min(len(f.Nameservers), maxNameservers)]
 	s.Disks = f.Disks[:min(len(f.Disks), maxDisks)]
 	s.Packages = f.Packages[:min(len(f.Packages), maxPackages)]
-	return &s
+	return s
 }
 
-// bounded says which limit a sheet is over, or what in it has no form.
-func (f *Facts) bounded() error {
+// bounded says which limit a report is over, or what in it has no form.
+func (r *Report) bounded() error {
 	addresses := 0
-	for _, i := range f.Interfaces {
+	for _, i := range r.Interfaces {
 		addresses += len(i.Addresses)
 	}
 	for _, l := range []struct {
 		what       string
 		have, most int
 	}{
-		{"interfaces", len(f.Interfaces), maxInterfaces}, {"addresses", addresses, maxAddresses}, {"routes", len(f.Routes), maxRoutes},
-		{"nameservers", len(f.Nameservers), maxNameservers}, {"disks", len(f.Disks), maxDisks}, {"packages", len(f.Packages), maxPackages},
+		{"interfaces", len(r.Interfaces), maxInterfaces}, {"addresses", addresses, maxAddresses}, {"routes", len(r.Routes), maxRoutes},
+		{"nameservers", len(r.Nameservers), maxNameservers}, {"disks", len(r.Disks), maxDisks}, {"packages", len(r.Packages), maxPackages},
 	} {
 		if l.have > l.most {
 			return fmt.Errorf("it lists %d %s, and at most %d are read", l.have, l.what, l.most)
 		}
 	}
-	if slices.ContainsFunc(f.texts(), func(s string) bool { return len(s) > maxText }) {
+	if slices.ContainsFunc(r.texts(), func(s string) bool { return len(s) > maxText }) {
 		return fmt.Errorf("it has a text of over %d bytes", maxText)
 	}
-	return f.formed()
+	return r.formed()
 }
 
-// texts are the strings of f that have no form of their own.
-func (f *Facts) texts() []string {
-	list := []string{f.Timezone, f.Kernel, f.Arch, f.SELinux, f.ProductUUID, f.MachineID, f.BootID, f.OS.ID, f.OS.Version, f.OS.Pretty}
-	for _, d := range f.Disks {
+// texts are the strings of r that have no form of their own.
+func (r *Report) texts() []string {
+	list := []string{r.Timezone, r.Kernel, r.Arch, r.SELinux, r.ProductUUID, r.MachineID, r.BootID, r.OS.ID, r.OS.Version, r.OS.Pretty}
+	for _, d := range r.Disks {
 		list = append(list, d.Path, d.Mount, d.Type)
 	}
-	for _, i := range f.Interfaces {
+	for _, i := range r.Interfaces {
 		list = append(list, i.MAC, i.State)
 	}
-	if r := f.Result; r != nil {
-		list = append(list, r.Bundle, string(r.Role), r.Says)
+	if to := r.Result; to != nil {
+		list = append(list, to.Bundle, string(to.Role), to.Says)
 	}
-	return append(list, f.Packages...)
+	return append(list, r.Packages...)
 }
 
-// formed says what in f is not what it is called.
-func (f *Facts) formed() error {
-	for _, i := range f.Interfaces {
+// formed says what in r is not what it is called.
+func (r *Report) formed() error {
+	for _, i := range r.Interfaces {
 		if !isInterface(i.Name) {
 			return errors.New("the name of an interface is none")
 		}
@@ -94,12 +95,12 @@ func (f *Facts) formed() error {
 			}
 		}
 	}
-	for _, r := range f.Routes {
-		if !isInterface(r.Interface) || !r.Destination.IsValid() || !r.Destination.Addr().Is4() {
+	for _, to := range r.Routes {
+		if !isInterface(to.Interface) || !to.Destination.IsValid() || !to.Destination.Addr().Is4() {
 			return errors.New("a route leads nowhere")
 		}
 	}
-	for _, n := range f.Nameservers {
+	for _, n := range r.Nameservers {
 		if _, err := netip.ParseAddr(n); err != nil {
 			return errors.New("the address of a nameserver is none")
 		}

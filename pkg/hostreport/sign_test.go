@@ -1,4 +1,4 @@
-package facts_test
+package hostreport_test
 
 import (
 	"bytes"
@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"kubecrate/pkg/facts"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/media"
 	"kubecrate/pkg/signed"
 )
@@ -27,9 +28,8 @@ func newSigner(t testing.TB) *signed.Signer {
 func TestSign(t *testing.T) {
 	t.Parallel()
 	h, _ := centos(t)
-	f, s := read(t, h), newSigner(t)
+	f, s := hostreport.New(read(t, h), hostreport.Result{Bundle: "k-amd64", Role: "node", Node: "node1", Says: "step join failed"}), newSigner(t)
 	f.Packages, f.Disks = f.Packages[:1], nil
-	f.Result = &facts.Result{Bundle: "k-amd64", Role: "node", Node: "node1", Says: "step join failed"}
 	if err := f.Sign(s); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestSign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := facts.Parse(text)
+	got, err := hostreport.Parse(text)
 	if err != nil || !got.Signed() || got.Key != s.Key() || !got.KeySince.Equal(s.Since) || *got.Result != *f.Result {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -45,50 +45,56 @@ func TestSign(t *testing.T) {
 		for bit := range 8 {
 			bad := bytes.Clone(text)
 			bad[i] ^= 1 << bit
-			if got, err := facts.Parse(bad); err == nil {
+			if got, err := hostreport.Parse(bad); err == nil {
 				t.Fatalf("byte %d, bit %d is not noticed: %+v", i, bit, got)
 			}
 		}
 	}
 	changed := strings.Replace(string(text), "192.168.4.11", "192.168.4.99", 1)
-	if _, err := facts.Parse([]byte(changed)); !errors.Is(err, signed.ErrSignature) {
+	if _, err := hostreport.Parse([]byte(changed)); !errors.Is(err, signed.ErrSignature) {
 		t.Errorf("another address: %v", err)
 	}
 	f.Key, f.Signature = "", ""
 	if text, err = f.Marshal(); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := facts.Parse(text); err != nil || got.Signed() {
+	if got, err := hostreport.Parse(text); err != nil || got.Signed() {
 		t.Errorf("one that is not signed: %v", err)
 	}
 	f.Result.Node = "a\x1b[2J"
 	if text, err = f.Marshal(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := facts.Parse(text); err == nil {
+	if _, err := hostreport.Parse(text); err == nil {
 		t.Error("a name that no terminal should show")
 	}
 }
 
 // knowing are the known hosts of one that has seen f.
-func knowing(t *testing.T, f *facts.Facts) *facts.KnownHosts {
+func knowing(t *testing.T, f *hostreport.Report) *hostreport.KnownHosts {
 	t.Helper()
-	k := &facts.KnownHosts{}
+	k := &hostreport.KnownHosts{}
 	if !k.Learn(f) {
 		t.Fatal("it is not kept")
 	}
 	return k
 }
 
+// report is one that h leaves.
+func report(t *testing.T, h *host.Host) *hostreport.Report {
+	t.Helper()
+	return hostreport.New(read(t, h), hostreport.Result{Node: "n"})
+}
+
 func TestMismatch(t *testing.T) {
 	t.Parallel()
 	h, m := centos(t)
-	f := read(t, h)
+	f := report(t, h)
 	if err := f.Sign(newSigner(t)); err != nil {
 		t.Fatal(err)
 	}
 	before := knowing(t, f)
-	other := read(t, h)
+	other := report(t, h)
 	if got := before.Mismatch(other); !strings.Contains(got, "master1 is not signed") {
 		t.Errorf("not signed any more: %q", got)
 	}
@@ -112,39 +118,39 @@ func TestMismatch(t *testing.T) {
 	if got := before.Mismatch(other); !strings.Contains(got, "signed by another key") {
 		t.Errorf("another key: %q", got)
 	}
-	if before.Mismatch(f) != "" || new(facts.KnownHosts).Mismatch(other) != "" {
+	if before.Mismatch(f) != "" || new(hostreport.KnownHosts).Mismatch(other) != "" {
 		t.Error("doubt without a reason")
 	}
 	m.Write(t, "/sys/class/net/eth0/address", "52:54:00:00:00:01\n")
-	if got := before.Mismatch(read(t, h)); got != "" {
+	if got := before.Mismatch(report(t, h)); got != "" {
 		t.Errorf("another machine: %q", got)
 	}
 }
 
-func TestWithdraw(t *testing.T) {
+func TestRemove(t *testing.T) {
 	t.Parallel()
 	h, m := centos(t)
 	dir := media.At(t.TempDir())
 	f := read(t, h)
-	if err := f.Withdraw(dir); err != nil {
+	if err := hostreport.Remove(f, dir); err != nil {
 		t.Errorf("where nothing is: %v", err)
 	}
-	if _, err := f.Save(dir); err != nil {
+	if _, err := hostreport.New(f, hostreport.Result{Node: "n"}).Write(dir); err != nil {
 		t.Fatal(err)
 	}
 	m.Write(t, "/sys/class/net/eth0/address", "52:54:00:00:00:01\n", "/etc/machine-id", "x\n")
 	other := read(t, h)
-	path, err := other.Save(dir)
+	path, err := hostreport.New(other, hostreport.Result{Node: "n"}).Write(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Withdraw(dir); err != nil {
+	if err := hostreport.Remove(f, dir); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := facts.ReadSheets(dir); err != nil || len(list) != 1 || !strings.HasSuffix(path, list[0].File()) {
+	if list, err := hostreport.ReadAll(dir); err != nil || len(list) != 1 || !strings.HasSuffix(path, list[0].File()) {
 		t.Errorf("%v, %v", list, err)
 	}
-	if err := other.Withdraw(dir); err != nil {
+	if err := hostreport.Remove(other, dir); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(dir.Join("hosts")); !errors.Is(err, os.ErrNotExist) {

@@ -1,4 +1,4 @@
-package facts_test
+package hostreport_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"kubecrate/pkg/facts"
+	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/media"
 )
 
@@ -45,10 +46,10 @@ func hostileSheets(k int) map[string][]byte {
 func TestHostileSheets(t *testing.T) {
 	const few = 100
 	for what, text := range hostileSheets(1) {
-		if _, err := facts.Parse(text); err == nil {
+		if _, err := hostreport.Parse(text); err == nil {
 			t.Errorf("%s is taken", what)
 		}
-		if n := testing.AllocsPerRun(1, func() { _, _ = facts.Parse(text) }); n > few {
+		if n := testing.AllocsPerRun(1, func() { _, _ = hostreport.Parse(text) }); n > few {
 			t.Errorf("%s costs %.0f allocations", what, n)
 		}
 	}
@@ -58,7 +59,7 @@ func TestHostileSheets(t *testing.T) {
 func TestManySheets(t *testing.T) {
 	t.Parallel()
 	stick := media.At(t.TempDir())
-	dir := stick.Join(facts.SheetsDir)
+	dir := stick.Join(hostreport.Dir)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestManySheets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	list, bad := facts.ReadSheets(stick)
+	list, bad := hostreport.ReadAll(stick)
 	if len(list) != 0 || len(bad) < 3 || len(bad) > 40 {
 		t.Fatalf("%d sheets, %d errors", len(list), len(bad))
 	}
@@ -89,20 +90,20 @@ func TestManySheets(t *testing.T) {
 // is kept has a fixed size, and those that were known first stay known.
 func TestKnownHostsBounded(t *testing.T) {
 	t.Parallel()
-	k := &facts.KnownHosts{}
+	k := &hostreport.KnownHosts{}
 	first := claim(0)
 	if !k.Learn(first) {
 		t.Fatal("the first is not kept")
 	}
-	for i := 1; i < 3*facts.MaxKnown; i++ {
+	for i := 1; i < 3*hostreport.MaxKnown; i++ {
 		k.Learn(claim(i))
 	}
 	text, err := k.Marshal()
 	const each = 1024 // bytes
-	if err != nil || len(text) > facts.MaxKnown*each {
+	if err != nil || len(text) > hostreport.MaxKnown*each {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
-	again, err := facts.ParseKnownHosts(text)
+	again, err := hostreport.ParseKnownHosts(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,10 +117,11 @@ func TestKnownHostsBounded(t *testing.T) {
 	}
 }
 
-// claim are the facts of a host with many hardware addresses, one of which every
+// claim is the report of a host with many hardware addresses, one of which every
 // host claims.
-func claim(i int) *facts.Facts {
-	f := &facts.Facts{Hostname: fmt.Sprintf("n%d", i), ProductUUID: fmt.Sprint("uuid", i), MachineID: fmt.Sprint("machine", i), Key: "key", Time: now(), KeySince: now().AddDate(-1, 0, 0)}
+func claim(i int) *hostreport.Report {
+	f := &hostreport.Report{Key: "key", KeySince: now().AddDate(-1, 0, 0)}
+	f.Facts = facts.Facts{Hostname: fmt.Sprintf("n%d", i), ProductUUID: fmt.Sprint("uuid", i), MachineID: fmt.Sprint("machine", i), Time: now()}
 	f.Interfaces = append(f.Interfaces, facts.Interface{Name: "e", MAC: "52:54:00:00:00:01"})
 	for n := range 200 {
 		f.Interfaces = append(f.Interfaces, facts.Interface{Name: fmt.Sprint("e", n), MAC: fmt.Sprintf("52:54:%02x:%02x:%02x:%02x", i>>8, i&0xff, n>>8, n&0xff)})
@@ -134,7 +136,7 @@ func BenchmarkParseHostile(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				_, _ = facts.Parse(text)
+				_, _ = hostreport.Parse(text)
 			}
 		})
 	}
@@ -142,13 +144,13 @@ func BenchmarkParseHostile(b *testing.B) {
 
 // BenchmarkKnownHosts: as many hosts as are kept, each compared with all others.
 func BenchmarkKnownHosts(b *testing.B) {
-	var list []*facts.Facts
-	for i := range facts.MaxKnown {
+	var list []*hostreport.Report
+	for i := range hostreport.MaxKnown {
 		list = append(list, claim(i))
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		k := &facts.KnownHosts{}
+		k := &hostreport.KnownHosts{}
 		for _, f := range list {
 			_ = k.Mismatch(f)
 			k.Learn(f)

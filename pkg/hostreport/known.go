@@ -1,4 +1,4 @@
-package facts
+package hostreport
 
 import (
 	"encoding/json"
@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Limits of what a host keeps of others. They hold whatever sheets it has seen.
+// Limits of what a host keeps of others. They hold whatever reports it has seen.
 const (
 	MaxKnown     = 1024 // hosts
 	maxKnownMACs = 16   // of one host
 	maxShared    = 16   // hosts with the same MAC
 )
 
-// KnownHost is what a host keeps of another's sheet to know it again: what tells
+// KnownHost is what a host keeps of another's report to know it again: what tells
 // the two apart, and the key.
 type KnownHost struct {
 	Hostname    string    `json:"hostname"`
@@ -26,16 +26,16 @@ type KnownHost struct {
 	KeySince    time.Time `json:"keySince"`
 }
 
-// Known is what is kept of f.
-func (f *Facts) Known() KnownHost {
-	macs := f.MACs()
+// known is what is kept of r.
+func (r *Report) known() KnownHost {
+	macs := r.MACs()
 	return KnownHost{
-		Hostname: f.Hostname, Time: f.Time, ProductUUID: f.ProductUUID, MachineID: f.MachineID,
-		MACs: macs[:min(len(macs), maxKnownMACs)], Key: f.Key, KeySince: f.KeySince,
+		Hostname: r.Hostname, Time: r.Time, ProductUUID: r.ProductUUID, MachineID: r.MachineID,
+		MACs: macs[:min(len(macs), maxKnownMACs)], Key: r.Key, KeySince: r.KeySince,
 	}
 }
 
-// same says that both are the same machine, as Facts.Same does.
+// same says that both are the same machine, as facts.Facts.Same does.
 func (k *KnownHost) same(o *KnownHost) bool {
 	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
 	return !differ(k.ProductUUID, o.ProductUUID) && !differ(k.MachineID, o.MachineID) &&
@@ -85,30 +85,30 @@ func (k *KnownHosts) like(h *KnownHost) []int {
 	return found
 }
 
-// Mismatch says why f may not be by the host that it names: that is known by
-// another key, which is older than its last sheet. A host that was reset has a
+// Mismatch says why r may not be by the host that it names: that is known by
+// another key, which is older than its last report. A host that was reset has a
 // new key. "" is no mismatch.
-func (k *KnownHosts) Mismatch(f *Facts) string {
-	h := f.Known()
+func (k *KnownHosts) Mismatch(r *Report) string {
+	h := r.known()
 	for _, i := range k.like(&h) {
 		before := k.list[i]
 		at := before.Time.UTC().Format(time.RFC3339)
 		switch {
-		case before.Key == "" || f.Key == before.Key:
-		case f.Key == "":
-			return fmt.Sprintf("%s is not signed, and the one of this host from %s was", f.who(), at)
-		case f.KeySince.Before(before.Time):
-			return fmt.Sprintf("%s is signed by another key than the one of this host from %s, and no reset explains it", f.who(), at)
+		case before.Key == "" || r.Key == before.Key:
+		case r.Key == "":
+			return fmt.Sprintf("%s is not signed, and the one of this host from %s was", r.describe(), at)
+		case r.KeySince.Before(before.Time):
+			return fmt.Sprintf("%s is signed by another key than the one of this host from %s, and no reset explains it", r.describe(), at)
 		}
 	}
 	return ""
 }
 
-// Learn keeps what f says of its host, in place of what was known of it. It is
+// Learn keeps what r says of its host, in place of what was known of it. It is
 // false where no more hosts are kept: those that are known are not forgotten for
 // new ones.
-func (k *KnownHosts) Learn(f *Facts) bool {
-	h := f.Known()
+func (k *KnownHosts) Learn(r *Report) bool {
+	h := r.known()
 	old := k.like(&h)
 	if len(old) == 0 {
 		return k.add(h)
