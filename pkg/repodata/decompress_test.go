@@ -111,7 +111,7 @@ func TestDecompress(t *testing.T) {
 func TestDecompressTools(t *testing.T) {
 	for _, argv := range [][]string{
 		{"gzip", "-9"}, {"bzip2"}, {"xz"}, {"xz", "-6e", "--check=sha256"}, {"xz", "-T2", "--block-size=100000", "--check=crc32"},
-		{"xz", "-0", "--check=none"}, {"zstd", "-19"}, {"zstd", "--long=25", "--no-check"},
+		{"xz", "-0", "--check=none"}, {"xz", "-9"}, {"zstd", "-19"}, {"zstd", "--long=25", "--no-check"},
 	} {
 		path := tool(t, argv[0])
 		for name, want := range samples() {
@@ -197,6 +197,36 @@ func TestDecompressWindow(t *testing.T) {
 	_, err = decompressAll(buf.Bytes(), int64(len(far)))
 	if err == nil || !strings.Contains(err.Error(), "a window of more than 32 MiB") || !strings.Contains(hint.Of(err), "createrepo_c") {
 		t.Errorf("%v (hint %q)", err, hint.Of(err))
+	}
+}
+
+// TestXZWindow: the same for xz, and for streams whose second dictionary is too
+// large. What asks for a large dictionary and refers back no further is read.
+func TestXZWindow(t *testing.T) {
+	path := tool(t, "xz")
+	text := make([]byte, 64<<10)
+	if _, err := rand.NewChaCha8([32]byte{3}).Read(text); err != nil {
+		t.Fatal(err)
+	}
+	pack := func(b []byte) []byte {
+		cmd := exec.CommandContext(t.Context(), path, "--lzma2=preset=0,dict=64MiB", "-c")
+		cmd.Stdin = bytes.NewReader(b)
+		packed, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return packed
+	}
+	near := append(bytes.Clone(text), text...)
+	far := append(append(bytes.Clone(text), make([]byte, maxWindow)...), text...)
+	for name, packed := range map[string][]byte{"far": pack(far), "two streams": append(pack(near), pack(near)...)} {
+		_, err := decompressAll(packed, maxOpen)
+		if err == nil || !strings.Contains(err.Error(), "a window of more than 32 MiB") || !strings.Contains(hint.Of(err), "createrepo_c") {
+			t.Errorf("%s: %v (hint %q)", name, err, hint.Of(err))
+		}
+	}
+	if got, err := decompressAll(pack(near), maxOpen); err != nil || !bytes.Equal(got, near) {
+		t.Errorf("near: %d bytes, %v", len(got), err)
 	}
 }
 
