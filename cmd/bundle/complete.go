@@ -7,6 +7,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/cli"
 )
 
 // completeOne offers names for the first argument, and nothing for others.
@@ -41,7 +42,7 @@ func profileNames() []string {
 }
 
 func completeProfileFlag(c *cobra.Command) {
-	must(c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(profileNames(), cobra.ShellCompDirectiveNoFileComp)))
+	cli.Must(c.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(profileNames(), cobra.ShellCompDirectiveNoFileComp)))
 }
 
 func completeLevel(c *cobra.Command) {
@@ -49,13 +50,13 @@ func completeLevel(c *cobra.Command) {
 	for _, l := range archive.Levels() {
 		names = append(names, l.String())
 	}
-	must(c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)))
+	cli.Must(c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)))
 }
 
 // completeSet offers the keys; what is behind the = is for the user to say, or a
 // file.
 func completeSet(c *cobra.Command) {
-	must(c.RegisterFlagCompletionFunc("set", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	cli.Must(c.RegisterFlagCompletionFunc("set", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if strings.Contains(typed, "=") {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
@@ -65,11 +66,4 @@ func completeSet(c *cobra.Command) {
 		}
 		return keys, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	}))
-}
-
-// must holds for calls that fail only when the program itself is wrong.
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
 }

@@ -1,19 +1,12 @@
 package main
 
 import (
-	"context"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"kubecrate/manifest"
-	"kubecrate/pkg/archive"
 	"kubecrate/pkg/cli"
-	"kubecrate/pkg/hint"
 	"kubecrate/pkg/identity"
-	"kubecrate/pkg/lines"
-	"kubecrate/pkg/media"
 )
 
 func (a *app) identityCmd() *cobra.Command {
@@ -51,11 +44,13 @@ joins waits for the first master. Nothing has to be carried back.`,
 				return cli.Usagef("--ttl is %s, want a duration such as 72h", ttl)
 			}
 			place.From = file
-			made, err := newIdentity(cmd.Context(), place, passphrase, ttl)
+			made, err := identity.Make(place, identity.Options{TTL: ttl, Now: time.Now()}, func() (string, error) {
+				return cli.Passphrase(cmd.Context(), passphrase, "passphrase for the new identity", true)
+			})
 			if err != nil {
 				return err
 			}
-			return a.out.Print(made, made.writeText)
+			return a.out.Print(made, made.WriteText)
 		},
 	}
 	f := c.Flags()
@@ -65,62 +60,4 @@ joins waits for the first master. Nothing has to be carried back.`,
 	f.StringVar(&passphrase, "passphrase-file", "", "file whose first line is the passphrase (default: it is asked for)")
 	f.BoolVar(&place.Replace, "replace", false, "replace an identity that is there")
 	return c
-}
-
-// madeIdentity is what was written. It holds no secret.
-type madeIdentity struct {
-	Files    []string        `json:"files"`
-	Cluster  string          `json:"cluster"`
-	Endpoint string          `json:"endpoint"`
-	CAHash   string          `json:"caHash"`
-	Expires  string          `json:"expires"`
-	Hosts    []manifest.Host `json:"hosts"`
-}
-
-func newIdentity(ctx context.Context, place identity.Place, passphraseFile string, ttl time.Duration) (*madeIdentity, error) {
-	cluster, err := manifest.ReadCluster(media.Named(place.From))
-	if err != nil {
-		return nil, err
-	}
-	if err := identity.Complete(cluster); err != nil {
-		return nil, err
-	}
-	passphrase, err := cli.Passphrase(ctx, passphraseFile, "passphrase for the new identity", true)
-	if err != nil {
-		return nil, err
-	}
-	if err := identity.CheckPassphrase([]byte(passphrase)); err != nil {
-		return nil, hint.With(err, "four or five words that nobody would put together")
-	}
-	id, err := identity.New(cluster, identity.Options{TTL: ttl, Now: time.Now()})
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := id.Seal([]byte(passphrase), 0)
-	if err != nil {
-		return nil, err
-	}
-	made := &madeIdentity{
-		Cluster: cluster.Name, Endpoint: id.Ticket.Endpoint, CAHash: id.Ticket.CACertHashes[0],
-		Expires: id.Ticket.Expires, Hosts: cluster.Hosts,
-	}
-	if err := archive.MakeDir(place.Dir); err != nil {
-		return nil, err
-	}
-	made.Files, err = id.Write(place, cluster, sealed)
-	return made, err
-}
-
-func (m *madeIdentity) writeText(w io.Writer) error {
-	out := lines.New(w)
-	for _, f := range m.Files {
-		out.Line("wrote %s", f)
-	}
-	out.Line("cluster %s at %s, CA %s", m.Cluster, m.Endpoint, m.CAHash)
-	for i, h := range m.Hosts {
-		out.Line("%2d\t%s\t%s\t%s", i+1, h.Name, h.Address, h.Role)
-	}
-	out.Line("hosts can join until %s; whoever has join.yaml can, so keep the stick", m.Expires)
-	out.Line("next: on every host, in any order: ./install; masters ask for the passphrase")
-	return out.Flush()
 }

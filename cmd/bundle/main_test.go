@@ -140,23 +140,6 @@ func fileAndOffset(ts *testscript.TestScript, neg bool, args []string) (data []b
 	return data, offset, path
 }
 
-func TestParseSize(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]int64{
-		"": 0, "17": 17, "3900M": 3900e6, "4Gi": 4 << 30, "1k": 1000, "2MB": 2e6, "64KiB": 64 << 10,
-	} {
-		got, err := parseSize(text)
-		if err != nil || got != want {
-			t.Errorf("parseSize(%q) = %d, %v, want %d", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"x", "-1", "0", "1.5G", "99999999999T", "M"} {
-		if got, err := parseSize(text); err == nil {
-			t.Errorf("parseSize(%q) = %d, want an error", text, got)
-		}
-	}
-}
-
 // TestHelp holds every command to a help text with an example.
 func TestHelp(t *testing.T) {
 	t.Parallel()

@@ -1,19 +1,12 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/archive"
-	"kubecrate/pkg/hint"
+	"kubecrate/pkg/extract"
 	"kubecrate/pkg/lines"
 )
 
@@ -32,7 +25,7 @@ network's manifest only: other files are for you to apply.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			var written []string
 			err := a.open(func(r *archive.Reader) (err error) {
-				written, err = extract(r, args, dir)
+				written, err = extract.Members(r, args, dir)
 				return err
 			})
 			if err != nil {
@@ -49,64 +42,4 @@ network's manifest only: other files are for you to apply.`,
 	}
 	c.Flags().StringVarP(&dir, "out", "o", ".", "directory to write below, made if missing")
 	return c
-}
-
-// extract writes the members that names ask for below dir, and gives their paths.
-func extract(r *archive.Reader, names []string, dir string) (written []string, err error) {
-	var members []string
-	for _, name := range names {
-		before := len(members)
-		for _, m := range r.Index().Members {
-			if m.Path == name || strings.HasSuffix(name, "/") && strings.HasPrefix(m.Path, name) {
-				members = append(members, m.Path)
-			}
-		}
-		if len(members) == before {
-			return nil, hint.With(fmt.Errorf("the archive has no member %q", name), "./install inspect lists what there is; SHA256SUMS names every member: ./install extract SHA256SUMS -o DIR")
-		}
-	}
-	const mode = 0o755
-	if err := os.MkdirAll(dir, mode); err != nil {
-		return nil, fmt.Errorf("cannot make the directory: %w", err)
-	}
-	root, err := os.OpenRoot(dir) // no path and no link leads out of it
-	if err != nil {
-		return nil, fmt.Errorf("cannot write below %s: %w", dir, err)
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	for _, name := range members {
-		if err := extractOne(r, root, name); err != nil {
-			return written, err
-		}
-		written = append(written, filepath.Join(dir, filepath.FromSlash(name)))
-	}
-	return written, nil
-}
-
-func extractOne(r *archive.Reader, root *os.Root, name string) (err error) {
-	const dirMode, mode = 0o755, 0o644
-	from, err := r.Open(name)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, from.Close()) }()
-	if err := root.MkdirAll(path.Dir(name), dirMode); err != nil {
-		return fmt.Errorf("cannot write %s: %w", name, err)
-	}
-	to, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		err = fmt.Errorf("cannot write %s: %w", name, err)
-		if errors.Is(err, fs.ErrExist) {
-			err = hint.With(err, "it is never overwritten: -o DIR names another directory")
-		}
-		return err
-	}
-	_, err = io.Copy(to, from) // fails at its end where the content is not the index's
-	if err == nil {
-		err = to.Sync()
-	}
-	if err = errors.Join(err, to.Close()); err != nil {
-		return errors.Join(fmt.Errorf("cannot extract %s: %w", name, err), root.Remove(name))
-	}
-	return nil
 }

@@ -40,26 +40,19 @@ func (a *app) hostFlags(c *cobra.Command) {
 	f.StringVar(&s.Join.Master, "master", "", "HOST or HOST:PORT to join, with --token and --ca-cert-hash, instead of a ticket")
 	f.StringVar(&s.Join.Token, "token", "", "token to join with")
 	f.StringSliceVar(&s.Join.CACertHash, "ca-cert-hash", nil, "hash of the cluster's CA: sha256:HEX")
-	periodVar(f, &s.Wait, "wait", 0, "how long to wait for the API server and for the host to be Ready (default 10m; for the master of an identity 12h)")
+	cli.PeriodVar(f, &s.Wait, "wait", 0, "how long to wait for the API server and for the host to be Ready (default 10m; for the master of an identity 12h)")
 	f.StringVar(&s.Identity, "identity", "", "file of the cluster's identity (default identity.age beside the archive, if it is there)")
 	f.StringVar(&a.passphrase, "passphrase-file", "", "file whose first line opens the identity, on masters (default: it is asked for)")
 	cli.Group(c, "Cluster, on the first master", "endpoint", "pod-cidr", "service-cidr", "proxy-mode", "identity", "passphrase-file")
 	cli.Group(c, "Joining", "ticket", "master", "token", "ca-cert-hash")
 	cli.Group(c, "Checks and waiting", "skip-preflight", "wait")
-	must(c.RegisterFlagCompletionFunc("skip-preflight", cobra.FixedCompletions(preflight.Skippable(), cobra.ShellCompDirectiveNoFileComp)))
-	must(c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"master", "node", "single"}, cobra.ShellCompDirectiveNoFileComp)))
-	must(c.RegisterFlagCompletionFunc("proxy-mode", cobra.FixedCompletions([]string{manifest.ProxyIPVS, manifest.ProxyIPTables}, cobra.ShellCompDirectiveNoFileComp)))
+	cli.Must(c.RegisterFlagCompletionFunc("skip-preflight", cobra.FixedCompletions(preflight.Skippable(), cobra.ShellCompDirectiveNoFileComp)))
+	cli.Must(c.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]string{"master", "node", "single"}, cobra.ShellCompDirectiveNoFileComp)))
+	cli.Must(c.RegisterFlagCompletionFunc("proxy-mode", cobra.FixedCompletions([]string{manifest.ProxyIPVS, manifest.ProxyIPTables}, cobra.ShellCompDirectiveNoFileComp)))
 }
 
 func (a *app) ticketFlag(c *cobra.Command) {
 	c.Flags().StringVar(&a.settings.Join.Ticket, "ticket", "", "file of the ticket (default join.yaml beside the archive)")
-}
-
-// must holds for calls that fail only when the program itself is wrong.
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
 }
 
 // finish completes the settings once the flags are parsed.

@@ -30,24 +30,3 @@ a step is impossible.`,
 	a.hostFlags(c)
 	return c
 }
-
-func (a *app) preflightCmd() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "preflight",
-		Short: "Check whether this host meets the requirements of its role",
-		Long: `Make every check of the host that an installation begins with, and report all
-that fails at once. Nothing is touched. The exit code is 3 where a check failed.`,
-		Example: "  ./install preflight --role node",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.on(func(h *host.Host, s install.Settings) (result, error) {
-				r, err := install.Preflight(cmd.Context(), h, s)
-				if r == nil {
-					return nil, err
-				}
-				return r, err
-			})
-		},
-	}
-	a.hostFlags(c)
-	return c
-}

@@ -27,7 +27,7 @@ func (a *app) runCmd() *cobra.Command {
 	cli.Resumes(c, "continue where it stopped")
 	a.hostFlags(c)
 	f := c.Flags()
-	periodVar(f, &a.settings.TicketTTL, "ticket-ttl", ticketTTL, "how long the ticket that a master writes is good for")
+	cli.PeriodVar(f, &a.settings.TicketTTL, "ticket-ttl", ticketTTL, "how long the ticket that a master writes is good for")
 	f.BoolVar(&a.settings.NoSmoke, "no-smoke", false, "leave out the test of the new cluster")
 	cli.Group(c, "Joining", "ticket-ttl")
 	cli.Group(c, "Checks and waiting", "no-smoke")

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -99,6 +100,22 @@ func Lock(fsys fs.FS) (*manifest.Lock, error) {
 		return nil, fmt.Errorf("cannot read the archive's lock: %w", err)
 	}
 	return manifest.ParseLock(name, data)
+}
+
+// IsLock says whether path names a lock, and not an archive.
+func IsLock(path string) bool { return strings.HasSuffix(path, ".lock") }
+
+// ReadLock reads the lock at path, or that inside the archive at path.
+func ReadLock(path string) (l *manifest.Lock, err error) {
+	if IsLock(path) {
+		return manifest.ReadLock(path)
+	}
+	r, closer, err := archive.OpenPath(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	return Lock(r)
 }
 
 // WriteText prints c for people.

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"os"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/durable"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
 	"kubecrate/pkg/visible"
@@ -38,6 +40,26 @@ func Write(w io.Writer, c *report.Contents) error {
 	}
 	out := visible.NewWriter(w)
 	if err := errors.Join(t.Execute(out, c), out.Flush()); err != nil {
+		return fmt.Errorf("cannot write the report: %w", err)
+	}
+	return nil
+}
+
+// WriteFile writes the page of c to a file, in place of one that is there. What is
+// no regular file is left alone.
+func WriteFile(file string, c *report.Contents) error {
+	const mode = 0o644
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("cannot write the report: %s is not a regular file", file)
+	}
+	f, err := durable.Create(file, mode)
+	if err != nil {
+		return fmt.Errorf("cannot write the report: %w", err)
+	}
+	if err := Write(f, c); err != nil {
+		return errors.Join(fmt.Errorf("cannot write the report: %w", err), f.Abort())
+	}
+	if err := f.Commit(); err != nil {
 		return fmt.Errorf("cannot write the report: %w", err)
 	}
 	return nil

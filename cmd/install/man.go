@@ -1,10 +1,14 @@
 package main
 
-import "kubecrate/pkg/cli"
+import (
+	"kubecrate/pkg/cli"
 
-// manual is what the man page says beside the commands.
-func manual() cli.Manual {
-	return cli.Manual{
+	"github.com/spf13/cobra"
+)
+
+// manCmd writes the man page, which says this beside the commands.
+func (a *app) manCmd(root *cobra.Command) *cobra.Command {
+	return cli.ManCmd(root, &a.out, cli.Manual{
 		ExitStatus: [][2]string{
 			{"0", "done"}, {"1", "failed; the message names the cause, and the hint what fixes it"}, {"2", "wrong usage"},
 			{"3", "a preflight check failed, or a step is impossible; nothing was changed"},
@@ -23,5 +27,5 @@ func manual() cli.Manual {
 			{"TERM", "dumb: progress is printed in lines, without bars"},
 			{"SUDO_USER, SUDO_UID, SUDO_GID", "who gets a kubeconfig beside root"},
 		},
-	}
+	})
 }

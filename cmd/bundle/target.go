@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,9 +12,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/bundle"
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/report"
 )
 
 // localManifest is what bundle init writes, and what is built where nothing is named.
@@ -123,4 +126,29 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// readLock reads a lock, or the lock inside an archive.
+func readLock(path string) (*manifest.Lock, error) {
+	l, err := report.ReadLock(path)
+	if report.IsLock(path) {
+		err = hint.With(err, "%s writes it", lockCommand(path))
+	}
+	return l, err
+}
+
+// lockHint adds to an error of the lock on disk how that is brought up to date.
+func (t *target) lockHint(err error) error {
+	var unusable *bundle.LockError
+	switch {
+	case !errors.As(err, &unusable):
+		return err
+	case !unusable.Stale:
+		return hint.With(err, "%s writes it again", t.command("lock"))
+	}
+	text := t.command("build", "--update") + " or " + t.command("lock") + " writes it again"
+	if !t.changed() {
+		text += "; a lock that was made with --set or --baseline wants the same flags here"
+	}
+	return hint.With(err, "%s", text)
 }

@@ -1,10 +1,14 @@
 package main
 
-import "kubecrate/pkg/cli"
+import (
+	"kubecrate/pkg/cli"
 
-// manual is what the man page says beside the commands.
-func manual() cli.Manual {
-	return cli.Manual{
+	"github.com/spf13/cobra"
+)
+
+// manCmd writes the man page, which says this beside the commands.
+func (a *app) manCmd(root *cobra.Command) *cobra.Command {
+	return cli.ManCmd(root, &a.out, cli.Manual{
 		ExitStatus: [][2]string{
 			{"0", "done"}, {"1", "failed; the message names the cause, and the hint what fixes it"}, {"2", "wrong usage"},
 			{"4", "the archive is damaged or not trusted"}, {"5", "interrupted"},
@@ -19,5 +23,5 @@ func manual() cli.Manual {
 			{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "the proxy of downloads"},
 			{"TERM", "dumb: progress is printed in lines, without bars"},
 		},
-	}
+	})
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 // less than a second, since zero and what is below would quietly mean the default.
 type period struct{ d *time.Duration }
 
-// periodVar is pflag's DurationVar for a period.
-func periodVar(f *pflag.FlagSet, d *time.Duration, name string, value time.Duration, usage string) {
+// PeriodVar is pflag's DurationVar for a period.
+func PeriodVar(f *pflag.FlagSet, d *time.Duration, name string, value time.Duration, usage string) {
 	*d = value
 	f.Var(period{d}, name, usage)
 }
@@ -40,3 +40,11 @@ func (p period) Set(text string) error {
 
 // Type is pflag.Value's.
 func (period) Type() string { return "duration" }
+
+// Must holds for calls that fail only when the program itself is wrong, such as
+// the completion of a flag that is not there.
+func Must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

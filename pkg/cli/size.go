@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// parseSize reads a number of bytes with an optional k, M, G or T in powers of
+// ParseSize reads a number of bytes with an optional k, M, G or T in powers of
 // 1000, or Ki, Mi, Gi, Ti in powers of 1024; "" is 0.
-func parseSize(s string) (int64, error) {
+func ParseSize(s string) (int64, error) {
 	if s == "" {
 		return 0, nil
 	}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"io"
+
+	"kubecrate/pkg/bundle"
+	"kubecrate/pkg/cli"
+	"kubecrate/pkg/progress"
+)
+
+// app is what the verbs share: where they print and how they reach out.
+type app struct {
+	out cli.Out
+	net bundle.SourceOptions
+}
+
+func newApp(stdout, stderr io.Writer) *app {
+	return &app{out: cli.NewOut(stdout, stderr)}
+}
+
+// show starts progress, runs f and closes it, whatever f returns.
+func (a *app) show(f func(progress.Func) error) error {
+	r := a.out.Progress()
+	defer r.Close()
+	return f(r.Event)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/durable"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/lines"
+)
+
+func (a *app) initCmd() *cobra.Command {
+	var file, profile string
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Write a manifest to start from",
+		Example: `  bundle init                         # bundle.yaml, extending the default profile
+  bundle init -o my.yaml --profile kubernetes-1.17.4-el7`,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := manifest.Init(profile)
+			if err != nil {
+				return err
+			}
+			if file == "-" {
+				_, err := a.out.Stdout.Write(text)
+				return err
+			}
+			if err := writeNew(file, text); err != nil {
+				return err
+			}
+			return a.out.Print(map[string]string{"manifest": file}, func(w io.Writer) error {
+				return lines.Print(w, "wrote %s; edit it, then: %s", file, hint.Command("bundle", "build", file))
+			})
+		},
+	}
+	c.Flags().StringVarP(&file, "out", "o", "bundle.yaml", "file to write, - for standard output")
+	c.Flags().StringVar(&profile, "profile", manifest.DefaultProfile, "profile to extend, see bundle profiles")
+	completeProfileFlag(c)
+	return c
+}
+
+// writeNew writes a file that must not be there yet.
+func writeNew(file string, text []byte) error {
+	const mode = 0o644
+	err := durable.WriteNew(file, text, mode)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("cannot write the manifest: %w", err)
+	if errors.Is(err, fs.ErrExist) {
+		return hint.With(err, "choose another name: bundle init -o FILE; or build it as it is: %s", hint.Command("bundle", "build", file))
+	}
+	return err
+}

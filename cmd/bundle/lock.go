@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/bundle"
+	"kubecrate/pkg/cli"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/lines"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/report"
+)
+
+func (a *app) lockCmd() *cobra.Command {
+	var v overrides
+	var check bool
+	c := &cobra.Command{
+		Use:   "lock [MANIFEST]",
+		Short: "Pin what a manifest means: every RPM, image and file by digest",
+		Long: `Write the lock beside the manifest: that of MANIFEST, or of bundle.yaml in this
+directory, or, where there is none, of the default profile. Where there was one, what differs is listed:
+another version in a repository, or a tag that leads to another image by now.
+
+With --baseline the packages are solved against real hosts instead of the
+manifest's packages.baseline: FILE is the sheet that install left on the stick
+(hosts/NAME.json), or what ./install inventory --baseline printed on a host. One
+bundle serves all hosts, so give the flag once for each of them: a package counts
+as installed where every one has it, in the lowest version that is among them.
+The lock covers those packages: bundle build needs the same --baseline.`,
+		Example: `  bundle lock my.yaml          # writes my.lock
+  bundle lock my.yaml --check  # fails when my.lock no longer says what would be locked now
+  bundle lock --baseline /mnt/usb/hosts/master1-0c1d2e.json --baseline /mnt/usb/hosts/node1-a1b2c3.json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := v.load(cmd, args)
+			if err != nil {
+				return err
+			}
+			l, err := a.lock(cmd.Context(), t)
+			if err != nil {
+				return err
+			}
+			if check {
+				return a.checkLock(t, l)
+			}
+			return a.writeLock(t.lock(), l)
+		},
+	}
+	cli.Resumes(c, "continue: what was fetched is in the cache")
+	v.flags(c)
+	a.netFlags(c)
+	c.Flags().BoolVar(&check, "check", false, "write nothing; fail when the lock is stale")
+	return c
+}
+
+func (a *app) lock(ctx context.Context, t *target) (l *manifest.Lock, err error) {
+	err = a.show(func(report progress.Func) error {
+		t.say(report, "locking")
+		s, err := a.sources(t.Manifest, report)
+		if err != nil {
+			return err
+		}
+		l, err = bundle.Lock(ctx, t.Manifest, s)
+		return err
+	})
+	return l, err
+}
+
+// checkLock compares what is locked on disk with what would be locked now.
+func (a *app) checkLock(t *target, now *manifest.Lock) error {
+	file := t.lock()
+	old, err := manifest.ReadLock(file)
+	if err != nil {
+		return hint.With(err, "%s writes it", t.command("lock"))
+	}
+	changes := report.Diff(old, now)
+	if len(changes) == 0 && old.Manifest == now.Manifest {
+		return a.out.Print(map[string]any{"lock": file, "current": true}, func(w io.Writer) error {
+			return lines.Print(w, "%s is current", file)
+		})
+	}
+	if err := a.out.Print(changes, func(w io.Writer) error { return report.WriteDiff(w, changes) }); err != nil {
+		return err
+	}
+	return hint.With(fmt.Errorf("%s is stale", file), "%s writes it again", t.command("lock"))
+}
+
+// writeLock writes l and prints what differs from the lock that was there.
+func (a *app) writeLock(file string, l *manifest.Lock) error {
+	old, failed := manifest.ReadLock(file)
+	if err := manifest.WriteLock(file, l); err != nil {
+		return err
+	}
+	done := struct {
+		Lock     string          `json:"lock"`
+		Packages int             `json:"packages"`
+		Images   int             `json:"images"`
+		Files    int             `json:"files"`
+		Changes  []report.Change `json:"changes,omitempty"`
+	}{file, len(l.Packages), len(l.Images), len(l.Files), nil}
+	if failed == nil {
+		done.Changes = report.Diff(old, l)
+	}
+	return a.out.Print(done, func(w io.Writer) error {
+		err := lines.Print(w, "wrote %s: %s, %s, %s", file, count(done.Packages, "package"), count(done.Images, "image"), count(done.Files, "file"))
+		if err != nil || failed != nil {
+			return err
+		}
+		return report.WriteDiff(w, done.Changes)
+	})
+}

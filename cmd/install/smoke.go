@@ -1,0 +1,37 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kubecrate/pkg/cli"
+	"kubecrate/pkg/install"
+	"kubecrate/pkg/progress"
+)
+
+func (a *app) smokeCmd() *cobra.Command {
+	// Not the settings' own: a flag sets its default where it is made, whatever the verb.
+	var wait time.Duration
+	c := &cobra.Command{
+		Use:   "smoke",
+		Short: "Test the cluster: nodes, DNS, services, the proxy mode",
+		Long: `Run a pod on every node and reach it through its address, a service, DNS and a
+NodePort; then remove all of it. Nothing is pulled from anywhere. On a node, only
+what the node itself may see is tested.`,
+		Example: "  ./install smoke",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.print(func(report progress.Func) (result, error) {
+				s := a.settings
+				s.Wait, s.Report = wait, report
+				r, err := install.Smoke(cmd.Context(), local(report), s)
+				if r == nil {
+					return nil, err
+				}
+				return r, err
+			})
+		},
+	}
+	cli.PeriodVar(c.Flags(), &wait, "wait", waitFor, "how long to wait for what is still starting")
+	return c
+}
