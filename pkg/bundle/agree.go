@@ -45,7 +45,8 @@ func beforeSolving(m *manifest.Manifest) error {
 // network finds the manifest of b's network, as the installer will, and the images
 // that it runs.
 func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
-	n, err := cni.For(b.Network)
+	networks := cni.All()
+	n, err := networks.For(b.Network)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
 		if err != nil {
 			return err
 		}
-		if !n.Claims(text) {
+		if !networks.Claims(n, text) {
 			continue
 		}
 		if b.Manifests.Network != "" {

@@ -34,16 +34,63 @@ const (
 	methodVariable  = "IP_AUTODETECTION_METHOD"
 )
 
-func (calico) Name() string { return manifest.NetworkCalico }
-
-// Claims is Network's: the manifest holds a DaemonSet that runs calico-node, and
-// is not canal's.
-func (calico) Claims(manifest []byte) bool {
-	d, err := parse(manifest)
-	return err == nil && !foreign(d, calico{}) && len(calicoNodes(d)) > 0
+func calicoNetwork() Network {
+	const of = manifest.NetworkCalico
+	return Network{
+		Name: of, Driver: calico{},
+		DaemonSets: []string{"calico-node"}, Namespaces: []string{"calico-"}, Configs: []string{"calico"},
+		Hint: "IP protocol 4 (IP in IP) and TCP 179 between all hosts are open? " + networkLogs + "k8s-app=calico-node",
+		Ports: []Port{
+			{Protocol: TCP, Number: 179, What: "calico's BGP", Between: true},
+			{Protocol: TCP, Number: felixHealth, What: "calico's health check"},
+		},
+		PodLink: felixLink,
+		Links: append(felixLinks(), Link{Name: "vxlan.calico", Of: of}, Link{Name: "wireguard.cali", Of: of},
+			Link{Name: "tunl0", Of: of, Module: true}), // of the module ipip
+		Chains: felixChains(), Comments: felixComments(), Sets: felixSets(),
+		Folders: calicoFolders(), Plugins: calicoPlugins(),
+	}
 }
 
-// Render is Network's. It writes the pod CIDR where the published manifests show
+// What calico-node makes wherever it runs: canal's does so too.
+
+const (
+	felixHealth = 9099
+	felixLink   = "cali0123456789a" // the beginning and eleven digits
+)
+
+func felixLinks() []Link {
+	return []Link{{Name: "cali", Prefix: true, Of: manifest.NetworkCalico}}
+}
+
+func felixChains() []Chain { return []Chain{{"cali-", manifest.NetworkCalico, true}} }
+
+func felixComments() []string { return []string{"cali:"} }
+
+// felixSets are of either family.
+func felixSets() []string { return []string{"cali4", "cali6"} }
+
+// calicoFolders: nodeagent~uds is its driver for volumes that are sockets.
+func calicoFolders() []Folder {
+	return []Folder{
+		{"/usr/libexec/kubernetes/kubelet-plugins/volume/exec/nodeagent~uds", StaysNot},
+		{"/run/calico", StaysNot}, {"/run/nodeagent", StaysNot}, {"/var/lib/calico", StaysEmpty},
+	}
+}
+
+// calicoPlugins are the programs of the image calico/cni.
+func calicoPlugins() []string {
+	return []string{"bandwidth", "calico", "calico-ipam", flannelPlugin, "host-local", "install", "loopback", "portmap", "tuning"}
+}
+
+// Runs is Driver's: the manifest holds a DaemonSet that runs calico-node. Canal's
+// does so too.
+func (calico) Runs(manifest []byte) bool {
+	d, err := parse(manifest)
+	return err == nil && len(calicoNodes(d)) > 0
+}
+
+// Render is Driver's. It writes the pod CIDR where the published manifests show
 // it in a comment, and tells calico-node which address of its host it is to use.
 //
 // Left alone, it takes that of the first interface it finds, which may lead

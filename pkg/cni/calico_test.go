@@ -177,12 +177,12 @@ func TestPublished(t *testing.T) {
 		cluster Cluster
 		want    string
 	}{
-		{"calico-v3.15.0.yaml", calico{}, pods("10.10.0.0/16"), nodeLines + "-value: can-reach=www.google.com\n+value: \"can-reach=$(NODE_IP)\"\n" + poolLines},
-		{"calico-v3.15.0.yaml", calico{}, onEth1("10.10.0.0/16"), "-value: can-reach=www.google.com\n+value: \"interface=^eth1$\"\n" + poolLines},
-		{"calico-v3.14.2-private-registry.yaml", calico{}, pods("10.10.0.0/16"), "-value: \"10.244.0.0/16\"\n+value: \"10.10.0.0/16\"\n"},
-		{"canal-v3.15.0.yaml", canal{}, pods("10.10.0.0/16"), flannelLines("10.244.0.0/16") + poolLines + noInterface},
-		{"canal-v3.15.0.yaml", canal{}, onEth1("10.10.0.0/16"), "-canal_iface: \"\"\n+canal_iface: \"eth1\"\n" + flannelLines("10.244.0.0/16") + poolLines},
-		{"canal-v3.16.1.yaml", canal{}, pods("10.10.0.0/16"), flannelLines("172.20.0.0/16") + "-value: \"10.68.0.0/16\"\n+value: \"10.10.0.0/16\"\n" + noInterface},
+		{"calico-v3.15.0.yaml", calicoNetwork(), pods("10.10.0.0/16"), nodeLines + "-value: can-reach=www.google.com\n+value: \"can-reach=$(NODE_IP)\"\n" + poolLines},
+		{"calico-v3.15.0.yaml", calicoNetwork(), onEth1("10.10.0.0/16"), "-value: can-reach=www.google.com\n+value: \"interface=^eth1$\"\n" + poolLines},
+		{"calico-v3.14.2-private-registry.yaml", calicoNetwork(), pods("10.10.0.0/16"), "-value: \"10.244.0.0/16\"\n+value: \"10.10.0.0/16\"\n"},
+		{"canal-v3.15.0.yaml", canalNetwork(), pods("10.10.0.0/16"), flannelLines("10.244.0.0/16") + poolLines + noInterface},
+		{"canal-v3.15.0.yaml", canalNetwork(), onEth1("10.10.0.0/16"), "-canal_iface: \"\"\n+canal_iface: \"eth1\"\n" + flannelLines("10.244.0.0/16") + poolLines},
+		{"canal-v3.16.1.yaml", canalNetwork(), pods("10.10.0.0/16"), flannelLines("172.20.0.0/16") + "-value: \"10.68.0.0/16\"\n+value: \"10.10.0.0/16\"\n" + noInterface},
 	} {
 		in := published(t, c.name)
 		if in == "" {
@@ -215,9 +215,9 @@ func TestClaims(t *testing.T) {
 		{"none", "kind: DaemonSet\nmetadata: {name: x}\n", ""},
 	} {
 		var got []string
-		for _, n := range []Network{flannel{}, calico{}, canal{}} {
-			if n.Claims([]byte(c.text)) {
-				got = append(got, n.Name())
+		for _, n := range All().Installable().each() {
+			if All().Claims(n, []byte(c.text)) {
+				got = append(got, n.Name)
 			}
 		}
 		if strings.Join(got, " ") != c.want && c.text != "" {
@@ -245,7 +245,7 @@ func TestCalicoPools(t *testing.T) {
 	} {
 		h, _, k := joined(t)
 		k.add(t, c.objects)
-		if got := look(t, h, Install(calico{}, []byte(example(t, "calico.yaml")), pods("10.10.0.0/16"))); !strings.HasPrefix(got, c.want) {
+		if got := look(t, h, All().Install(calicoNetwork(), []byte(example(t, "calico.yaml")), pods("10.10.0.0/16"))); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -266,10 +266,10 @@ func TestCalicoInstall(t *testing.T) {
 	for _, n := range []struct {
 		network Network
 		file    string
-	}{{calico{}, "calico.yaml"}, {canal{}, "canal.yaml"}} {
+	}{{calicoNetwork(), "calico.yaml"}, {canalNetwork(), "canal.yaml"}} {
 		k.objects = nil
-		s := Install(n.network, []byte(example(t, n.file)), pods("10.10.0.0/16"))
-		if got := look(t, h, s); !strings.HasPrefix(got, "to do: ConfigMap kube-system/"+n.network.Name()+"-config is made; ") {
+		s := All().Install(n.network, []byte(example(t, n.file)), pods("10.10.0.0/16"))
+		if got := look(t, h, s); !strings.HasPrefix(got, "to do: ConfigMap kube-system/"+n.network.Name+"-config is made; ") {
 			t.Errorf("%s: %s", n.file, got)
 		}
 		if err := apply(t, h, s); err != nil {
@@ -280,7 +280,7 @@ func TestCalicoInstall(t *testing.T) {
 		}
 	}
 	k.down = true
-	if got := look(t, h, Install(calico{}, []byte(example(t, "calico.yaml")), pods("10.10.0.0/16"))); !strings.HasPrefix(got, "error: ") {
+	if got := look(t, h, All().Install(calicoNetwork(), []byte(example(t, "calico.yaml")), pods("10.10.0.0/16"))); !strings.HasPrefix(got, "error: ") {
 		t.Errorf("no API server: %s", got)
 	}
 }

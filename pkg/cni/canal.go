@@ -20,16 +20,29 @@ const (
 	interfaceVariable = "FLANNELD_IFACE"
 )
 
-func (canal) Name() string { return manifest.NetworkCanal }
-
-// Claims is Network's: the manifest holds a DaemonSet that runs flanneld beside
-// calico-node.
-func (canal) Claims(manifest []byte) bool {
-	d, err := parse(manifest)
-	return err == nil && !foreign(d, canal{}) && len(calicoNodes(d)) > 0 && len(flannelds(d)) > 0
+func canalNetwork() Network {
+	const of = manifest.NetworkCanal
+	return Network{
+		Name: of, Driver: canal{},
+		DaemonSets: []string{"canal"}, Configs: []string{"canal"},
+		Hint:    "UDP 8472 between all hosts is open? " + networkLogs + "k8s-app=canal --container=kube-flannel",
+		Ports:   []Port{flannelPort(), {Protocol: TCP, Number: felixHealth, What: "canal's health check"}},
+		PodLink: felixLink,
+		Links:   append(flannelLinks(), felixLinks()...),
+		Chains:  append(flannelChains(), felixChains()...), Comments: felixComments(), Sets: felixSets(),
+		Folders: append(calicoFolders(), flannelFolder()), Plugins: calicoPlugins(),
+		Record: flannelRecord(), Brought: flannelBrought(),
+	}
 }
 
-// Render is Network's. It writes the pod CIDR into net-conf.json, which pods get
+// Runs is Driver's: the manifest holds a DaemonSet that runs flanneld beside
+// calico-node.
+func (canal) Runs(manifest []byte) bool {
+	d, err := parse(manifest)
+	return err == nil && len(calicoNodes(d)) > 0 && len(flannelds(d)) > 0
+}
+
+// Render is Driver's. It writes the pod CIDR into net-conf.json, which pods get
 // their addresses by, and where calico-node reads it, which hides addresses
 // that leave it. An interface goes into canal_iface; without one, flanneld is
 // told the address that the kubelet has registered, as flannel's is, in place of

@@ -64,7 +64,7 @@ func TestCanalInterface(t *testing.T) {
 	t.Parallel()
 	h, m, k := joined(t)
 	k.add(t, example(t, "canal.yaml"))
-	s := Install(canal{}, []byte(example(t, "canal.yaml")), onEth1("10.244.0.0/16"))
+	s := All().Install(canalNetwork(), []byte(example(t, "canal.yaml")), onEth1("10.244.0.0/16"))
 	const want = `to do: the interface in ConfigMap kube-system/canal-config is eth1, before ""; DaemonSet kube-system/canal: calico-node gets the variable CALICO_IPV4POOL_CIDR () `
 	if got := look(t, h, s); got != want {
 		t.Errorf("%s, want %s", got, want)
@@ -93,14 +93,14 @@ func FuzzRender(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, iface string) {
 		c := pods("10.10.0.0/16")
 		c.Interface = iface
-		for _, n := range []Network{calico{}, canal{}} {
+		for _, n := range []Network{calicoNetwork(), canalNetwork()} {
 			out, err := n.Render([]byte(text), c)
 			if err != nil {
 				continue
 			}
 			again, err := n.Render(out, c)
 			if err != nil || string(again) != string(out) {
-				t.Errorf("%s: %q becomes %q, and that %q, %v", n.Name(), text, out, again, err)
+				t.Errorf("%s: %q becomes %q, and that %q, %v", n.Name, text, out, again, err)
 			}
 		}
 	})

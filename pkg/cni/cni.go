@@ -1,25 +1,43 @@
-// Package cni gives a cluster its pod network, one file a network, and its DNS
-// what an isolated host needs.
+// Package cni gives a cluster its pod network and its DNS what an isolated host
+// needs. All that is known of a network stands in its file: how its manifest is
+// fitted to a cluster, and what it needs, makes and leaves on a host. Networks
+// lists them, and every other package asks that table.
 package cni
 
-import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"net/netip"
-	"path"
-	"slices"
-	"strings"
+import "net/netip"
 
-	"kubecrate/manifest"
-	"kubecrate/pkg/hint"
-)
+// Network is a pod network and what is known of it. What is left out is not
+// known, or there is none.
+type Network struct {
+	Name   string
+	Driver // installs it; nil for a network that is only recognised
 
-// Network is a kind of pod network.
-type Network interface {
-	Name() string
-	// Claims says whether a manifest is that of this network.
-	Claims(manifest []byte) bool
+	// In a cluster.
+
+	DaemonSets []string // how the names of its DaemonSets begin
+	Namespaces []string // how the names of the namespaces of its pods begin, kube-* left out
+	Hint       string   // what helps where pods do not reach each other
+
+	// On a host.
+
+	Ports    []Port
+	PodLink  string   // a link by which a pod's packets come to its host
+	Configs  []string // parts of the names of its files in ConfigDir
+	Links    []Link   // that it makes
+	Chains   []Chain  // of netfilter, that it makes
+	Comments []string // how the comments of its rules in the built-in chains begin
+	Sets     []string // how the names of its sets of addresses begin
+	Folders  []Folder // that its pods fill
+	Plugins  []string // programs that its pods put into PluginDir
+	Record   Record   // where its pods note the network of all pods
+	Brought  *Plugin  // a program that the package kubernetes-cni may lack
+}
+
+// Driver fits the manifest of one network to a cluster.
+type Driver interface {
+	// Runs says whether a manifest holds a DaemonSet that runs this network. That
+	// of another network may do so too, see Networks.Claims.
+	Runs(manifest []byte) bool
 	// Render fits the network's own manifest to a cluster. What need not change
 	// stays as it is, byte for byte where the manifest is written in blocks, as
 	// the published ones are.
@@ -35,82 +53,24 @@ type Cluster struct {
 	Interface string
 }
 
-// known is a network and how it is told from others on a host and in a cluster.
-// One without an implementation is only told apart.
-type known struct {
-	name       string
-	network    Network
-	daemonSets []string // prefixes of names
-	files      []string // what the names of its files in /etc/cni/net.d hold
-	hint       string   // what helps where pods do not reach each other
-}
+// Where the kubelet and its runtime look for networks.
+const (
+	// ConfigDir holds the configurations of networks: the first by name is taken.
+	ConfigDir = "/etc/cni/net.d"
+	// PluginDir holds the programs that the configurations name.
+	PluginDir = "/opt/cni/bin"
+)
 
-// networks is the table: a network more is one file and one line.
-func networks() []known {
-	const system, logs = "iptables -S INPUT; iptables -S FORWARD; kubectl --namespace=kube-system", " logs --selector="
-	return []known{
-		{"flannel", flannel{}, []string{"kube-flannel"}, []string{"flannel"}, "UDP 8472 between all hosts is open? " + system + logs + "app=flannel"},
-		{"canal", canal{}, []string{"canal"}, []string{"canal"}, "UDP 8472 between all hosts is open? " + system + logs + "k8s-app=canal --container=kube-flannel"},
-		{"calico", calico{}, []string{"calico-node"}, []string{"calico"}, "IP protocol 4 (IP in IP) and TCP 179 between all hosts are open? " + system + logs + "k8s-app=calico-node"},
-		{name: "weave", daemonSets: []string{"weave-net"}, files: []string{"weave"}},
-		{name: "cilium", daemonSets: []string{"cilium"}, files: []string{"cilium"}},
-		{name: "kube-router", daemonSets: []string{"kube-router"}, files: []string{"kuberouter", "kube-router"}},
-		{name: "antrea", daemonSets: []string{"antrea-agent"}, files: []string{"antrea"}},
-		{name: "kube-ovn", daemonSets: []string{"kube-ovn-cni"}, files: []string{"kube-ovn"}},
-	}
-}
+// ConfigFile is the name in ConfigDir under which the network is configured.
+func (n Network) ConfigFile() string { return "10-" + n.Name + ".conflist" }
 
-// Hint is what helps where pods of a network do not reach each other, "" where
-// that is not known.
-func Hint(network string) string {
-	for _, k := range networks() {
-		if k.name == network {
-			return k.hint
+// Between lists the ports that hosts reach on each other.
+func (n Network) Between() []Port {
+	var list []Port
+	for _, p := range n.Ports {
+		if p.Between {
+			list = append(list, p)
 		}
 	}
-	return ""
-}
-
-// For is the network that a bundle names. The error of one that cannot be
-// installed says which can.
-func For(network string) (Network, error) {
-	var names []string
-	for _, k := range networks() {
-		if k.network == nil {
-			continue
-		}
-		if k.name == network {
-			return k.network, nil
-		}
-		names = append(names, k.name)
-	}
-	return nil, hint.With(fmt.Errorf("cannot install network %s: this version of install knows %s", network, strings.Join(names, ", ")),
-		"make the bundle with network: %s", names[0])
-}
-
-// manifests is where a bundle keeps what is applied to a cluster.
-const manifests = "manifests"
-
-// Manifest finds the manifest of n among those of a bundle. The error wraps
-// fs.ErrNotExist where it has none.
-func Manifest(bundle fs.FS, n Network) (text []byte, name string, err error) {
-	entries, err := fs.ReadDir(bundle, manifests)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, "", fmt.Errorf("cannot look for the manifest of %s: %w", n.Name(), err)
-	}
-	for _, e := range entries {
-		if e.IsDir() || !slices.Contains([]string{".yml", ".yaml", ".json"}, path.Ext(e.Name())) {
-			continue
-		}
-		name := path.Join(manifests, e.Name())
-		text, err := fs.ReadFile(bundle, name)
-		if err != nil {
-			return nil, "", fmt.Errorf("cannot read the manifest of %s: %w", n.Name(), err)
-		}
-		if n.Claims(text) {
-			return text, name, nil
-		}
-	}
-	return nil, "", hint.With(fmt.Errorf("the bundle holds no manifest of %s below %s/: %w", n.Name(), manifests, fs.ErrNotExist),
-		"name it under files in the bundle's manifest, as the profile %s does, and run bundle build again", manifest.DefaultProfile)
+	return list
 }

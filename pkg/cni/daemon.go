@@ -27,10 +27,10 @@ func daemons(d *document, is func(container *yaml.Node) bool) []daemon {
 }
 
 // foreign says that a manifest holds the DaemonSet of another network than n.
-func foreign(d *document, n Network) bool {
+func (t Networks) foreign(d *document, n Network) bool {
 	return slices.ContainsFunc(d.objects(), func(o *yaml.Node) bool {
-		by := ownerOf(text(get(o, "metadata", "name")))
-		return text(get(o, "kind")) == daemonSet && by != "" && by != n.Name()
+		by := t.ownerOf(text(get(o, "metadata", "name")))
+		return text(get(o, "kind")) == daemonSet && by != "" && by != n.Name
 	})
 }
 

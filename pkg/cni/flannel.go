@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"kubecrate/manifest"
 )
 
 // flannel is the network of https://github.com/flannel-io/flannel; what is said
@@ -17,19 +19,67 @@ type flannel struct{}
 
 const netConf = "net-conf.json" // key of the ConfigMap
 
-func (flannel) Name() string { return "flannel" }
+// networkLogs begins the commands that show why pods do not reach each other; the
+// label of the network's pods follows.
+const networkLogs = "iptables -S INPUT; iptables -S FORWARD; kubectl --namespace=kube-system logs --selector="
 
-// Claims is Network's: the manifest holds a DaemonSet that runs flanneld, and no
-// other network's: canal runs flanneld too.
-func (flannel) Claims(manifest []byte) bool {
-	d, err := parse(manifest)
-	if err != nil {
-		return false
+func flannelNetwork() Network {
+	const of = manifest.NetworkFlannel
+	return Network{
+		Name: of, Driver: flannel{},
+		DaemonSets: []string{"kube-flannel"}, Configs: []string{"flannel"},
+		Hint:    "UDP 8472 between all hosts is open? " + networkLogs + "app=flannel",
+		Ports:   []Port{flannelPort()},
+		PodLink: "cni0",
+		Links:   append(flannelLinks(), Link{Name: "cni0", Of: "flannel or CRI-O"}),
+		Chains:  flannelChains(),
+		Folders: []Folder{flannelFolder()},
+		Plugins: []string{flannelPlugin},
+		Record:  flannelRecord(),
+		Brought: flannelBrought(),
 	}
-	return !foreign(d, flannel{}) && len(flannelds(d)) > 0
 }
 
-// Render is Network's. It writes the pod CIDR into net-conf.json and tells
+// What flanneld makes wherever it runs: canal's does so too.
+
+const flannelPlugin = "flannel"
+
+// flannelPort is that of its backend vxlan, as Linux has it.
+func flannelPort() Port {
+	return Port{Protocol: UDP, Number: 8472, What: "the pod network", Between: true}
+}
+
+// flannelLinks are named after the backend: flannel.1, flannel-wg, flannel0.
+func flannelLinks() []Link {
+	return []Link{{Name: "flannel", Prefix: true, Of: manifest.NetworkFlannel}}
+}
+
+// flannelChains are those of 0.20 and later; earlier ones put rules about the pod
+// network straight into the built-in chains.
+func flannelChains() []Chain { return []Chain{{Prefix: "FLANNEL-", Of: manifest.NetworkFlannel}} }
+
+func flannelFolder() Folder { return Folder{"/run/flannel", StaysIfBefore} }
+
+// flannelRecord is written by flanneld on each host, for its plugin.
+func flannelRecord() Record { return Record{"/run/flannel/subnet.env", "FLANNEL_NETWORK"} }
+
+// flannelBrought: kubernetes-cni has no flannel plugin from 1.0 on. Manifests of
+// flannel from v0.15 on bring one as an image of its own.
+func flannelBrought() *Plugin {
+	return &Plugin{
+		Name: flannelPlugin, Until: "1.0", Image: "flannel-cni-plugin",
+		Fix: "write kubernetes-cni-0.8.7-0 under packages.roots, or carry a manifest of flannel that brings its plugin (v0.15 or later)",
+	}
+}
+
+// Runs is Driver's: the manifest holds a DaemonSet that runs flanneld. Canal's
+// does so too.
+func (flannel) Runs(manifest []byte) bool {
+	d, err := parse(manifest)
+	return err == nil && len(flannelds(d)) > 0
+}
+
+// Render is Driver's. It writes the pod CIDR into net-conf.json and tells
 // flanneld its interface.
 //
 // Left alone, flanneld takes the interface of the default route and ends where

@@ -151,15 +151,15 @@ func FuzzFlannelRender(f *testing.F) {
 func TestFor(t *testing.T) {
 	t.Parallel()
 	for _, name := range manifest.Vocabulary()["network"] {
-		if n, err := For(name); err != nil || n.Name() != name {
-			t.Errorf("%s: %v, %v", name, n, err)
+		if n, err := All().For(name); err != nil || n.Name != name {
+			t.Errorf("%s: %v, %v", name, n.Name, err)
 		}
-		if !strings.Contains(Hint(name), "between all hosts") {
-			t.Errorf("%s: nothing helps: %q", name, Hint(name))
+		if !strings.Contains(All().Find(name).Hint, "between all hosts") {
+			t.Errorf("%s: nothing helps: %q", name, All().Find(name).Hint)
 		}
 	}
 	for _, name := range []string{"weave", "nosuch", ""} {
-		if _, err := For(name); err == nil || !strings.Contains(err.Error(), "this version of install knows flannel, canal, calico") || !strings.Contains(hint.Of(err), "network: flannel") {
+		if _, err := All().For(name); err == nil || !strings.Contains(err.Error(), "this version of install knows flannel, canal, calico") || !strings.Contains(hint.Of(err), "network: flannel") {
 			t.Errorf("%q: %v (%s)", name, err, hint.Of(err))
 		}
 	}
@@ -168,15 +168,15 @@ func TestFor(t *testing.T) {
 func TestManifest(t *testing.T) {
 	t.Parallel()
 	base := flannelManifest(t)
-	n := flannel{}
+	n := flannelNetwork()
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	canal := strings.ReplaceAll(base, "kube-flannel-ds", "canal")
 	bundle := fstest.MapFS{"manifests/a.txt": file(base), "manifests/canal.yaml": file(canal), "manifests/my.yaml": file(base), "manifests/x.yml": file("a: [")}
-	if text, name, err := Manifest(bundle, n); err != nil || name != "manifests/my.yaml" || string(text) != base {
+	if text, name, err := All().Manifest(bundle, n); err != nil || name != "manifests/my.yaml" || string(text) != base {
 		t.Errorf("%s, %v", name, err)
 	}
 	for _, bundle := range []fs.FS{fstest.MapFS{}, fstest.MapFS{"manifests/canal.yaml": file(canal)}} {
-		if _, _, err := Manifest(bundle, n); err == nil || !strings.Contains(err.Error(), "no manifest of flannel") || hint.Of(err) == "" {
+		if _, _, err := All().Manifest(bundle, n); err == nil || !strings.Contains(err.Error(), "no manifest of flannel") || hint.Of(err) == "" {
 			t.Errorf("%v", err)
 		}
 	}

@@ -27,18 +27,19 @@ const (
 // in the bundle. It is for a host with the administrator's kubeconfig. A cluster
 // that has another network already keeps it. There is nothing to undo: what it
 // makes goes with the cluster.
-func Install(n Network, manifest []byte, c Cluster) step.Step {
-	return &network{n: n, manifest: manifest, cluster: c}
+func (t Networks) Install(n Network, manifest []byte, c Cluster) step.Step {
+	return &network{all: t, n: n, manifest: manifest, cluster: c}
 }
 
 type network struct {
+	all      Networks
 	n        Network
 	manifest []byte
 	cluster  Cluster
 	kubectl  kubectl.Client
 }
 
-// keeper is a Network that keeps in the cluster what its first manifest said,
+// keeper is a Driver that keeps in the cluster what its first manifest said,
 // whatever a later one says.
 type keeper interface {
 	// settled tells what of it is of another cluster than c, "" for nothing, and
@@ -50,7 +51,7 @@ func (*network) Name() string { return "network" }
 
 func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	var st step.Status
-	others, err := Others(h, s.n)
+	others, err := s.all.Others(h, s.n)
 	if err != nil {
 		return st, err
 	}
@@ -59,9 +60,9 @@ func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		case o.Network != "":
 			return step.Cannot(o.Hint(), "this host has %s, of network %s: pods would get their addresses from that", o.Path, o.Network), nil
 		case o.First:
-			return step.Cannot(o.Hint(), "the kubelet takes %s before what %s brings: pods would get their addresses from that", o.Path, s.n.Name()), nil
+			return step.Cannot(o.Hint(), "the kubelet takes %s before what %s brings: pods would get their addresses from that", o.Path, s.n.Name), nil
 		}
-		st.Warn("%s is used until %s is there: a pod that starts before has a wrong address; better first: %s", o.Path, s.n.Name(), o.Hint())
+		st.Warn("%s is used until %s is there: a pod that starts before has a wrong address; better first: %s", o.Path, s.n.Name, o.Hint())
 	}
 	rendered, err := s.n.Render(s.manifest, s.cluster)
 	if err != nil {
@@ -70,15 +71,15 @@ func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 	if err := s.kubectl.Usable(h); err != nil {
 		return st, err
 	}
-	other, err := applied(ctx, h, s.kubectl, s.n)
+	other, err := s.all.applied(ctx, h, s.kubectl, s.n)
 	if err != nil {
 		return st, err
 	}
 	if other != nil {
 		return step.Cannot(fmt.Sprintf("kubectl delete daemonset %s --namespace=%s", other.Metadata.Name, other.Metadata.Namespace),
-			"the cluster has network %s already: DaemonSet %s", ownerOf(other.Metadata.Name), other), nil
+			"the cluster has network %s already: DaemonSet %s", s.all.ownerOf(other.Metadata.Name), other), nil
 	}
-	if k, ok := s.n.(keeper); ok {
+	if k, ok := s.n.Driver.(keeper); ok {
 		what, fix, err := k.settled(ctx, h, s.kubectl, s.cluster)
 		if err != nil {
 			return st, err
@@ -117,7 +118,7 @@ func (s *network) Apply(ctx context.Context, h *host.Host) error {
 		}
 	}
 	if err := h.Change(ctx, s.kubectl.Command(rendered, "apply", "--filename=-"), nil); err != nil {
-		return fmt.Errorf("cannot apply the manifest of %s: %w", s.n.Name(), kubectl.Explain(err))
+		return fmt.Errorf("cannot apply the manifest of %s: %w", s.n.Name, kubectl.Explain(err))
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 func install(t *testing.T, cidr string) step.Step {
 	t.Helper()
-	return Install(flannel{}, []byte(flannelManifest(t)), pods(cidr))
+	return All().Install(flannelNetwork(), []byte(flannelManifest(t)), pods(cidr))
 }
 
 func TestNetwork(t *testing.T) {
@@ -79,7 +79,7 @@ func TestNetworkStates(t *testing.T) {
 		c.add(t, text)
 		c.add(t, x.more)
 		for _, f := range x.files {
-			m.Write(t, configDir+"/"+f, "{}")
+			m.Write(t, ConfigDir+"/"+f, "{}")
 		}
 		before := m.State(t)
 		s := install(t, "10.10.0.0/16")

@@ -12,11 +12,7 @@ import (
 	"kubecrate/pkg/kubectl"
 )
 
-// configDir is where networks put their configuration for the kubelet, which
-// takes the first by name.
-const configDir = "/etc/cni/net.d"
-
-// Other is a configuration in /etc/cni/net.d that is not of the network that is
+// Other is a configuration in ConfigDir that is not of the network that is
 // to be installed.
 type Other struct {
 	Path    string
@@ -31,8 +27,8 @@ func (o Other) Hint() string { return fmt.Sprintf("mv %s %s.off", o.Path, o.Path
 
 // Others lists what is in the way of network n on a host. Multus is not: it puts
 // itself before another network and uses that.
-func Others(h *host.Host, n Network) ([]Other, error) {
-	names, err := h.ReadDir(configDir)
+func (t Networks) Others(h *host.Host, n Network) ([]Other, error) {
+	names, err := h.ReadDir(ConfigDir)
 	if err != nil {
 		return nil, fmt.Errorf("cannot see which network this host has: %w", err)
 	}
@@ -41,13 +37,13 @@ func Others(h *host.Host, n Network) ([]Other, error) {
 		if !slices.Contains([]string{".conf", ".conflist", ".json"}, path.Ext(name)) || strings.Contains(name, "multus") {
 			continue
 		}
-		o := Other{Path: path.Join(configDir, name), First: name < "10-"+n.Name()}
-		for _, k := range networks() {
-			if slices.ContainsFunc(k.files, func(part string) bool { return strings.Contains(name, part) }) {
-				o.Network = cmp.Or(o.Network, k.name)
+		o := Other{Path: path.Join(ConfigDir, name), First: name < n.ConfigFile()}
+		for _, k := range t.each() {
+			if slices.ContainsFunc(k.Configs, func(part string) bool { return strings.Contains(name, part) }) {
+				o.Network = cmp.Or(o.Network, k.Name)
 			}
 		}
-		if o.Network != n.Name() {
+		if o.Network != n.Name {
 			all = append(all, o)
 		}
 	}
@@ -55,23 +51,23 @@ func Others(h *host.Host, n Network) ([]Other, error) {
 }
 
 // ownerOf is the network whose DaemonSet has that name, "" for none.
-func ownerOf(name string) string {
-	for _, k := range networks() {
-		if slices.ContainsFunc(k.daemonSets, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
-			return k.name
+func (t Networks) ownerOf(name string) string {
+	for _, k := range t.each() {
+		if begins(name, k.DaemonSets) {
+			return k.Name
 		}
 	}
 	return ""
 }
 
 // applied is the DaemonSet of another network in the cluster, nil for none.
-func applied(ctx context.Context, h *host.Host, k kubectl.Client, n Network) (*object, error) {
+func (t Networks) applied(ctx context.Context, h *host.Host, k kubectl.Client, n Network) (*object, error) {
 	var all struct{ Items []object }
 	if _, err := k.Get(ctx, h, &all, nil, "daemonsets", "--all-namespaces"); err != nil {
 		return nil, err
 	}
 	for _, o := range all.Items {
-		if by := ownerOf(o.Metadata.Name); by != "" && by != n.Name() {
+		if by := t.ownerOf(o.Metadata.Name); by != "" && by != n.Name {
 			return &o, nil
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/media"
@@ -43,6 +44,7 @@ type Settings struct {
 	User        User // who gets a kubeconfig beside root
 	Trust       trust.Options
 	Dialer      kubeadm.Dialer // reaches the cluster; nil is the host's own network
+	Networks    cni.Networks   // that are known; the zero value is all of this version
 	EUID        int            // of this process
 	Command     string         // how the program was called, for hints; "" where that holds a secret
 	Report      progress.Func

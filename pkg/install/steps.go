@@ -167,7 +167,7 @@ func (s *site) ticketOptions(k kubeadm.Options) kubeadm.TicketOptions {
 
 // network is the step that applies the network's manifest.
 func (s *site) network() (step.Step, error) {
-	n, err := cni.For(s.manifest.Network)
+	n, err := s.Networks.For(s.manifest.Network)
 	if err != nil {
 		return nil, err
 	}
@@ -175,11 +175,11 @@ func (s *site) network() (step.Step, error) {
 	if s.archive != nil {
 		from = s.archive
 	}
-	text, _, err := cni.Manifest(from, n)
+	text, _, err := s.Networks.Manifest(from, n)
 	if err != nil {
 		return nil, err
 	}
-	return cni.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch, Interface: s.named()}), nil
+	return s.Networks.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch, Interface: s.named()}), nil
 }
 
 // smokeOptions say what a cluster has to show.
@@ -187,7 +187,7 @@ func (s *site) smokeOptions() smoke.Options {
 	o := smoke.Options{
 		Node: s.nodeName(), Version: s.manifest.Kubernetes, Image: s.smokeImage(), ProxyMode: s.cluster.Proxy.Mode,
 		PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Domain: s.cluster.DNSDomain, Wait: s.wait(),
-		NetworkHint: cni.Hint(s.manifest.Network),
+		Networks: s.Networks, Network: s.manifest.Network,
 	}
 	if s.Dialer != nil {
 		o.Dialer = s.Dialer

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"time"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/kubectl"
 	"kubecrate/pkg/progress"
@@ -30,9 +31,8 @@ type Options struct {
 	ProxyMode  string       // that was asked for
 	PodCIDR    netip.Prefix // pods have their addresses from it
 	Domain     string       // of the cluster's DNS, "" for cluster.local
-	// NetworkHint is what helps where pods do not reach each other; "" is what
-	// helps with flannel.
-	NetworkHint string
+	Network    string       // the cluster's, one of Networks
+	Networks   cni.Networks // whose pods belong to the system
 	// Wait is how long is waited for nodes, for the system's pods and for those of
 	// the test, each; 0 is five minutes.
 	Wait   time.Duration

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/kubectl"
@@ -100,6 +101,17 @@ func TestTroubles(t *testing.T) {
 		{"another network's pods count", func(w *world, _ *Options) {
 			w.system = append(w.system, podObject("kube-flannel", "f", "node1", "", nil, "CreateContainerConfigError: no config", 0), podObject("default", "mine", "node1", "", nil, "ErrImagePull: x", 0))
 		}, []string{"failed system kube-flannel/f does not work: CreateContainerConfigError: no config", "hint: kubectl describe pod --namespace=kube-flannel f"}},
+		{"a namespace of calico", func(w *world, _ *Options) {
+			w.system = append(w.system, podObject("calico-system", "c", "node1", "", nil, "ErrImagePull: x", 0), podObject("mesh-system", "m", "node1", "", nil, "ErrImagePull: x", 0))
+		}, []string{"failed system calico-system/c does not work: ErrImagePull: x\n"}},
+		{"a made-up network", func(w *world, o *Options) {
+			o.Network, o.Networks = "mesh", cni.All().With(cni.Network{Name: "mesh", Namespaces: []string{"mesh-"}, Hint: "mesh doctor", Record: cni.Record{File: "/run/mesh/env"}})
+			w.system = append(w.system, podObject("mesh-system", "m", "node1", "", nil, "ContainerCreating: open /run/mesh/env: no such file", 0))
+			w.deaf["10.244.1.7:80"] = ""
+		}, []string{"failed system mesh-system/m does not work: ContainerCreating: open /run/mesh/env: no such file", "hint: kubectl --namespace=kube-system get pods --output=wide; the network's pod on node1 has to run",
+			"failed web the pod on node1 does not answer at 10.244.1.7:80: connection refused", "hint: mesh doctor"}},
+		{"a network that nobody knows", func(w *world, o *Options) { o.Network, w.deaf["10.244.1.7:80"] = "nosuch", "" },
+			[]string{"failed web the pod on node1 does not answer at 10.244.1.7:80: connection refused", "hint: kubectl --namespace=kube-system get pods --output=wide; the network's pod on each node has to run"}},
 		{"no image on a node", func(w *world, _ *Options) {
 			w.nodes[1].bad = `ErrImageNeverPull: Container image "nginx:1.14-alpine" is not present with pull policy of Never`
 		}, []string{"failed pods node1 has no image nginx:1.14-alpine", "hint: on node1: ./install load", "ok web 2 pods, the service 10.96.4.4 and port 30080 of 3 nodes answer", "ok cleanup"}},

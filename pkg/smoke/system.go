@@ -38,8 +38,8 @@ func (s *session) checkSystem(ctx context.Context) Check {
 	return or(troubles, well)
 }
 
-// systemPods are those in namespaces of Kubernetes and of the network, such as
-// kube-flannel, that are not just being removed.
+// systemPods are those in namespaces of Kubernetes and of networks, most of which
+// are kube-* too, that are not just being removed.
 func (s *session) systemPods(ctx context.Context) ([]pod, error) {
 	args := []string{"pods", "--all-namespaces"}
 	if s.own {
@@ -52,7 +52,7 @@ func (s *session) systemPods(ctx context.Context) ([]pod, error) {
 	var pods []pod
 	for _, p := range list.Items {
 		ns := p.Metadata.Namespace
-		if (strings.HasPrefix(ns, "kube-") || strings.HasPrefix(ns, "calico-")) && p.Metadata.DeletionTimestamp == "" {
+		if (strings.HasPrefix(ns, "kube-") || s.Networks.HasNamespace(ns)) && p.Metadata.DeletionTimestamp == "" {
 			pods = append(pods, p)
 		}
 	}
@@ -65,7 +65,7 @@ func (s *session) systemTroubles(all []pod) []trouble {
 	for _, p := range all {
 		dns = dns || p.Metadata.Labels["k8s-app"] == dnsApp
 		if why := p.unready(); why != "" {
-			troubles = append(troubles, trouble{fmt.Sprintf("%s does not work: %s", &p, why), podHint(&p, why)})
+			troubles = append(troubles, trouble{fmt.Sprintf("%s does not work: %s", &p, why), s.podHint(&p, why)})
 		} else if t, wrong := s.strayAddress(&p); wrong {
 			troubles = append(troubles, t)
 		}
@@ -87,7 +87,7 @@ func (s *session) strayAddress(p *pod) (trouble, bool) {
 }
 
 // podHint is what helps a pod that does not work.
-func podHint(p *pod, why string) string {
+func (s *session) podHint(p *pod, why string) string {
 	has := func(texts ...string) bool {
 		for _, t := range texts {
 			if strings.Contains(why, t) {
@@ -100,7 +100,7 @@ func podHint(p *pod, why string) string {
 	switch {
 	case has("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "pull"):
 		return fmt.Sprintf("on %s: ./install load", p.Spec.NodeName)
-	case has("subnet.env", "cni", "network plugin"):
+	case s.Networks.Misses(why), has("cni", "network plugin"):
 		return fmt.Sprintf("kubectl --namespace=kube-system get pods --output=wide; the network's pod on %s has to run", p.Spec.NodeName)
 	case has("Unschedulable", "Pending") || p.Spec.NodeName == "":
 		return "kubectl describe pod " + name

@@ -189,7 +189,7 @@ func (s *session) podTroubles(ctx context.Context, waiting []*pod) ([]trouble, e
 		if said := complaint(events.Items, p.Metadata.Name); said != "" && !strings.Contains(why, said) {
 			why += "; " + said
 		}
-		troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s does not start: %s", name, why), podHint(p, why)})
+		troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s does not start: %s", name, why), s.podHint(p, why)})
 	}
 	return troubles, nil
 }

@@ -20,8 +20,9 @@ import (
 type target struct{ name, address, hint string }
 
 const (
-	proxyLogs   = "kubectl --namespace=kube-system logs --selector=k8s-app=kube-proxy"
-	networkHint = "UDP 8472 between all hosts is open? iptables -S INPUT; iptables -S FORWARD; kubectl --namespace=kube-system logs --selector=app=flannel"
+	proxyLogs = "kubectl --namespace=kube-system logs --selector=k8s-app=kube-proxy"
+	// networkPods is what helps where nothing is known of the network.
+	networkPods = "kubectl --namespace=kube-system get pods --output=wide; the network's pod on each node has to run"
 )
 
 // checkWeb asks the web server from this host: at every pod, at its service and
@@ -64,7 +65,7 @@ func (s *session) checkWeb(ctx context.Context) Check {
 		count(len(s.pods), "pod", "pods"), s.service.Spec.ClusterIP, nodePort, count(len(s.nodes), "node", "nodes")))
 }
 
-func (s *session) networkHint() string { return cmp.Or(s.NetworkHint, networkHint) }
+func (s *session) networkHint() string { return cmp.Or(s.Networks.Find(s.Network).Hint, networkPods) }
 
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 

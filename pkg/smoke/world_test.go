@@ -68,7 +68,7 @@ func newWorld(t *testing.T) (*host.Host, *world) {
 }
 
 func (w *world) options() Options {
-	return Options{Node: "master1", Version: "v1.17.4", ProxyMode: "ipvs", PodCIDR: netip.MustParsePrefix("10.244.0.0/16"), Dialer: w,
+	return Options{Node: "master1", Network: "flannel", Version: "v1.17.4", ProxyMode: "ipvs", PodCIDR: netip.MustParsePrefix("10.244.0.0/16"), Dialer: w,
 		Images: []string{"k8s.gcr.io/coredns:1.6.5", "docker.io/library/nginx:1.14-alpine"}}
 }
 

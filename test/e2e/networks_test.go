@@ -63,7 +63,7 @@ func (h *hosts) networks(kubectl func(args ...string) string) {
 	pods := manifest.DefaultCluster().PodCIDR
 	kind := regexp.MustCompile(`(?m)^kind: `)
 	for _, p := range publishedNetworks(t) {
-		n, err := cni.For(p.network)
+		n, err := cni.All().For(p.network)
 		if err != nil {
 			t.Fatal(err)
 		}
