@@ -143,7 +143,7 @@ func apply(t *testing.T, h *host.Host, s ...step.Step) error {
 			t.Error(err)
 		}
 	}()
-	return step.Run(t.Context(), h, j, s, func(step.Event) {})
+	return step.Run(t.Context(), h, j, Kinds(), s, func(step.Event) {})
 }
 
 // look is the status of a step as one text.

@@ -19,6 +19,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -64,9 +65,24 @@ type Options struct{ Pause string }
 // ErrAway says that a runtime is not installed or does not run.
 var ErrAway = errors.New("it does not answer")
 
+// runtimes is the table of them.
+func runtimes() []Runtime { return []Runtime{docker{}, containerd{}} }
+
+// Kinds are the kinds of this package's steps. report, which may be nil, hears
+// what the undoing does.
+func Kinds(report progress.Func) step.Kinds {
+	list := step.Kinds{step.Plain(imagesStep{report: report})}
+	for _, r := range runtimes() {
+		for _, s := range r.Steps(Options{}) {
+			list = append(list, step.Plain(s))
+		}
+	}
+	return list
+}
+
 // For gives a runtime by its name in a manifest.
 func For(name string) (Runtime, error) {
-	table := []Runtime{docker{}, containerd{}}
+	table := runtimes()
 	names := make([]string, len(table))
 	for i, r := range table {
 		if r.Name() == name {

@@ -96,12 +96,12 @@ func journal(t *testing.T, h *host.Host) *step.Journal {
 
 func apply(t *testing.T, h *host.Host, list []step.Step) error {
 	t.Helper()
-	return step.Run(t.Context(), h, journal(t, h), list, func(step.Event) {})
+	return step.Run(t.Context(), h, journal(t, h), cri.Kinds(nil), list, func(step.Event) {})
 }
 
 func reset(t *testing.T, h *host.Host, list []step.Step) {
 	t.Helper()
-	if err := step.Reset(t.Context(), h, journal(t, h), list, func(step.Event) {}); err != nil {
+	if err := step.Reset(t.Context(), h, journal(t, h), cri.Kinds(nil), func(step.Event) {}); err != nil {
 		t.Fatalf("reset: %v", err)
 	}
 }

@@ -17,13 +17,15 @@ import (
 	"kubecrate/pkg/step"
 )
 
+// StepName is the name of the step Images.
+const StepName = "images"
+
 // Stage is that of the progress that Images reports.
 const Stage = "load"
 
 // Images is the step that loads images of the archive into the runtime, straight
 // from the archive, all that are missing in one stream, so that a layer passes
-// once. An image that is there already is not read. from, the archive, may
-// be nil where the step is only undone.
+// once. An image that is there already is not read. from is the archive.
 //
 // Damage of the archive ends the stream before anything of it was kept, and
 // comes out as *archive.DamageError.
@@ -47,7 +49,7 @@ type wanted struct {
 }
 
 // Name is step.Step's.
-func (imagesStep) Name() string { return "images" }
+func (imagesStep) Name() string { return StepName }
 
 // Check is step.Step's. While the runtime does not run, it is step.Later.
 func (s imagesStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {

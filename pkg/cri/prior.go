@@ -10,7 +10,6 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -93,12 +92,8 @@ func (l *priors) add(p prior) prior {
 // errGone says that what had a name before is no more: trying again is no use.
 var errGone = errors.New("it is not there any more")
 
-// Undo is the step Images for undoing alone: it knows itself which runtimes hold
-// what was loaded.
-func Undo(report progress.Func) step.Step { return imagesStep{report: report} }
-
-// Undoable says why images that were loaded are still noted once Undo is
-// through: their runtime does not answer. It is nil where none are.
+// Undoable says why images that were loaded are still noted once their step was
+// undone: their runtime does not answer. It is nil where none are.
 func Undoable(h *host.Host) error {
 	list, err := readPriors(h)
 	if err != nil || len(list.Images) == 0 {

@@ -161,11 +161,13 @@ func (l *lab) put(t *testing.T, s rpmtest.Spec, how ...string) {
 }
 
 func (l *lab) steps(b distro.Bundle) []step.Step {
-	return []step.Step{distro.Packages(l.d, b, func(e progress.Event) {
-		if e.Kind == progress.Warn {
-			l.said = append(l.said, e.Text)
-		}
-	})}
+	return []step.Step{distro.Packages(l.d, b, l.report)}
+}
+
+func (l *lab) report(e progress.Event) {
+	if e.Kind == progress.Warn {
+		l.said = append(l.said, e.Text)
+	}
 }
 
 func (l *lab) run(t *testing.T, b distro.Bundle) error {
@@ -175,7 +177,7 @@ func (l *lab) run(t *testing.T, b distro.Bundle) error {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	return step.Run(t.Context(), l.h, j, l.steps(b), func(step.Event) {})
+	return step.Run(t.Context(), l.h, j, distro.Kinds(l.report), l.steps(b), func(step.Event) {})
 }
 
 func (l *lab) reset(t *testing.T) {
@@ -185,7 +187,7 @@ func (l *lab) reset(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if err := step.Reset(t.Context(), l.h, j, l.steps(distro.Bundle{}), func(step.Event) {}); err != nil {
+	if err := step.Reset(t.Context(), l.h, j, distro.Kinds(l.report), func(step.Event) {}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -42,7 +42,22 @@ func Packages(d Distro, b Bundle, report progress.Func) step.Step {
 	return packages{distro: d, bundle: b, report: report, pause: waitStep}
 }
 
-const stepName = "packages"
+// StepName is the name of the step Packages.
+const StepName = "packages"
+
+// Kinds are the kinds of this package's steps. report, which may be nil, hears
+// which packages stay.
+func Kinds(report progress.Func) step.Kinds {
+	return step.Kinds{step.With(StepName, func(p params) (step.Step, error) {
+		d, err := For(p.Family)
+		return Packages(d, Bundle{}, report), err
+	})}
+}
+
+// params are those of the step's begin record.
+type params struct {
+	Family string `json:"family"`
+}
 
 type packages struct {
 	distro Distro
@@ -51,7 +66,10 @@ type packages struct {
 	pause  time.Duration
 }
 
-func (packages) Name() string { return stepName }
+func (packages) Name() string { return StepName }
+
+// Params is step.Parameters'.
+func (s packages) Params() any { return params{s.distro.name} }
 
 // todo is what a look at the host found.
 type todo struct {

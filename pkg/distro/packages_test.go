@@ -154,14 +154,16 @@ func (w *world) use(tb testing.TB, b distro.Bundle) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w.steps = []step.Step{distro.Packages(d, b, func(e progress.Event) {
-		if e.Kind == progress.Warn || e.Kind == progress.Note {
-			w.said = append(w.said, e.Text)
-		}
-		if w.onSay != nil {
-			w.onSay(e)
-		}
-	})}
+	w.steps = []step.Step{distro.Packages(d, b, w.report)}
+}
+
+func (w *world) report(e progress.Event) {
+	if e.Kind == progress.Warn || e.Kind == progress.Note {
+		w.said = append(w.said, e.Text)
+	}
+	if w.onSay != nil {
+		w.onSay(e)
+	}
 }
 
 func (w *world) journal(tb testing.TB) *step.Journal {
@@ -176,7 +178,7 @@ func (w *world) journal(tb testing.TB) *step.Journal {
 
 func (w *world) apply(tb testing.TB) error {
 	tb.Helper()
-	return step.Run(tb.Context(), w.h, w.journal(tb), w.steps, func(step.Event) {})
+	return step.Run(tb.Context(), w.h, w.journal(tb), distro.Kinds(w.report), w.steps, func(step.Event) {})
 }
 
 func (w *world) check(tb testing.TB) step.Status {
@@ -190,7 +192,7 @@ func (w *world) check(tb testing.TB) step.Status {
 
 func (w *world) reset(tb testing.TB) error {
 	tb.Helper()
-	return step.Reset(tb.Context(), w.h, w.journal(tb), w.steps, func(step.Event) {})
+	return step.Reset(tb.Context(), w.h, w.journal(tb), distro.Kinds(w.report), func(step.Event) {})
 }
 
 func (w *world) installed(tb testing.TB, want ...string) {
@@ -531,7 +533,7 @@ func TestStopped(t *testing.T) {
 		}
 		return yum(args, in)
 	}
-	err := step.Run(ctx, w.h, w.journal(t), w.steps, func(step.Event) {})
+	err := step.Run(ctx, w.h, w.journal(t), distro.Kinds(w.report), w.steps, func(step.Event) {})
 	if !errors.Is(err, errKilled) {
 		t.Errorf("it ended with %v", err)
 	}

@@ -80,18 +80,18 @@ func (s packages) unpack(ctx context.Context, h *host.Host) error {
 		}
 		if !started {
 			started = true
-			s.report.Report(progress.Event{Kind: progress.Start, Stage: stepName, Task: task, Total: total})
+			s.report.Report(progress.Event{Kind: progress.Start, Stage: StepName, Task: task, Total: total})
 		}
 		to, _ := placeOf(m)
 		if err := h.Store(to, r, host.FileMode); err != nil {
 			return err
 		}
-		s.report.Report(progress.Event{Kind: progress.Advance, Stage: stepName, Task: task, Bytes: m.Size, Total: total})
+		s.report.Report(progress.Event{Kind: progress.Advance, Stage: StepName, Task: task, Bytes: m.Size, Total: total})
 		return nil
 	})
 	if err = errors.Join(failed, err); err != nil {
 		if started {
-			s.report.Report(progress.Event{Kind: progress.Failed, Stage: stepName, Task: task, Text: err.Error()})
+			s.report.Report(progress.Event{Kind: progress.Failed, Stage: StepName, Task: task, Text: err.Error()})
 		}
 		if errors.Is(err, syscall.ENOSPC) {
 			err = hint.With(err, "df -h %s shows the disk; make %s free there", step.Dir, progress.Size(total))
@@ -99,7 +99,7 @@ func (s packages) unpack(ctx context.Context, h *host.Host) error {
 		return fmt.Errorf("cannot unpack the bundle's packages: %w", err)
 	}
 	if started {
-		s.report.Report(progress.Event{Kind: progress.Done, Stage: stepName, Task: task, Bytes: total})
+		s.report.Report(progress.Event{Kind: progress.Done, Stage: StepName, Task: task, Bytes: total})
 	}
 	return sweep(h, want)
 }

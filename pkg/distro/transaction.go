@@ -84,7 +84,7 @@ func (s packages) wait(ctx context.Context, h *host.Host) error {
 		}
 		if !told {
 			told = true
-			s.report.Report(progress.Event{Kind: progress.Note, Stage: stepName, Text: fmt.Sprintf("waits for process %d to end: %s", p.PID, short(p))})
+			s.report.Report(progress.Event{Kind: progress.Note, Stage: StepName, Text: fmt.Sprintf("waits for process %d to end: %s", p.PID, short(p))})
 		}
 		select {
 		case <-ctx.Done():
@@ -122,17 +122,17 @@ func (s packages) change(ctx context.Context, h *host.Host, verb string, names [
 		return context.Cause(ctx)
 	}
 	task := fmt.Sprintf("%s %s, %d packages", s.distro.manager, verb, len(names))
-	s.report.Report(progress.Event{Kind: progress.Start, Stage: stepName, Task: task, Total: progress.Unsized})
+	s.report.Report(progress.Event{Kind: progress.Start, Stage: StepName, Task: task, Total: progress.Unsized})
 	stop := context.AfterFunc(ctx, func() {
-		s.report.Report(progress.Event{Kind: progress.Note, Stage: stepName, Text: s.distro.manager + " is in the middle of its work; this stops when that has ended"})
+		s.report.Report(progress.Event{Kind: progress.Note, Stage: StepName, Text: s.distro.manager + " is in the middle of its work; this stops when that has ended"})
 	})
 	err := s.whole(ctx, h, logFile, append(append(s.distro.bundleOnly(), verb), names...))
 	stop()
 	if err != nil {
-		s.report.Report(progress.Event{Kind: progress.Failed, Stage: stepName, Task: task, Text: err.Error()})
+		s.report.Report(progress.Event{Kind: progress.Failed, Stage: StepName, Task: task, Text: err.Error()})
 		return fmt.Errorf("cannot %s the packages: %w", verb, err)
 	}
-	s.report.Report(progress.Event{Kind: progress.Done, Stage: stepName, Task: task})
+	s.report.Report(progress.Event{Kind: progress.Done, Stage: StepName, Task: task})
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (s packages) logged(ctx context.Context, h *host.Host, file string, argv []
 	if host.ExitCode(failed) > 0 && file == logFile && complete(said) {
 		// yum ends with an error, too, where a script failed that is not needed
 		// for the package to be there.
-		s.report.Report(progress.Event{Kind: progress.Warn, Stage: stepName, Text: fmt.Sprintf("%s did its work and complains: %v; %s has more", argv[0], explain(failed, said), file)})
+		s.report.Report(progress.Event{Kind: progress.Warn, Stage: StepName, Text: fmt.Sprintf("%s did its work and complains: %v; %s has more", argv[0], explain(failed, said), file)})
 		return nil
 	}
 	return explain(failed, said)

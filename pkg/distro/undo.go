@@ -77,7 +77,7 @@ func (s packages) remove(ctx context.Context, h *host.Host, r *record) error {
 }
 
 func (s packages) warn(format string, args ...any) {
-	s.report.Report(progress.Event{Kind: progress.Warn, Stage: stepName, Text: fmt.Sprintf(format, args...)})
+	s.report.Report(progress.Event{Kind: progress.Warn, Stage: StepName, Text: fmt.Sprintf(format, args...)})
 }
 
 // removable leaves out of list what packages need that stay, until rpm would

@@ -41,13 +41,13 @@ func installed(ctx context.Context, h *host.Host, o Settings) (*site, error) {
 
 // run runs steps of their own, beside those of an installation.
 func (s *site) run(ctx context.Context, steps ...step.Step) (changed []string, err error) {
-	j, err := step.OpenJournal(s.host)
+	j, err := openJournal(s.host, s.saved)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
 	t := newTeller(s.Report, steps, time.Now)
-	err = step.Run(ctx, s.host, j, steps, t.event)
+	err = step.Run(ctx, s.host, j, kinds(s.Report), steps, t.event)
 	return t.changed, err
 }
 

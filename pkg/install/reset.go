@@ -5,22 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
-	"slices"
 	"time"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostreport"
-	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/lines"
-	"kubecrate/pkg/prep"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
-	"kubecrate/pkg/vip"
 )
 
 // Undone is what Reset did. Kept names what it left on the host, and why.
@@ -32,9 +26,10 @@ type Undone struct {
 	Empty  bool          `json:"empty"` // there was nothing to undo
 }
 
-// Reset undoes everything that Run did on h, in reverse, as far as it was done.
-// It goes on where something fails and reports all of it; running it again tries
-// the rest. keepPackages leaves the packages where they are.
+// Reset undoes everything that Run, Load and Ticket did on h, in reverse, as far
+// as the journal says that it was begun. It goes on where something fails and
+// reports all of it; running it again tries the rest. keepPackages leaves the
+// packages where they are.
 func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u *Undone, err error) {
 	defer func() { err = full(h, err) }()
 	release, err := lock(h)
@@ -46,74 +41,62 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 	if err != nil {
 		return nil, err
 	}
-	if saved == nil {
-		return resetLoaded(ctx, h, o)
-	}
-	j, err := step.OpenJournal(h)
-	if err != nil {
+	u = &Undone{}
+	if saved != nil {
+		u.Bundle, u.Role = saved.Bundle, saved.Role
+	} else if u.Empty, err = untouched(h); err != nil || u.Empty {
+		return u, err
+	} else if err := onlyLoaded(h); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, j.Close()) }()
-	u = &Undone{Bundle: saved.Bundle, Role: saved.Role}
 	o.Report = u.hear(o.Report)
-	steps, err := undoSteps(saved, &o)
-	if err != nil {
+	if err := u.undo(ctx, h, o.Report, saved, keepPackages); err != nil {
 		return nil, err
 	}
-	if keepPackages {
-		steps = slices.DeleteFunc(steps, func(s step.Step) bool { return s.Name() == packagesStep })
-		if err := j.Forget(packagesStep); err != nil {
-			return nil, err
-		}
-		u.Kept = append(u.Kept, "the installed packages, as asked for")
-	}
-	t := newTeller(o.Report, steps, time.Now)
-	err = step.Reset(ctx, h, j, steps, func(e step.Event) {
-		t.event(e)
-		if e.Phase == step.Undone {
-			u.Steps = append(u.Steps, e.Step)
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("not all could be taken back: %w", err)
-	}
-	if err := forget(h); err != nil {
+	if err := forget(h); err != nil || saved == nil {
 		return u, err
 	}
 	hostreport.Withdraw(ctx, h, o.stick(), o.Report)
 	return u, nil
 }
 
-// resetLoaded undoes what Load did on a host on which Run never ran.
-func resetLoaded(ctx context.Context, h *host.Host, o Settings) (u *Undone, err error) {
-	if empty, err := untouched(h); err != nil || empty {
-		return &Undone{Empty: true}, err
-	}
-	if err := onlyLoaded(h); err != nil {
-		return nil, err
-	}
-	j, err := step.OpenJournal(h)
+// undo takes back what the journal tells.
+func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, saved *State, keepPackages bool) (err error) {
+	j, err := openJournal(h, saved)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	u = &Undone{}
-	o.Report = u.hear(o.Report)
-	steps := []step.Step{cri.Undo(o.Report)}
-	t := newTeller(o.Report, steps, time.Now)
-	err = step.Reset(ctx, h, j, steps, func(e step.Event) {
+	kinds := kinds(report)
+	if keepPackages && saved != nil {
+		kinds = kinds.Keep(distro.StepName)
+		if err := j.Forget(distro.StepName); err != nil {
+			return err
+		}
+		u.Kept = append(u.Kept, "the installed packages, as asked for")
+	}
+	t := newTeller(report, nil, time.Now)
+	t.expect(j.Begun())
+	err = step.Reset(ctx, h, j, kinds, func(e step.Event) {
 		t.event(e)
 		if e.Phase == step.Undone {
 			u.Steps = append(u.Steps, e.Step)
 		}
 	})
-	if err == nil {
+	if err == nil && saved == nil {
 		err = cri.Undoable(h)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("not all could be taken back: %w", err)
+		return fmt.Errorf("not all could be taken back: %w", err)
 	}
-	return u, forget(h)
+	return nil
+}
+
+// expect gives the steps of an undoing their numbers.
+func (t *teller) expect(names []string) {
+	for i, name := range names {
+		t.number[name] = i + 1
+	}
 }
 
 // hear keeps every warning of an undoing: a step warns of what it leaves, in its
@@ -125,31 +108,6 @@ func (u *Undone) hear(report progress.Func) progress.Func {
 		}
 		report.Report(e)
 	}
-}
-
-// packagesStep is the name of distro's step.
-const packagesStep = "packages"
-
-// undoSteps are the steps of an installation as far as undoing needs them:
-// without an archive, and those of every role.
-func undoSteps(saved *State, o *Settings) ([]step.Step, error) {
-	family, err := distro.For(saved.Family)
-	if err != nil {
-		return nil, err
-	}
-	runtime, err := cri.For(saved.Runtime)
-	if err != nil {
-		return nil, err
-	}
-	k := kubeadm.Options{Node: saved.Hostname, Socket: runtime.Socket(), Cluster: saved.Cluster, Progress: o.Report}
-	t := kubeadm.TicketOptions{Options: k, Stick: saved.Ticket}
-	list := prep.Steps(prep.Options{IPVS: true})
-	list = append(list, prep.ServiceRoute(netip.Prefix{}, ""), distro.Packages(family, distro.Bundle{}, o.Report), prep.Time(prep.Clock{}))
-	list = append(list, runtime.Steps(cri.Options{})...)
-	return append(list,
-		kubeadm.Kubelet(), cri.Images(runtime, nil, nil, o.Report), vip.Keepalived(vip.Options{}), kubeadm.Authority(kubeadm.AuthorityOptions{}),
-		kubeadm.Init(k), kubeadm.Join(kubeadm.JoinOptions{Options: k}), kubeadm.UndoKubeconfig(o.Report), cni.DNS(), kubeadm.Ticket(t),
-	), nil
 }
 
 // WriteText prints what was undone for people.

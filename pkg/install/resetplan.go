@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/step"
@@ -43,12 +44,15 @@ func PlanReset(h *host.Host, keepPackages bool) (*ResetPlan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := step.CanReset(h, kinds(nil)); err != nil {
+		return nil, err
+	}
 	p := &ResetPlan{}
 	if p.Changes, err = step.Changes(h); err != nil {
 		return nil, err
 	}
 	if keepPackages {
-		p.Changes = slices.DeleteFunc(p.Changes, func(c step.Change) bool { return c.Step == packagesStep })
+		p.Changes = slices.DeleteFunc(p.Changes, func(c step.Change) bool { return c.Step == distro.StepName })
 	}
 	if saved == nil {
 		p.Empty, err = untouched(h)

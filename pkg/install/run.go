@@ -135,12 +135,12 @@ func (s *site) apply(ctx context.Context, steps []step.Step, t *teller) (err err
 	if err := errors.Join(s.remember(false), s.reports.KeepKey(), s.keepSealed()); err != nil {
 		return err
 	}
-	j, err := step.OpenJournal(s.host)
+	j, err := openJournal(s.host, s.saved)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	if err := step.Run(ctx, s.host, j, steps, t.event); err != nil {
+	if err := step.Run(ctx, s.host, j, kinds(s.Report), steps, t.event); err != nil {
 		return err
 	}
 	return errors.Join(s.remember(true), dropSealed(s.host))

@@ -97,7 +97,7 @@ func onlyLoaded(h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	more := func(c step.Change) bool { return c.Step != cri.Undo(nil).Name() }
+	more := func(c step.Change) bool { return c.Step != cri.StepName }
 	if begun || slices.ContainsFunc(changes, more) {
 		return hint.With(fmt.Errorf("cannot tell what was installed: %s is missing, and more was changed on this host than images were loaded", stateFile), "%s", notedAgain)
 	}

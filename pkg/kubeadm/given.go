@@ -68,9 +68,6 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// UndoKubeconfig is Kubeconfig for undoing; report is told what a user keeps.
-func UndoKubeconfig(report progress.Func) step.Step { return kubeconfigStep{report: report} }
-
 // Undo is step.Undoer's: it takes back what users were given. What they have
 // changed since is theirs, and so is what they put in its place.
 func (s kubeconfigStep) Undo(_ context.Context, h *host.Host) error {

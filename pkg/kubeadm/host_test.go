@@ -101,7 +101,7 @@ func TestKubeconfig(t *testing.T) {
 		t.Error(err)
 	}
 	w.m.Write(t, "/home/op/.kube/cache/discovery/x", "")
-	if err := w.undo(UndoKubeconfig(nil)); err != nil || w.m.State(t) != before {
+	if err := w.undo(Kubeconfig()); err != nil || w.m.State(t) != before {
 		t.Errorf("undone: %v\n%s\nwant\n%s", err, w.m.State(t), before)
 	}
 }
@@ -142,7 +142,8 @@ func TestKubeconfigElsewhere(t *testing.T) {
 		text := `[{"home":"/home/op","sha256":"` + hashOf([]byte("root's")) + `","madeDir":true}]`
 		w.m.Write(t, givenFile, text)
 		var said []string
-		if err := w.undo(UndoKubeconfig(func(e progress.Event) { said = append(said, e.Text) })); err != nil || len(said) != 1 || !strings.Contains(said[0], "/home/op/.kube") {
+		w.hear = func(e progress.Event) { said = append(said, e.Text) }
+		if err := w.undo(Kubeconfig()); err != nil || len(said) != 1 || !strings.Contains(said[0], "/home/op/.kube") {
 			t.Errorf("%s, undone: %v, said %q", what, err, said)
 		}
 		entries, err := os.ReadDir(victim)

@@ -54,7 +54,7 @@ func TestTicketOnBadStick(t *testing.T) {
 		}
 		again()
 		var said []string
-		o.Progress = func(e progress.Event) { said = append(said, e.Text) }
+		w.hear = func(e progress.Event) { said = append(said, e.Text) }
 		if err := w.undo(Ticket(o)); err != nil || !strings.Contains(strings.Join(said, "\n"), "/mnt/usb/join.yaml stays as it is: ") {
 			t.Errorf("%s, undone: %v, said %q", what, err, said)
 		}

@@ -52,12 +52,22 @@ func Ticket(o TicketOptions) step.Step { return &ticketStep{o: o} }
 // Renew is Ticket, but always makes a new one and revokes the one before.
 func Renew(o TicketOptions) step.Step { return &ticketStep{o: o, renew: true} }
 
+const ticketName = "ticket"
+
 type ticketStep struct {
 	o     TicketOptions
 	renew bool // until it is done
 }
 
-func (*ticketStep) Name() string { return "ticket" }
+func (*ticketStep) Name() string { return ticketName }
+
+// ticketParams are those of the step's begin record: where it copies the ticket.
+type ticketParams struct {
+	Stick string `json:"stick"`
+}
+
+// Params is step.Parameters'.
+func (s *ticketStep) Params() any { return ticketParams{s.o.Stick} }
 
 // view is what a look at the tickets gave. kept is the one of this host, nil
 // without one that serves.
@@ -366,8 +376,8 @@ func (s *ticketStep) toStick(h *host.Host, text, there string) error {
 	return hint.With(fmt.Errorf("cannot write the ticket to %s: %w", s.o.Stick, err), carry)
 }
 
-// Undo is step.Undoer's: it removes the tickets of the cluster that this host
-// made. Their token goes with the cluster.
+// Undo is step.Undoer's: it removes the copy on the stick of the ticket that this
+// host made. Its token goes with the cluster.
 func (s *ticketStep) Undo(_ context.Context, h *host.Host) error {
 	mine, err := h.Text(TicketFile)
 	if err != nil {
@@ -383,5 +393,11 @@ func (s *ticketStep) Undo(_ context.Context, h *host.Host) error {
 			s.o.Progress.Report(progress.Event{Kind: progress.Warn, Stage: "ticket", Text: fmt.Sprintf("%s stays as it is: %v", s.o.Stick, err)})
 		}
 	}
+	return nil
+}
+
+// Clean is step.Cleaner's: the ticket of this host goes when every stick was
+// compared with it.
+func (*ticketStep) Clean(_ context.Context, h *host.Host) error {
 	return drop(h, TicketFile, ticketConfigFile)
 }

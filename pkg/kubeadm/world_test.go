@@ -21,6 +21,7 @@ import (
 
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -35,6 +36,7 @@ type world struct {
 	ca      []byte            // of the cluster that kubeadm makes or joins
 	up      bool              // the API server answers
 	objects map[string]string // by path
+	hear    progress.Func     // what an undoing says
 	dieAt   int               // step at which kubeadm is killed; 0 never
 	fail    *hosttest.Exit    // how kubeadm init or join ends badly, at once
 	seen    []string          // configurations that were read
@@ -338,26 +340,6 @@ func (w *world) ip(args []string, _ string) (string, error) {
 		return "", os.RemoveAll(w.h.Path(filepath.Join("/sys/class/net", args[2])))
 	}
 	return "", nil
-}
-
-func (w *world) journal() *step.Journal {
-	w.t.Helper()
-	j, err := step.OpenJournal(w.h)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = j.Close() })
-	return j
-}
-
-func (w *world) run(steps ...step.Step) error {
-	w.t.Helper()
-	return step.Run(w.t.Context(), w.h, w.journal(), steps, func(step.Event) {})
-}
-
-func (w *world) undo(steps ...step.Step) error {
-	w.t.Helper()
-	return step.Reset(w.t.Context(), w.h, w.journal(), steps, func(step.Event) {})
 }
 
 func (w *world) check(s step.Step) step.Status {

@@ -17,9 +17,10 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// Journal is what was there before every change, in a directory of the host:
+// Journal is which steps were begun, and what was there before every change, in a
+// directory of the host:
 //
-//	journal.jsonl       a record a line, appended and synced before its change
+//	journal.jsonl       a record a line, appended and synced before its step or change
 //	originals/SHA256    contents of files, synced before the record
 //
 // A last line that is not whole was being written when the machine died, and
@@ -39,9 +40,14 @@ type logFile interface {
 	Truncate(size int64) error
 }
 
-// record is a line of the journal: a file, or the command that takes a change
-// back, or (with Undoes) that an earlier record was undone.
+// record is a line of the journal: that a step is begun, with what its Undo and
+// Clean need; a file, or the command that takes a change back; or (with Undoes)
+// that an earlier record of a change was undone. What is begun stays so: Undo and
+// Clean may be called any number of times.
 type record struct {
+	Begin  string          `json:"begin,omitempty"`
+	Params json.RawMessage `json:"params,omitempty"`
+
 	Step   string      `json:"step,omitempty"`
 	File   *fileRecord `json:"file,omitempty"`
 	Undo   []string    `json:"undo,omitempty"`
@@ -147,16 +153,9 @@ type Change struct {
 // Changes lists what the journal of h can undo, in the order in which Reset
 // does: newest first. It changes nothing; a host without a journal has none.
 func Changes(h *host.Host) ([]Change, error) {
-	text, err := h.ReadFile(Dir + "/" + journalName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	j := &Journal{}
-	if err == nil {
-		_, err = j.parse(text)
-	}
+	j, err := read(h)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the journal in %s: %w", Dir, err)
+		return nil, err
 	}
 	var list []Change
 	for _, i := range j.open(func(string) bool { return true }) {
@@ -170,6 +169,22 @@ func Changes(h *host.Host) ([]Change, error) {
 		list = append(list, c)
 	}
 	return list, nil
+}
+
+// read is the journal of h for looking at alone; without one it is empty.
+func read(h *host.Host) (*Journal, error) {
+	j := &Journal{}
+	text, err := h.ReadFile(Dir + "/" + journalName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
+	if err == nil {
+		_, err = j.parse(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal in %s: %w", Dir, err)
+	}
+	return j, nil
 }
 
 // Close lets go of the journal; all of it is on the disk already.
@@ -268,11 +283,14 @@ func (j *Journal) Forget(step string) error {
 	return nil
 }
 
-// Empty says that there is nothing to undo.
+// changes says that r is what was there before a change.
+func (r record) changes() bool { return r.File != nil || len(r.Undo) > 0 }
+
+// Empty says that no change is left to undo.
 func (j *Journal) Empty() bool {
 	undone := j.undone()
 	for i, r := range j.records {
-		if r.Undoes == 0 && !undone[i] {
+		if r.changes() && !undone[i] {
 			return false
 		}
 	}

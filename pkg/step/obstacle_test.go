@@ -62,7 +62,7 @@ func TestObstacle(t *testing.T) {
 	}
 	defer j.Close()
 	for _, s := range steps[1:3] {
-		err := step.Run(t.Context(), h, j, []step.Step{s}, func(step.Event) {})
+		err := step.Run(t.Context(), h, j, of([]step.Step{s}), []step.Step{s}, func(step.Event) {})
 		if err == nil || hint.Of(err) == "" || !j.Empty() {
 			t.Errorf("%s: %v (hint %q), or something was changed", s.Name(), err, hint.Of(err))
 		}

@@ -26,7 +26,7 @@ type Step interface {
 
 // Undoer is a step whose changes the journal alone cannot take back. Undo runs
 // before the journal's records of the step are undone, and does nothing where
-// there is nothing to undo.
+// there is nothing to undo. The step is the one that its Kind opens.
 type Undoer interface {
 	Undo(ctx context.Context, h *host.Host) error
 }
@@ -197,10 +197,16 @@ func unreadable(h *host.Host, err error) error {
 // Run checks the steps in order and applies those that are not done, each
 // checked again afterwards. It stops at the first that fails or is impossible;
 // running it again goes on there, because a check looks at the host and not at
-// what was noted. Everything that is changed is in j before.
-func Run(ctx context.Context, h *host.Host, j *Journal, steps []Step, report func(Event)) error {
+// what was noted. That a step is begun, and everything that it changes, is in j
+// before. Where a step is of none of kinds, nothing is done.
+func Run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, steps []Step, report func(Event)) error {
 	for _, s := range steps {
-		if err := run(ctx, h, j, s, report); err != nil {
+		if _, ok := kinds.find(s.Name()); !ok {
+			return fmt.Errorf("cannot do step %s: it is in no table of kinds, and so it could not be undone", s.Name())
+		}
+	}
+	for _, s := range steps {
+		if err := run(ctx, h, j, kinds, s, report); err != nil {
 			report(Event{Step: s.Name(), Phase: Failed, Err: err})
 			return err
 		}
@@ -208,7 +214,7 @@ func Run(ctx context.Context, h *host.Host, j *Journal, steps []Step, report fun
 	return nil
 }
 
-func run(ctx context.Context, h *host.Host, j *Journal, s Step, report func(Event)) error {
+func run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, s Step, report func(Event)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -225,6 +231,9 @@ func run(ctx context.Context, h *host.Host, j *Journal, s Step, report func(Even
 	case ToDo, Later, Unknown:
 	}
 	report(Event{Step: s.Name(), Phase: Applying, Status: status})
+	if err := begin(j, kinds, s); err != nil {
+		return err
+	}
 	if err := s.Apply(ctx, h.With(j.of(s.Name()))); err != nil {
 		return fmt.Errorf("cannot do step %s: %w", s.Name(), err)
 	}

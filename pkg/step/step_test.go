@@ -78,6 +78,14 @@ func journal(t *testing.T, h *host.Host) *step.Journal {
 
 func ignore(step.Event) {}
 
+// of is a table of the kinds of steps.
+func of(steps []step.Step) (kinds step.Kinds) {
+	for _, s := range steps {
+		kinds = append(kinds, step.Plain(s))
+	}
+	return kinds
+}
+
 func TestRunAndReset(t *testing.T) {
 	t.Parallel()
 	h, m, steps := made(t)
@@ -89,7 +97,7 @@ func TestRunAndReset(t *testing.T) {
 	if m.State(t) != before {
 		t.Error("a plan changed something")
 	}
-	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil {
 		t.Fatal(err)
 	}
 	after := m.State(t)
@@ -97,7 +105,7 @@ func TestRunAndReset(t *testing.T) {
 		t.Errorf("not done:\n%s", after)
 	}
 	var phases []string
-	if err := step.Run(t.Context(), h, journal(t, h), steps, func(e step.Event) { phases = append(phases, string(e.Phase)) }); err != nil {
+	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, func(e step.Event) { phases = append(phases, string(e.Phase)) }); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(phases, " "); got != "checked checked checked" || m.State(t) != after {
@@ -110,14 +118,14 @@ func TestRunAndReset(t *testing.T) {
 	if !journal(t, h).Empty() {
 		t.Error("the journal is not empty after a reset")
 	}
-	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil || m.State(t) != after {
+	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil || m.State(t) != after {
 		t.Errorf("installed again: %v\n%s", err, m.State(t))
 	}
 }
 
 func reset(t *testing.T, h *host.Host, steps []step.Step) {
 	t.Helper()
-	if err := step.Reset(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+	if err := step.Reset(t.Context(), h, journal(t, h), of(steps), ignore); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -139,7 +147,7 @@ func TestKilled(t *testing.T) {
 				}
 				return nil
 			}
-			err := step.Run(t.Context(), h, journal(t, h), steps, ignore)
+			err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore)
 			m.OnCall = nil
 			if err == nil {
 				if at < 8 {
@@ -151,7 +159,7 @@ func TestKilled(t *testing.T) {
 				t.Fatalf("killed at %d: %v", at, err)
 			}
 			if finish {
-				if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+				if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil {
 					t.Fatalf("run again after a kill at %d: %v", at, err)
 				}
 			}
@@ -168,7 +176,7 @@ func TestTornJournal(t *testing.T) {
 	t.Parallel()
 	h, m, steps := made(t)
 	before := m.State(t)
-	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil {
 		t.Fatal(err)
 	}
 	path := h.Path(step.Dir + "/journal.jsonl")
@@ -196,12 +204,12 @@ func TestChangedSince(t *testing.T) {
 	t.Parallel()
 	h, m, steps := made(t)
 	before := m.State(t)
-	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil {
 		t.Fatal(err)
 	}
 	m.Write(t, "/etc/fstab", "by hand\n")
 	var warned []string
-	err := step.Reset(t.Context(), h, journal(t, h), steps, func(e step.Event) { warned = append(warned, e.Status.Warnings...) })
+	err := step.Reset(t.Context(), h, journal(t, h), of(steps), func(e step.Event) { warned = append(warned, e.Status.Warnings...) })
 	if err != nil || m.State(t) != before {
 		t.Errorf("reset: %v\n%s", err, m.State(t))
 	}
@@ -231,7 +239,7 @@ func TestFailures(t *testing.T) {
 		{step.Cannot("yum install swap", "%s is missing", "swap"), "cannot do step stubborn: swap is missing", "yum install swap"},
 		{step.Status{State: step.ToDo, What: []string{"x is set"}}, "step stubborn had no effect: x is set", ""},
 	} {
-		err := step.Run(t.Context(), h, journal(t, h), []step.Step{stubborn{c.status}}, ignore)
+		err := step.Run(t.Context(), h, journal(t, h), of([]step.Step{stubborn{c.status}}), []step.Step{stubborn{c.status}}, ignore)
 		if err == nil || !strings.Contains(err.Error(), c.says) || hint.Of(err) != c.hint {
 			t.Errorf("%v (hint %q), want %s (%s)", err, hint.Of(err), c.says, c.hint)
 		}
@@ -244,7 +252,7 @@ func TestResetGoesOn(t *testing.T) {
 	t.Parallel()
 	h, m, steps := made(t)
 	before := m.State(t)
-	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil {
 		t.Fatal(err)
 	}
 	m.OnCall = func(line string) error {
@@ -253,7 +261,7 @@ func TestResetGoesOn(t *testing.T) {
 		}
 		return nil
 	}
-	err := step.Reset(t.Context(), h, journal(t, h), steps, ignore)
+	err := step.Reset(t.Context(), h, journal(t, h), of(steps), ignore)
 	if err == nil || !strings.Contains(err.Error(), "cannot undo step second") {
 		t.Errorf("reset: %v", err)
 	}
@@ -292,14 +300,14 @@ func TestPlanGoesOn(t *testing.T) {
 func TestForget(t *testing.T) {
 	t.Parallel()
 	h, m, steps := made(t)
-	if err := step.Run(t.Context(), h, journal(t, h), steps, ignore); err != nil {
+	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil {
 		t.Fatal(err)
 	}
 	j := journal(t, h)
 	if err := j.Forget("third"); err != nil {
 		t.Fatal(err)
 	}
-	if err := step.Reset(t.Context(), h, j, steps, ignore); err != nil {
+	if err := step.Reset(t.Context(), h, j, of(steps), ignore); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Read(t, "/etc/new/file"); got != "# three\n" || m.Units["one"].Active == false || !j.Empty() {
@@ -324,7 +332,7 @@ func TestClean(t *testing.T) {
 	h, m, steps := made(t)
 	var cleaned []string
 	s := messy{steps[0].(lines), &cleaned}
-	if err := step.Run(t.Context(), h, journal(t, h), []step.Step{s}, ignore); err != nil {
+	if err := step.Run(t.Context(), h, journal(t, h), of([]step.Step{s}), []step.Step{s}, ignore); err != nil {
 		t.Fatal(err)
 	}
 	m.Write(t, "/run/mess", "x")
@@ -350,7 +358,7 @@ func TestSyncedBefore(t *testing.T) {
 		}
 		return nil
 	}
-	if err := step.Run(t.Context(), h, j, steps, ignore); err != nil {
+	if err := step.Run(t.Context(), h, j, of(steps), steps, ignore); err != nil {
 		t.Fatal(err)
 	}
 	changes := 0
@@ -394,7 +402,7 @@ func TestUndoneInReverse(t *testing.T) {
 	t.Parallel()
 	h, m := hosttest.New(t)
 	m.Write(t, "/proc/sys/kernel/hostname", "0\n")
-	if err := step.Run(t.Context(), h, journal(t, h), []step.Step{&once{sets{}, 0}}, ignore); err != nil {
+	if err := step.Run(t.Context(), h, journal(t, h), of([]step.Step{sets{}}), []step.Step{&once{sets{}, 0}}, ignore); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.Read(t, "/proc/sys/kernel/hostname"); got != "2\n" {

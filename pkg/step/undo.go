@@ -10,47 +10,69 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// Reset undoes everything in j that was not undone yet, in reverse: for each
-// step its own Undo first, then its files and commands, then its Clean. It goes on where
-// something fails, so that as much as possible is as it was, and reports all
-// failures; running it again tries those again. A file that somebody changed
-// since is kept beside its original, and the event says where.
-func Reset(ctx context.Context, h *host.Host, j *Journal, steps []Step, report func(Event)) error {
+// Reset undoes everything in j that was not undone yet, by the steps that were
+// begun, the last one first, as kinds make them: for each its own Undo, then its
+// files and commands, then its Clean. A step that was begun with several sets of
+// parameters is undone for each, the newest first. It goes on where something
+// fails, so that as much as possible is as it was, and reports all failures;
+// running it again tries those again. A file that somebody changed since is kept
+// beside its original, and the event says where.
+//
+// Where kinds do not know a step that was begun, nothing is undone.
+func Reset(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, report func(Event)) error {
+	list, err := j.undoings(kinds)
+	if err != nil {
+		return err
+	}
 	var errs []error
-	for i := len(steps) - 1; i >= 0; i-- {
-		name := steps[i].Name()
-		todo := j.open(func(step string) bool { return step == name })
-		u, ok := steps[i].(Undoer)
-		c, cleans := steps[i].(Cleaner)
-		if len(todo) == 0 && !ok && !cleans {
-			continue
-		}
-		report(Event{Step: name, Phase: Undoing})
-		var failed []error
-		if ok {
-			failed = append(failed, u.Undo(ctx, h.With(unrecorded{})))
-		}
-		status, err := j.undo(ctx, h, todo)
-		if cleans && err == nil {
-			err = c.Clean(ctx, h.With(unrecorded{}))
-		}
-		if err := errors.Join(append(failed, err)...); err != nil {
-			err = fmt.Errorf("cannot undo step %s: %w", name, err)
-			report(Event{Step: name, Phase: Failed, Err: err})
-			errs = append(errs, err)
-			continue
-		}
-		report(Event{Step: name, Phase: Undone, Status: status})
-	}
-	// What steps of another version left.
 	known := map[string]bool{}
+	for i := len(list) - 1; i >= 0; i-- {
+		known[list[i].name] = true
+		errs = append(errs, list[i].reset(ctx, h, j, report))
+	}
+	// What steps left that were renamed since, by a program that noted no beginning.
+	_, err = j.undo(ctx, h, j.open(func(step string) bool { return !known[step] }))
+	return errors.Join(append(errs, err)...)
+}
+
+// reset undoes one step.
+func (u undoing) reset(ctx context.Context, h *host.Host, j *Journal, report func(Event)) error {
+	todo := j.open(func(step string) bool { return step == u.name })
+	undoers, cleaners := abilities(u.steps)
+	if len(todo) == 0 && len(undoers) == 0 && len(cleaners) == 0 {
+		return nil
+	}
+	report(Event{Step: u.name, Phase: Undoing})
+	var failed []error
+	for _, s := range undoers {
+		failed = append(failed, s.Undo(ctx, h.With(unrecorded{})))
+	}
+	status, err := j.undo(ctx, h, todo)
+	if err == nil {
+		for _, s := range cleaners {
+			failed = append(failed, s.Clean(ctx, h.With(unrecorded{})))
+		}
+	}
+	if err := errors.Join(append(failed, err)...); err != nil {
+		err = fmt.Errorf("cannot undo step %s: %w", u.name, err)
+		report(Event{Step: u.name, Phase: Failed, Err: err})
+		return err
+	}
+	report(Event{Step: u.name, Phase: Undone, Status: status})
+	return nil
+}
+
+// abilities are what steps can do beside what the journal undoes.
+func abilities(steps []Step) (undoers []Undoer, cleaners []Cleaner) {
 	for _, s := range steps {
-		known[s.Name()] = true
+		if u, ok := s.(Undoer); ok {
+			undoers = append(undoers, u)
+		}
+		if c, ok := s.(Cleaner); ok {
+			cleaners = append(cleaners, c)
+		}
 	}
-	if _, err := j.undo(ctx, h, j.open(func(step string) bool { return !known[step] })); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return undoers, cleaners
 }
 
 // unrecorded lets an Undo change things: nothing has to be kept of them.
@@ -59,12 +81,12 @@ type unrecorded struct{}
 func (unrecorded) File(string, host.FileState, []byte) error { return nil }
 func (unrecorded) Undo([]string) error                       { return nil }
 
-// open lists the records of wanted steps that are not undone, newest first.
+// open lists the changes of wanted steps that are not undone, newest first.
 func (j *Journal) open(wanted func(step string) bool) []int {
 	undone := j.undone()
 	var list []int
 	for i := len(j.records) - 1; i >= 0; i-- {
-		if r := j.records[i]; r.Undoes == 0 && !undone[i] && wanted(r.Step) {
+		if r := j.records[i]; r.changes() && !undone[i] && wanted(r.Step) {
 			list = append(list, i)
 		}
 	}

@@ -33,6 +33,9 @@ type Options struct {
 // Keepalived is the step that configures keepalived and turns it on.
 func Keepalived(o Options) step.Step { return keepalived{o} }
 
+// Kinds are the kinds of this package's steps. The journal alone undoes them.
+func Kinds() step.Kinds { return step.Kinds{step.Plain(keepalived{})} }
+
 type keepalived struct{ o Options }
 
 func (keepalived) Name() string { return "vip" }

@@ -88,7 +88,7 @@ func TestKeepalived(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer j.Close()
-		if err := step.Run(t.Context(), h, j, []step.Step{s}, func(step.Event) {}); err != nil {
+		if err := step.Run(t.Context(), h, j, Kinds(), []step.Step{s}, func(step.Event) {}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,7 +113,7 @@ func TestKeepalived(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if err := step.Reset(t.Context(), h, j, []step.Step{Keepalived(Options{})}, func(step.Event) {}); err != nil {
+	if err := step.Reset(t.Context(), h, j, Kinds(), func(step.Event) {}); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.State(t); got != before {

@@ -1,0 +1,7 @@
+package cni
+
+import "kubecrate/pkg/step"
+
+// Kinds are the kinds of this package's steps. What they make goes with the
+// cluster.
+func Kinds() step.Kinds { return step.Kinds{step.Plain(&dns{}), step.Plain(&network{})} }

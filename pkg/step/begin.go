@@ -1,0 +1,132 @@
+package step
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"kubecrate/pkg/host"
+)
+
+// Begin is what a begin record holds.
+type Begin struct {
+	Step   string
+	Params any // nil for a step without Parameters
+}
+
+// begun is a step that was begun, with its sets of parameters, oldest first.
+type begun struct {
+	name   string
+	params []json.RawMessage
+}
+
+// begun lists the steps in the order in which they were begun first. A step that
+// is begun again with other parameters keeps its place: what later steps rest
+// on is undone after them.
+func (j *Journal) begun() []begun {
+	var list []begun
+	at := map[string]int{}
+	for _, r := range j.records {
+		if r.Begin == "" {
+			continue
+		}
+		i, known := at[r.Begin]
+		if !known {
+			i = len(list)
+			at[r.Begin] = i
+			list = append(list, begun{name: r.Begin})
+		}
+		list[i].params = append(list[i].params, r.Params)
+	}
+	return list
+}
+
+// Begun lists the names of the steps in the order in which they were begun.
+func (j *Journal) Begun() []string {
+	var names []string
+	for _, b := range j.begun() {
+		names = append(names, b.name)
+	}
+	return names
+}
+
+// begin brings to the disk that a step is begun, unless it was begun with the
+// same parameters before.
+func (j *Journal) begin(b Begin) error {
+	r, err := b.record()
+	if err != nil {
+		return fmt.Errorf("cannot begin step %s: %w", b.Step, err)
+	}
+	for _, old := range j.records {
+		if old.Begin == r.Begin && bytes.Equal(old.Params, r.Params) {
+			return nil
+		}
+	}
+	if err := j.append(r); err != nil {
+		return fmt.Errorf("cannot begin step %s: %w", b.Step, err)
+	}
+	return nil
+}
+
+func (b Begin) record() (r record, err error) {
+	r.Begin = b.Step
+	if b.Params != nil {
+		r.Params, err = json.Marshal(b.Params)
+	}
+	return r, err
+}
+
+// Imply is for a journal of a program that wrote no begin records: it appends
+// those of list, in order, as far as they are missing. A journal that starts with
+// a begin record has all of its own, and stays as it is.
+func (j *Journal) Imply(list []Begin) error {
+	if len(j.records) > 0 && j.records[0].Begin != "" {
+		return nil
+	}
+	for _, b := range list {
+		if err := j.begin(b); err != nil {
+			return fmt.Errorf("cannot write the journal: %w", err)
+		}
+	}
+	return nil
+}
+
+// begin notes that s is begun, once it is certain that kinds can undo it.
+func begin(j *Journal, kinds Kinds, s Step) error {
+	b := Begin{Step: s.Name()}
+	if p, ok := s.(Parameters); ok {
+		b.Params = p.Params()
+	}
+	r, err := b.record()
+	if err != nil {
+		return fmt.Errorf("cannot begin step %s: %w", b.Step, err)
+	}
+	if _, err := kinds.open(begun{b.Step, []json.RawMessage{r.Params}}); err != nil {
+		return fmt.Errorf("cannot begin step %s, which could not be undone: %w", b.Step, err)
+	}
+	return j.begin(b)
+}
+
+// CanReset says why Reset would refuse the journal of h: a step that kinds do not
+// know. It changes nothing.
+func CanReset(h *host.Host, kinds Kinds) error {
+	j, err := read(h)
+	if err != nil {
+		return err
+	}
+	_, err = j.undoings(kinds)
+	return err
+}
+
+// undoings opens every step that was begun, in the order in which they were.
+func (j *Journal) undoings(kinds Kinds) ([]undoing, error) {
+	var list []undoing
+	for _, b := range j.begun() {
+		u, err := kinds.open(b)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, u)
+	}
+	return list, nil
+}
