@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"kubecrate/pkg/depsolve"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/repodata"
-	"kubecrate/pkg/rpm"
 )
 
 // BenchmarkClosure10k reads the metadata of 10,000 packages, as gzip, and
@@ -51,20 +51,20 @@ func distribution(b *testing.B, n int) []byte {
 	b.Helper()
 	pkgs := make([]repodata.Package, n)
 	for i := range pkgs {
-		m := rpm.Metadata{
-			NEVRA:   rpm.NEVRA{Name: fmt.Sprintf("pkg%d", i), EVR: rpm.EVR{Version: fmt.Sprintf("1.%d", i%40), Release: "1.el7"}, Arch: "x86_64"},
+		m := nevra.Metadata{
+			NEVRA:   nevra.NEVRA{Name: fmt.Sprintf("pkg%d", i), EVR: nevra.EVR{Version: fmt.Sprintf("1.%d", i%40), Release: "1.el7"}, Arch: "x86_64"},
 			Summary: "a package", Description: "A package that stands for one of a distribution's.", License: "MIT", Group: "System",
 		}
-		m.Provides = append(m.Provides, rpm.Relation{Name: m.Name, Op: rpm.EQ, EVR: m.EVR})
+		m.Provides = append(m.Provides, nevra.Relation{Name: m.Name, Op: nevra.EQ, EVR: m.EVR})
 		for k := range 9 {
-			m.Provides = append(m.Provides, rpm.Relation{Name: fmt.Sprintf("lib%d.so.%d()(64bit)", i, k)})
+			m.Provides = append(m.Provides, nevra.Relation{Name: fmt.Sprintf("lib%d.so.%d()(64bit)", i, k)})
 		}
 		for k := range min(8, i) {
 			at := i / (k + 2)
-			m.Requires = append(m.Requires, rpm.Relation{Name: fmt.Sprintf("lib%d.so.%d()(64bit)", at, k)})
+			m.Requires = append(m.Requires, nevra.Relation{Name: fmt.Sprintf("lib%d.so.%d()(64bit)", at, k)})
 		}
 		for k := range 4 {
-			m.Files = append(m.Files, rpm.File{Path: fmt.Sprintf("/usr/bin/tool%d-%d", i, k)})
+			m.Files = append(m.Files, nevra.File{Path: fmt.Sprintf("/usr/bin/tool%d-%d", i, k)})
 		}
 		pkgs[i] = repodata.Package{
 			Metadata: m, Location: "Packages/" + m.FileName(), Size: 1000,

@@ -17,8 +17,8 @@ import (
 	"kubecrate/pkg/depsolve"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/repodata"
-	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/source"
 	"kubecrate/pkg/source/file"
 	"kubecrate/pkg/source/rpmrepo"
@@ -101,14 +101,14 @@ func lockPackages(ctx context.Context, m *manifest.Manifest, s *Sources) ([]mani
 	return locked, baseline, nil
 }
 
-func readBaseline(m *manifest.Manifest) ([]rpm.NEVRA, string, error) {
+func readBaseline(m *manifest.Manifest) ([]nevra.NEVRA, string, error) {
 	names, digest, err := manifest.Baseline(m.Packages.Baseline, m.Dir())
 	if err != nil {
 		return nil, "", err
 	}
-	installed := make([]rpm.NEVRA, 0, len(names))
+	installed := make([]nevra.NEVRA, 0, len(names))
 	for _, name := range names {
-		n, err := rpm.ParseNEVRA(name)
+		n, err := nevra.Parse(name)
 		if err != nil {
 			return nil, "", err
 		}

@@ -8,7 +8,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/depsolve"
 	"kubecrate/pkg/modules"
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/source/rpmrepo"
 )
 
@@ -71,7 +71,7 @@ func (s *Sources) warnModular(view *modules.View, chosen []depsolve.Choice) {
 	}
 }
 
-func streamText(view *modules.View, m *modules.Module, n rpm.NEVRA) string {
+func streamText(view *modules.View, m *modules.Module, n nevra.NEVRA) string {
 	how := "chosen"
 	if view.Default(m) {
 		how = "default"

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm/rpmtest"
 )
 
@@ -34,7 +34,7 @@ func TestModules(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	writeRepo(t, dir, nil,
-		rpmtest.Spec{Name: "app", Version: "1", Requires: []rpm.Relation{{Name: "tool"}}},
+		rpmtest.Spec{Name: "app", Version: "1", Requires: []nevra.Relation{{Name: "tool"}}},
 		rpmtest.Spec{Name: "tool", Version: "1.0"}, rpmtest.Spec{Name: "tool", Version: "2.0"}, rpmtest.Spec{Name: "tool", Version: "3.0"},
 		rpmtest.Spec{Name: "odd", Version: "1", Release: "1.module_el8.5"})
 	plain := filepath.Join(t.TempDir(), "plain")

@@ -9,15 +9,15 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/repodata"
-	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/source/rpmrepo"
 )
 
 // asSolved says whether the header of a package, which was verified, is what the
 // closure was solved on: the same relations, and the files that others need of
 // it. A host obeys the header.
-func (b *builder) asSolved(ctx context.Context, p manifest.LockedPackage, header *rpm.Metadata, repo manifest.Repo) error {
+func (b *builder) asSolved(ctx context.Context, p manifest.LockedPackage, header *nevra.Metadata, repo manifest.Repo) error {
 	if p.Relations != "" && !repodata.SameRelations(header, p.Relations) {
 		return b.otherRelations(ctx, p, header, repo)
 	}
@@ -36,20 +36,20 @@ func (b *builder) asSolved(ctx context.Context, p manifest.LockedPackage, header
 // provides says whether a package has the path that a requirement names, or one
 // of the capabilities beside it in a rich dependency. What names no path holds by
 // the relations.
-func provides(m *rpm.Metadata, requirement string) bool {
+func provides(m *nevra.Metadata, requirement string) bool {
 	words := strings.FieldsFunc(requirement, func(c rune) bool { return c == ' ' || c == '(' || c == ')' })
 	if !slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "/") }) {
 		return true
 	}
 	return slices.ContainsFunc(words, func(w string) bool {
-		return w == m.Name || slices.ContainsFunc(m.Provides, func(r rpm.Relation) bool { return r.Name == w }) ||
-			slices.ContainsFunc(m.Files, func(f rpm.File) bool { return f.Path == w })
+		return w == m.Name || slices.ContainsFunc(m.Provides, func(r nevra.Relation) bool { return r.Name == w }) ||
+			slices.ContainsFunc(m.Files, func(f nevra.File) bool { return f.Path == w })
 	})
 }
 
 // otherRelations names what differs, by the metadata as the repository has it
 // now; the lock holds only a sum of it.
-func (b *builder) otherRelations(ctx context.Context, p manifest.LockedPackage, header *rpm.Metadata, repo manifest.Repo) error {
+func (b *builder) otherRelations(ctx context.Context, p manifest.LockedPackage, header *nevra.Metadata, repo manifest.Repo) error {
 	const most = 3
 	r, err := rpmrepo.Load(ctx, b.fetcher, repo)
 	if ctx.Err() != nil {

@@ -15,6 +15,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/repodata"
 	"kubecrate/pkg/rpm"
@@ -98,7 +99,7 @@ func rpmSources(t *testing.T, url string, roots ...string) (*manifest.Manifest, 
 // named.
 func TestHeaderIsWhatWasSolved(t *testing.T) {
 	t.Parallel()
-	rel := func(name string) []rpm.Relation { return []rpm.Relation{{Name: name}} }
+	rel := func(name string) []nevra.Relation { return []nevra.Relation{{Name: name}} }
 	specs := []rpmtest.Spec{
 		{Name: "app", Version: "1", Requires: append(rel("needed"), rel("/opt/tool")...), Conflicts: rel("enemy"), Suggests: rel("nice")},
 		{Name: "needed", Version: "1"},
@@ -116,7 +117,7 @@ func TestHeaderIsWhatWasSolved(t *testing.T) {
 		{"no conflicts", "app", "its header conflicts with enemy, the metadata does not", func(p *repodata.Package) { p.Conflicts = nil }, "app"},
 		{"no suggests", "app", "its header suggests nice, the metadata does not", func(p *repodata.Package) { p.Suggests = nil }, "app"},
 		{"obsoletes", "needed", "the metadata obsoletes x, its header does not", func(p *repodata.Package) { p.Obsoletes = rel("x") }, "app"},
-		{"a file that is none", "fake", "it was chosen for /opt/fake, and its header has no such file", func(p *repodata.Package) { p.Files = []rpm.File{{Path: "/opt/fake"}} }, "/opt/fake"},
+		{"a file that is none", "fake", "it was chosen for /opt/fake, and its header has no such file", func(p *repodata.Package) { p.Files = []nevra.File{{Path: "/opt/fake"}} }, "/opt/fake"},
 	} {
 		lied := false
 		url := yumRepo(t, func(p *repodata.Package) {
@@ -145,7 +146,7 @@ func TestHeaderIsWhatWasSolved(t *testing.T) {
 // warning.
 func TestOldLock(t *testing.T) {
 	t.Parallel()
-	url := yumRepo(t, nil, rpmtest.Spec{Name: "app", Version: "1", Requires: []rpm.Relation{{Name: "needed"}}}, rpmtest.Spec{Name: "needed", Version: "1"})
+	url := yumRepo(t, nil, rpmtest.Spec{Name: "app", Version: "1", Requires: []nevra.Relation{{Name: "needed"}}}, rpmtest.Spec{Name: "needed", Version: "1"})
 	m, s, warnings := rpmSources(t, url, "app")
 	locked, _, err := lockPackages(t.Context(), m, s)
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm/rpmtest"
 )
 
@@ -71,8 +71,8 @@ func packages() []demoPackage {
 }
 
 // build makes the signed RPM.
-func (p demoPackage) build(signer *rpmtest.Signer) (rpm.NEVRA, []byte, error) {
-	n, err := rpm.ParseNEVRA(p.nevra)
+func (p demoPackage) build(signer *rpmtest.Signer) (nevra.NEVRA, []byte, error) {
+	n, err := nevra.Parse(p.nevra)
 	if err != nil {
 		return n, nil, err
 	}
@@ -90,16 +90,16 @@ func (p demoPackage) build(signer *rpmtest.Signer) (rpm.NEVRA, []byte, error) {
 }
 
 // relations reads "a, b >= 1:2-3"; the table above is the only input.
-func relations(text string) []rpm.Relation {
-	ops := map[string]rpm.Op{"<": rpm.LT, "<=": rpm.LE, "=": rpm.EQ, ">=": rpm.GE, ">": rpm.GT}
-	var list []rpm.Relation
+func relations(text string) []nevra.Relation {
+	ops := map[string]nevra.Op{"<": nevra.LT, "<=": nevra.LE, "=": nevra.EQ, ">=": nevra.GE, ">": nevra.GT}
+	var list []nevra.Relation
 	for part := range strings.SplitSeq(text, ",") {
 		const versioned = 3
 		switch f := strings.Fields(part); len(f) {
 		case 1:
-			list = append(list, rpm.Relation{Name: f[0]})
+			list = append(list, nevra.Relation{Name: f[0]})
 		case versioned:
-			list = append(list, rpm.Relation{Name: f[0], Op: ops[f[1]], EVR: rpm.ParseEVR(f[2])})
+			list = append(list, nevra.Relation{Name: f[0], Op: ops[f[1]], EVR: nevra.ParseEVR(f[2])})
 		}
 	}
 	return list

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // affinity says how a package's architecture stands to the target's.
@@ -58,7 +58,7 @@ func archFamily(arch string) string {
 // installOnly says whether several versions of a package stand beside each
 // other. The names are yum's default installonlypkgs (yum.conf(5)) with the
 // subpackages later kernels were split into; the capabilities are dnf's.
-func installOnly(m *rpm.Metadata) bool {
+func installOnly(m *nevra.Metadata) bool {
 	if strings.HasPrefix(m.Name, "kernel") {
 		switch strings.TrimPrefix(m.Name, "kernel") {
 		case "", "-core", "-modules", "-modules-core", "-modules-extra", "-devel", "-debug", "-debug-core", "-debug-modules",
@@ -66,7 +66,7 @@ func installOnly(m *rpm.Metadata) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(m.Provides, func(r rpm.Relation) bool {
+	return slices.ContainsFunc(m.Provides, func(r nevra.Relation) bool {
 		return strings.HasPrefix(r.Name, "installonlypkg(") || r.Name == "multiversion(kernel)"
 	})
 }

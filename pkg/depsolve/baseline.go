@@ -4,14 +4,14 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // nearest returns the metadata that tells most about an installed package of
 // which no repository holds that very version: same architecture if there is
 // one, then same version with another release, then the next newer, then the
 // newest of the older ones. same is sorted newest first. nil if same is empty.
-func nearest(n rpm.NEVRA, same []*Candidate) *Candidate {
+func nearest(n nevra.NEVRA, same []*Candidate) *Candidate {
 	var best *Candidate
 	bestRank := 0
 	for _, c := range same {
@@ -20,7 +20,7 @@ func nearest(n rpm.NEVRA, same []*Candidate) *Candidate {
 		if newer {
 			rank++ // a later entry of the list is older, so nearer
 		}
-		if rpm.Vercmp(c.Meta.Version, n.Version) == 0 {
+		if nevra.Vercmp(c.Meta.Version, n.Version) == 0 {
 			rank += 2
 		}
 		if c.Meta.Arch == n.Arch {
@@ -37,8 +37,8 @@ func nearest(n rpm.NEVRA, same []*Candidate) *Candidate {
 // its nearest relative: the same relations, except that those to the
 // relative's own version become relations to n's. Without a relative, n
 // provides its name alone.
-func asInstalled(n rpm.NEVRA, like *rpm.Metadata) *rpm.Metadata {
-	m := &rpm.Metadata{NEVRA: n}
+func asInstalled(n nevra.NEVRA, like *nevra.Metadata) *nevra.Metadata {
+	m := &nevra.Metadata{NEVRA: n}
 	if like == nil {
 		return m
 	}
@@ -51,16 +51,16 @@ func asInstalled(n rpm.NEVRA, like *rpm.Metadata) *rpm.Metadata {
 	return m
 }
 
-func reversion(relations []rpm.Relation, from, to rpm.EVR) []rpm.Relation {
+func reversion(relations []nevra.Relation, from, to nevra.EVR) []nevra.Relation {
 	out := slices.Clone(relations)
 	for i, r := range out {
-		if r.Op == rpm.Any || r.EVR.Version != from.Version || strings.HasPrefix(r.Name, "(") {
+		if r.Op == nevra.Any || r.EVR.Version != from.Version || strings.HasPrefix(r.Name, "(") {
 			continue
 		}
 		if r.EVR.Release != "" && r.EVR.Release != from.Release {
 			continue
 		}
-		evr := rpm.EVR{Epoch: r.EVR.Epoch, Version: to.Version}
+		evr := nevra.EVR{Epoch: r.EVR.Epoch, Version: to.Version}
 		if normalEpoch(r.EVR.Epoch) == normalEpoch(from.Epoch) {
 			evr.Epoch = to.Epoch
 		}
@@ -81,15 +81,15 @@ func normalEpoch(e string) string {
 
 // cleanBaseline sorts the installed packages and drops doubles and the public
 // keys that rpm lists as packages.
-func cleanBaseline(list []rpm.NEVRA) []rpm.NEVRA {
-	var out []rpm.NEVRA
+func cleanBaseline(list []nevra.NEVRA) []nevra.NEVRA {
+	var out []nevra.NEVRA
 	for _, n := range list {
 		if n.Name != "" && n.Name != "gpg-pubkey" {
 			n.Epoch = normalEpoch(n.Epoch)
 			out = append(out, n)
 		}
 	}
-	slices.SortFunc(out, func(a, b rpm.NEVRA) int {
+	slices.SortFunc(out, func(a, b nevra.NEVRA) int {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
 			return c
 		}
@@ -101,6 +101,6 @@ func cleanBaseline(list []rpm.NEVRA) []rpm.NEVRA {
 	return slices.Compact(out)
 }
 
-func sameNEVRA(a, b rpm.NEVRA) bool {
+func sameNEVRA(a, b nevra.NEVRA) bool {
 	return a.Name == b.Name && a.Arch == b.Arch && a.EVR.Compare(b.EVR) == 0
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // distribution makes packages as a distribution has them: three versions of
@@ -20,7 +20,7 @@ func distribution(size int) []Candidate {
 	out := make([]Candidate, 0, size)
 	for i := range names {
 		name := fmt.Sprintf("package%04d", i)
-		var requires []rpm.Relation
+		var requires []nevra.Relation
 		for range min(i, 4+rng.IntN(16)) {
 			n := rng.IntN(min(i, 300))
 			if rng.IntN(4) == 0 {
@@ -28,27 +28,27 @@ func distribution(size int) []Candidate {
 			}
 			switch rng.IntN(6) {
 			case 0:
-				requires = append(requires, rpm.Relation{Name: fmt.Sprintf("package%04d", n), Op: rpm.GE, EVR: rpm.EVR{Epoch: "0", Version: "1.1"}})
+				requires = append(requires, nevra.Relation{Name: fmt.Sprintf("package%04d", n), Op: nevra.GE, EVR: nevra.EVR{Epoch: "0", Version: "1.1"}})
 			case 1:
-				requires = append(requires, rpm.Relation{Name: fmt.Sprintf("/usr/bin/tool%04d", n)})
+				requires = append(requires, nevra.Relation{Name: fmt.Sprintf("/usr/bin/tool%04d", n)})
 			default:
-				requires = append(requires, rpm.Relation{Name: fmt.Sprintf("lib%04d.so.1(V_%d)(64bit)", n, rng.IntN(10))})
+				requires = append(requires, nevra.Relation{Name: fmt.Sprintf("lib%04d.so.1(V_%d)(64bit)", n, rng.IntN(10))})
 			}
 		}
 		for v := range 3 {
-			m := &rpm.Metadata{NEVRA: rpm.NEVRA{Name: name, EVR: rpm.EVR{Epoch: "0", Version: fmt.Sprintf("1.%d", v), Release: "1.el7"}, Arch: "x86_64"}}
+			m := &nevra.Metadata{NEVRA: nevra.NEVRA{Name: name, EVR: nevra.EVR{Epoch: "0", Version: fmt.Sprintf("1.%d", v), Release: "1.el7"}, Arch: "x86_64"}}
 			m.Requires = requires
-			own := rpm.Relation{Name: name, Op: rpm.EQ, EVR: m.EVR}
+			own := nevra.Relation{Name: name, Op: nevra.EQ, EVR: m.EVR}
 			m.Provides = append(m.Provides, own)
 			own.Name += "(x86-64)"
 			m.Provides = append(m.Provides, own)
 			for k := range 10 {
-				m.Provides = append(m.Provides, rpm.Relation{Name: fmt.Sprintf("lib%04d.so.1(V_%d)(64bit)", i, k)})
+				m.Provides = append(m.Provides, nevra.Relation{Name: fmt.Sprintf("lib%04d.so.1(V_%d)(64bit)", i, k)})
 			}
 			for k := range 5 {
-				m.Files = append(m.Files, rpm.File{Path: fmt.Sprintf("/etc/%s/%d", name, k)})
+				m.Files = append(m.Files, nevra.File{Path: fmt.Sprintf("/etc/%s/%d", name, k)})
 			}
-			m.Files = append(m.Files, rpm.File{Path: fmt.Sprintf("/usr/bin/tool%04d", i)})
+			m.Files = append(m.Files, nevra.File{Path: fmt.Sprintf("/usr/bin/tool%04d", i)})
 			out = append(out, Candidate{Meta: m, Repo: "base", Checksum: fmt.Sprintf("%d-%d", i, v), ID: len(out)})
 		}
 	}
@@ -63,17 +63,17 @@ func BenchmarkSolve10k(b *testing.B) {
 	all := distribution(10000)
 	roots := []string{"package3000", "package2500-1.1-1.el7", "package2000", "package1500", "package0900"}
 	// late conflicts with what first took before late is met
-	first := &rpm.Metadata{NEVRA: rpm.NEVRA{Name: "first", EVR: rpm.EVR{Version: "1", Release: "1"}, Arch: "noarch"}}
-	first.Requires = []rpm.Relation{{Name: "package0000"}, {Name: "late"}}
-	late := &rpm.Metadata{NEVRA: rpm.NEVRA{Name: "late", EVR: rpm.EVR{Version: "1", Release: "1"}, Arch: "noarch"}}
-	late.Conflicts = []rpm.Relation{{Name: "package0000", Op: rpm.GT, EVR: rpm.EVR{Version: "1.1"}}}
+	first := &nevra.Metadata{NEVRA: nevra.NEVRA{Name: "first", EVR: nevra.EVR{Version: "1", Release: "1"}, Arch: "noarch"}}
+	first.Requires = []nevra.Relation{{Name: "package0000"}, {Name: "late"}}
+	late := &nevra.Metadata{NEVRA: nevra.NEVRA{Name: "late", EVR: nevra.EVR{Version: "1", Release: "1"}, Arch: "noarch"}}
+	late.Conflicts = []nevra.Relation{{Name: "package0000", Op: nevra.GT, EVR: nevra.EVR{Version: "1.1"}}}
 	never := *late
-	never.Conflicts = []rpm.Relation{{Name: "package0000"}}
-	var installed []rpm.NEVRA
+	never.Conflicts = []nevra.Relation{{Name: "package0000"}}
+	var installed []nevra.NEVRA
 	for i := range 400 {
 		installed = append(installed, all[3*i].Meta.NEVRA)
 	}
-	add := func(more ...*rpm.Metadata) []Candidate {
+	add := func(more ...*nevra.Metadata) []Candidate {
 		list := append([]Candidate(nil), all...)
 		for _, m := range more {
 			list = append(list, Candidate{Meta: m, Repo: "extra", Checksum: "x", ID: len(list)})

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // String is the reason as a phrase: "root", "REQUIRER: RELATION".
@@ -22,7 +22,7 @@ func (r Reason) String() string {
 
 // link is one step of a chain: Package was chosen because of Reason.
 type link struct {
-	Package rpm.NEVRA
+	Package nevra.NEVRA
 	Reason  Reason
 }
 
@@ -40,7 +40,7 @@ func chainTo(s Solution, name string) ([]link, bool) {
 		to     int
 		reason Reason
 	}
-	from := map[rpm.NEVRA][]step{}
+	from := map[nevra.NEVRA][]step{}
 	var queue []int
 	links := make([]*link, len(s.Chosen))
 	parent := make([]int, len(s.Chosen))

@@ -43,7 +43,7 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // Candidate is a package of a repository. Priority ranks the repository, lower
@@ -51,7 +51,7 @@ import (
 // has it; together with Meta it tells equal packages of two repositories. ID
 // is the caller's and comes back in Choice.
 type Candidate struct {
-	Meta     *rpm.Metadata
+	Meta     *nevra.Metadata
 	Repo     string
 	Priority int
 	Checksum string
@@ -61,7 +61,7 @@ type Candidate struct {
 // Rejected is a package that is no candidate, and why, as a clause that follows
 // its name: "has no checksum". Any part of Meta may be missing.
 type Rejected struct {
-	Meta *rpm.Metadata
+	Meta *nevra.Metadata
 	Why  string
 }
 
@@ -87,7 +87,7 @@ type Problem struct {
 	// from the candidate of equal NEVRA; else from the nearest version of that
 	// name, relations to its own version rewritten; else such a package
 	// provides its name alone.
-	Baseline   []rpm.NEVRA
+	Baseline   []nevra.NEVRA
 	Candidates []Candidate
 	// Rejected are packages of the repositories that cannot be taken. They are
 	// no candidates; an error that they might have spared names them.
@@ -115,8 +115,8 @@ type Choice struct {
 	Root      bool
 	Weak      bool // present only for a weak dependency
 	Why       []Reason
-	Upgrades  *rpm.NEVRA
-	Obsoletes []rpm.NEVRA
+	Upgrades  *nevra.NEVRA
+	Obsoletes []nevra.NEVRA
 }
 
 // Reason is why a package was chosen. For a root, Root is the pin as given and
@@ -124,10 +124,10 @@ type Choice struct {
 // a baseline package which By would break: its requirement Relation would be
 // left without a provider, or Relation is what keeps the two apart.
 type Reason struct {
-	By        rpm.NEVRA
-	Relation  rpm.Relation
+	By        nevra.NEVRA
+	Relation  nevra.Relation
 	Root      string
-	Installed *rpm.NEVRA
+	Installed *nevra.NEVRA
 	Weak      bool // Relation is a Recommends or Supplements
 }
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm/rpmtest"
 )
 
@@ -48,7 +48,7 @@ func run(t *testing.T, name string, args ...string) string {
 }
 
 // buildRPM writes the package that m describes into dir.
-func buildRPM(t *testing.T, dir string, m *rpm.Metadata) {
+func buildRPM(t *testing.T, dir string, m *nevra.Metadata) {
 	t.Helper()
 	s := rpmtest.Spec{
 		Name: m.Name, Epoch: m.Epoch, Version: m.Version, Release: m.Release, Arch: m.Arch,

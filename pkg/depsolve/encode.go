@@ -6,7 +6,7 @@ import (
 	"github.com/go-air/gini"
 	"github.com/go-air/gini/z"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // fact is the kind of a group of clauses that one sentence explains.
@@ -28,7 +28,7 @@ const (
 type group struct {
 	fact fact
 	name string // of the package; of a root the pin
-	rel  rpm.Relation
+	rel  nevra.Relation
 	pkg  id // of an installed package
 }
 
@@ -135,7 +135,7 @@ func (e *encoder) encodePackage(p id) {
 	for _, r := range it.meta.Obsoletes {
 		for _, q := range u.byName[r.Name] {
 			other := u.pkgs[q]
-			own := rpm.Relation{Name: r.Name, Op: rpm.EQ, EVR: other.meta.EVR}
+			own := nevra.Relation{Name: r.Name, Op: nevra.EQ, EVR: other.meta.EVR}
 			if q != p && e.lits[q] != z.LitNull && !(it.installed && other.installed) && r.Matches(own) {
 				e.add(group{fact: factObsoletes, name: name, rel: r}, x.Not(), e.lits[q].Not())
 			}

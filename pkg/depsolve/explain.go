@@ -7,7 +7,7 @@ import (
 
 	"github.com/go-air/gini/z"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // explain returns the sentences of a minimal contradiction.
@@ -107,7 +107,7 @@ func (s *speaker) subjects(g group, onlyLive bool) []id {
 	var all, live []id
 	for _, p := range s.u.byName[g.name] {
 		m := s.u.pkgs[p].meta
-		var list []rpm.Relation
+		var list []nevra.Relation
 		switch g.fact {
 		case factRequires:
 			list = m.Requires
@@ -163,7 +163,7 @@ func (s *speaker) objects(g group) []id {
 	case factObsoletes:
 		return s.onlyLive(slices.DeleteFunc(slices.Clone(s.u.byName[g.rel.Name]), func(p id) bool {
 			m := s.u.pkgs[p].meta
-			return !g.rel.Matches(rpm.Relation{Name: m.Name, Op: rpm.EQ, EVR: m.EVR})
+			return !g.rel.Matches(nevra.Relation{Name: m.Name, Op: nevra.EQ, EVR: m.EVR})
 		}))
 	}
 	return nil

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 type formulaKind uint8
@@ -21,26 +21,26 @@ const (
 // packages are present. Rich relations are broken down to and, or and not.
 type formula struct {
 	kind      formulaKind
-	rel       rpm.Relation
+	rel       nevra.Relation
 	providers []id // of a leaf, ascending
 	kids      []*formula
 }
 
 // demand is a relation of a package with its formula.
 type demand struct {
-	rel rpm.Relation
+	rel nevra.Relation
 	f   *formula
 }
 
 // formula returns the meaning of r, cached.
-func (u *universe) formula(r rpm.Relation, fetch bool) *formula {
+func (u *universe) formula(r nevra.Relation, fetch bool) *formula {
 	switch {
 	case strings.HasPrefix(r.Name, "rpmlib("):
 		return &formula{kind: always, rel: r}
 	case strings.HasPrefix(r.Name, "("):
 		return u.richFormula(r, fetch)
 	}
-	key := rpm.Relation{Name: r.Name, Op: r.Op, EVR: r.EVR}
+	key := nevra.Relation{Name: r.Name, Op: r.Op, EVR: r.EVR}
 	key.EVR.Epoch = normalEpoch(key.EVR.Epoch)
 	f, ok := u.leafs[key]
 	if ok && (len(f.providers) > 0 || !fetch || u.filelists == nil || !strings.HasPrefix(key.Name, "/")) {
@@ -54,13 +54,13 @@ func (u *universe) formula(r rpm.Relation, fetch bool) *formula {
 	return f
 }
 
-func (u *universe) richFormula(r rpm.Relation, fetch bool) *formula {
+func (u *universe) richFormula(r nevra.Relation, fetch bool) *formula {
 	if f, ok := u.rich[r.Name]; ok {
 		return f
 	}
 	node, err := parseRich(r.Name)
 	if err != nil {
-		f := &formula{kind: leaf, rel: rpm.Relation{Name: r.Name}} // nobody provides what cannot be read
+		f := &formula{kind: leaf, rel: nevra.Relation{Name: r.Name}} // nobody provides what cannot be read
 		u.rich[r.Name] = f
 		return f
 	}
@@ -78,7 +78,7 @@ func (u *universe) translate(n *richNode, fetch bool) *formula {
 		return u.formula(n.rel, fetch)
 	}
 	if n.op == "with" || n.op == "without" {
-		return &formula{kind: leaf, rel: rpm.Relation{Name: n.String()}, providers: u.members(n, fetch)}
+		return &formula{kind: leaf, rel: nevra.Relation{Name: n.String()}, providers: u.members(n, fetch)}
 	}
 	kids := make([]*formula, 0, len(n.kids))
 	for _, k := range n.kids {

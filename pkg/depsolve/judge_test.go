@@ -8,27 +8,27 @@ import (
 	"github.com/go-air/gini"
 	"github.com/go-air/gini/z"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // judge checks by brute force, with nothing of the solver but the reading of
 // rich dependencies, what must hold of a solution.
 type judge struct {
 	t      *testing.T
-	final  []*rpm.Metadata // chosen, and installed that stay
-	start  []*rpm.Metadata
-	chosen map[*rpm.Metadata]bool
+	final  []*nevra.Metadata // chosen, and installed that stay
+	start  []*nevra.Metadata
+	chosen map[*nevra.Metadata]bool
 }
 
-func provides(m *rpm.Metadata, r rpm.Relation) bool {
-	return r.Matches(rpm.Relation{Name: m.Name, Op: rpm.EQ, EVR: m.EVR}) ||
+func provides(m *nevra.Metadata, r nevra.Relation) bool {
+	return r.Matches(nevra.Relation{Name: m.Name, Op: nevra.EQ, EVR: m.EVR}) ||
 		slices.ContainsFunc(m.Provides, r.Matches) ||
-		slices.ContainsFunc(m.Files, func(f rpm.File) bool { return f.Path == r.Name })
+		slices.ContainsFunc(m.Files, func(f nevra.File) bool { return f.Path == r.Name })
 }
 
-func satisfiedBy(set []*rpm.Metadata, r rpm.Relation, except *rpm.Metadata) bool {
+func satisfiedBy(set []*nevra.Metadata, r nevra.Relation, except *nevra.Metadata) bool {
 	if r.Name[0] != '(' {
-		return slices.ContainsFunc(set, func(m *rpm.Metadata) bool { return m != except && provides(m, r) })
+		return slices.ContainsFunc(set, func(m *nevra.Metadata) bool { return m != except && provides(m, r) })
 	}
 	n, err := parseRich(r.Name)
 	if err != nil {
@@ -44,9 +44,9 @@ func satisfiedBy(set []*rpm.Metadata, r rpm.Relation, except *rpm.Metadata) bool
 	return a && b
 }
 
-func (j *judge) check(p Problem, s Solution, installed map[rpm.NEVRA]*rpm.Metadata) {
+func (j *judge) check(p Problem, s Solution, installed map[nevra.NEVRA]*nevra.Metadata) {
 	t := j.t
-	j.chosen = map[*rpm.Metadata]bool{}
+	j.chosen = map[*nevra.Metadata]bool{}
 	for _, c := range s.Chosen {
 		j.chosen[c.Meta] = true
 		j.final = append(j.final, c.Meta)
@@ -57,7 +57,7 @@ func (j *judge) check(p Problem, s Solution, installed map[rpm.NEVRA]*rpm.Metada
 		replaced := false
 		for m := range j.chosen {
 			newer := m.Name == b.Name && m.EVR.Compare(b.EVR) > 0
-			obsoleted := m.Name != b.Name && slices.ContainsFunc(m.Obsoletes, func(r rpm.Relation) bool { return r.Matches(rpm.Relation{Name: b.Name, Op: rpm.EQ, EVR: b.EVR}) })
+			obsoleted := m.Name != b.Name && slices.ContainsFunc(m.Obsoletes, func(r nevra.Relation) bool { return r.Matches(nevra.Relation{Name: b.Name, Op: nevra.EQ, EVR: b.EVR}) })
 			if m.Name == b.Name && m.EVR.Compare(b.EVR) < 0 {
 				t.Errorf("%s downgrades %s", m.NEVRA, b.NEVRA)
 			}
@@ -76,7 +76,7 @@ func (j *judge) check(p Problem, s Solution, installed map[rpm.NEVRA]*rpm.Metada
 		j.checkPairs(m)
 	}
 	for _, r := range p.Roots {
-		if !slices.ContainsFunc(j.final, func(m *rpm.Metadata) bool { return matchPin(r, m.NEVRA) != noForm }) {
+		if !slices.ContainsFunc(j.final, func(m *nevra.Metadata) bool { return matchPin(r, m.NEVRA) != noForm }) {
 			t.Errorf("root %s is missing", r)
 		}
 	}
@@ -90,7 +90,7 @@ func (j *judge) check(p Problem, s Solution, installed map[rpm.NEVRA]*rpm.Metada
 	}
 }
 
-func (j *judge) checkPairs(m *rpm.Metadata) {
+func (j *judge) checkPairs(m *nevra.Metadata) {
 	for _, o := range j.final {
 		if o == m || slices.Contains(j.start, o) && slices.Contains(j.start, m) {
 			continue
@@ -104,7 +104,7 @@ func (j *judge) checkPairs(m *rpm.Metadata) {
 			}
 		}
 		for _, r := range m.Obsoletes {
-			if r.Matches(rpm.Relation{Name: o.Name, Op: rpm.EQ, EVR: o.EVR}) {
+			if r.Matches(nevra.Relation{Name: o.Name, Op: nevra.EQ, EVR: o.EVR}) {
 				j.t.Errorf("%s obsoletes %s", m.NEVRA, o.NEVRA)
 			}
 		}
@@ -112,13 +112,13 @@ func (j *judge) checkPairs(m *rpm.Metadata) {
 }
 
 // installedMeta is what the solver assumes of each baseline package.
-func installedMeta(t *testing.T, p Problem) map[rpm.NEVRA]*rpm.Metadata {
+func installedMeta(t *testing.T, p Problem) map[nevra.NEVRA]*nevra.Metadata {
 	t.Helper()
 	u, err := newUniverse(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := map[rpm.NEVRA]*rpm.Metadata{}
+	out := map[nevra.NEVRA]*nevra.Metadata{}
 	for _, b := range u.installed {
 		out[u.pkgs[b].meta.NEVRA] = u.pkgs[b].meta
 	}
@@ -127,10 +127,10 @@ func installedMeta(t *testing.T, p Problem) map[rpm.NEVRA]*rpm.Metadata {
 
 // solvable decides by one SAT instance over all packages, written here once
 // more and in the plainest way.
-func solvable(p Problem, installed map[rpm.NEVRA]*rpm.Metadata) bool {
+func solvable(p Problem, installed map[nevra.NEVRA]*nevra.Metadata) bool {
 	g := gini.New()
-	var all []*rpm.Metadata
-	isInstalled := map[*rpm.Metadata]bool{}
+	var all []*nevra.Metadata
+	isInstalled := map[*nevra.Metadata]bool{}
 	for _, n := range p.Baseline {
 		m := installed[n]
 		all, isInstalled[m] = append(all, m), true
@@ -141,7 +141,7 @@ func solvable(p Problem, installed map[rpm.NEVRA]*rpm.Metadata) bool {
 			all = append(all, c.Meta)
 		}
 	}
-	x := map[*rpm.Metadata]z.Lit{}
+	x := map[*nevra.Metadata]z.Lit{}
 	for _, m := range all {
 		x[m] = g.Lit()
 	}
@@ -151,7 +151,7 @@ func solvable(p Problem, installed map[rpm.NEVRA]*rpm.Metadata) bool {
 		}
 		g.Add(0)
 	}
-	providers := func(r rpm.Relation) []z.Lit {
+	providers := func(r nevra.Relation) []z.Lit {
 		var out []z.Lit
 		for _, m := range all {
 			if provides(m, r) {
@@ -160,7 +160,7 @@ func solvable(p Problem, installed map[rpm.NEVRA]*rpm.Metadata) bool {
 		}
 		return out
 	}
-	require := func(m *rpm.Metadata, r rpm.Relation) {
+	require := func(m *nevra.Metadata, r nevra.Relation) {
 		if r.Name[0] != '(' {
 			clause(append(providers(r), x[m].Not())...)
 			return
@@ -193,13 +193,13 @@ func solvable(p Problem, installed map[rpm.NEVRA]*rpm.Metadata) bool {
 		}
 		keep := []z.Lit{x[m]}
 		for k, o := range all {
-			own := rpm.Relation{Name: o.Name, Op: rpm.EQ, EVR: o.EVR}
-			mine := rpm.Relation{Name: m.Name, Op: rpm.EQ, EVR: m.EVR}
+			own := nevra.Relation{Name: o.Name, Op: nevra.EQ, EVR: o.EVR}
+			mine := nevra.Relation{Name: m.Name, Op: nevra.EQ, EVR: m.EVR}
 			both := isInstalled[m] && isInstalled[o]
 			if o.Name == m.Name && k < i && !both {
 				clause(x[m].Not(), x[o].Not())
 			}
-			if o != m && !both && (slices.ContainsFunc(m.Conflicts, func(r rpm.Relation) bool { return provides(o, r) }) || slices.ContainsFunc(m.Obsoletes, own.Matches)) {
+			if o != m && !both && (slices.ContainsFunc(m.Conflicts, func(r nevra.Relation) bool { return provides(o, r) }) || slices.ContainsFunc(m.Obsoletes, own.Matches)) {
 				clause(x[m].Not(), x[o].Not())
 			}
 			if o.Name == m.Name && isInstalled[m] && o.EVR.Compare(m.EVR) < 0 {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // heir is the package that dnf takes in place of one that it obsoletes, nil
@@ -69,7 +69,7 @@ func (u *universe) obsoleteRoots(roots []root) []string {
 // no repository has.
 func (u *universe) successor(name string) string {
 	for _, o := range u.obsoletes[name] {
-		if m := u.pkgs[o.pkg].meta; m.Name != name && o.rel.Op == rpm.Any {
+		if m := u.pkgs[o.pkg].meta; m.Name != name && o.rel.Op == nevra.Any {
 			return fmt.Sprintf("; %s obsoletes it: name %s in its place", m.NEVRA, m.Name)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // generate makes a repository of the given number of packages and a problem on
@@ -19,13 +19,13 @@ func generate(seed uint64, size int, baseline bool) Problem {
 	names := size*2/3 + 1
 	odds := 1 + int(seed%5)        // the higher, the fewer contradictions and the larger the closures
 	versions := map[int][]string{} // by name, those made so far
-	relation := func(n int) rpm.Relation {
-		r := rpm.Relation{Name: fmt.Sprintf("p%d", n)}
+	relation := func(n int) nevra.Relation {
+		r := nevra.Relation{Name: fmt.Sprintf("p%d", n)}
 		if rng.IntN(2+odds) == 0 {
-			r.Op = []rpm.Op{rpm.GE, rpm.GE, rpm.EQ, rpm.LT, rpm.LE, rpm.GT}[rng.IntN(6)]
-			r.EVR = rpm.EVR{Version: fmt.Sprint(1 + rng.IntN(3))}
+			r.Op = []nevra.Op{nevra.GE, nevra.GE, nevra.EQ, nevra.LT, nevra.LE, nevra.GT}[rng.IntN(6)]
+			r.EVR = nevra.EVR{Version: fmt.Sprint(1 + rng.IntN(3))}
 			if have := versions[n]; len(have) > 0 && rng.IntN(3*odds) > 0 {
-				r.Op, r.EVR.Version = []rpm.Op{rpm.GE, rpm.EQ, rpm.LE}[rng.IntN(3)], have[rng.IntN(len(have))]
+				r.Op, r.EVR.Version = []nevra.Op{nevra.GE, nevra.EQ, nevra.LE}[rng.IntN(3)], have[rng.IntN(len(have))]
 			}
 		}
 		return r
@@ -35,8 +35,8 @@ func generate(seed uint64, size int, baseline bool) Problem {
 		if missing := names / 20 / odds / odds; len(p.Candidates) < names-missing {
 			n = len(p.Candidates) // every name is there, or nearly
 		}
-		m := &rpm.Metadata{NEVRA: rpm.NEVRA{
-			Name: fmt.Sprintf("p%d", n), EVR: rpm.EVR{Version: fmt.Sprint(1 + rng.IntN(4)), Release: fmt.Sprint(1 + rng.IntN(2))},
+		m := &nevra.Metadata{NEVRA: nevra.NEVRA{
+			Name: fmt.Sprintf("p%d", n), EVR: nevra.EVR{Version: fmt.Sprint(1 + rng.IntN(4)), Release: fmt.Sprint(1 + rng.IntN(2))},
 			Arch: []string{"x86_64", "noarch"}[n%2],
 		}}
 		if slices.ContainsFunc(p.Candidates, func(c Candidate) bool { return c.Meta.NEVRA == m.NEVRA }) {
@@ -44,12 +44,12 @@ func generate(seed uint64, size int, baseline bool) Problem {
 			continue
 		}
 		versions[n] = append(versions[n], m.Version)
-		m.Provides = append(m.Provides, rpm.Relation{Name: m.Name, Op: rpm.EQ, EVR: m.EVR})
+		m.Provides = append(m.Provides, nevra.Relation{Name: m.Name, Op: nevra.EQ, EVR: m.EVR})
 		if n%3 == 0 || rng.IntN(4) == 0 {
-			m.Provides = append(m.Provides, rpm.Relation{Name: fmt.Sprintf("cap%d", n/3%(names/8+1)), Op: rpm.EQ, EVR: rpm.EVR{Version: fmt.Sprint(1 + rng.IntN(3))}})
+			m.Provides = append(m.Provides, nevra.Relation{Name: fmt.Sprintf("cap%d", n/3%(names/8+1)), Op: nevra.EQ, EVR: nevra.EVR{Version: fmt.Sprint(1 + rng.IntN(3))}})
 		}
 		if n%3 == 1 {
-			m.Files = append(m.Files, rpm.File{Path: fmt.Sprintf("/usr/bin/f%d", n)})
+			m.Files = append(m.Files, nevra.File{Path: fmt.Sprintf("/usr/bin/f%d", n)})
 		}
 		for range rng.IntN(3 + odds) {
 			if n == 0 {
@@ -57,18 +57,18 @@ func generate(seed uint64, size int, baseline bool) Problem {
 			}
 			switch rng.IntN(8) {
 			case 0:
-				m.Requires = append(m.Requires, rpm.Relation{Name: fmt.Sprintf("/usr/bin/f%d", rng.IntN(n)/3*3+1)})
+				m.Requires = append(m.Requires, nevra.Relation{Name: fmt.Sprintf("/usr/bin/f%d", rng.IntN(n)/3*3+1)})
 			case 1:
 				r := relation(rng.IntN(names/8 + 1))
 				r.Name = "cap" + r.Name[1:]
 				if odds > 2 {
-					r = rpm.Relation{Name: r.Name}
+					r = nevra.Relation{Name: r.Name}
 				}
 				m.Requires = append(m.Requires, r)
 			case 2:
 				a, b := relation(rng.IntN(n)), relation(rng.IntN(n))
 				op := []string{"or", "if", "and"}[rng.IntN(3)]
-				m.Requires = append(m.Requires, rpm.Relation{Name: fmt.Sprintf("(%s %s %s)", a, op, b)})
+				m.Requires = append(m.Requires, nevra.Relation{Name: fmt.Sprintf("(%s %s %s)", a, op, b)})
 			default:
 				m.Requires = append(m.Requires, relation(rng.IntN(n)))
 			}

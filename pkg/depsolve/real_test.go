@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/repodata"
 	"kubecrate/pkg/rpm"
 )
@@ -104,8 +105,8 @@ func without(list []Candidate, names ...string) []Candidate {
 	return slices.DeleteFunc(slices.Clone(list), func(c Candidate) bool { return slices.Contains(names, c.Meta.Name) })
 }
 
-func nevras(list []Candidate) []rpm.NEVRA {
-	var out []rpm.NEVRA
+func nevras(list []Candidate) []nevra.NEVRA {
+	var out []nevra.NEVRA
 	for _, c := range list {
 		out = append(out, c.Meta.NEVRA)
 	}
@@ -120,7 +121,7 @@ func dockerFromSpec(t testing.TB) Candidate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &rpm.Metadata{NEVRA: mustNEVRA(t, "docker-ce-18.06.3.ce-3.el7.x86_64")}
+	m := &nevra.Metadata{NEVRA: mustNEVRA(t, "docker-ce-18.06.3.ce-3.el7.x86_64")}
 	line := regexp.MustCompile(`(?m)^(Requires|Conflicts|Obsoletes): *(.*)$`)
 	for _, l := range line.FindAllStringSubmatch(string(spec), -1) {
 		r, ok := parseRelation(l[2])
@@ -137,7 +138,7 @@ func dockerFromSpec(t testing.TB) Candidate {
 		}
 	}
 	for _, lib := range []string{"libltdl.so.7()(64bit)", "libseccomp.so.2()(64bit)"} {
-		m.Requires = append(m.Requires, rpm.Relation{Name: lib})
+		m.Requires = append(m.Requires, nevra.Relation{Name: lib})
 	}
 	if len(m.Requires) != 11 || len(m.Conflicts) != 4 || len(m.Obsoletes) != 3 {
 		t.Fatalf("the spec file was not read: %+v", m)

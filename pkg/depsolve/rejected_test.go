@@ -4,16 +4,16 @@ import (
 	"strings"
 	"testing"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // TestRejected: a package that cannot be taken is named where it was asked for,
 // by name, by what it provides or by a file, and nowhere else.
 func TestRejected(t *testing.T) {
 	t.Parallel()
-	odd := &rpm.Metadata{
-		NEVRA: rpm.NEVRA{Name: "odd", EVR: rpm.EVR{Version: "2", Release: "1"}, Arch: "noarch"}, Provides: []rpm.Relation{{Name: "cap"}},
-		Files: []rpm.File{{Path: "/usr/bin/odd"}},
+	odd := &nevra.Metadata{
+		NEVRA: nevra.NEVRA{Name: "odd", EVR: nevra.EVR{Version: "2", Release: "1"}, Arch: "noarch"}, Provides: []nevra.Relation{{Name: "cap"}},
+		Files: []nevra.File{{Path: "/usr/bin/odd"}},
 	}
 	for _, c := range []struct{ problem, want string }{
 		{"root a\na-1-1.noarch", ""},

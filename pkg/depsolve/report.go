@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // report turns a finished walk into the Solution.
@@ -160,7 +160,7 @@ func (r *reporter) collectWeak(p id, stay []bool) {
 // the replacement of b, which would miss that provider or conflict.
 func (r *reporter) collectInstalled(b id, stay []bool) {
 	u, w := r.u, r.w
-	nevra := u.pkgs[b].meta.NEVRA
+	installed := u.pkgs[b].meta.NEVRA
 	for _, d := range u.demands(b) {
 		r.collectBroken(b, d, stay)
 	}
@@ -173,13 +173,13 @@ func (r *reporter) collectInstalled(b id, stay []bool) {
 	for _, p := range w.chosen {
 		for _, d := range u.conflicts(p) {
 			if !negate(d.f).holdsWith(w.present, b) {
-				r.replacersGet(b, p, Reason{Relation: d.rel, Installed: &nevra})
+				r.replacersGet(b, p, Reason{Relation: d.rel, Installed: &installed})
 			}
 		}
-		own := rpm.Relation{Name: u.pkgs[p].meta.Name, Op: rpm.EQ, EVR: u.pkgs[p].meta.EVR}
-		beside := own.Name == nevra.Name && exclusive(u.pkgs[p], u.pkgs[b])
+		own := nevra.Relation{Name: u.pkgs[p].meta.Name, Op: nevra.EQ, EVR: u.pkgs[p].meta.EVR}
+		beside := own.Name == installed.Name && exclusive(u.pkgs[p], u.pkgs[b])
 		if !u.pkgs[p].installed && (beside || obsoletesPkg(u.pkgs[b], u.pkgs[p])) {
-			r.replacersGet(b, p, Reason{Relation: own, Installed: &nevra})
+			r.replacersGet(b, p, Reason{Relation: own, Installed: &installed})
 		}
 	}
 }

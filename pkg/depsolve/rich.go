@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // Bounds on a rich dependency; real ones have a few operands.
@@ -20,7 +20,7 @@ const (
 // Source of grammar and meaning: rpm, docs/manual/boolean_dependencies.md.
 type richNode struct {
 	op   string // "" for a relation
-	rel  rpm.Relation
+	rel  nevra.Relation
 	kids []*richNode
 }
 
@@ -129,7 +129,7 @@ func (p *richParser) operand(depth int) (*richNode, error) {
 	if strings.HasPrefix(p.rest, "(") {
 		return p.group(depth + 1)
 	}
-	r := rpm.Relation{Name: p.word()}
+	r := nevra.Relation{Name: p.word()}
 	if r.Name == "" {
 		return nil, fmt.Errorf("%w: an operand is missing at %q", errRich, p.rest)
 	}
@@ -139,25 +139,25 @@ func (p *richParser) operand(depth int) (*richNode, error) {
 		if version == "" {
 			return nil, fmt.Errorf("%w: %s %s lacks a version", errRich, r.Name, op)
 		}
-		r.Op, r.EVR = op, rpm.ParseEVR(version)
+		r.Op, r.EVR = op, nevra.ParseEVR(version)
 	} else {
 		p.rest = before
 	}
 	return &richNode{rel: r}, nil
 }
 
-func parseOp(s string) (rpm.Op, bool) {
+func parseOp(s string) (nevra.Op, bool) {
 	switch s {
 	case "<":
-		return rpm.LT, true
+		return nevra.LT, true
 	case "<=", "=<":
-		return rpm.LE, true
+		return nevra.LE, true
 	case "=", "==":
-		return rpm.EQ, true
+		return nevra.EQ, true
 	case ">=", "=>":
-		return rpm.GE, true
+		return nevra.GE, true
 	case ">":
-		return rpm.GT, true
+		return nevra.GT, true
 	}
-	return rpm.Any, false
+	return nevra.Any, false
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // root is a pin with the packages that match it, in order of preference; an
@@ -139,17 +139,17 @@ func (u *universe) match(pin string) ([]id, string) {
 }
 
 // parseRelation reads "name" or "name OP [epoch:]version[-release]".
-func parseRelation(s string) (rpm.Relation, bool) {
+func parseRelation(s string) (nevra.Relation, bool) {
 	words := strings.Fields(s)
 	switch len(words) {
 	case 1:
-		return rpm.Relation{Name: words[0]}, true
+		return nevra.Relation{Name: words[0]}, true
 	case 3:
 		if op, ok := parseOp(words[1]); ok {
-			return rpm.Relation{Name: words[0], Op: op, EVR: rpm.ParseEVR(words[2])}, true
+			return nevra.Relation{Name: words[0], Op: op, EVR: nevra.ParseEVR(words[2])}, true
 		}
 	}
-	return rpm.Relation{}, false
+	return nevra.Relation{}, false
 }
 
 // namesWithin yields the package names that pin may start with: pin itself and
@@ -190,7 +190,7 @@ const (
 	noForm
 )
 
-func matchPin(pin string, n rpm.NEVRA) pinForm {
+func matchPin(pin string, n nevra.NEVRA) pinForm {
 	switch pin {
 	case n.Name:
 		return formName
@@ -237,7 +237,7 @@ func compileExcludes(list []string) (excludes, error) {
 }
 
 // match returns the first pattern that matches n in one of the forms of a pin.
-func (e excludes) match(n rpm.NEVRA) string {
+func (e excludes) match(n nevra.NEVRA) string {
 	if len(e) == 0 {
 		return ""
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/spelling"
 )
 
@@ -90,7 +90,7 @@ func foreignOnly(list []rejected) string {
 // wanted if they are many.
 func (u *universe) holdings(name, wanted string) string {
 	const most = 6
-	var versions []*rpm.Metadata
+	var versions []*nevra.Metadata
 	installed := ""
 	for _, p := range u.byName[name] {
 		if u.pkgs[p].cand != nil {
@@ -105,7 +105,7 @@ func (u *universe) holdings(name, wanted string) string {
 		}
 		return installed
 	}
-	slices.SortStableFunc(versions, func(a, b *rpm.Metadata) int {
+	slices.SortStableFunc(versions, func(a, b *nevra.Metadata) int {
 		return cmp.Or(cmp.Compare(commonPrefix(b.EVR.String(), wanted), commonPrefix(a.EVR.String(), wanted)), b.EVR.Compare(a.EVR))
 	})
 	more := ""
@@ -113,7 +113,7 @@ func (u *universe) holdings(name, wanted string) string {
 		more = fmt.Sprintf(" and %d more", len(versions)-most)
 		versions = versions[:most]
 	}
-	slices.SortStableFunc(versions, func(a, b *rpm.Metadata) int { return a.EVR.Compare(b.EVR) })
+	slices.SortStableFunc(versions, func(a, b *nevra.Metadata) int { return a.EVR.Compare(b.EVR) })
 	var names []string
 	for _, v := range versions {
 		if s := v.EVR.String(); !slices.Contains(names, s) {
@@ -125,7 +125,7 @@ func (u *universe) holdings(name, wanted string) string {
 
 // nearRelation says, in a clause to append, what comes near to a relation that
 // nobody satisfies.
-func (u *universe) nearRelation(r rpm.Relation) string {
+func (u *universe) nearRelation(r nevra.Relation) string {
 	var others []string
 	for _, e := range u.provides[r.Name] {
 		m := u.pkgs[e.pkg].meta
@@ -139,7 +139,7 @@ func (u *universe) nearRelation(r rpm.Relation) string {
 	if len(others) > 0 {
 		return "; " + strings.Join(others, ", ")
 	}
-	own := func(m *rpm.Metadata) rpm.Relation { return rpm.Relation{Name: m.Name, Op: rpm.EQ, EVR: m.EVR} }
+	own := func(m *nevra.Metadata) nevra.Relation { return nevra.Relation{Name: m.Name, Op: nevra.EQ, EVR: m.EVR} }
 	for _, left := range u.rejected[r.Name] {
 		if r.Matches(own(left.meta)) {
 			return fmt.Sprintf("; %s %s", left.meta.NEVRA, left.why)
@@ -156,12 +156,12 @@ func (u *universe) nearRelation(r rpm.Relation) string {
 
 // rejectedProvider is a package that was left out and would have satisfied r;
 // of several the first by name.
-func (u *universe) rejectedProvider(r rpm.Relation) *rejected {
+func (u *universe) rejectedProvider(r nevra.Relation) *rejected {
 	var best *rejected
 	for _, list := range u.rejected {
 		for i, left := range list {
 			provides := slices.ContainsFunc(left.meta.Provides, r.Matches) ||
-				slices.ContainsFunc(left.meta.Files, func(f rpm.File) bool { return f.Path == r.Name })
+				slices.ContainsFunc(left.meta.Files, func(f nevra.File) bool { return f.Path == r.Name })
 			if provides && (best == nil || left.meta.String() < best.meta.String()) {
 				best = &list[i]
 			}

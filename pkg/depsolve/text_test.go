@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // parseProblem reads the tests' format for problems, one statement a line:
@@ -23,7 +23,7 @@ func parseProblem(t testing.TB, text string) Problem {
 	t.Helper()
 	p := Problem{Arch: "x86_64"}
 	repo, priority := "r", 0
-	hidden := map[*rpm.Metadata][]rpm.File{}
+	hidden := map[*nevra.Metadata][]nevra.File{}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		word, rest, _ := strings.Cut(line, " ")
@@ -67,9 +67,9 @@ func parseProblem(t testing.TB, text string) Problem {
 	return p
 }
 
-func parsePackage(t testing.TB, nevra, rest string, hidden map[*rpm.Metadata][]rpm.File) *rpm.Metadata {
+func parsePackage(t testing.TB, id, rest string, hidden map[*nevra.Metadata][]nevra.File) *nevra.Metadata {
 	t.Helper()
-	m := &rpm.Metadata{NEVRA: mustNEVRA(t, nevra)}
+	m := &nevra.Metadata{NEVRA: mustNEVRA(t, id)}
 	for part := range strings.SplitSeq(rest, ";") {
 		kind, list, _ := strings.Cut(strings.TrimSpace(part), " ")
 		if kind == "" {
@@ -79,7 +79,7 @@ func parsePackage(t testing.TB, nevra, rest string, hidden map[*rpm.Metadata][]r
 			item = strings.TrimSpace(item)
 			r, ok := parseRelation(item)
 			if strings.HasPrefix(item, "(") {
-				r, ok = rpm.Relation{Name: item}, true
+				r, ok = nevra.Relation{Name: item}, true
 			}
 			if !ok {
 				t.Fatalf("cannot read relation %q", item)
@@ -102,20 +102,20 @@ func parsePackage(t testing.TB, nevra, rest string, hidden map[*rpm.Metadata][]r
 			case "enhances":
 				m.Enhances = append(m.Enhances, r)
 			case "file":
-				m.Files = append(m.Files, rpm.File{Path: item})
+				m.Files = append(m.Files, nevra.File{Path: item})
 			case "hidden":
-				hidden[m] = append(hidden[m], rpm.File{Path: item})
+				hidden[m] = append(hidden[m], nevra.File{Path: item})
 			default:
-				t.Fatalf("cannot read %q of %s", kind, nevra)
+				t.Fatalf("cannot read %q of %s", kind, id)
 			}
 		}
 	}
 	return m
 }
 
-func mustNEVRA(t testing.TB, s string) rpm.NEVRA {
+func mustNEVRA(t testing.TB, s string) nevra.NEVRA {
 	t.Helper()
-	n, err := rpm.ParseNEVRA(s)
+	n, err := nevra.Parse(s)
 	if err != nil {
 		t.Fatal(err)
 	}

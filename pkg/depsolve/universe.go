@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // id numbers the packages of a universe: candidates in the order of
@@ -14,9 +14,9 @@ type id = int
 
 // pkg is a candidate or an installed package.
 type pkg struct {
-	meta      *rpm.Metadata
+	meta      *nevra.Metadata
 	cand      *Candidate // nil where installed and held by no repository
-	files     *rpm.Metadata
+	files     *nevra.Metadata
 	installed bool
 	multilib  bool
 	kernel    bool // several versions may stand beside each other
@@ -35,7 +35,7 @@ func isFor(arch string) string { return "is for " + arch }
 // rejected is a candidate that was left out from the start, and why; such are
 // kept to explain a failure.
 type rejected struct {
-	meta *rpm.Metadata
+	meta *nevra.Metadata
 	why  string
 }
 
@@ -46,7 +46,7 @@ type provide struct {
 
 type obsolete struct {
 	pkg id
-	rel rpm.Relation
+	rel nevra.Relation
 }
 
 // universe is everything a problem speaks of, indexed. After newUniverse only
@@ -63,7 +63,7 @@ type universe struct {
 	obsoletes map[string][]obsolete
 	rejected  map[string][]rejected
 
-	leafs     map[rpm.Relation]*formula
+	leafs     map[nevra.Relation]*formula
 	rich      map[string]*formula
 	wanted    map[string]bool // paths that some relation names
 	filelists func() error
@@ -79,7 +79,7 @@ func newUniverse(p Problem) (*universe, error) {
 	u := &universe{
 		arch: p.Arch, weak: p.Weak, filelists: p.Filelists,
 		byName: map[string][]id{}, provides: map[string][]provide{}, obsoletes: map[string][]obsolete{},
-		rejected: map[string][]rejected{}, leafs: map[rpm.Relation]*formula{}, rich: map[string]*formula{},
+		rejected: map[string][]rejected{}, leafs: map[nevra.Relation]*formula{}, rich: map[string]*formula{},
 	}
 	all, err := sortedCandidates(p.Candidates)
 	if err != nil {
@@ -102,7 +102,7 @@ func newUniverse(p Problem) (*universe, error) {
 
 // admit leaves out what cannot run on the target, what is excluded and what is
 // there twice.
-func (u *universe) admit(all []*Candidate, baseline []rpm.NEVRA, p Problem) ([]*Candidate, error) {
+func (u *universe) admit(all []*Candidate, baseline []nevra.NEVRA, p Problem) ([]*Candidate, error) {
 	second := map[string]bool{}
 	for _, n := range baseline {
 		if archAffinity(u.arch, n.Arch) == multilib {
@@ -150,7 +150,7 @@ func hasTwin(list []*Candidate, c *Candidate) bool {
 
 // addPackages numbers the packages. A candidate that is installed already is
 // the installed package, known in full.
-func (u *universe) addPackages(candidates []*Candidate, baseline []rpm.NEVRA) {
+func (u *universe) addPackages(candidates []*Candidate, baseline []nevra.NEVRA) {
 	byName := map[string][]*Candidate{}
 	for _, c := range candidates {
 		byName[c.Meta.Name] = append(byName[c.Meta.Name], c)
@@ -168,7 +168,7 @@ func (u *universe) addPackages(candidates []*Candidate, baseline []rpm.NEVRA) {
 			}
 		}
 		if p.cand == nil {
-			var like *rpm.Metadata
+			var like *nevra.Metadata
 			if near := nearest(n, byName[n.Name]); near != nil {
 				like = near.Meta
 			}
@@ -227,7 +227,7 @@ func (u *universe) indexFiles() {
 	if u.wanted == nil {
 		u.wanted = map[string]bool{}
 		for _, p := range u.pkgs {
-			for _, list := range [][]rpm.Relation{p.meta.Requires, p.meta.Conflicts, p.meta.Recommends, p.meta.Supplements, p.meta.Suggests, p.meta.Enhances} {
+			for _, list := range [][]nevra.Relation{p.meta.Requires, p.meta.Conflicts, p.meta.Recommends, p.meta.Supplements, p.meta.Suggests, p.meta.Enhances} {
 				for _, r := range list {
 					u.wantPaths(r.Name)
 				}
@@ -263,11 +263,11 @@ func (u *universe) wantPaths(name string) {
 
 // providers returns who provides r, in order of number. Where fetch is set and
 // r is a path that nobody is known to own, the file lists are read first.
-func (u *universe) providers(r rpm.Relation, fetch bool) []id {
+func (u *universe) providers(r nevra.Relation, fetch bool) []id {
 	var out []id
 	for _, e := range u.provides[r.Name] {
 		m := u.pkgs[e.pkg].meta
-		have := rpm.Relation{Name: m.Name, Op: rpm.EQ, EVR: m.EVR}
+		have := nevra.Relation{Name: m.Name, Op: nevra.EQ, EVR: m.EVR}
 		if e.at >= 0 {
 			have = m.Provides[e.at]
 		}
@@ -275,7 +275,7 @@ func (u *universe) providers(r rpm.Relation, fetch bool) []id {
 			out = append(out, e.pkg)
 		}
 	}
-	if !strings.HasPrefix(r.Name, "/") || r.Op != rpm.Any {
+	if !strings.HasPrefix(r.Name, "/") || r.Op != nevra.Any {
 		return out
 	}
 	out = append(out, u.files[r.Name]...)
@@ -305,8 +305,8 @@ func exclusive(a, b *pkg) bool {
 
 // obsoletesPkg says whether a obsoletes b.
 func obsoletesPkg(a, b *pkg) bool {
-	own := rpm.Relation{Name: b.meta.Name, Op: rpm.EQ, EVR: b.meta.EVR}
-	return a != b && slices.ContainsFunc(a.meta.Obsoletes, func(r rpm.Relation) bool { return r.Matches(own) })
+	own := nevra.Relation{Name: b.meta.Name, Op: nevra.EQ, EVR: b.meta.EVR}
+	return a != b && slices.ContainsFunc(a.meta.Obsoletes, func(r nevra.Relation) bool { return r.Matches(own) })
 }
 
 // upgrades says whether candidate c takes the place of installed b because it

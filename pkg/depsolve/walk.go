@@ -3,7 +3,7 @@ package depsolve
 import (
 	"slices"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // walk chooses packages one after the other. Without an oracle it takes the
@@ -23,15 +23,15 @@ type walk struct {
 	roots   []root
 	wishes  wishes
 
-	clashes   []demand                  // plain conflicts of chosen packages
-	clashers  []id                      // and whose they are
-	obsoleted map[string][]rpm.Relation // obsoletes of chosen packages
+	clashes   []demand                    // plain conflicts of chosen packages
+	clashers  []id                        // and whose they are
+	obsoleted map[string][]nevra.Relation // obsoletes of chosen packages
 }
 
 func newWalk(u *universe) *walk {
 	w := &walk{
 		u: u, present: slices.Clone(u.started), is: map[id]bool{}, weak: map[id]bool{}, tried: map[id]bool{},
-		obsoleted: map[string][]rpm.Relation{}, wishes: wishes{map[id]bool{}, map[id]bool{}},
+		obsoleted: map[string][]nevra.Relation{}, wishes: wishes{map[id]bool{}, map[id]bool{}},
 	}
 	for _, b := range u.installed {
 		w.wished(b)
@@ -135,11 +135,11 @@ func (w *walk) contradicts(c id) bool {
 			return true
 		}
 	}
-	own := rpm.Relation{Name: p.meta.Name, Op: rpm.EQ, EVR: p.meta.EVR}
-	if slices.ContainsFunc(w.obsoleted[p.meta.Name], func(r rpm.Relation) bool { return r.Matches(own) }) {
+	own := nevra.Relation{Name: p.meta.Name, Op: nevra.EQ, EVR: p.meta.EVR}
+	if slices.ContainsFunc(w.obsoleted[p.meta.Name], func(r nevra.Relation) bool { return r.Matches(own) }) {
 		return true
 	}
-	return slices.ContainsFunc(p.meta.Obsoletes, func(r rpm.Relation) bool {
+	return slices.ContainsFunc(p.meta.Obsoletes, func(r nevra.Relation) bool {
 		return slices.ContainsFunc(w.u.byName[r.Name], func(q id) bool { return q != c && w.is[q] && obsoletesPkg(p, w.u.pkgs[q]) })
 	})
 }

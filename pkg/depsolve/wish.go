@@ -1,6 +1,6 @@
 package depsolve
 
-import "kubecrate/pkg/rpm"
+import "kubecrate/pkg/nevra"
 
 // Weak relations bring no package by themselves unless Problem.Weak is set. Of
 // the packages that satisfy a requirement they say which one to take, as
@@ -19,7 +19,7 @@ type wishes struct{ recommended, suggested map[id]bool }
 func (w *walk) wished(p id) {
 	m := w.u.pkgs[p].meta
 	for _, kind := range []struct {
-		list []rpm.Relation
+		list []nevra.Relation
 		into map[id]bool
 	}{{m.Recommends, w.wishes.recommended}, {m.Suggests, w.wishes.suggested}} {
 		for _, r := range kind.list {
@@ -45,7 +45,7 @@ func (w *walk) wish(c id) int {
 }
 
 // concerned says whether one of the relations holds.
-func (w *walk) concerned(list []rpm.Relation) bool {
+func (w *walk) concerned(list []nevra.Relation) bool {
 	for _, r := range list {
 		if w.u.formula(r, false).holds(w.present) {
 			return true

@@ -17,6 +17,7 @@ import (
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/repodata"
 	"kubecrate/pkg/rpm"
@@ -209,7 +210,7 @@ func (l *lab) installed(t *testing.T, want ...string) {
 func spec(name, version, requires string, files ...string) rpmtest.Spec {
 	s := rpmtest.Spec{Name: name, Version: version, Files: map[string][]byte{"/usr/share/" + name + "/" + version: []byte(version)}}
 	if requires != "" {
-		s.Requires = []rpm.Relation{{Name: requires}}
+		s.Requires = []nevra.Relation{{Name: requires}}
 	}
 	for _, f := range files {
 		s.Files[f] = []byte(name)
@@ -283,9 +284,9 @@ func TestRealRefusals(t *testing.T) {
 	t.Parallel()
 	needLab(t)
 	conflicting := spec("engine", "2", "")
-	conflicting.Conflicts = []rpm.Relation{{Name: "docker-io"}}
+	conflicting.Conflicts = []nevra.Relation{{Name: "docker-io"}}
 	rival := spec("lxc", "1", "")
-	rival.Provides = []rpm.Relation{{Name: "docker-io"}}
+	rival.Provides = []nevra.Relation{{Name: "docker-io"}}
 	for _, c := range []struct {
 		name       string
 		have, want rpmtest.Spec

@@ -2,26 +2,6 @@ package nevra
 
 import "testing"
 
-func TestVercmp(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"1.0", "1.0", 0}, {"1.0", "1.00", 0}, {"1.0", "1_0", 0}, {"1.0", "1", 1}, {"1.10", "1.9", 1}, {"010", "9", 1},
-		{"1.0a", "1.0", 1}, {"1.a", "1.1", -1}, {"a", "b", -1}, {"a", "A", 1}, {"1.0~rc1", "1.0", -1}, {"1.0~rc1", "1.0~rc2", -1},
-		{"1.0~~", "1.0~", -1}, {"1.0^", "1.0", 1}, {"1.0^git1", "1.0.1", -1}, {"1.0^git1~pre", "1.0^git1", -1}, {"", "", 0}, {"", "1", -1},
-		{"2.17.18.06.3.ce", "2.17", 1}, {"9223372036854775808", "9223372036854775807", 1},
-	} {
-		if got := Vercmp(c.a, c.b); got != c.want {
-			t.Errorf("Vercmp(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-		if got := Vercmp(c.b, c.a); got != -c.want {
-			t.Errorf("Vercmp(%q, %q) = %d, want %d", c.b, c.a, got, -c.want)
-		}
-	}
-}
-
 func TestParse(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -31,6 +11,8 @@ func TestParse(t *testing.T) {
 	}{
 		{"docker-ce-3:18.06.3.ce-3.el7.x86_64", NEVRA{"docker-ce", EVR{"3", "18.06.3.ce", "3.el7"}, "x86_64"}, "docker-ce-18.06.3.ce-3.el7.x86_64.rpm"},
 		{"libstdc++-4.8.5-44.el7.i686", NEVRA{"libstdc++", EVR{"", "4.8.5", "44.el7"}, "i686"}, "libstdc++-4.8.5-44.el7.i686.rpm"},
+		{"kubeadm-1.17.4-0.x86_64", NEVRA{"kubeadm", EVR{"", "1.17.4", "0"}, "x86_64"}, "kubeadm-1.17.4-0.x86_64.rpm"},
+		{"python-IPy-0.75-6.el7.noarch", NEVRA{"python-IPy", EVR{"", "0.75", "6.el7"}, "noarch"}, "python-IPy-0.75-6.el7.noarch.rpm"},
 	} {
 		got, err := Parse(c.text)
 		if err != nil || got != c.want || got.String() != c.text || got.FileName() != c.file {
@@ -40,7 +22,7 @@ func TestParse(t *testing.T) {
 	if n := (NEVRA{"a", EVR{"0", "1", "2"}, "noarch"}).String(); n != "a-1-2.noarch" {
 		t.Errorf("an epoch of 0 is written: %s", n)
 	}
-	for _, bad := range []string{"", "a", "a-1", "a-1-2", "a-1-.noarch", "-1-2.noarch", "a-x:1-2.noarch", "a-1-2."} {
+	for _, bad := range []string{"", "a", "a-1", "a-1-2", "a-1-.noarch", "-1-2.noarch", "a-x:1-2.noarch", "a-1-2.", "a.b", "a-1.x86_64"} {
 		if n, err := Parse(bad); err == nil {
 			t.Errorf("Parse(%q) = %+v", bad, n)
 		}
@@ -49,11 +31,16 @@ func TestParse(t *testing.T) {
 
 func TestParseEVR(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]EVR{
-		"1": {"", "1", ""}, "1-2": {"", "1", "2"}, "0:1-2": {"0", "1", "2"}, ":1": {"0", "1", ""}, "x:1": {"", "x:1", ""}, "1-2-3": {"", "1-2", "3"},
+	for _, c := range []struct {
+		text string
+		want EVR
+		back string
+	}{
+		{"1", EVR{"", "1", ""}, "1"}, {"1-2", EVR{"", "1", "2"}, "1-2"}, {"0:1-2", EVR{"0", "1", "2"}, "1-2"}, {"3:1.0", EVR{"3", "1.0", ""}, "3:1.0"},
+		{":1", EVR{"0", "1", ""}, "1"}, {"x:1", EVR{"", "x:1", ""}, "x:1"}, {"1-2-3", EVR{"", "1-2", "3"}, "1-2-3"}, {"", EVR{}, ""},
 	} {
-		if got := ParseEVR(text); got != want {
-			t.Errorf("ParseEVR(%q) = %+v, want %+v", text, got, want)
+		if got := ParseEVR(c.text); got != c.want || got.String() != c.back {
+			t.Errorf("ParseEVR(%q) = %+v, which writes itself %q, want %+v and %q", c.text, got, got, c.want, c.back)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"testing"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // BenchmarkReadPrimary reads 10,000 packages, decompression included.
@@ -78,7 +78,7 @@ func BenchmarkReadFilelists(b *testing.B) {
 	pkgs := generated(10000)
 	for i := range pkgs {
 		for k := range 95 {
-			pkgs[i].Files = append(pkgs[i].Files, rpm.File{Path: "/usr/share/doc/" + pkgs[i].Name + "/file" + string(rune('a'+k%26))})
+			pkgs[i].Files = append(pkgs[i].Files, nevra.File{Path: "/usr/share/doc/" + pkgs[i].Name + "/file" + string(rune('a'+k%26))})
 		}
 	}
 	repo := memoryRepo{}
@@ -94,7 +94,7 @@ func BenchmarkReadFilelists(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				err := ReadFilelists(context.Background(), bytes.NewReader(doc), keep,
-					func(string, rpm.NEVRA, []rpm.File) error { return nil })
+					func(string, nevra.NEVRA, []nevra.File) error { return nil })
 				if err != nil {
 					b.Fatal(err)
 				}

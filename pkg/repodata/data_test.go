@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // sharedData is the folder of real metadata and packages beside the module;
@@ -155,9 +155,9 @@ func generated(n int) []Package {
 	pkgs := make([]Package, n)
 	for i := range pkgs {
 		name := fmt.Sprintf("package-%d", i)
-		evr := rpm.EVR{Version: fmt.Sprintf("%d.%d.%d", i%7, i%13, i%29), Release: fmt.Sprintf("%d.el7", i%17)}
+		evr := nevra.EVR{Version: fmt.Sprintf("%d.%d.%d", i%7, i%13, i%29), Release: fmt.Sprintf("%d.el7", i%17)}
 		p := &pkgs[i]
-		p.NEVRA = rpm.NEVRA{Name: name, EVR: evr, Arch: "x86_64"}
+		p.NEVRA = nevra.NEVRA{Name: name, EVR: evr, Arch: "x86_64"}
 		p.Summary = "The summary of " + name
 		p.Description = fmt.Sprintf("Number %d <of> a set.\n%s", i, bytes.Repeat([]byte("It does what packages do & more. "), 12))
 		p.Packager, p.URL, p.License = "CentOS BuildSystem <http://bugs.centos.org>", "http://example.org/"+name, "GPLv2+ and BSD"
@@ -165,25 +165,25 @@ func generated(n int) []Package {
 		p.Location = "Packages/" + p.FileName()
 		p.Checksum = Checksum{"sha256", fmt.Sprintf("%064x", i+1)}
 		p.Size, p.InstalledSize, p.ArchiveSize, p.BuildTime = int64(1000+i), int64(4000+i), int64(5000+i), 1500000000+int64(i)
-		p.Provides = []rpm.Relation{{Name: name, Op: rpm.EQ, EVR: evr}, {Name: name + "(x86-64)", Op: rpm.EQ, EVR: evr}}
+		p.Provides = []nevra.Relation{{Name: name, Op: nevra.EQ, EVR: evr}, {Name: name + "(x86-64)", Op: nevra.EQ, EVR: evr}}
 		for k := range 10 {
-			p.Provides = append(p.Provides, rpm.Relation{Name: fmt.Sprintf("lib%s.so.%d(VERS_%d)(64bit)", name, i%5, k)})
+			p.Provides = append(p.Provides, nevra.Relation{Name: fmt.Sprintf("lib%s.so.%d(VERS_%d)(64bit)", name, i%5, k)})
 		}
 		for k := range 28 {
 			other := (i*31 + k*k*97) % n
 			switch k % 4 {
 			case 0:
-				p.Requires = append(p.Requires, rpm.Relation{Name: fmt.Sprintf("package-%d", other), Op: rpm.GE, EVR: rpm.EVR{Version: "0." + fmt.Sprint(k)}})
+				p.Requires = append(p.Requires, nevra.Relation{Name: fmt.Sprintf("package-%d", other), Op: nevra.GE, EVR: nevra.EVR{Version: "0." + fmt.Sprint(k)}})
 			case 1:
-				p.Requires = append(p.Requires, rpm.Relation{Name: "/bin/sh", Pre: k%8 == 1})
+				p.Requires = append(p.Requires, nevra.Relation{Name: "/bin/sh", Pre: k%8 == 1})
 			default:
-				p.Requires = append(p.Requires, rpm.Relation{Name: fmt.Sprintf("libpackage-%d.so.%d(VERS_%d)(64bit)", other, other%5, k%10)})
+				p.Requires = append(p.Requires, nevra.Relation{Name: fmt.Sprintf("libpackage-%d.so.%d(VERS_%d)(64bit)", other, other%5, k%10)})
 			}
 		}
 		for k := range 3 {
-			p.Files = append(p.Files, rpm.File{Path: fmt.Sprintf("/usr/bin/%s-%d", name, k)})
+			p.Files = append(p.Files, nevra.File{Path: fmt.Sprintf("/usr/bin/%s-%d", name, k)})
 		}
-		p.Files = append(p.Files, rpm.File{Path: "/etc/" + name, Type: rpm.Dir}, rpm.File{Path: "/usr/share/doc/" + name})
+		p.Files = append(p.Files, nevra.File{Path: "/etc/" + name, Type: nevra.Dir}, nevra.File{Path: "/usr/share/doc/" + name})
 	}
 	return pkgs
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // ReadFilelists reads filelists.xml, decompressed, and calls fn for every
@@ -15,7 +15,7 @@ import (
 // handful. keep must not hold on to path. A package without that checksum, or
 // whose version cannot be understood, is passed over.
 func ReadFilelists(ctx context.Context, r io.Reader, keep func(path []byte) bool,
-	fn func(pkgid string, nevra rpm.NEVRA, files []rpm.File) error,
+	fn func(pkgid string, n nevra.NEVRA, files []nevra.File) error,
 ) error {
 	p := &primary{scanner: newScanner(r), strings: interner{}}
 	if err := p.readLists(ctx, keep, fn); err != nil {
@@ -25,7 +25,7 @@ func ReadFilelists(ctx context.Context, r io.Reader, keep func(path []byte) bool
 }
 
 func (p *primary) readLists(ctx context.Context, keep func(path []byte) bool,
-	fn func(pkgid string, nevra rpm.NEVRA, files []rpm.File) error,
+	fn func(pkgid string, n nevra.NEVRA, files []nevra.File) error,
 ) error {
 	if err := p.root("filelists", spaceFilelists); err != nil {
 		return err
@@ -34,22 +34,22 @@ func (p *primary) readLists(ctx context.Context, keep func(path []byte) bool,
 		pkgid, _ := p.attr("pkgid")
 		id := string(pkgid)
 		p.odd = nil
-		nevra, err := p.readList(keep)
+		n, err := p.readList(keep)
 		if err != nil {
-			return fmt.Errorf("package %s: %w", describe(nevra, count), err)
+			return fmt.Errorf("package %s: %w", describe(n, count), err)
 		}
 		if id == "" || p.odd != nil {
 			return nil
 		}
-		return fn(id, nevra, append([]rpm.File(nil), p.files...))
+		return fn(id, n, append([]nevra.File(nil), p.files...))
 	})
 }
 
 // readList reads one <package> of filelists.xml; its files end up in p.files.
-func (p *primary) readList(keep func(path []byte) bool) (rpm.NEVRA, error) {
+func (p *primary) readList(keep func(path []byte) bool) (nevra.NEVRA, error) {
 	name, _ := p.attr("name")
 	arch, _ := p.attr("arch")
-	n := rpm.NEVRA{Name: p.strings.get(name), Arch: p.strings.get(arch)}
+	n := nevra.NEVRA{Name: p.strings.get(name), Arch: p.strings.get(arch)}
 	p.files = p.files[:0]
 	err := p.children(func() (err error) {
 		switch {

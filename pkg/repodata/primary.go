@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // Bounds of one document. EPEL 7 and Fedora, the largest there are, hold some
@@ -50,9 +50,9 @@ func (in interner) get(b []byte) string {
 type primary struct {
 	*scanner
 	strings   interner
-	relations []rpm.Relation // scratch
-	slab      []rpm.Relation // room for relations of packages to come
-	files     []rpm.File     // scratch
+	relations []nevra.Relation // scratch
+	slab      []nevra.Relation // room for relations of packages to come
+	files     []nevra.File     // scratch
 	pkg       *Package
 	sized     bool
 	odd       error // why the current package cannot be taken
@@ -100,7 +100,7 @@ func (p *primary) packages(ctx context.Context, read func(count int) error) erro
 }
 
 // describe names a package in an error, by what is known of it.
-func describe(n rpm.NEVRA, count int) string {
+func describe(n nevra.NEVRA, count int) string {
 	switch {
 	case n.Name == "":
 		return fmt.Sprintf("number %d", count)
@@ -188,7 +188,7 @@ func (p *primary) readField() (err error) {
 func (p *primary) readFormat() error {
 	p.files = p.files[:0]
 	err := p.children(p.readFormatField)
-	p.pkg.Files = append([]rpm.File(nil), p.files...)
+	p.pkg.Files = append([]nevra.File(nil), p.files...)
 	return err
 }
 
@@ -224,7 +224,7 @@ func (p *primary) readFormatField() (err error) {
 
 // relationsOf is where the relations of an element of <format> go, nil where
 // it is none.
-func (pkg *Package) relationsOf(element string) *[]rpm.Relation {
+func (pkg *Package) relationsOf(element string) *[]nevra.Relation {
 	switch element {
 	case "provides":
 		return &pkg.Provides
@@ -269,7 +269,7 @@ func (p *primary) readChecksum() error {
 	return nil
 }
 
-func (p *primary) evr() rpm.EVR {
+func (p *primary) evr() nevra.EVR {
 	epoch, _ := p.attr("epoch")
 	version, _ := p.attr("ver")
 	release, _ := p.attr("rel")
@@ -283,7 +283,7 @@ func (p *primary) evr() rpm.EVR {
 	if string(epoch) == "0" {
 		epoch = nil
 	}
-	return rpm.EVR{Epoch: p.strings.get(epoch), Version: p.strings.get(version), Release: p.strings.get(release)}
+	return nevra.EVR{Epoch: p.strings.get(epoch), Version: p.strings.get(version), Release: p.strings.get(release)}
 }
 
 type numberAttr struct {
@@ -306,14 +306,14 @@ func (s *scanner) numbers(attrs ...numberAttr) error {
 
 // file reads <file type="T">PATH</file> and appends it to files, unless keep is
 // there and says no. A type that is not known means nothing, as with dnf.
-func (p *primary) file(files []rpm.File, keep func(path []byte) bool) ([]rpm.File, error) {
-	f := rpm.File{}
+func (p *primary) file(files []nevra.File, keep func(path []byte) bool) ([]nevra.File, error) {
+	f := nevra.File{}
 	if kind, ok := p.attr("type"); ok {
 		switch string(kind) {
 		case "dir":
-			f.Type = rpm.Dir
+			f.Type = nevra.Dir
 		case "ghost":
-			f.Type = rpm.Ghost
+			f.Type = nevra.Ghost
 		}
 	}
 	text, err := p.content()

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // readRelations reads the <rpm:entry> elements of a list of the given kind.
-func (p *primary) readRelations(kind string) ([]rpm.Relation, error) {
+func (p *primary) readRelations(kind string) ([]nevra.Relation, error) {
 	p.relations = p.relations[:0]
 	err := p.children(func() error {
 		if string(p.local) != "entry" || p.foreign() {
@@ -29,24 +29,24 @@ func (p *primary) readRelations(kind string) ([]rpm.Relation, error) {
 }
 
 // keep copies relations into a slab shared by many packages.
-func (p *primary) keep(rs []rpm.Relation) []rpm.Relation {
+func (p *primary) keep(rs []nevra.Relation) []nevra.Relation {
 	if len(rs) == 0 {
 		return nil
 	}
 	if len(p.slab)+len(rs) > cap(p.slab) {
-		p.slab = make([]rpm.Relation, 0, max(len(rs), 512))
+		p.slab = make([]nevra.Relation, 0, max(len(rs), 512))
 	}
 	begin := len(p.slab)
 	p.slab = append(p.slab, rs...)
 	return p.slab[begin:len(p.slab):len(p.slab)]
 }
 
-func (p *primary) relation() (rpm.Relation, error) {
+func (p *primary) relation() (nevra.Relation, error) {
 	name, ok := p.attr("name")
 	if !ok || len(name) == 0 {
-		return rpm.Relation{}, errors.New("an entry without a name")
+		return nevra.Relation{}, errors.New("an entry without a name")
 	}
-	rel := rpm.Relation{Name: p.strings.get(name)}
+	rel := nevra.Relation{Name: p.strings.get(name)}
 	if pre, ok := p.attr("pre"); ok {
 		rel.Pre = string(pre) == "1" || string(pre) == "true"
 	}
@@ -56,26 +56,26 @@ func (p *primary) relation() (rpm.Relation, error) {
 		return rel, fmt.Errorf("%s: %w", name, err)
 	}
 	evr := p.evr()
-	if op != rpm.Any && evr.Version != "" {
+	if op != nevra.Any && evr.Version != "" {
 		rel.Op, rel.EVR = op, evr
 	}
 	return rel, nil
 }
 
-func parseFlags(flags []byte) (rpm.Op, error) {
+func parseFlags(flags []byte) (nevra.Op, error) {
 	switch string(flags) {
 	case "":
-		return rpm.Any, nil
+		return nevra.Any, nil
 	case "LT":
-		return rpm.LT, nil
+		return nevra.LT, nil
 	case "GT":
-		return rpm.GT, nil
+		return nevra.GT, nil
 	case "EQ":
-		return rpm.EQ, nil
+		return nevra.EQ, nil
 	case "LE":
-		return rpm.LE, nil
+		return nevra.LE, nil
 	case "GE":
-		return rpm.GE, nil
+		return nevra.GE, nil
 	}
-	return rpm.Any, fmt.Errorf("flags %q are not known", flags)
+	return nevra.Any, fmt.Errorf("flags %q are not known", flags)
 }

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // TestRealRepositories reads every primary and filelists of the real metadata
@@ -60,11 +60,11 @@ func TestRealRepositories(t *testing.T) {
 		}
 		n := 0
 		err = ReadFilelists(context.Background(), bytes.NewReader(realDocument(t, dir, md, Filelists)), nil,
-			func(id string, nevra rpm.NEVRA, files []rpm.File) error {
+			func(id string, n nevra.NEVRA, files []nevra.File) error {
 				n++
 				p := byID[id]
-				if p == nil || p.NEVRA != nevra {
-					return fmt.Errorf("package %s %s is not in primary.xml", nevra, id)
+				if p == nil || p.NEVRA != n {
+					return fmt.Errorf("package %s %s is not in primary.xml", n, id)
 				}
 				return containsPrimary(p, files)
 			})
@@ -76,14 +76,14 @@ func TestRealRepositories(t *testing.T) {
 
 // containsPrimary checks that the files primary.xml lists are those of the full
 // list that belong there.
-func containsPrimary(p *Package, files []rpm.File) error {
-	want := make(map[rpm.File]bool)
+func containsPrimary(p *Package, files []nevra.File) error {
+	want := make(map[nevra.File]bool)
 	for _, f := range files {
 		if IsPrimary(f.Path) {
 			want[f] = true
 		}
 	}
-	got := make(map[rpm.File]bool)
+	got := make(map[nevra.File]bool)
 	for _, f := range p.Files {
 		got[f] = true
 	}
@@ -185,22 +185,22 @@ const hash64 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 func TestReadPrimary(t *testing.T) {
 	t.Parallel()
 	want := &Package{
-		Metadata: rpm.Metadata{
-			NEVRA:   rpm.NEVRA{Name: "foo", EVR: rpm.EVR{Epoch: "2", Version: "1.0", Release: "3.el7"}, Arch: "x86_64"},
+		Metadata: nevra.Metadata{
+			NEVRA:   nevra.NEVRA{Name: "foo", EVR: nevra.EVR{Epoch: "2", Version: "1.0", Release: "3.el7"}, Arch: "x86_64"},
 			Summary: "a & b", Description: "first\nsecond", License: "MIT", URL: "http://example.org",
 			BuildTime: 9, InstalledSize: 200, ArchiveSize: 300,
-			Provides: []rpm.Relation{
-				{Name: "foo", Op: rpm.EQ, EVR: rpm.EVR{Epoch: "2", Version: "1.0", Release: "3.el7"}}, {Name: "virtual"},
+			Provides: []nevra.Relation{
+				{Name: "foo", Op: nevra.EQ, EVR: nevra.EVR{Epoch: "2", Version: "1.0", Release: "3.el7"}}, {Name: "virtual"},
 			},
-			Requires: []rpm.Relation{
+			Requires: []nevra.Relation{
 				{Name: "/bin/sh", Pre: true},
-				{Name: "bar", Op: rpm.GE, EVR: rpm.EVR{Version: "1"}},
+				{Name: "bar", Op: nevra.GE, EVR: nevra.EVR{Version: "1"}},
 				{Name: "baz"}, {Name: "qux"}, {Name: "(a or b)"},
 			},
-			Conflicts:  []rpm.Relation{{Name: "c", Op: rpm.LT, EVR: rpm.EVR{Version: "2", Release: "1"}}},
-			Obsoletes:  []rpm.Relation{{Name: "o", Op: rpm.LE, EVR: rpm.EVR{Version: "2"}}},
-			Recommends: []rpm.Relation{{Name: "r", Op: rpm.GT, EVR: rpm.EVR{Version: "2"}}},
-			Files:      []rpm.File{{Path: "/etc/foo.conf"}, {Path: "/etc/foo.d", Type: rpm.Dir}, {Path: "/etc/foo.d/x", Type: rpm.Ghost}},
+			Conflicts:  []nevra.Relation{{Name: "c", Op: nevra.LT, EVR: nevra.EVR{Version: "2", Release: "1"}}},
+			Obsoletes:  []nevra.Relation{{Name: "o", Op: nevra.LE, EVR: nevra.EVR{Version: "2"}}},
+			Recommends: []nevra.Relation{{Name: "r", Op: nevra.GT, EVR: nevra.EVR{Version: "2"}}},
+			Files:      []nevra.File{{Path: "/etc/foo.conf"}, {Path: "/etc/foo.d", Type: nevra.Dir}, {Path: "/etc/foo.d/x", Type: nevra.Ghost}},
 		},
 		Location: "Packages/foo.rpm", Base: "http://example.org/repo", Checksum: Checksum{"sha256", hash64},
 		Size: 100, FileTime: 10, HeaderStart: 20, HeaderEnd: 40,
@@ -326,7 +326,7 @@ func TestReadFilelists(t *testing.T) {
 <package pkgid="` + hash64 + `" name="foo" arch="noarch"><version epoch="0" ver="1" rel="2"/><file>/a</file><file type="dir">/b</file></package>
 <package pkgid="11" name="bar" arch="noarch"><version epoch="3" ver="1" rel="2"/></package></filelists>`
 	var got []string
-	err := ReadFilelists(context.Background(), strings.NewReader(doc), nil, func(id string, n rpm.NEVRA, files []rpm.File) error {
+	err := ReadFilelists(context.Background(), strings.NewReader(doc), nil, func(id string, n nevra.NEVRA, files []nevra.File) error {
 		got = append(got, fmt.Sprintf("%.2s %s %v", id, n, files))
 		return nil
 	})
@@ -338,7 +338,7 @@ func TestReadFilelists(t *testing.T) {
 		{"</filelists>", "", "unexpected EOF"},
 	} {
 		err := ReadFilelists(context.Background(), strings.NewReader(strings.Replace(doc, test.old, test.new, 1)), nil,
-			func(string, rpm.NEVRA, []rpm.File) error { return nil })
+			func(string, nevra.NEVRA, []nevra.File) error { return nil })
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s -> %s: error %v, want one with %q", test.old, test.new, err, test.want)
 		}
@@ -352,7 +352,7 @@ func TestReadFilelistsOdd(t *testing.T) {
 <package pkgid="1" name="b" arch="noarch"><version epoch="-3" ver="1" rel="2"/></package>
 <package pkgid="2" name="c" arch="noarch"><version ver="1" rel="2"/><file type="pipe">/c</file></package></filelists>`
 	var got []string
-	err := ReadFilelists(context.Background(), strings.NewReader(doc), nil, func(id string, n rpm.NEVRA, files []rpm.File) error {
+	err := ReadFilelists(context.Background(), strings.NewReader(doc), nil, func(id string, n nevra.NEVRA, files []nevra.File) error {
 		got = append(got, fmt.Sprintf("%s %s %v", id, n, files))
 		return nil
 	})
@@ -418,7 +418,7 @@ func FuzzReadFilelists(f *testing.F) {
 	f.Add([]byte(`<filelists><package pkgid="1" name="a" arch="b"><version ver="1" rel="2"/><file>/a</file></package></filelists>`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		bounded(t, doc, func() {
-			_ = ReadFilelists(context.Background(), bytes.NewReader(doc), nil, func(id string, _ rpm.NEVRA, _ []rpm.File) error {
+			_ = ReadFilelists(context.Background(), bytes.NewReader(doc), nil, func(id string, _ nevra.NEVRA, _ []nevra.File) error {
 				if id == "" {
 					t.Fatal("a package without id")
 				}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // What a closure is solved on is primary.xml, which nobody signs; what a host
@@ -24,10 +24,10 @@ import (
 // kind is one kind of relation of a package.
 type kind struct {
 	name string
-	list []rpm.Relation
+	list []nevra.Relation
 }
 
-func kinds(m *rpm.Metadata) []kind {
+func kinds(m *nevra.Metadata) []kind {
 	return []kind{
 		{"requires", m.Requires}, {"provides", m.Provides}, {"conflicts with", m.Conflicts}, {"obsoletes", m.Obsoletes},
 		{"recommends", m.Recommends}, {"suggests", m.Suggests}, {"supplements", m.Supplements}, {"enhances", m.Enhances},
@@ -36,19 +36,19 @@ func kinds(m *rpm.Metadata) []kind {
 
 // Relations is the sha256, in hex, of all that m says of other packages, read
 // from primary.xml: what a lock keeps of it.
-func Relations(m *rpm.Metadata) string {
+func Relations(m *nevra.Metadata) string {
 	return digestRelations(meaning(m, nil))
 }
 
 // SameRelations says whether a package's header says what Relations gave for
 // its metadata.
-func SameRelations(header *rpm.Metadata, relations string) bool {
+func SameRelations(header *nevra.Metadata, relations string) bool {
 	return relations == Relations(header) || relations == digestRelations(meaning(header, ownFiles(header)))
 }
 
 // DifferentRelations lists in what a header and the metadata of the package
 // differ, as clauses: "its header requires x, the metadata does not".
-func DifferentRelations(header, metadata *rpm.Metadata) []string {
+func DifferentRelations(header, metadata *nevra.Metadata) []string {
 	if SameRelations(header, Relations(metadata)) {
 		return nil
 	}
@@ -70,7 +70,7 @@ func DifferentRelations(header, metadata *rpm.Metadata) []string {
 	return out
 }
 
-func ownFiles(m *rpm.Metadata) map[string]bool {
+func ownFiles(m *nevra.Metadata) map[string]bool {
 	own := make(map[string]bool, len(m.Files))
 	for _, f := range m.Files {
 		own[f.Path] = true
@@ -80,7 +80,7 @@ func ownFiles(m *rpm.Metadata) map[string]bool {
 
 // meaning is what counts of each kind: sorted, each relation once. own are paths
 // that are not required.
-func meaning(m *rpm.Metadata, own map[string]bool) [][]string {
+func meaning(m *nevra.Metadata, own map[string]bool) [][]string {
 	var out [][]string
 	for i, k := range kinds(m) {
 		list := k.list
@@ -98,18 +98,18 @@ func meaning(m *rpm.Metadata, own map[string]bool) [][]string {
 }
 
 // required are the requirements that other packages have to satisfy.
-func required(m *rpm.Metadata, own map[string]bool) []rpm.Relation {
+func required(m *nevra.Metadata, own map[string]bool) []nevra.Relation {
 	primary := map[string]bool{}
 	for _, f := range m.Files {
 		primary[f.Path] = IsPrimary(f.Path)
 	}
-	provided := make(map[string][]rpm.Relation, len(m.Provides))
+	provided := make(map[string][]nevra.Relation, len(m.Provides))
 	for _, p := range m.Provides {
 		provided[p.Name] = append(provided[p.Name], meant(p))
 	}
-	var out []rpm.Relation
-	var libc *rpm.Relation
-	add := func(r rpm.Relation) {
+	var out []nevra.Relation
+	var libc *nevra.Relation
+	add := func(r nevra.Relation) {
 		if !slices.ContainsFunc(provided[r.Name], meant(r).Matches) {
 			out = append(out, r)
 		}
@@ -133,11 +133,11 @@ func required(m *rpm.Metadata, own map[string]bool) []rpm.Relation {
 
 // meant is r without what the two sides write differently: a relation with an
 // operator and no version, or the other way round, is one for any version.
-func meant(r rpm.Relation) rpm.Relation {
+func meant(r nevra.Relation) nevra.Relation {
 	r = plain(r)
 	r.Name = xmlText(r.Name)
-	if r.Op == rpm.Any || r.EVR.Version == "" {
-		r.Op, r.EVR = rpm.Any, rpm.EVR{}
+	if r.Op == nevra.Any || r.EVR.Version == "" {
+		r.Op, r.EVR = nevra.Any, nevra.EVR{}
 	}
 	return r
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm/rpmtest"
 )
 
@@ -64,12 +64,12 @@ func TestRelationsOfCreaterepo(t *testing.T) {
 		"p1", "p2", "libc.so.6(GLIBC_2.4)(64bit)", "libc.so.6(GLIBC_2.17)(64bit)", "libc.so.6()(64bit)", "rpmlib(FileDigests)", "/usr/bin/p1",
 		"/etc/p2.conf", "/usr/share/p1/data", "config(p1)", "(a if b)", "perl(A::B)", "caf\xe9", "x<y&z",
 	}
-	list := func() (out []rpm.Relation) {
+	list := func() (out []nevra.Relation) {
 		for range random.IntN(8) {
-			r := rpm.Relation{Name: names[random.IntN(len(names))], Pre: random.IntN(4) == 0}
+			r := nevra.Relation{Name: names[random.IntN(len(names))], Pre: random.IntN(4) == 0}
 			if random.IntN(2) == 0 && !strings.HasPrefix(r.Name, "(") {
-				r.Op = []rpm.Op{rpm.LT, rpm.LE, rpm.EQ, rpm.GE, rpm.GT}[random.IntN(5)]
-				r.EVR = rpm.EVR{Epoch: []string{"", "0", "2"}[random.IntN(3)], Version: "1", Release: []string{"", "1"}[random.IntN(2)]}
+				r.Op = []nevra.Op{nevra.LT, nevra.LE, nevra.EQ, nevra.GE, nevra.GT}[random.IntN(5)]
+				r.EVR = nevra.EVR{Epoch: []string{"", "0", "2"}[random.IntN(3)], Version: "1", Release: []string{"", "1"}[random.IntN(2)]}
 			}
 			out = append(out, r)
 			if random.IntN(4) == 0 {
@@ -118,47 +118,47 @@ func TestRelationsReal(t *testing.T) {
 // TestDifferentRelations changes one relation of each kind, on either side.
 func TestDifferentRelations(t *testing.T) {
 	t.Parallel()
-	rel := func(name string) rpm.Relation { return rpm.Relation{Name: name} }
-	header := func() *rpm.Metadata {
-		return &rpm.Metadata{
-			NEVRA:    rpm.NEVRA{Name: "app", EVR: rpm.EVR{Version: "1", Release: "1"}, Arch: "noarch"},
-			Requires: []rpm.Relation{rel("rpmlib(x)"), rel("own"), rel("/usr/bin/app"), rel("/opt/app/data"), rel("needed"), {Name: "v", Op: rpm.GE, EVR: rpm.EVR{Version: "2"}}},
-			Provides: []rpm.Relation{rel("own"), rel("cap")}, Conflicts: []rpm.Relation{rel("enemy")}, Obsoletes: []rpm.Relation{rel("old")},
-			Recommends: []rpm.Relation{rel("good")}, Suggests: []rpm.Relation{rel("nice")}, Supplements: []rpm.Relation{rel("base")}, Enhances: []rpm.Relation{rel("other")},
-			Files: []rpm.File{{Path: "/usr/bin/app"}, {Path: "/opt/app/data"}},
+	rel := func(name string) nevra.Relation { return nevra.Relation{Name: name} }
+	header := func() *nevra.Metadata {
+		return &nevra.Metadata{
+			NEVRA:    nevra.NEVRA{Name: "app", EVR: nevra.EVR{Version: "1", Release: "1"}, Arch: "noarch"},
+			Requires: []nevra.Relation{rel("rpmlib(x)"), rel("own"), rel("/usr/bin/app"), rel("/opt/app/data"), rel("needed"), {Name: "v", Op: nevra.GE, EVR: nevra.EVR{Version: "2"}}},
+			Provides: []nevra.Relation{rel("own"), rel("cap")}, Conflicts: []nevra.Relation{rel("enemy")}, Obsoletes: []nevra.Relation{rel("old")},
+			Recommends: []nevra.Relation{rel("good")}, Suggests: []nevra.Relation{rel("nice")}, Supplements: []nevra.Relation{rel("base")}, Enhances: []nevra.Relation{rel("other")},
+			Files: []nevra.File{{Path: "/usr/bin/app"}, {Path: "/opt/app/data"}},
 		}
 	}
-	drop := func(list *[]rpm.Relation, name string) {
-		*list = slices.DeleteFunc(*list, func(r rpm.Relation) bool { return r.Name == name })
+	drop := func(list *[]nevra.Relation, name string) {
+		*list = slices.DeleteFunc(*list, func(r nevra.Relation) bool { return r.Name == name })
 	}
 	for _, c := range []struct {
 		name, want string
-		change     func(m *rpm.Metadata)
+		change     func(m *nevra.Metadata)
 	}{
-		{"equal", "", func(*rpm.Metadata) {}},
-		{"thinned by createrepo_c", "", func(m *rpm.Metadata) { m.Requires = requires(m) }},
-		{"thinned by createrepo", "", func(m *rpm.Metadata) { m.Requires = requires(m); drop(&m.Requires, "/opt/app/data") }},
-		{"another order, twice, pre", "", func(m *rpm.Metadata) {
+		{"equal", "", func(*nevra.Metadata) {}},
+		{"thinned by createrepo_c", "", func(m *nevra.Metadata) { m.Requires = requires(m) }},
+		{"thinned by createrepo", "", func(m *nevra.Metadata) { m.Requires = requires(m); drop(&m.Requires, "/opt/app/data") }},
+		{"another order, twice, pre", "", func(m *nevra.Metadata) {
 			slices.Reverse(m.Requires)
-			m.Requires = append(m.Requires, rpm.Relation{Name: "needed", Pre: true})
+			m.Requires = append(m.Requires, nevra.Relation{Name: "needed", Pre: true})
 		}},
-		{"files of primary.xml only", "", func(m *rpm.Metadata) { m.Files = m.Files[:1] }},
-		{"epoch 0", "", func(m *rpm.Metadata) { m.Requires[5].EVR.Epoch = "0" }},
-		{"no requires", "its header requires needed, the metadata does not", func(m *rpm.Metadata) { m.Requires = nil }},
-		{"one less", "its header requires needed, the metadata does not", func(m *rpm.Metadata) { drop(&m.Requires, "needed") }},
-		{"one more", "the metadata requires more, its header does not", func(m *rpm.Metadata) { m.Requires = append(m.Requires, rel("more")) }},
-		{"another version", "its header requires v >= 2, the metadata does not", func(m *rpm.Metadata) { m.Requires[5].EVR.Version = "1" }},
-		{"another operator", "the metadata requires v <= 2, its header does not", func(m *rpm.Metadata) { m.Requires[5].Op = rpm.LE }},
-		{"provides", "its header provides cap, the metadata does not", func(m *rpm.Metadata) { drop(&m.Provides, "cap") }},
-		{"provides what it requires", "the metadata provides needed, its header does not", func(m *rpm.Metadata) { m.Provides = append(m.Provides, rel("needed")) }},
-		{"owns what it requires", "", func(m *rpm.Metadata) { m.Files = append(m.Files, rpm.File{Path: "/usr/bin/x"}) }},
-		{"conflicts", "its header conflicts with enemy, the metadata does not", func(m *rpm.Metadata) { m.Conflicts = nil }},
-		{"obsoletes", "its header obsoletes old, the metadata does not", func(m *rpm.Metadata) { m.Obsoletes = nil }},
-		{"recommends", "its header recommends good, the metadata does not", func(m *rpm.Metadata) { m.Recommends = nil }},
-		{"suggests", "its header suggests nice, the metadata does not", func(m *rpm.Metadata) { m.Suggests = nil }},
-		{"supplements", "its header supplements base, the metadata does not", func(m *rpm.Metadata) { m.Supplements = nil }},
-		{"enhances", "its header enhances other, the metadata does not", func(m *rpm.Metadata) { m.Enhances = nil }},
-		{"suggests for recommends", "the metadata suggests good, its header does not", func(m *rpm.Metadata) { m.Suggests = append(m.Suggests, m.Recommends...) }},
+		{"files of primary.xml only", "", func(m *nevra.Metadata) { m.Files = m.Files[:1] }},
+		{"epoch 0", "", func(m *nevra.Metadata) { m.Requires[5].EVR.Epoch = "0" }},
+		{"no requires", "its header requires needed, the metadata does not", func(m *nevra.Metadata) { m.Requires = nil }},
+		{"one less", "its header requires needed, the metadata does not", func(m *nevra.Metadata) { drop(&m.Requires, "needed") }},
+		{"one more", "the metadata requires more, its header does not", func(m *nevra.Metadata) { m.Requires = append(m.Requires, rel("more")) }},
+		{"another version", "its header requires v >= 2, the metadata does not", func(m *nevra.Metadata) { m.Requires[5].EVR.Version = "1" }},
+		{"another operator", "the metadata requires v <= 2, its header does not", func(m *nevra.Metadata) { m.Requires[5].Op = nevra.LE }},
+		{"provides", "its header provides cap, the metadata does not", func(m *nevra.Metadata) { drop(&m.Provides, "cap") }},
+		{"provides what it requires", "the metadata provides needed, its header does not", func(m *nevra.Metadata) { m.Provides = append(m.Provides, rel("needed")) }},
+		{"owns what it requires", "", func(m *nevra.Metadata) { m.Files = append(m.Files, nevra.File{Path: "/usr/bin/x"}) }},
+		{"conflicts", "its header conflicts with enemy, the metadata does not", func(m *nevra.Metadata) { m.Conflicts = nil }},
+		{"obsoletes", "its header obsoletes old, the metadata does not", func(m *nevra.Metadata) { m.Obsoletes = nil }},
+		{"recommends", "its header recommends good, the metadata does not", func(m *nevra.Metadata) { m.Recommends = nil }},
+		{"suggests", "its header suggests nice, the metadata does not", func(m *nevra.Metadata) { m.Suggests = nil }},
+		{"supplements", "its header supplements base, the metadata does not", func(m *nevra.Metadata) { m.Supplements = nil }},
+		{"enhances", "its header enhances other, the metadata does not", func(m *nevra.Metadata) { m.Enhances = nil }},
+		{"suggests for recommends", "the metadata suggests good, its header does not", func(m *nevra.Metadata) { m.Suggests = append(m.Suggests, m.Recommends...) }},
 	} {
 		m := header()
 		c.change(m)

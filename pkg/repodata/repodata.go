@@ -15,7 +15,7 @@ import (
 	"fmt"
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // The types of Data that kubecrate reads and writes.
@@ -30,7 +30,7 @@ const (
 // the repository keeps the file. Read from primary.xml, Files holds only the
 // few paths that file lists.
 type Package struct {
-	rpm.Metadata
+	nevra.Metadata
 	Location    string // href, relative to the repository's root; it may climb out of it
 	Base        string // xml:base, a URL that replaces the repository's own; mostly empty
 	Checksum    Checksum
@@ -123,7 +123,7 @@ func (r *Repomd) Find(kind string) (Data, bool) {
 // FileName is n.FileName() where that is a plain file name on any file system:
 // letters, digits and "._+-~^", no leading dot or dash, at most 255 bytes. Other
 // names are errors, so that no metadata can name a path.
-func FileName(n rpm.NEVRA) (string, error) {
+func FileName(n nevra.NEVRA) (string, error) {
 	for _, part := range []struct{ what, text string }{
 		{"name", n.Name}, {"version", n.Version}, {"release", n.Release}, {"architecture", n.Arch},
 	} {

@@ -3,7 +3,7 @@ package repodata
 import (
 	"strings"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // requires thins the requirements of a header as createrepo_c does: those of
@@ -13,20 +13,20 @@ import (
 //
 // Source: createrepo_c 0.17, cr_package_from_header; compared with its output
 // over real packages.
-func requires(m *rpm.Metadata) []rpm.Relation {
+func requires(m *nevra.Metadata) []nevra.Relation {
 	own := make(map[string]bool)
 	for _, f := range m.Files {
 		if IsPrimary(f.Path) {
 			own[f.Path] = true
 		}
 	}
-	provided := make(map[rpm.Relation]bool, len(m.Provides))
+	provided := make(map[nevra.Relation]bool, len(m.Provides))
 	for _, p := range m.Provides {
 		provided[plain(p)] = true
 	}
-	var out []rpm.Relation
-	last := make(map[string]rpm.Relation) // by name, the one written last
-	var libc *rpm.Relation
+	var out []nevra.Relation
+	last := make(map[string]nevra.Relation) // by name, the one written last
+	var libc *nevra.Relation
 	for _, r := range m.Requires {
 		if strings.HasPrefix(r.Name, "rpmlib(") || own[r.Name] || provided[plain(r)] {
 			continue
@@ -50,7 +50,7 @@ func requires(m *rpm.Metadata) []rpm.Relation {
 }
 
 // plain is r without what does not count for being the same capability.
-func plain(r rpm.Relation) rpm.Relation {
+func plain(r nevra.Relation) nevra.Relation {
 	r.Pre = false
 	if r.EVR.Epoch == "0" {
 		r.EVR.Epoch = ""
@@ -68,7 +68,7 @@ func libcOlder(a, b string) bool {
 	case va == "":
 		return true
 	}
-	return rpm.Vercmp(va, vb) < 0
+	return nevra.Vercmp(va, vb) < 0
 }
 
 // symbolVersion is "2.3.4" of "libc.so.6(GLIBC_2.3.4)(64bit)", "" where the

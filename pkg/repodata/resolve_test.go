@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // TestResolve: the first URL is the one that dnf 4.14 was seen to ask for.
@@ -112,24 +112,24 @@ func TestResolveRefuses(t *testing.T) {
 // in an archive is one component.
 func TestFileName(t *testing.T) {
 	t.Parallel()
-	evr := rpm.EVR{Epoch: "1", Version: "1.0~rc1", Release: "1.el7^git"}
+	evr := nevra.EVR{Epoch: "1", Version: "1.0~rc1", Release: "1.el7^git"}
 	for _, test := range []struct {
-		nevra rpm.NEVRA
+		nevra nevra.NEVRA
 		want  string
 	}{
-		{rpm.NEVRA{Name: "libstdc++", EVR: evr, Arch: "x86_64"}, "libstdc++-1.0~rc1-1.el7^git.x86_64.rpm"},
-		{rpm.NEVRA{Name: "../x", EVR: evr, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: `..\x`, EVR: evr, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: ".x", EVR: evr, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: "-x", EVR: evr, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: "x", EVR: rpm.EVR{Version: "1/2", Release: "1"}, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: "x", EVR: rpm.EVR{Version: "1", Release: "/../../etc/passwd"}, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: "x", EVR: rpm.EVR{Version: "1", Release: ""}, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: "x", EVR: evr, Arch: "no arch"}, ""},
-		{rpm.NEVRA{Name: "x\x00", EVR: evr, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: "ż", EVR: evr, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: "x:y", EVR: evr, Arch: "noarch"}, ""},
-		{rpm.NEVRA{Name: strings.Repeat("x", 250), EVR: evr, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: "libstdc++", EVR: evr, Arch: "x86_64"}, "libstdc++-1.0~rc1-1.el7^git.x86_64.rpm"},
+		{nevra.NEVRA{Name: "../x", EVR: evr, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: `..\x`, EVR: evr, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: ".x", EVR: evr, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: "-x", EVR: evr, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: "x", EVR: nevra.EVR{Version: "1/2", Release: "1"}, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: "x", EVR: nevra.EVR{Version: "1", Release: "/../../etc/passwd"}, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: "x", EVR: nevra.EVR{Version: "1", Release: ""}, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: "x", EVR: evr, Arch: "no arch"}, ""},
+		{nevra.NEVRA{Name: "x\x00", EVR: evr, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: "ż", EVR: evr, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: "x:y", EVR: evr, Arch: "noarch"}, ""},
+		{nevra.NEVRA{Name: strings.Repeat("x", 250), EVR: evr, Arch: "noarch"}, ""},
 	} {
 		got, err := FileName(test.nevra)
 		if got != test.want || (err == nil) != (test.want != "") {

@@ -17,17 +17,18 @@ import (
 	"strings"
 	"testing"
 
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm"
 )
 
 func TestRequires(t *testing.T) {
 	t.Parallel()
-	evr := rpm.EVR{Version: "1", Release: "2"}
-	m := &rpm.Metadata{
-		Provides: []rpm.Relation{{Name: "self", Op: rpm.EQ, EVR: evr}, {Name: "config(self)", Op: rpm.EQ, EVR: rpm.EVR{Epoch: "0", Version: "1", Release: "2"}}, {Name: "own.so"}},
-		Files:    []rpm.File{{Path: "/usr/bin/own"}, {Path: "/usr/share/own"}},
-		Requires: []rpm.Relation{
-			{Name: "rpmlib(CompressedFileNames)", Op: rpm.LE, EVR: rpm.EVR{Version: "3.0.4", Release: "1"}},
+	evr := nevra.EVR{Version: "1", Release: "2"}
+	m := &nevra.Metadata{
+		Provides: []nevra.Relation{{Name: "self", Op: nevra.EQ, EVR: evr}, {Name: "config(self)", Op: nevra.EQ, EVR: nevra.EVR{Epoch: "0", Version: "1", Release: "2"}}, {Name: "own.so"}},
+		Files:    []nevra.File{{Path: "/usr/bin/own"}, {Path: "/usr/share/own"}},
+		Requires: []nevra.Relation{
+			{Name: "rpmlib(CompressedFileNames)", Op: nevra.LE, EVR: nevra.EVR{Version: "3.0.4", Release: "1"}},
 			{Name: "libc.so.6(GLIBC_2.2.5)(64bit)"},
 			{Name: "/bin/sh", Pre: true},
 			{Name: "/bin/sh"},
@@ -35,8 +36,8 @@ func TestRequires(t *testing.T) {
 			{Name: "/usr/bin/own"},
 			{Name: "/usr/share/own"},
 			{Name: "own.so"},
-			{Name: "config(self)", Op: rpm.EQ, EVR: evr},
-			{Name: "self", Op: rpm.EQ, EVR: rpm.EVR{Version: "2"}},
+			{Name: "config(self)", Op: nevra.EQ, EVR: evr},
+			{Name: "self", Op: nevra.EQ, EVR: nevra.EVR{Version: "2"}},
 			{Name: "libc.so.6(GLIBC_2.14)(64bit)"},
 			{Name: "libc.so.6(GLIBC_2.4)(64bit)"},
 			{Name: "libc.so.6()(64bit)"},
@@ -61,10 +62,10 @@ func TestWriteRead(t *testing.T) {
 	pkgs := generated(50)
 	pkgs[7].Epoch = "3"
 	pkgs[7].Base = "http://example.org/?a=1&b=\"2\""
-	pkgs[7].Conflicts = []rpm.Relation{{Name: "x", Op: rpm.LT, EVR: rpm.EVR{Epoch: "1", Version: "2"}}}
-	pkgs[7].Obsoletes = []rpm.Relation{{Name: "y", Op: rpm.LE, EVR: rpm.EVR{Version: "2", Release: "3"}}}
-	pkgs[7].Supplements = []rpm.Relation{{Name: "(a if b)"}}
-	pkgs[7].Files = append(pkgs[7].Files, rpm.File{Path: "/var/ghost<&>", Type: rpm.Ghost})
+	pkgs[7].Conflicts = []nevra.Relation{{Name: "x", Op: nevra.LT, EVR: nevra.EVR{Epoch: "1", Version: "2"}}}
+	pkgs[7].Obsoletes = []nevra.Relation{{Name: "y", Op: nevra.LE, EVR: nevra.EVR{Version: "2", Release: "3"}}}
+	pkgs[7].Supplements = []nevra.Relation{{Name: "(a if b)"}}
+	pkgs[7].Files = append(pkgs[7].Files, nevra.File{Path: "/var/ghost<&>", Type: nevra.Ghost})
 	repo := memoryRepo{}
 	if err := Write(repo.create, pkgs, WriteOptions{Revision: "12", Timestamp: 34}); err != nil {
 		t.Fatal(err)
@@ -75,7 +76,7 @@ func TestWriteRead(t *testing.T) {
 		byID[p.Checksum.Value] = p
 		p.Files = nil
 	}
-	err := ReadFilelists(context.Background(), bytes.NewReader(repo.document(t, Filelists)), nil, func(id string, n rpm.NEVRA, files []rpm.File) error {
+	err := ReadFilelists(context.Background(), bytes.NewReader(repo.document(t, Filelists)), nil, func(id string, n nevra.NEVRA, files []nevra.File) error {
 		if byID[id] == nil || byID[id].NEVRA != n {
 			return fmt.Errorf("no package %s", n)
 		}
@@ -120,7 +121,7 @@ func TestWriteEscapes(t *testing.T) {
 		"]]>":                     "]]>",
 	} {
 		p.Description = in
-		p.Provides = []rpm.Relation{{Name: in}}
+		p.Provides = []nevra.Relation{{Name: in}}
 		repo := memoryRepo{}
 		if err := Write(repo.create, []Package{p}, WriteOptions{}); err != nil {
 			t.Fatal(err)
@@ -231,7 +232,7 @@ func readDir(t *testing.T, dir string) map[string]*Package {
 		pkgs[p.Checksum.Value] = p
 	}
 	err = ReadFilelists(context.Background(), bytes.NewReader(realDocument(t, dir, md, Filelists)), nil,
-		func(id string, _ rpm.NEVRA, files []rpm.File) error {
+		func(id string, _ nevra.NEVRA, files []nevra.File) error {
 			if err := containsPrimary(pkgs[id], files); err != nil {
 				return err
 			}

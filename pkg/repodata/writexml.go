@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 const xmlHeader = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
@@ -127,14 +127,14 @@ func replacement(r rune, size int, inAttr bool) (repl string, ok bool) {
 	return "", false
 }
 
-func epochOf(e rpm.EVR) string {
+func epochOf(e nevra.EVR) string {
 	if e.Epoch == "" {
 		return "0"
 	}
 	return e.Epoch
 }
 
-func (w *xmlWriter) version(e rpm.EVR) {
+func (w *xmlWriter) version(e nevra.EVR) {
 	w.open(2, "version")
 	w.attr("epoch", epochOf(e))
 	w.attr("ver", e.Version)
@@ -201,7 +201,7 @@ func writeFormat(w *xmlWriter, p *Package) {
 	}
 }
 
-func writeRelations(w *xmlWriter, element string, rs []rpm.Relation) {
+func writeRelations(w *xmlWriter, element string, rs []nevra.Relation) {
 	if len(rs) == 0 {
 		return
 	}
@@ -226,17 +226,17 @@ func writeRelations(w *xmlWriter, element string, rs []rpm.Relation) {
 	w.raw("    </" + element + ">\n")
 }
 
-func flagsOf(o rpm.Op) string {
+func flagsOf(o nevra.Op) string {
 	switch o {
-	case rpm.LT:
+	case nevra.LT:
 		return "LT"
-	case rpm.GT:
+	case nevra.GT:
 		return "GT"
-	case rpm.EQ:
+	case nevra.EQ:
 		return "EQ"
-	case rpm.LE:
+	case nevra.LE:
 		return "LE"
-	case rpm.GE:
+	case nevra.GE:
 		return "GE"
 	}
 	return ""
@@ -251,12 +251,12 @@ func IsPrimary(path string) bool {
 	return strings.HasPrefix(path, "/etc/") || strings.Contains(path, "bin/") || path == "/usr/lib/sendmail"
 }
 
-func writePath(w *xmlWriter, indent int, f rpm.File) {
+func writePath(w *xmlWriter, indent int, f nevra.File) {
 	w.open(indent, "file")
 	switch f.Type {
-	case rpm.Dir:
+	case nevra.Dir:
 		w.attr("type", "dir")
-	case rpm.Ghost:
+	case nevra.Ghost:
 		w.attr("type", "ghost")
 	}
 	w.body("file", f.Path)

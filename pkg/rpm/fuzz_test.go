@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"testing"
 
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/rpm/rpmtest"
 )
@@ -24,7 +25,7 @@ func addPackages(f *testing.F, add func([]byte)) *rpm.Keyring {
 	for _, spec := range []rpmtest.Spec{
 		{Name: "a", Version: "1"},
 		{Name: "b", Epoch: "1", Version: "2", Files: map[string][]byte{"/etc/b": []byte("b"), "/etc/c/": nil},
-			Requires: []rpm.Relation{{Name: "a", Op: rpm.GE, EVR: rpm.EVR{Version: "1"}}}},
+			Requires: []nevra.Relation{{Name: "a", Op: nevra.GE, EVR: nevra.EVR{Version: "1"}}}},
 	} {
 		b, err := rpmtest.Build(spec, s)
 		if err != nil {

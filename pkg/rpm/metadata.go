@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"kubecrate/pkg/nevra"
 )
 
 // Limits of what one package may hold, so that a small file cannot make much
@@ -89,9 +91,9 @@ func (d *decoder) num(tags ...uint32) int64 {
 // dependency. Pre is set as createrepo_c sets it, for PREREQ, %pre and %post.
 // Summary, description and group are those of the first locale. A source
 // package has the architecture "src".
-func (f *file) metadata() (*Metadata, error) {
+func (f *file) metadata() (*nevra.Metadata, error) {
 	d := &decoder{header: f.header}
-	m := &Metadata{
+	m := &nevra.Metadata{
 		NEVRA:   d.nevra(),
 		Summary: d.str(tagSummary), Description: d.str(tagDescription), License: d.str(tagLicense),
 		Vendor: d.str(tagVendor), Group: d.str(tagGroup), Packager: d.str(tagPackager), URL: d.str(tagURL),
@@ -99,7 +101,7 @@ func (f *file) metadata() (*Metadata, error) {
 		BuildTime: d.num(tagBuildTime), InstalledSize: d.num(tagLongSize, tagSize),
 	}
 	for _, kind := range []struct {
-		into *[]Relation
+		into *[]nevra.Relation
 		tags relationTags
 	}{
 		{&m.Provides, relationTags{1047, 1112, 1113}},
@@ -135,8 +137,8 @@ func (f *file) archiveSize(d *decoder) int64 {
 	return size
 }
 
-func (d *decoder) nevra() NEVRA {
-	n := NEVRA{Name: d.str(tagName), Arch: d.str(tagArch), EVR: EVR{Version: d.str(tagVersion), Release: d.str(tagRelease)}}
+func (d *decoder) nevra() nevra.NEVRA {
+	n := nevra.NEVRA{Name: d.str(tagName), Arch: d.str(tagArch), EVR: nevra.EVR{Version: d.str(tagVersion), Release: d.str(tagRelease)}}
 	epoch, ok, err := d.number(tagEpoch)
 	d.keep(err)
 	if ok {
@@ -151,7 +153,7 @@ func (d *decoder) nevra() NEVRA {
 }
 
 // checkName refuses names that would be trouble as a file name or as an argument.
-func checkName(n NEVRA) error {
+func checkName(n nevra.NEVRA) error {
 	for _, part := range []struct{ what, value, forbidden string }{
 		{"name", n.Name, "/"}, {"version", n.Version, "/-"}, {"release", n.Release, "/-"}, {"architecture", n.Arch, "/-."},
 	} {
@@ -179,7 +181,7 @@ const (
 	senseScriptPost = 1 << 10
 )
 
-func (d *decoder) relations(tags relationTags) []Relation {
+func (d *decoder) relations(tags relationTags) []nevra.Relation {
 	names, err := d.texts(tags.name, maxRelations)
 	d.keep(err)
 	flags, err := d.numbers(tags.flags, maxRelations)
@@ -193,7 +195,7 @@ func (d *decoder) relations(tags relationTags) []Relation {
 	if d.err != nil || len(names) == 0 {
 		return nil
 	}
-	out := make([]Relation, len(names))
+	out := make([]nevra.Relation, len(names))
 	for i, name := range names {
 		out[i].Name = name
 		if flags == nil {
@@ -201,29 +203,29 @@ func (d *decoder) relations(tags relationTags) []Relation {
 		}
 		out[i].Op = opOf(flags[i])
 		out[i].Pre = flags[i]&(sensePrereq|senseScriptPre|senseScriptPost) != 0
-		if versions != nil && out[i].Op != Any {
-			out[i].EVR = ParseEVR(versions[i])
+		if versions != nil && out[i].Op != nevra.Any {
+			out[i].EVR = nevra.ParseEVR(versions[i])
 		}
 	}
 	return out
 }
 
-func opOf(flags uint64) Op {
-	op := Any
+func opOf(flags uint64) nevra.Op {
+	op := nevra.Any
 	if flags&senseLess != 0 {
-		op |= LT
+		op |= nevra.LT
 	}
 	if flags&senseGreater != 0 {
-		op |= GT
+		op |= nevra.GT
 	}
 	if flags&senseEqual != 0 {
-		op |= EQ
+		op |= nevra.EQ
 	}
 	return op
 }
 
 // files reads the list of paths in either of its two forms.
-func (d *decoder) files() []File {
+func (d *decoder) files() []nevra.File {
 	if _, old := d.entries[tagOldFileNames]; old {
 		paths, err := d.texts(tagOldFileNames, maxFiles)
 		d.keep(err)
@@ -259,7 +261,7 @@ func (d *decoder) files() []File {
 
 // types adds what kind of file each path is: a directory by its mode, else a
 // ghost by its flags, as createrepo_c decides it.
-func (d *decoder) types(paths []string) []File {
+func (d *decoder) types(paths []string) []nevra.File {
 	modes, err := d.numbers(tagFileModes, maxFiles)
 	d.keep(err)
 	flags, err := d.numbers(tagFileFlags, maxFiles)
@@ -274,14 +276,14 @@ func (d *decoder) types(paths []string) []File {
 		formatMask, formatDir = 0o170000, 0o040000 // S_IFMT, S_IFDIR
 		flagGhost             = 1 << 6             // RPMFILE_GHOST
 	)
-	out := make([]File, len(paths))
+	out := make([]nevra.File, len(paths))
 	for i, path := range paths {
 		out[i].Path = path
 		switch {
 		case modes[i]&formatMask == formatDir:
-			out[i].Type = Dir
+			out[i].Type = nevra.Dir
 		case i < len(flags) && flags[i]&flagGhost != 0:
-			out[i].Type = Ghost
+			out[i].Type = nevra.Ghost
 		}
 	}
 	return out

@@ -15,6 +15,7 @@ import (
 	"testing/iotest"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/rpm/rpmtest"
 )
@@ -35,7 +36,7 @@ var queryFormat = `N %{NAME} E %{EPOCH} V %{VERSION} R %{RELEASE} A %{ARCH}
 ][F %{FILEMODES:perms} %{FILEFLAGS:fflags} %{FILENAMES}
 ]` + "\x01"
 
-func describe(m *rpm.Metadata) string {
+func describe(m *nevra.Metadata) string {
 	none := func(s string) string {
 		if s == "" {
 			return "(none)"
@@ -48,14 +49,14 @@ func describe(m *rpm.Metadata) string {
 		none(m.URL), none(m.SourceRPM), none(m.BuildHost), m.BuildTime, m.InstalledSize, none(m.Summary), none(m.Description))
 	for _, kind := range []struct {
 		mark string
-		list []rpm.Relation
+		list []nevra.Relation
 	}{
 		{"P", m.Provides}, {"R", m.Requires}, {"C", m.Conflicts}, {"O", m.Obsoletes},
 		{"r", m.Recommends}, {"s", m.Suggests}, {"u", m.Supplements}, {"e", m.Enhances},
 	} {
 		for _, r := range kind.list {
 			evr := ""
-			if r.Op != rpm.Any {
+			if r.Op != nevra.Any {
 				evr = r.EVR.String()
 				if r.EVR.Epoch == "0" {
 					evr = "0:" + evr
@@ -70,7 +71,7 @@ func describe(m *rpm.Metadata) string {
 	return b.String()
 }
 
-func fileLine(f rpm.File) string { return fmt.Sprintf("%s %d", f.Path, f.Type) }
+func fileLine(f nevra.File) string { return fmt.Sprintf("%s %d", f.Path, f.Type) }
 
 // normalizeQuery turns rpm's permissions and flags of files into our types, and
 // the operators' padding into one blank.
@@ -85,13 +86,13 @@ func normalizeQuery(s string) string {
 		}
 		switch {
 		case fields[0] == "F":
-			kind := rpm.Plain
+			kind := nevra.Plain
 			if strings.HasPrefix(fields[1], "d") {
-				kind = rpm.Dir
+				kind = nevra.Dir
 			} else if strings.Contains(fields[2], "g") {
-				kind = rpm.Ghost
+				kind = nevra.Ghost
 			}
-			lines[i] = "F " + fileLine(rpm.File{Path: strings.Join(fields[3:], " "), Type: kind})
+			lines[i] = "F " + fileLine(nevra.File{Path: strings.Join(fields[3:], " "), Type: kind})
 		case relationMarks[fields[0]]:
 			lines[i] = strings.TrimRight(strings.Join(strings.Fields(line), " "), " ")
 		}
@@ -150,17 +151,17 @@ func firstDifference(got, want string) string {
 
 func TestReadMetadataRoundTrip(t *testing.T) {
 	t.Parallel()
-	evr := rpm.ParseEVR
+	evr := nevra.ParseEVR
 	spec := rpmtest.Spec{
 		Name: "foo", Epoch: "3", Version: "1.2", Release: "4.el7", Arch: "x86_64", Summary: "A foo",
-		Provides:    []rpm.Relation{{Name: "webserver"}, {Name: "libfoo.so.1()(64bit)"}},
-		Requires:    []rpm.Relation{{Name: "bar", Op: rpm.GE, EVR: evr("2:1.0-1"), Pre: true}, {Name: "(a if b)"}, {Name: "/bin/sh"}},
-		Conflicts:   []rpm.Relation{{Name: "baz", Op: rpm.LT, EVR: evr("2")}},
-		Obsoletes:   []rpm.Relation{{Name: "oldfoo", Op: rpm.LE, EVR: evr("1-9")}},
-		Recommends:  []rpm.Relation{{Name: "docs"}},
-		Suggests:    []rpm.Relation{{Name: "more", Op: rpm.GT, EVR: evr("1")}},
-		Supplements: []rpm.Relation{{Name: "(bar and baz)"}},
-		Enhances:    []rpm.Relation{{Name: "qux", Op: rpm.EQ, EVR: evr("0:1-1")}},
+		Provides:    []nevra.Relation{{Name: "webserver"}, {Name: "libfoo.so.1()(64bit)"}},
+		Requires:    []nevra.Relation{{Name: "bar", Op: nevra.GE, EVR: evr("2:1.0-1"), Pre: true}, {Name: "(a if b)"}, {Name: "/bin/sh"}},
+		Conflicts:   []nevra.Relation{{Name: "baz", Op: nevra.LT, EVR: evr("2")}},
+		Obsoletes:   []nevra.Relation{{Name: "oldfoo", Op: nevra.LE, EVR: evr("1-9")}},
+		Recommends:  []nevra.Relation{{Name: "docs"}},
+		Suggests:    []nevra.Relation{{Name: "more", Op: nevra.GT, EVR: evr("1")}},
+		Supplements: []nevra.Relation{{Name: "(bar and baz)"}},
+		Enhances:    []nevra.Relation{{Name: "qux", Op: nevra.EQ, EVR: evr("0:1-1")}},
 		Files:       map[string][]byte{"/usr/bin/foo": []byte("#!/bin/sh\n"), "/etc/foo/": nil},
 	}
 	b, err := rpmtest.Build(spec, nil)
@@ -174,12 +175,12 @@ func TestReadMetadataRoundTrip(t *testing.T) {
 	if m.NEVRA != spec.NEVRA() || m.String() != "foo-3:1.2-4.el7.x86_64" || m.FileName() != "foo-1.2-4.el7.x86_64.rpm" {
 		t.Errorf("NEVRA is %v", m.NEVRA)
 	}
-	self := rpm.Relation{Name: "foo", Op: rpm.EQ, EVR: m.EVR}
+	self := nevra.Relation{Name: "foo", Op: nevra.EQ, EVR: m.EVR}
 	for _, c := range []struct {
 		what      string
-		got, want []rpm.Relation
+		got, want []nevra.Relation
 	}{
-		{"provides", m.Provides, append([]rpm.Relation{self}, spec.Provides...)},
+		{"provides", m.Provides, append([]nevra.Relation{self}, spec.Provides...)},
 		{"requires", m.Requires, spec.Requires},
 		{"conflicts", m.Conflicts, spec.Conflicts},
 		{"obsoletes", m.Obsoletes, spec.Obsoletes},
@@ -192,7 +193,7 @@ func TestReadMetadataRoundTrip(t *testing.T) {
 			t.Errorf("%s are %v, want %v", c.what, c.got, c.want)
 		}
 	}
-	if want := []rpm.File{{Path: "/etc/foo", Type: rpm.Dir}, {Path: "/usr/bin/foo"}}; !reflect.DeepEqual(m.Files, want) {
+	if want := []nevra.File{{Path: "/etc/foo", Type: nevra.Dir}, {Path: "/usr/bin/foo"}}; !reflect.DeepEqual(m.Files, want) {
 		t.Errorf("files are %v, want %v", m.Files, want)
 	}
 	if m.BuildTime != rpmtest.BuildTime().Unix() || m.Summary != "A foo" || m.SourceRPM == "" {

@@ -9,6 +9,7 @@ import (
 
 	cavalier "github.com/cavaliergopher/rpm"
 
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/rpm/rpmtest"
 )
@@ -16,7 +17,7 @@ import (
 // secondReader reads a package that Check accepted with a second, independent reader
 // and says in what the two differ, "" where they agree. That reader panics on
 // odd headers; where it cannot read one, ok is false.
-func secondReader(b []byte, m *rpm.Metadata) (difference string, ok bool) {
+func secondReader(b []byte, m *nevra.Metadata) (difference string, ok bool) {
 	defer func() {
 		if recover() != nil {
 			difference, ok = "", false
@@ -26,7 +27,7 @@ func secondReader(b []byte, m *rpm.Metadata) (difference string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	theirs := rpm.NEVRA{Name: p.Name(), Arch: p.Architecture(), EVR: rpm.EVR{Epoch: strconv.Itoa(p.Epoch()), Version: p.Version(), Release: p.Release()}}
+	theirs := nevra.NEVRA{Name: p.Name(), Arch: p.Architecture(), EVR: nevra.EVR{Epoch: strconv.Itoa(p.Epoch()), Version: p.Version(), Release: p.Release()}}
 	mine := m.NEVRA
 	if mine.Epoch == "" {
 		mine.Epoch = "0" // the other one knows no absent epoch
@@ -39,7 +40,7 @@ func secondReader(b []byte, m *rpm.Metadata) (difference string, ok bool) {
 	}
 	for _, kind := range []struct {
 		name   string
-		mine   []rpm.Relation
+		mine   []nevra.Relation
 		theirs []cavalier.Dependency
 	}{
 		{"provides", m.Provides, p.Provides()}, {"requires", m.Requires, p.Requires()}, {"conflicts", m.Conflicts, p.Conflicts()},
@@ -50,7 +51,7 @@ func secondReader(b []byte, m *rpm.Metadata) (difference string, ok bool) {
 			return fmt.Sprintf("%d and %d %s", len(kind.mine), len(kind.theirs), kind.name), true
 		}
 		for i, r := range kind.mine {
-			if d := kind.theirs[i]; r.Name != d.Name() || r.Op != opOf(d.Flags()) || r.Op != rpm.Any && r.EVR.Version != d.Version() {
+			if d := kind.theirs[i]; r.Name != d.Name() || r.Op != opOf(d.Flags()) || r.Op != nevra.Any && r.EVR.Version != d.Version() {
 				return fmt.Sprintf("%s: %s and %s %d %s", kind.name, r, d.Name(), d.Flags(), d.Version()), true
 			}
 		}
@@ -58,8 +59,8 @@ func secondReader(b []byte, m *rpm.Metadata) (difference string, ok bool) {
 	return "", true
 }
 
-func opOf(flags int) (op rpm.Op) {
-	for flag, bit := range map[int]rpm.Op{2: rpm.LT, 4: rpm.GT, 8: rpm.EQ} { // rpm, include/rpm/rpmds.h
+func opOf(flags int) (op nevra.Op) {
+	for flag, bit := range map[int]nevra.Op{2: nevra.LT, 4: nevra.GT, 8: nevra.EQ} { // rpm, include/rpm/rpmds.h
 		if flags&flag != 0 {
 			op |= bit
 		}
@@ -68,7 +69,7 @@ func opOf(flags int) (op rpm.Op) {
 }
 
 // agree fails where the second reader reads b differently.
-func agree(t testing.TB, name string, b []byte, m *rpm.Metadata) (compared bool) {
+func agree(t testing.TB, name string, b []byte, m *nevra.Metadata) (compared bool) {
 	t.Helper()
 	difference, ok := secondReader(b, m)
 	if difference != "" {
@@ -81,8 +82,8 @@ func agree(t testing.TB, name string, b []byte, m *rpm.Metadata) (compared bool)
 // the comparison sees each difference.
 func TestSecondReader(t *testing.T) {
 	t.Parallel()
-	rel := rpm.Relation{Name: "other", Op: rpm.GE, EVR: rpm.EVR{Version: "2"}}
-	list := []rpm.Relation{rel, {Name: "plain"}}
+	rel := nevra.Relation{Name: "other", Op: nevra.GE, EVR: nevra.EVR{Version: "2"}}
+	list := []nevra.Relation{rel, {Name: "plain"}}
 	b, err := rpmtest.Build(rpmtest.Spec{
 		Name: "foo", Epoch: "3", Version: "1.0", Release: "2.el7", Arch: "x86_64", Provides: list, Requires: list, Conflicts: list,
 		Obsoletes: list, Recommends: list, Suggests: list, Supplements: list, Enhances: list,
@@ -99,19 +100,19 @@ func TestSecondReader(t *testing.T) {
 	}
 	for _, c := range []struct {
 		want   string
-		change func(*rpm.Metadata)
+		change func(*nevra.Metadata)
 	}{
-		{"foo-1.0-2.el7.x86_64", func(m *rpm.Metadata) { m.Epoch = "" }},
-		{"bar-", func(m *rpm.Metadata) { m.Name = "bar" }},
-		{"2 and 3 provides", func(m *rpm.Metadata) { m.Provides = m.Provides[1:] }},
-		{"1 and 2 requires", func(m *rpm.Metadata) { m.Requires = m.Requires[1:] }},
-		{"0 and 2 conflicts", func(m *rpm.Metadata) { m.Conflicts = nil }},
-		{"0 and 2 enhances", func(m *rpm.Metadata) { m.Enhances = nil }},
-		{"obsoletes: other <", func(m *rpm.Metadata) {
-			m.Obsoletes = []rpm.Relation{{Name: "other", Op: rpm.LT, EVR: rel.EVR}, list[1]}
+		{"foo-1.0-2.el7.x86_64", func(m *nevra.Metadata) { m.Epoch = "" }},
+		{"bar-", func(m *nevra.Metadata) { m.Name = "bar" }},
+		{"2 and 3 provides", func(m *nevra.Metadata) { m.Provides = m.Provides[1:] }},
+		{"1 and 2 requires", func(m *nevra.Metadata) { m.Requires = m.Requires[1:] }},
+		{"0 and 2 conflicts", func(m *nevra.Metadata) { m.Conflicts = nil }},
+		{"0 and 2 enhances", func(m *nevra.Metadata) { m.Enhances = nil }},
+		{"obsoletes: other <", func(m *nevra.Metadata) {
+			m.Obsoletes = []nevra.Relation{{Name: "other", Op: nevra.LT, EVR: rel.EVR}, list[1]}
 		}},
-		{"suggests: other >= 3", func(m *rpm.Metadata) {
-			m.Suggests = []rpm.Relation{{Name: "other", Op: rpm.GE, EVR: rpm.EVR{Version: "3"}}, list[1]}
+		{"suggests: other >= 3", func(m *nevra.Metadata) {
+			m.Suggests = []nevra.Relation{{Name: "other", Op: nevra.GE, EVR: nevra.EVR{Version: "3"}}, list[1]}
 		}},
 	} {
 		m := *v.Metadata

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/nevra"
 )
 
 // Verification is what is known of a package after Verify or Check.
 type Verification struct {
-	Metadata *Metadata
+	Metadata *nevra.Metadata
 	Header   Span // where the header lies in the file
 
 	Signed       bool      // a pinned key vouches for header and payload; always false after Check

@@ -21,7 +21,7 @@ import (
 
 	"github.com/google/rpmpack"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 )
 
 // Spec is what a package is to contain. Name and Version are needed; Release
@@ -30,8 +30,8 @@ import (
 type Spec struct {
 	Name, Epoch, Version, Release, Arch, Summary string
 
-	Provides, Requires, Conflicts, Obsoletes    []rpm.Relation
-	Recommends, Suggests, Supplements, Enhances []rpm.Relation
+	Provides, Requires, Conflicts, Obsoletes    []nevra.Relation
+	Recommends, Suggests, Supplements, Enhances []nevra.Relation
 
 	// Files maps absolute paths to contents. A path that ends in "/" is a
 	// directory; what lies in a directory named bin or sbin is executable.
@@ -42,9 +42,9 @@ type Spec struct {
 }
 
 // NEVRA is the name the built package will have.
-func (s Spec) NEVRA() rpm.NEVRA {
+func (s Spec) NEVRA() nevra.NEVRA {
 	s = s.withDefaults()
-	return rpm.NEVRA{Name: s.Name, EVR: s.evr(), Arch: s.Arch}
+	return nevra.NEVRA{Name: s.Name, EVR: s.evr(), Arch: s.Arch}
 }
 
 func (s Spec) withDefaults() Spec {
@@ -60,8 +60,8 @@ func (s Spec) withDefaults() Spec {
 	return s
 }
 
-func (s Spec) evr() rpm.EVR {
-	return rpm.EVR{Epoch: s.Epoch, Version: s.Version, Release: s.Release}
+func (s Spec) evr() nevra.EVR {
+	return nevra.EVR{Epoch: s.Epoch, Version: s.Version, Release: s.Release}
 }
 
 // BuildTime is the build time of every package, 2020-03-12 00:00:00 UTC, so
@@ -108,8 +108,8 @@ func (s Spec) write() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	self := rpm.Relation{Name: s.Name, Op: rpm.EQ, EVR: s.evr()}
-	r.Provides = relations(append([]rpm.Relation{self}, s.Provides...))
+	self := nevra.Relation{Name: s.Name, Op: nevra.EQ, EVR: s.evr()}
+	r.Provides = relations(append([]nevra.Relation{self}, s.Provides...))
 	r.Requires = relations(s.Requires)
 	r.Conflicts = relations(s.Conflicts)
 	r.Obsoletes = relations(s.Obsoletes)
@@ -171,15 +171,15 @@ const (
 	sensePre     = 1 << 9
 )
 
-func senseOf(r rpm.Relation) uint32 {
+func senseOf(r nevra.Relation) uint32 {
 	var sense uint32
-	if r.Op&rpm.LT != 0 {
+	if r.Op&nevra.LT != 0 {
 		sense |= senseLess
 	}
-	if r.Op&rpm.GT != 0 {
+	if r.Op&nevra.GT != 0 {
 		sense |= senseGreater
 	}
-	if r.Op&rpm.EQ != 0 {
+	if r.Op&nevra.EQ != 0 {
 		sense |= senseEqual
 	}
 	if r.Pre {
@@ -189,8 +189,8 @@ func senseOf(r rpm.Relation) uint32 {
 }
 
 // evrText keeps an epoch of 0 where one was asked for, as rpmbuild does.
-func evrText(r rpm.Relation) string {
-	if r.Op == rpm.Any {
+func evrText(r nevra.Relation) string {
+	if r.Op == nevra.Any {
 		return ""
 	}
 	if text := r.EVR.String(); r.EVR.Epoch != "0" {
@@ -199,7 +199,7 @@ func evrText(r rpm.Relation) string {
 	return "0:" + r.EVR.String()
 }
 
-func relations(list []rpm.Relation) rpmpack.Relations {
+func relations(list []nevra.Relation) rpmpack.Relations {
 	out := make(rpmpack.Relations, 0, len(list))
 	for _, r := range list {
 		// The type of a sense is not exported: it is inferred from a Relation.
@@ -214,7 +214,7 @@ func setSense[T ~uint32](dst *T, sense uint32) { *dst = T(sense) }
 
 // addRelations writes a kind of relation that rpmpack has no field for: the
 // names under tag, versions and flags under the two tags that follow.
-func addRelations(r *rpmpack.RPM, tag int, list []rpm.Relation) {
+func addRelations(r *rpmpack.RPM, tag int, list []nevra.Relation) {
 	if len(list) == 0 {
 		return
 	}

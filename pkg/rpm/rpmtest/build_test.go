@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/rpm/rpmtest"
 )
 
@@ -35,7 +35,7 @@ func TestBuildDeterministic(t *testing.T) {
 			t.Fatal(err)
 		}
 		spec := rpmtest.Spec{
-			Name: "foo", Version: "1", Payload: 100_000, Provides: []rpm.Relation{{Name: "x"}},
+			Name: "foo", Version: "1", Payload: 100_000, Provides: []nevra.Relation{{Name: "x"}},
 			Files: map[string][]byte{"/etc/a": nil, "/etc/b": []byte("b"), "/usr/bin/c": []byte("c"), "/etc/d/": nil},
 		}
 		a, err := rpmtest.Build(spec, s)
@@ -118,7 +118,7 @@ func TestBuildAcceptedByRPM(t *testing.T) {
 			run("rpmkeys", "--import", write(c.name+".key", signer.ArmoredPublicKey()))
 		}
 		spec := rpmtest.Spec{
-			Name: c.name, Epoch: "2", Version: "1.0", Payload: 5000, Requires: []rpm.Relation{{Name: c.name, Pre: true}},
+			Name: c.name, Epoch: "2", Version: "1.0", Payload: 5000, Requires: []nevra.Relation{{Name: c.name, Pre: true}},
 			Files: map[string][]byte{"/usr/bin/" + c.name: []byte("#!/bin/sh\n"), "/etc/" + c.name + "/": nil},
 		}
 		b, err := rpmtest.Build(spec, signer)

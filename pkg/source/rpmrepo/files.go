@@ -13,8 +13,8 @@ import (
 	"os"
 	"strings"
 
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/repodata"
-	"kubecrate/pkg/rpm"
 )
 
 // LoadFiles adds to Files of all packages the paths that wanted holds, read
@@ -29,7 +29,7 @@ func (r *Repository) LoadFiles(ctx context.Context, wanted map[string]bool) (unl
 	if err := r.filelists.Check(); err != nil {
 		return nil, fmt.Errorf("cannot load file lists of repository %s: its repomd.xml: %w", r.ID, err)
 	}
-	var lists map[*repodata.Package][]rpm.File
+	var lists map[*repodata.Package][]nevra.File
 	err = r.read(ctx, r.filelists, r.mirrors, func(in io.Reader) (err error) {
 		lists, err = r.readFiles(ctx, in, wanted)
 		return err
@@ -52,7 +52,7 @@ func (r *Repository) LoadFiles(ctx context.Context, wanted map[string]bool) (unl
 // Paths within rich dependencies are among them.
 func (r *Repository) Paths(add func(path string)) {
 	for _, p := range r.Packages {
-		for _, list := range [][]rpm.Relation{
+		for _, list := range [][]nevra.Relation{
 			p.Requires, p.Conflicts, p.Obsoletes, p.Recommends, p.Suggests, p.Supplements, p.Enhances,
 		} {
 			for _, rel := range list {
@@ -77,14 +77,14 @@ func pathsOf(name string, add func(string)) {
 }
 
 // readFiles finds the wanted files of each package that filelists.xml mentions.
-func (r *Repository) readFiles(ctx context.Context, in io.Reader, wanted map[string]bool) (map[*repodata.Package][]rpm.File, error) {
+func (r *Repository) readFiles(ctx context.Context, in io.Reader, wanted map[string]bool) (map[*repodata.Package][]nevra.File, error) {
 	byID := make(map[string][]*repodata.Package, len(r.Packages))
 	for _, p := range r.Packages {
 		byID[p.Checksum.Value] = append(byID[p.Checksum.Value], p)
 	}
-	lists := make(map[*repodata.Package][]rpm.File, len(r.Packages))
+	lists := make(map[*repodata.Package][]nevra.File, len(r.Packages))
 	keep := func(path []byte) bool { return wanted[string(path)] }
-	err := repodata.ReadFilelists(ctx, in, keep, func(id string, n rpm.NEVRA, files []rpm.File) error {
+	err := repodata.ReadFilelists(ctx, in, keep, func(id string, n nevra.NEVRA, files []nevra.File) error {
 		for _, p := range byID[id] {
 			if p.NEVRA == n {
 				lists[p] = files
@@ -96,7 +96,7 @@ func (r *Repository) readFiles(ctx context.Context, in io.Reader, wanted map[str
 }
 
 // union is a and those of b that a lacks.
-func union(a, b []rpm.File) []rpm.File {
+func union(a, b []nevra.File) []nevra.File {
 	have := make(map[string]bool, len(a))
 	for _, f := range a {
 		have[f.Path] = true

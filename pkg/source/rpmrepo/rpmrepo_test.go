@@ -22,6 +22,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/repodata"
 	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/rpm/rpmtest"
@@ -148,7 +149,7 @@ func fetcher(t *testing.T) *source.Fetcher {
 
 func specs() []rpmtest.Spec {
 	return []rpmtest.Spec{
-		{Name: "foo", Version: "1.0", Arch: "x86_64", Requires: []rpm.Relation{{Name: "/usr/share/bar/data"}, {Name: "/usr/bin/bar"}, {Name: "(bar if /opt/x/y)"}}},
+		{Name: "foo", Version: "1.0", Arch: "x86_64", Requires: []nevra.Relation{{Name: "/usr/share/bar/data"}, {Name: "/usr/bin/bar"}, {Name: "(bar if /opt/x/y)"}}},
 		{Name: "bar", Epoch: "2", Version: "1.1", Release: "3.el7", Files: map[string][]byte{
 			"/usr/bin/bar": []byte("#!"), "/usr/share/bar/data": []byte("x"), "/usr/share/bar/more": []byte("y"),
 		}},

@@ -1,38 +1,4 @@
-package rpm
-
-import "kubecrate/pkg/nevra"
-
-// The names, versions and relations of packages are package nevra's, which the
-// installer shares and which knows no cryptography.
-type (
-	// EVR is nevra.EVR.
-	EVR = nevra.EVR
-	// NEVRA is nevra.NEVRA.
-	NEVRA = nevra.NEVRA
-	// Op is nevra.Op.
-	Op = nevra.Op
-	// Relation is nevra.Relation.
-	Relation = nevra.Relation
-)
-
-// The comparisons of a Relation, see nevra.Op.
-const (
-	Any = nevra.Any
-	LT  = nevra.LT
-	GT  = nevra.GT
-	EQ  = nevra.EQ
-	LE  = nevra.LE
-	GE  = nevra.GE
-)
-
-// Vercmp is nevra.Vercmp.
-func Vercmp(a, b string) int { return nevra.Vercmp(a, b) }
-
-// ParseEVR is nevra.ParseEVR.
-func ParseEVR(s string) EVR { return nevra.ParseEVR(s) }
-
-// ParseNEVRA is nevra.Parse.
-func ParseNEVRA(s string) (NEVRA, error) { return nevra.Parse(s) }
+package nevra
 
 // Metadata is what dependency resolution and yum metadata need to know of a
 // package, read from its header or from a repository's primary.xml. Sizes are
