@@ -96,7 +96,7 @@ func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, er
 	if len(t.missing) == 0 {
 		return t, nil
 	}
-	primary, err := readPrimary(s.bundle.Archive)
+	primary, err := readPrimary(ctx, s.bundle.Archive)
 	if err != nil {
 		return t, err
 	}

@@ -38,19 +38,15 @@ func Decompress(name string, r io.Reader) (io.ReadCloser, error) {
 // DecompressLimit is Decompress with the number of bytes that may come out at
 // most, such as Data.OpenSize; one more is an error.
 func DecompressLimit(name string, r io.Reader, limit int64) (io.ReadCloser, error) {
-	in := &countingReader{r: r}
-	br := bufio.NewReaderSize(in, 64<<10)
+	d := newDecompressor(name, r, limit)
+	br := d.buf
 	magic, err := br.Peek(6)
 	if len(magic) == 0 && err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("cannot decompress %s: %w", name, err)
 	}
-	d := &decompressor{name: name, in: in, left: limit, limit: limit}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		var z *gzip.Reader
-		if z, err = gzip.NewReader(br); err == nil {
-			d.out, d.close = z, func() { _ = z.Close() } // nothing is held: Close repeats Read's error
-		}
+		err = d.gzip()
 	case bytes.HasPrefix(magic, []byte("BZh")):
 		d.out, err = bzip2.NewReader(br), nil
 	case bytes.HasPrefix(magic, xzMagic):
@@ -85,10 +81,25 @@ func (c *countingReader) Read(p []byte) (int, error) {
 type decompressor struct {
 	name        string
 	in          *countingReader
+	buf         *bufio.Reader // over in
 	out         io.Reader
 	close       func()
 	left, limit int64
 	err         error
+}
+
+func newDecompressor(name string, r io.Reader, limit int64) *decompressor {
+	in := &countingReader{r: r}
+	return &decompressor{name: name, in: in, buf: bufio.NewReaderSize(in, 64<<10), left: limit, limit: limit}
+}
+
+// gzip makes d one of gzip.
+func (d *decompressor) gzip() error {
+	z, err := gzip.NewReader(d.buf)
+	if err == nil {
+		d.out, d.close = z, func() { _ = z.Close() } // nothing is held: Close repeats Read's error
+	}
+	return err
 }
 
 func (d *decompressor) Read(p []byte) (int, error) {
