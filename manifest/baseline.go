@@ -187,20 +187,8 @@ func baselineText(nameOrPath, dir string) ([]byte, error) {
 	return text, nil
 }
 
-// isNEVRA says whether s has the four parts, and none of them is empty.
+// isNEVRA says whether s is one whole NEVRA.
 func isNEVRA(s string) bool {
-	if strings.ContainsAny(s, " \t/") {
-		return false
-	}
-	dot := strings.LastIndexByte(s, '.')
-	if dot < 0 || dot == len(s)-1 {
-		return false
-	}
-	rest, release, ok1 := cutLast(s[:dot])
-	name, version, ok2 := cutLast(rest)
-	epoch, tail, found := strings.Cut(version, ":")
-	if found && (strings.Trim(epoch, "0123456789") != "" || epoch == "" || tail == "") {
-		return false
-	}
-	return ok1 && ok2 && name != "" && version != "" && release != ""
+	_, err := nevra.Parse(s)
+	return err == nil
 }

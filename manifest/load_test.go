@@ -16,6 +16,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/nevra"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -133,7 +134,11 @@ func TestBaseline(t *testing.T) {
 	}
 	names := map[string]bool{}
 	for _, n := range nevras {
-		name := RootName(n)
+		id, err := nevra.Parse(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := id.Name
 		if names[name] {
 			t.Errorf("%s is there twice", name)
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"kubecrate/pkg/nevra"
 )
 
 // merge lays child over parent, by the rules of Manifest. doc is the child's
@@ -26,7 +28,7 @@ func merge(parent, child *Manifest, doc *yaml.Node) (Manifest, *findings) {
 	if _, there := locate(doc, packages.key("weak")); there {
 		m.Packages.Weak = child.Packages.Weak
 	}
-	m.Packages.Roots = lay(f, packages.key("roots"), m.Packages.Roots, child.Packages.Roots, func(s string) string { return s }, RootName)
+	m.Packages.Roots = lay(f, packages.key("roots"), m.Packages.Roots, child.Packages.Roots, func(s string) string { return s }, rootName)
 	for _, x := range child.Packages.Modules {
 		name, _, _ := strings.Cut(x, ":")
 		m.Packages.Modules = append(slices.DeleteFunc(m.Packages.Modules, func(o string) bool { return strings.HasPrefix(o, name+":") }), x)
@@ -50,6 +52,9 @@ func merge(parent, child *Manifest, doc *yaml.Node) (Manifest, *findings) {
 	m.Files = lay(f, root.key("files"), m.Files, child.Files, func(x File) string { return x.Path }, func(s string) string { return s })
 	return m, f
 }
+
+// rootName is the package that an entry of packages.roots asks for.
+func rootName(spec string) string { return nevra.ParsePin(spec).Name() }
 
 func over(value *string, with string) {
 	if with != "" {

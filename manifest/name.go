@@ -212,33 +212,3 @@ func checkMember(p string) error {
 	}
 	return nil
 }
-
-// RootName is the package that an entry of packages.roots asks for:
-// "docker-ce" of "docker-ce-18.06.3.ce-3.el7", "ipset" of "ipset". A version
-// and a release are recognized by the digit they begin with.
-func RootName(spec string) string {
-	digit := func(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
-	if strings.HasPrefix(spec, "/") {
-		return spec
-	}
-	head, last, ok := cutLast(spec)
-	if !ok {
-		return spec
-	}
-	name, version, two := cutLast(head)
-	if two && digit(version) && (digit(last) || strings.ContainsAny(last, "*?[")) {
-		return name
-	}
-	if !digit(last) {
-		return spec
-	}
-	return head
-}
-
-func cutLast(s string) (before, after string, ok bool) {
-	i := strings.LastIndexByte(s, '-')
-	if i <= 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
-}

@@ -234,21 +234,6 @@ func TestImageNames(t *testing.T) {
 
 const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
 
-func TestRootName(t *testing.T) {
-	t.Parallel()
-	for spec, want := range map[string]string{
-		"ipset": "ipset", "docker-ce": "docker-ce", "docker-ce-18.06.3.ce-3.el7": "docker-ce", "kubeadm-1.17.4-0": "kubeadm",
-		"kubeadm-1.17.4": "kubeadm", "container-selinux-2:2.119.2-1.911c772.el7_8.noarch": "container-selinux",
-		"java-1.8.0-openjdk": "java-1.8.0-openjdk", "java-1.8.0-openjdk-1.8.0.242.b08-0.el7_7.x86_64": "java-1.8.0-openjdk",
-		"kubernetes-cni-0.8.7-0": "kubernetes-cni", "/usr/bin/socat": "/usr/bin/socat", "containerd.io-1.6.33-3.1.el7": "containerd.io",
-		"kubelet-1.17.*": "kubelet", "kubelet-1.17.4-*": "kubelet", "docker-ce-*": "docker-ce-*", "kube*": "kube*",
-	} {
-		if got := RootName(spec); got != want {
-			t.Errorf("RootName(%q) = %q, want %q", spec, got, want)
-		}
-	}
-}
-
 // TestRolesOf: what belongs to the control plane is told by its repository, and not
 // by how its name ends.
 func TestRolesOf(t *testing.T) {

@@ -39,13 +39,11 @@ func (b *Bundle) roots(f *findings) {
 	asked := *b
 	asked.Packages, asked.early = nil, true
 	for _, r := range b.Roots {
-		name := manifest.RootName(r)
-		n := nevra.NEVRA{Name: name}
-		if version, ok := strings.CutPrefix(r, name+"-"); ok {
-			n.Version, n.Release, _ = strings.Cut(version, "-")
-			if ok, err := path.Match(n.Version, b.version()); ok && err == nil {
-				n.Version = b.version() // a pattern that has this version too; what it brings is judged later
-			}
+		pin := nevra.ParsePin(r)
+		n := nevra.NEVRA{Name: pin.Name()}
+		n.Version, n.Release = pin.Version()
+		if ok, err := path.Match(n.Version, b.version()); ok && err == nil {
+			n.Version = b.version() // a pattern that has this version too; what it brings is judged later
 		}
 		asked.Packages = append(asked.Packages, n)
 	}

@@ -31,7 +31,7 @@ type link struct {
 // last one the package. It is false where no such package was chosen.
 func chainTo(s Solution, name string) ([]link, bool) {
 	target := slices.IndexFunc(s.Chosen, func(c Choice) bool {
-		return matchPin(name, c.Meta.NEVRA) != noForm || name == c.Meta.FileName()
+		return nevra.ParsePin(name).Match(c.Meta.NEVRA) != nevra.NoForm || name == c.Meta.FileName()
 	})
 	if target < 0 {
 		return nil, false

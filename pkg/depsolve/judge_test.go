@@ -76,7 +76,7 @@ func (j *judge) check(p Problem, s Solution, installed map[nevra.NEVRA]*nevra.Me
 		j.checkPairs(m)
 	}
 	for _, r := range p.Roots {
-		if !slices.ContainsFunc(j.final, func(m *nevra.Metadata) bool { return matchPin(r, m.NEVRA) != noForm }) {
+		if !slices.ContainsFunc(j.final, func(m *nevra.Metadata) bool { return nevra.ParsePin(r).Match(m.NEVRA) != nevra.NoForm }) {
 			t.Errorf("root %s is missing", r)
 		}
 	}
@@ -185,7 +185,7 @@ func solvable(p Problem, installed map[nevra.NEVRA]*nevra.Metadata) bool {
 	}
 	for i, m := range all {
 		packed := isInstalled[m] && slices.ContainsFunc(p.Candidates, func(c Candidate) bool { return c.Meta == m }) &&
-			slices.ContainsFunc(p.Roots, func(r string) bool { return matchPin(r, m.NEVRA) != noForm })
+			slices.ContainsFunc(p.Roots, func(r string) bool { return nevra.ParsePin(r).Match(m.NEVRA) != nevra.NoForm })
 		for _, r := range m.Requires {
 			if !isInstalled[m] || packed || satisfiedBy(start, r, nil) {
 				require(m, r)
@@ -216,7 +216,7 @@ func solvable(p Problem, installed map[nevra.NEVRA]*nevra.Metadata) bool {
 	for _, root := range p.Roots {
 		var lits []z.Lit
 		for _, m := range all {
-			if matchPin(root, m.NEVRA) != noForm {
+			if nevra.ParsePin(root).Match(m.NEVRA) != nevra.NoForm {
 				lits = append(lits, x[m])
 			}
 		}

@@ -124,7 +124,7 @@ func dockerFromSpec(t testing.TB) Candidate {
 	m := &nevra.Metadata{NEVRA: mustNEVRA(t, "docker-ce-18.06.3.ce-3.el7.x86_64")}
 	line := regexp.MustCompile(`(?m)^(Requires|Conflicts|Obsoletes): *(.*)$`)
 	for _, l := range line.FindAllStringSubmatch(string(spec), -1) {
-		r, ok := parseRelation(l[2])
+		r, ok := nevra.ParseRelation(l[2])
 		if !ok {
 			t.Fatalf("cannot read %q", l[0])
 		}

@@ -134,7 +134,7 @@ func (p *richParser) operand(depth int) (*richNode, error) {
 		return nil, fmt.Errorf("%w: an operand is missing at %q", errRich, p.rest)
 	}
 	before := p.rest
-	if op, ok := parseOp(p.word()); ok {
+	if op, ok := nevra.ParseOp(p.word()); ok {
 		version := p.word()
 		if version == "" {
 			return nil, fmt.Errorf("%w: %s %s lacks a version", errRich, r.Name, op)
@@ -144,20 +144,4 @@ func (p *richParser) operand(depth int) (*richNode, error) {
 		p.rest = before
 	}
 	return &richNode{rel: r}, nil
-}
-
-func parseOp(s string) (nevra.Op, bool) {
-	switch s {
-	case "<":
-		return nevra.LT, true
-	case "<=", "=<":
-		return nevra.LE, true
-	case "=", "==":
-		return nevra.EQ, true
-	case ">=", "=>":
-		return nevra.GE, true
-	case ">":
-		return nevra.GT, true
-	}
-	return nevra.Any, false
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"kubecrate/pkg/nevra"
 )
 
 func TestParseRich(t *testing.T) {
@@ -71,7 +73,7 @@ func FuzzSolve(f *testing.F) {
 			if strings.ContainsAny(s, ";,\n\r") || len(s) > 200 {
 				return
 			}
-			if _, ok := parseRelation(s); !ok && !strings.HasPrefix(s, "(") {
+			if _, ok := nevra.ParseRelation(s); !ok && !strings.HasPrefix(s, "(") {
 				return
 			}
 		}

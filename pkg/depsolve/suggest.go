@@ -11,16 +11,16 @@ import (
 )
 
 // noSuchRoot says that a pin matches nothing, and what comes near.
-func (u *universe) noSuchRoot(pin string) string {
+func (u *universe) noSuchRoot(pin nevra.Pin) string {
 	best := ""
-	for n := range namesWithin(pin) {
+	for n := range pin.Names() {
 		if len(n) > len(best) && (len(u.byName[n]) > 0 || len(u.rejected[n]) > 0) {
 			best = n
 		}
 	}
 	if best == "" {
-		text := fmt.Sprintf("no package %s", pin)
-		for n := range namesWithin(pin) {
+		text := fmt.Sprintf("no package %s", pin.Text)
+		for n := range pin.Names() {
 			if heir := u.successor(n); heir != "" {
 				return text + heir
 			}
@@ -31,21 +31,21 @@ func (u *universe) noSuchRoot(pin string) string {
 		return text
 	}
 	for _, r := range u.rejected[best] {
-		if matchPin(pin, r.meta.NEVRA) != noForm {
-			return fmt.Sprintf("no package %s: %s %s", pin, r.meta.NEVRA, r.why)
+		if pin.Match(r.meta.NEVRA) != nevra.NoForm {
+			return fmt.Sprintf("no package %s: %s %s", pin.Text, r.meta.NEVRA, r.why)
 		}
 	}
-	version := strings.TrimLeft(strings.TrimPrefix(pin, best), "-.")
-	return fmt.Sprintf("no package %s; %s", pin, u.holdings(best, version))
+	version := strings.TrimLeft(strings.TrimPrefix(pin.Text, best), "-.")
+	return fmt.Sprintf("no package %s; %s", pin.Text, u.holdings(best, version))
 }
 
 // together says once of all pins that are there for another architecture only what
 // reasons, one for each pin, say of each.
-func (u *universe) together(pins, reasons []string) []string {
+func (u *universe) together(pins []nevra.Pin, reasons []string) []string {
 	of := map[string][]string{}
-	arch := func(pin string) string { return foreignOnly(u.leftOut(pin)) }
+	arch := func(pin nevra.Pin) string { return foreignOnly(u.leftOut(pin)) }
 	for _, pin := range pins {
-		of[arch(pin)] = append(of[arch(pin)], pin)
+		of[arch(pin)] = append(of[arch(pin)], pin.Text)
 	}
 	var out []string
 	for i, pin := range pins {
@@ -53,7 +53,7 @@ func (u *universe) together(pins, reasons []string) []string {
 		switch same := of[other]; {
 		case other == "" || len(same) == 1:
 			out = append(out, reasons[i])
-		case same[0] == pin:
+		case same[0] == pin.Text:
 			out = append(out, fmt.Sprintf("no packages for %s: the repositories hold %s for %s", u.arch, strings.Join(same, ", "), other))
 		}
 	}
@@ -61,11 +61,11 @@ func (u *universe) together(pins, reasons []string) []string {
 }
 
 // leftOut are the packages that pin matches and that are not taken.
-func (u *universe) leftOut(pin string) []rejected {
+func (u *universe) leftOut(pin nevra.Pin) []rejected {
 	var list []rejected
-	for name := range namesWithin(pin) {
+	for name := range pin.Names() {
 		for _, r := range u.rejected[name] {
-			if matchPin(pin, r.meta.NEVRA) != noForm {
+			if pin.Match(r.meta.NEVRA) != nevra.NoForm {
 				list = append(list, r)
 			}
 		}
@@ -200,14 +200,14 @@ func commonPrefix(a, b string) int {
 
 // similarName returns the name of a candidate that differs from what was
 // wanted, or from its beginning, by no more than two letters, or "".
-func (u *universe) similarName(pin string) string {
+func (u *universe) similarName(pin nevra.Pin) string {
 	best, bestDistance := "", 3
 	names := make([]string, 0, len(u.byName))
 	for n := range u.byName {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	for wanted := range namesWithin(pin) {
+	for wanted := range pin.Names() {
 		for _, n := range names {
 			if len(wanted) < 4 || max(len(n)-len(wanted), len(wanted)-len(n)) >= bestDistance {
 				continue

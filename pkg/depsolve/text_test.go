@@ -77,7 +77,7 @@ func parsePackage(t testing.TB, id, rest string, hidden map[*nevra.Metadata][]ne
 		}
 		for item := range strings.SplitSeq(list, ",") {
 			item = strings.TrimSpace(item)
-			r, ok := parseRelation(item)
+			r, ok := nevra.ParseRelation(item)
 			if strings.HasPrefix(item, "(") {
 				r, ok = nevra.Relation{Name: item}, true
 			}

@@ -2,7 +2,6 @@ package distro
 
 import (
 	"fmt"
-	"strings"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/nevra"
@@ -59,7 +58,7 @@ func compare(lock []manifest.LockedPackage, have installed) (missing []change, n
 // for any.
 func pinned(p manifest.LockedPackage, n nevra.NEVRA) bool {
 	for _, w := range p.Why {
-		if _, ok := pin(w.Root, n); ok {
+		if version, _ := nevra.ParsePin(w.Root).Fixes(n); version {
 			return true
 		}
 	}
@@ -70,29 +69,9 @@ func pinned(p manifest.LockedPackage, n nevra.NEVRA) bool {
 // without a release leaves that open.
 func satisfies(p manifest.LockedPackage, n, other nevra.NEVRA) bool {
 	for _, w := range p.Why {
-		if release, ok := pin(w.Root, n); ok && (release || nevra.Vercmp(n.Version, other.Version) != 0) {
+		if version, release := nevra.ParsePin(w.Root).Fixes(n); version && (release || nevra.Vercmp(n.Version, other.Version) != 0) {
 			return false
 		}
 	}
 	return true
-}
-
-// pin reads a root in one of the forms of yum(8): NAME-VERSION, with a release
-// or without, or "NAME = VERSION". ok is false where it pins no version.
-func pin(root string, n nevra.NEVRA) (release, ok bool) {
-	const relation = 3
-	if f := strings.Fields(root); len(f) == relation {
-		return strings.Contains(f[2], "-"), f[0] == n.Name && f[1] == "="
-	}
-	if epoch, rest, found := strings.Cut(root, ":"); found && !strings.Contains(epoch, "-") {
-		root = rest
-	}
-	rest, ok := strings.CutPrefix(root, n.Name+"-")
-	if _, version, found := strings.Cut(rest, ":"); found {
-		rest = version
-	}
-	if !ok || !strings.HasPrefix(rest, n.Version) {
-		return false, false
-	}
-	return strings.HasPrefix(rest, n.Version+"-"+n.Release), true
 }

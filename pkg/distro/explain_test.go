@@ -2,10 +2,12 @@ package distro
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
@@ -53,21 +55,6 @@ func TestExplain(t *testing.T) {
 		}
 		if got := hint.Of(err); !strings.Contains(got, c.hint) || (c.hint == "") != (got == "") {
 			t.Errorf("%.60q: hint %q, want %q", c.said, got, c.hint)
-		}
-	}
-}
-
-func TestPin(t *testing.T) {
-	t.Parallel()
-	n := nevra.NEVRA{Name: "docker-ce", Arch: "x86_64", EVR: nevra.EVR{Epoch: "3", Version: "20.10.7", Release: "3.el7"}}
-	for root, want := range map[string]string{
-		"docker-ce": "false false", "docker-ce.x86_64": "false false", "": "false false", "docker-ce >= 19": "false false", "other = 1": "false false",
-		"docker-ce-20.10.7": "false true", "docker-ce-3:20.10.7": "false true", "docker-ce = 3:20.10.7": "false true",
-		"docker-ce-20.10.7-3.el7": "true true", "docker-ce-3:20.10.7-3.el7.x86_64": "true true", "3:docker-ce-20.10.7-3.el7": "true true", "docker-ce = 20.10.7-3.el7": "true true",
-	} {
-		release, ok := pin(root, n)
-		if got := fmt.Sprint(release, ok); got != want {
-			t.Errorf("%q: %s, want %s", root, got, want)
 		}
 	}
 }
@@ -129,7 +116,13 @@ func FuzzTexts(f *testing.F) {
 // FuzzPrimary: the bundle's metadata is verified, and still read with care.
 func FuzzPrimary(f *testing.F) {
 	f.Add([]byte(`<metadata><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/><format><rpm:conflicts><rpm:entry name="b" flags="LT" ver="2"/></rpm:conflicts><file>/usr/bin/a</file></format></package></metadata>`))
-	f.Fuzz(func(_ *testing.T, text []byte) {
-		_, _ = parsePrimary(bytes.NewReader(text))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		_, err := z.Write(text)
+		if err := errors.Join(err, z.Close()); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = readPrimary(t.Context(), fstest.MapFS{"rpms/repodata/primary.xml.gz": {Data: packed.Bytes()}})
 	})
 }

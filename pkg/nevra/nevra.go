@@ -91,8 +91,11 @@ func (n NEVRA) FileName() string {
 }
 
 // Parse reads "name-[epoch:]version-release.arch". The four parts must be
-// there; a pin that may leave some out is matched with depsolve's own rules.
+// there, without blanks or slashes; a Pin may leave some out.
 func Parse(s string) (NEVRA, error) {
+	if strings.ContainsAny(s, " \t\r\n/") {
+		return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: it holds a blank or a slash", s)
+	}
 	rest, arch, ok := cutLast(s, ".")
 	if !ok {
 		return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: it has no .arch", s)
@@ -106,6 +109,9 @@ func Parse(s string) (NEVRA, error) {
 	if head, tail, found := strings.Cut(version, ":"); found {
 		if !allDigits(head) {
 			return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: epoch %q is not a number", s, head)
+		}
+		if tail == "" {
+			return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: it has no version", s)
 		}
 		n.Epoch, n.Version = head, tail
 	}

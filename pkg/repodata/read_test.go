@@ -58,18 +58,18 @@ func TestRealRepositories(t *testing.T) {
 		if test.filesOf == 0 {
 			continue
 		}
-		n := 0
+		lists := 0
 		err = ReadFilelists(context.Background(), bytes.NewReader(realDocument(t, dir, md, Filelists)), nil,
 			func(id string, n nevra.NEVRA, files []nevra.File) error {
-				n++
+				lists++
 				p := byID[id]
 				if p == nil || p.NEVRA != n {
 					return fmt.Errorf("package %s %s is not in primary.xml", n, id)
 				}
 				return containsPrimary(p, files)
 			})
-		if err != nil || n != test.filesOf {
-			t.Errorf("%s: %d file lists, want %d, error %v", test.dir, n, test.filesOf, err)
+		if err != nil || lists != test.filesOf {
+			t.Errorf("%s: %d file lists, want %d, error %v", test.dir, lists, test.filesOf, err)
 		}
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+
+	"kubecrate/pkg/nevra"
 )
 
 // ReadHeader is the first part of Verify and Check, which they end when it
 // fails: what the header says, and where it lies, whether or not digests hold.
-func ReadHeader(r io.Reader) (*Metadata, Span, error) {
+func ReadHeader(r io.Reader) (*nevra.Metadata, Span, error) {
 	f, err := openFile(r)
 	if err != nil {
 		return nil, Span{}, fmt.Errorf("cannot read RPM: %w", err)
@@ -18,7 +20,7 @@ func ReadHeader(r io.Reader) (*Metadata, Span, error) {
 }
 
 // ReadMetadata is ReadHeader without the place.
-func ReadMetadata(r io.Reader) (*Metadata, error) {
+func ReadMetadata(r io.Reader) (*nevra.Metadata, error) {
 	m, _, err := ReadHeader(r)
 	return m, err
 }
