@@ -1,9 +1,12 @@
 package install
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
+	"kubecrate/manifest"
 	"kubecrate/pkg/progress"
 )
 
@@ -24,4 +27,31 @@ func TestKept(t *testing.T) {
 		t.Errorf("kept: %q, %v, told %d", said.String(), err, told)
 	}
 	(&Undone{}).hear(nil)(progress.Event{Kind: progress.Warn})
+}
+
+// TestResetKilled: a reset that ends at any program is brought to its end by the
+// same command, whichever release wrote the journal.
+func TestResetKilled(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, manifest.RuntimeDocker)
+	x := l.host("master1", "192.168.4.11")
+	before, alive := x.state(), x.m.OnCall
+	for i, at := range []string{"kubeadm reset", "docker -H unix:///var/run/docker.sock image rm", "systemctl disable kubelet", "rpm -e", "systemctl start firewalld"} {
+		x.stay(manifest.Master)
+		if i%2 == 0 {
+			x.old("master")
+		}
+		ctx, kill := context.WithCancelCause(t.Context())
+		x.m.OnCall = func(line string) error {
+			if strings.HasPrefix(line, at) {
+				kill(errKilled)
+			}
+			return context.Cause(ctx)
+		}
+		if _, err := Reset(ctx, x.h, x.settings(""), false); !errors.Is(err, errKilled) {
+			t.Errorf("%s: %v", at, err)
+		}
+		x.m.OnCall = alive
+		x.leave(before)
+	}
 }
