@@ -26,7 +26,7 @@ func TestLinksNoOutside(t *testing.T) {
 		t.Fatalf("cannot list the installer's packages: %v", err)
 	}
 	forbidden := []string{
-		"net/http", "kubecrate/pkg/source", "kubecrate/pkg/store", "kubecrate/pkg/bundle", "kubecrate/pkg/depsolve",
+		"kubecrate/pkg/source", "kubecrate/pkg/store", "kubecrate/pkg/bundle", "kubecrate/pkg/depsolve",
 		"github.com/google/go-containerregistry/pkg/v1/remote", "github.com/invopop/jsonschema", "github.com/google/rpmpack",
 		"github.com/ProtonMail/go-crypto", "github.com/go-air/gini",
 	}
@@ -40,5 +40,34 @@ func TestLinksNoOutside(t *testing.T) {
 				t.Errorf("the installer links %s", dep)
 			}
 		}
+	}
+}
+
+// TestOneClient: of what the installer links, only the package whose client knows
+// the addresses of a cluster alone speaks HTTP.
+func TestOneClient(t *testing.T) {
+	t.Parallel()
+	const client = "kubecrate/pkg/clusterhttp"
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}} {{range .Imports}}{{.}} {{end}}{{end}}", "kubecrate/cmd/install").Output()
+	if err != nil {
+		t.Fatalf("cannot list the installer's packages: %v", err)
+	}
+	found := false
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		for _, imported := range words[1:] {
+			if imported != "net/http" && !strings.HasPrefix(imported, "net/http/") && imported != "net/rpc" && imported != "net/smtp" {
+				continue
+			}
+			if found = found || words[0] == client; words[0] != client {
+				t.Errorf("%s imports %s", words[0], imported)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("%s is not linked", client)
 	}
 }

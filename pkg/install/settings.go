@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/clusterhttp"
 	"kubecrate/pkg/cni"
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/media"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/trust"
@@ -43,10 +43,10 @@ type Settings struct {
 	NoSmoke     bool
 	User        User // who gets a kubeconfig beside root
 	Trust       trust.Options
-	Dialer      kubeadm.Dialer // reaches the cluster; nil is the host's own network
-	Networks    cni.Networks   // that are known; the zero value is all of this version
-	EUID        int            // of this process
-	Command     string         // how the program was called, for hints; "" where that holds a secret
+	Dialer      clusterhttp.Dialer // reaches the cluster; nil is the host's own network
+	Networks    cni.Networks       // that are known; the zero value is all of this version
+	EUID        int                // of this process
+	Command     string             // how the program was called, for hints; "" where that holds a secret
 	Report      progress.Func
 }
 

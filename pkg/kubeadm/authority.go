@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/clusterhttp"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/step"
 )
@@ -97,7 +98,7 @@ func (s authorityStep) Apply(_ context.Context, h *host.Host) error {
 
 // Answers says whether an API server at endpoint, HOST:PORT, belongs to the
 // cluster whose CA has one of hashes; d is as in Options. It takes a few seconds at most.
-func Answers(ctx context.Context, d Dialer, endpoint string, hashes []string) bool {
+func Answers(ctx context.Context, d clusterhttp.Dialer, endpoint string, hashes []string) bool {
 	a, err := probe(ctx, d, endpoint)
 	return err == nil && slices.Contains(hashes, a.caHash)
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/clusterhttp"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
@@ -36,8 +37,8 @@ type Options struct {
 	Schedulable bool              // the control plane runs pods too
 	Given       *manifest.Ticket  // that an identity brought before the cluster began; nil without one
 	Limits      Limits
-	Dialer      Dialer        // reaches the API server; nil is the host's own network
-	Progress    progress.Func // hears what is waited for
+	Dialer      clusterhttp.Dialer // reaches the API server; nil is the host's own network
+	Progress    progress.Func      // hears what is waited for
 }
 
 // Limits are how long is waited for what; 0 takes the default in the comment.

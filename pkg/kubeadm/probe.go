@@ -1,19 +1,17 @@
 package kubeadm
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"syscall"
 	"time"
 
+	"kubecrate/pkg/clusterhttp"
 	"kubecrate/pkg/hint"
 )
 
@@ -27,71 +25,56 @@ type answer struct {
 
 // A probe asks for cluster-info, which kubeadm publishes to everybody.
 const (
-	probeTimeout = 5 * time.Second
-	probePath    = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
-	mostAnswer   = 1 << 20
-	signature    = "jws-kubeconfig-" // and the token's public part
+	probePath  = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
+	mostAnswer = 1 << 20
+	signature  = "jws-kubeconfig-" // and the token's public part
 )
 
 // errNotYet is an API server that answers, but whose cluster is still being made.
 var errNotYet = errors.New("the API server is up, but the master is not finished")
 
-// Dialer is net.Dialer's.
-type Dialer interface {
-	DialContext(ctx context.Context, network, address string) (net.Conn, error)
-}
-
 // probe connects to the API server at endpoint, HOST:PORT, and asks who it is;
 // nil dials by the host's own network.
 // What it fails with names the cause and carries the hint.
-func probe(ctx context.Context, d Dialer, endpoint string) (*answer, error) {
-	if d == nil {
-		d = &net.Dialer{}
-	}
-	ctx, done := context.WithTimeout(ctx, probeTimeout)
-	defer done()
-	raw, err := d.DialContext(ctx, "tcp", endpoint)
-	if err != nil {
-		return nil, unreached(endpoint, err)
-	}
+func probe(ctx context.Context, d clusterhttp.Dialer, endpoint string) (*answer, error) {
 	// Who answers is not known yet, and nothing secret is said to it: the ticket
 	// pins the CA, and kubeadm join checks that.
-	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // G402: see above
-	defer func() { _ = conn.Close() }()                                                          // the answer is read
-	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, hint.With(fmt.Errorf("what listens at %s is no API server: %w", endpoint, err), "on the master: ss -lntp shows what listens there; --endpoint HOST:PORT names another")
+	unknown := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, //nolint:gosec // G402: see above
+		VerifyConnection: func(state tls.ConnectionState) error { return clocks(state, time.Now()) }}
+	client := clusterhttp.New(clusterhttp.Options{Dialer: d, TLS: unknown, MaxBody: mostAnswer}, endpoint)
+	body, err := client.Get(ctx, endpoint, probePath)
+	if err != nil {
+		return nil, unasked(endpoint, err)
 	}
-	if err := clocks(conn.ConnectionState(), time.Now()); err != nil {
-		return nil, err
-	}
-	if at, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(at); err != nil {
-			return nil, err
-		}
-	}
-	// net/http would bring a whole client for the outside into the installer.
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\nAccept: application/json\r\n\r\n", probePath, endpoint); err != nil {
-		return nil, fmt.Errorf("cannot ask the API server at %s: %w", endpoint, err)
-	}
-	text, err := io.ReadAll(io.LimitReader(bufio.NewReader(conn), mostAnswer))
-	if err != nil && len(text) == 0 {
-		return nil, fmt.Errorf("cannot ask the API server at %s: %w", endpoint, err)
-	}
-	return readAnswer(text)
+	return readAnswer(body)
 }
 
-// readAnswer reads an HTTP response that holds the ConfigMap cluster-info.
-func readAnswer(text []byte) (*answer, error) {
-	head, body, _ := bytes.Cut(text, []byte("\r\n\r\n"))
-	status, _, _ := bytes.Cut(head, []byte("\r\n"))
-	words := strings.Fields(string(status))
-	const least = 2
-	if len(words) < least || !strings.HasPrefix(words[0], "HTTP/") {
-		return nil, errors.New("it does not speak HTTP")
+// unasked says why the API server at endpoint did not tell who it is.
+func unasked(endpoint string, err error) error {
+	var (
+		dial      *clusterhttp.DialError
+		handshake *clusterhttp.HandshakeError
+		other     *clusterhttp.NotHTTPError
+		status    *clusterhttp.StatusError
+		clock     *ClockError
+	)
+	switch {
+	case errors.As(err, &dial):
+		return unreached(endpoint, dial.Err)
+	case errors.As(err, &handshake) && errors.As(err, &clock):
+		return handshake.Err
+	case errors.As(err, &handshake):
+		return hint.With(fmt.Errorf("what listens at %s is no API server: %w", endpoint, err), "on the master: ss -lntp shows what listens there; --endpoint HOST:PORT names another")
+	case errors.As(err, &other):
+		return errors.New("it does not speak HTTP")
+	case errors.As(err, &status):
+		return errNotYet
 	}
-	if words[1] != "200" {
-		return nil, errNotYet
-	}
+	return fmt.Errorf("cannot ask the API server at %s: %w", endpoint, err)
+}
+
+// readAnswer reads the ConfigMap cluster-info.
+func readAnswer(body []byte) (*answer, error) {
 	var info struct {
 		Data map[string]string `json:"data"`
 	}

@@ -20,10 +20,11 @@ const (
 // tell in the beginning of their logs.
 func (s *session) checkProxy(ctx context.Context) Check {
 	mode := ""
+	client := s.client(proxyStatus)
 	var last error
 	s.until(ctx, "proxy", shortWait, func(ctx context.Context) (bool, string) {
-		var body []byte
-		if body, last = get(ctx, s.Dialer, proxyStatus, "/proxyMode"); last != nil {
+		body, err := client.Get(ctx, proxyStatus, "/proxyMode")
+		if last = plain(err); last != nil {
 			return false, last.Error()
 		}
 		mode = strings.TrimSpace(string(body))

@@ -8,10 +8,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
+	"kubecrate/pkg/clusterhttp"
 	"kubecrate/pkg/cni"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/kubectl"
@@ -36,12 +36,7 @@ type Options struct {
 	// Wait is how long is waited for nodes, for the system's pods and for those of
 	// the test, each; 0 is five minutes.
 	Wait   time.Duration
-	Dialer Dialer // nil is the host's own network
-}
-
-// Dialer is net.Dialer's.
-type Dialer interface {
-	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	Dialer clusterhttp.Dialer // nil is the host's own network
 }
 
 const (
@@ -86,9 +81,6 @@ func begin(h *host.Host, o Options, report progress.Func) (*session, error) {
 	s.Image = cmp.Or(s.Image, defaultImage)
 	s.Domain = cmp.Or(s.Domain, "cluster.local")
 	s.Wait = cmp.Or(s.Wait, defaultWait)
-	if s.Dialer == nil {
-		s.Dialer = &net.Dialer{}
-	}
 	return s, s.k.Usable(h)
 }
 

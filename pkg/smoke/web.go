@@ -1,18 +1,17 @@
 package smoke
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"kubecrate/pkg/clusterhttp"
 )
 
 // target is an address of the web server and what does not work where it does
@@ -45,11 +44,17 @@ func (s *session) checkWeb(ctx context.Context) Check {
 		targets = append(targets, target{"the node port of " + name, hostPort(n.address(), nodePort),
 			fmt.Sprintf("on %s: iptables -S INPUT; iptables -S FORWARD; %s", name, proxyLogs)})
 	}
+	addresses := make([]string, len(targets))
+	for i, t := range targets {
+		addresses[i] = t.address
+	}
+	client := s.client(addresses...)
 	problems := map[string]error{}
 	s.until(ctx, "web", shortWait, func(ctx context.Context) (bool, string) {
 		first := ""
 		for _, t := range targets {
-			if problems[t.name] = s.fetch(ctx, t.address); problems[t.name] != nil && first == "" {
+			_, err := client.Get(ctx, t.address, "/")
+			if problems[t.name] = plain(err); err != nil && first == "" {
 				first = fmt.Sprintf("%s, %s: %v", t.name, t.address, problems[t.name])
 			}
 		}
@@ -69,39 +74,12 @@ func (s *session) networkHint() string { return cmp.Or(s.Networks.Find(s.Network
 
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-func (s *session) fetch(ctx context.Context, address string) error {
-	_, err := get(ctx, s.Dialer, address, "/")
-	return err
-}
+// mostBody is in bytes; a page is read only to see that it comes.
+const mostBody = 64 << 10
 
-const (
-	dialTime = 5 * time.Second
-	mostBody = 64 << 10
-)
-
-// get asks an HTTP server and returns its answer's body, 64 KiB at most; any
-// status but 200 is an error. It is HTTP/1.0 by hand (RFC 1945), for which this
-// program need not hold an HTTP client.
-func get(ctx context.Context, d Dialer, address, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTime)
-	defer cancel()
-	conn, err := d.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, plain(err)
-	}
-	defer conn.Close() //nolint:errcheck // nothing was promised to arrive
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return nil, err
-	}
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, address); err != nil {
-		return nil, plain(err)
-	}
-	answer, err := io.ReadAll(io.LimitReader(conn, mostBody))
-	if err != nil {
-		return nil, plain(err)
-	}
-	return parseAnswer(answer)
+// client asks addresses of the cluster, and no others.
+func (s *session) client(addresses ...string) *clusterhttp.Client {
+	return clusterhttp.New(clusterhttp.Options{Dialer: s.Dialer, MaxBody: mostBody}, addresses...)
 }
 
 // plain leaves out of a network error what stands beside it anyway.
@@ -115,24 +93,6 @@ func plain(err error) error {
 		return op.Err
 	}
 	return err
-}
-
-// parseAnswer takes an HTTP/1 answer apart.
-func parseAnswer(answer []byte) (body []byte, err error) {
-	line, _, _ := bytes.Cut(answer, []byte("\n"))
-	words := strings.Fields(string(line))
-	if len(words) < 2 || !strings.HasPrefix(words[0], "HTTP/1.") {
-		return nil, fmt.Errorf("it answers %q, which is no HTTP", line[:min(len(line), 60)])
-	}
-	if words[1] != "200" {
-		return nil, fmt.Errorf("it answers %s", strings.Join(words[1:], " "))
-	}
-	for _, end := range []string{"\r\n\r\n", "\n\n"} {
-		if _, body, found := bytes.Cut(answer, []byte(end)); found {
-			return body, nil
-		}
-	}
-	return nil, nil
 }
 
 // checkNetwork asks, within every pod, the pod on the next node: each node is

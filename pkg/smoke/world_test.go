@@ -265,7 +265,7 @@ func (w *world) DialContext(ctx context.Context, network, address string) (net.C
 		switch {
 		case deaf:
 			answer = said
-		case address == proxyStatus && strings.HasPrefix(string(buf[:n]), "GET /proxyMode HTTP/1.0\r\n"):
+		case address == proxyStatus && strings.HasPrefix(string(buf[:n]), "GET /proxyMode HTTP/1.1\r\n"):
 			answer = "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" + w.mode
 		}
 		if _, err := theirs.Write([]byte(answer)); err != nil {
