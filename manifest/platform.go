@@ -11,16 +11,15 @@ import (
 // family is an OS family that a bundle can be made for.
 type family struct {
 	name       string
-	releasever string // of yum and dnf
-	manager    string // that installs there
+	releasever string // of the URLs of its repositories
 }
 
 // families lists what platform.family may be.
 func families() []family {
 	return []family{
-		{"el7", "7", "yum"},
-		{"el8", "8", "dnf"},
-		{"el9", "9", "dnf"},
+		{"el7", "7"},
+		{"el8", "8"},
+		{"el9", "9"},
 	}
 }
 

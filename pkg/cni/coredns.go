@@ -70,7 +70,7 @@ func (s *dns) Apply(ctx context.Context, h *host.Host) error {
 		}
 		// The resourceVersion in it keeps a change of somebody else in between.
 		if err := h.Change(ctx, s.kubectl.Command(text, "replace", "--filename=-"), nil); err != nil {
-			return fmt.Errorf("cannot change what CoreDNS forwards: %w", kubectl.Explain(err))
+			return fmt.Errorf("cannot change what CoreDNS forwards: %w", kubectl.Explain(h, err))
 		}
 	}
 	return s.restart(ctx, h)
@@ -89,7 +89,7 @@ func (s *dns) restart(ctx context.Context, h *host.Host) error {
 	}
 	for _, p := range pods.Items {
 		if len(p.Status.ContainerStatuses) > 0 { // none while it waits for a network
-			return kubectl.Explain(h.Change(ctx, s.kubectl.Command(nil, "rollout", "restart", "deployment/"+dnsName, "--namespace="+dnsNamespace), nil))
+			return kubectl.Explain(h, h.Change(ctx, s.kubectl.Command(nil, "rollout", "restart", "deployment/"+dnsName, "--namespace="+dnsNamespace), nil))
 		}
 	}
 	return nil

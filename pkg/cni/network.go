@@ -112,13 +112,13 @@ func (s *network) Apply(ctx context.Context, h *host.Host) error {
 			if o.Kind == daemonSet {
 				gone := s.kubectl.Command(nil, "delete", "daemonset", o.Metadata.Name, "--namespace="+o.Metadata.Namespace, "--ignore-not-found")
 				if err := h.Change(ctx, gone, nil); err != nil {
-					return kubectl.Explain(err)
+					return kubectl.Explain(h, err)
 				}
 			}
 		}
 	}
 	if err := h.Change(ctx, s.kubectl.Command(rendered, "apply", "--filename=-"), nil); err != nil {
-		return fmt.Errorf("cannot apply the manifest of %s: %w", s.n.Name, kubectl.Explain(err))
+		return fmt.Errorf("cannot apply the manifest of %s: %w", s.n.Name, kubectl.Explain(h, err))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/kubectl"
+	"kubecrate/pkg/software/softwaretest"
 	"kubecrate/pkg/step"
 )
 
@@ -148,7 +149,10 @@ func TestNetworkErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "this host is in no cluster yet: /etc/kubernetes/admin.conf is missing", "./install --role master"},
-		{"no kubectl", func(_ *host.Host, m *hosttest.Machine, _ *cluster) { delete(m.Programs, "kubectl") }, "not found", "install kubectl"},
+		{"no kubectl", func(h *host.Host, m *hosttest.Machine, _ *cluster) {
+			delete(m.Programs, "kubectl")
+			h.Software = softwaretest.Hints{}
+		}, "not found", "bring kubectl"},
 		{"no API server", func(_ *host.Host, _ *hosttest.Machine, c *cluster) { c.down = true }, "was refused", "systemctl status kubelet"},
 	} {
 		h, m, c := joined(t)

@@ -46,15 +46,15 @@ func ctr(args ...string) host.Cmd {
 	return host.Cmd{Argv: append([]string{"ctr", "--address", containerdSocket, "--namespace", containerdNamespace}, args...)}
 }
 
-func containerdAway(err error) error {
-	return away(err, "containerd", "containerd.io", "containerd", "failed to dial", "connection refused", "connection error")
+func containerdAway(h *host.Host, err error) error {
+	return away(h, err, "containerd", "failed to dial", "connection refused", "connection error")
 }
 
 // Load is Runtime's. containerd names images only when it has all of a stream.
 func (containerd) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c := ctr("images", "import", "-")
 	c.Stdin = r
-	err := containerdAway(h.Change(ctx, c, nil))
+	err := containerdAway(h, h.Change(ctx, c, nil))
 	var failed *host.CommandError
 	if errors.As(err, &failed) && strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
 		return hint.With(fmt.Errorf("%s is full%s, and containerd needs room for the images twice, packed and unpacked: %w", containerdRoot, free(h, containerdRoot), err),
@@ -74,7 +74,7 @@ func (containerd) write(ctx context.Context, w io.Writer, archive fs.FS, names [
 func (containerd) held(ctx context.Context, h *host.Host) (held, error) {
 	out, err := h.Run(ctx, ctr("images", "ls"))
 	if err != nil {
-		return held{}, containerdAway(err)
+		return held{}, containerdAway(h, err)
 	}
 	now := held{names: map[string]string{}}
 	for line := range strings.Lines(string(out)) {

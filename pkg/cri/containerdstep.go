@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -69,7 +69,7 @@ func (s containerdStep) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if !p.now.Known() {
-		return hint.With(errors.New("containerd is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install containerd.io")
+		return software.Missing(h, errors.New("containerd is not installed"), "containerd")
 	}
 	return p.apply(ctx, h)
 }
@@ -122,7 +122,7 @@ func lacks(ctx context.Context, h *host.Host, pause string) (string, error) {
 	out, err := h.Query(ctx, "crictl", "--runtime-endpoint", "unix://"+containerdSocket, "info")
 	switch {
 	case host.NotFound(err):
-		return "", hint.With(err, "yum --disablerepo='*' --enablerepo=kubecrate install cri-tools")
+		return "", software.Missing(h, err, "crictl")
 	case host.ExitCode(err) > 0:
 		return "it does not answer as CRI", nil
 	case err != nil:

@@ -20,6 +20,7 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/image"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -128,13 +129,13 @@ func (h held) has(ids []string) bool {
 
 // away makes an error of a program that is missing, or whose server does not
 // answer, one that wraps ErrAway; what stands in for the words that programs use.
-func away(err error, runtime, install, start string, words ...string) error {
+func away(h *host.Host, err error, runtime string, words ...string) error {
 	if host.NotFound(err) {
-		return hint.With(fmt.Errorf("%s is not installed: %w", runtime, ErrAway), "yum --disablerepo='*' --enablerepo=kubecrate install %s", install)
+		return software.Missing(h, fmt.Errorf("%s is not installed: %w", runtime, ErrAway), runtime)
 	}
 	var failed *host.CommandError
 	if errors.As(err, &failed) && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(failed.Stderr, w) }) {
-		return hint.With(fmt.Errorf("%s does not run: %w", runtime, ErrAway), "systemctl start %s", start)
+		return hint.With(fmt.Errorf("%s does not run: %w", runtime, ErrAway), "systemctl start %s", runtime)
 	}
 	return err
 }

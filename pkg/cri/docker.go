@@ -42,8 +42,8 @@ func dockerCmd(args ...string) host.Cmd {
 	return host.Cmd{Argv: append([]string{"docker", "-H", dockerHost}, args...)}
 }
 
-func dockerAway(err error) error {
-	return away(err, "docker", "docker-ce", "docker", "Cannot connect to the Docker daemon", "Is the docker daemon running")
+func dockerAway(h *host.Host, err error) error {
+	return away(h, err, "docker", "Cannot connect to the Docker daemon", "Is the docker daemon running")
 }
 
 // Load is Runtime's. docker reads all of a stream into a folder of its own
@@ -51,7 +51,7 @@ func dockerAway(err error) error {
 func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c := dockerCmd("load")
 	c.Stdin = r
-	err := dockerAway(h.Change(ctx, c, nil))
+	err := dockerAway(h, h.Change(ctx, c, nil))
 	var failed *host.CommandError
 	if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
 		return err
@@ -84,7 +84,7 @@ func (docker) write(ctx context.Context, w io.Writer, archive fs.FS, names []str
 func (docker) held(ctx context.Context, h *host.Host) (held, error) {
 	out, err := h.Run(ctx, dockerCmd("image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
 	if err != nil {
-		return held{}, dockerAway(err)
+		return held{}, dockerAway(h, err)
 	}
 	now := held{names: map[string]string{}, loose: map[string]bool{}}
 	for line := range strings.Lines(string(out)) {

@@ -9,6 +9,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -76,7 +77,7 @@ func (s dockerStep) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if !p.now.Known() {
-		return hint.With(errors.New("docker is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install docker-ce")
+		return software.Missing(h, errors.New("docker is not installed"), "docker")
 	}
 	made, err := h.Exists(dockerKey)
 	if err != nil {
@@ -150,8 +151,8 @@ func (dockerStep) driver(ctx context.Context, h *host.Host) (string, error) {
 	driver := strings.TrimSpace(string(out))
 	switch {
 	case host.NotFound(err):
-		return "", dockerAway(err)
-	case errors.Is(dockerAway(err), ErrAway), err == nil && driver == "":
+		return "", dockerAway(h, err)
+	case errors.Is(dockerAway(h, err), ErrAway), err == nil && driver == "":
 		return noAnswer, nil
 	case err != nil:
 		return "", hint.With(fmt.Errorf("docker runs, but cannot be asked: %w", err), "journalctl --unit=%s --lines=50 --no-pager", dockerUnit)

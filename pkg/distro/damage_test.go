@@ -7,12 +7,12 @@ import (
 	"strings"
 
 	"kubecrate/pkg/archive"
-	"kubecrate/pkg/distro"
+	"kubecrate/pkg/software"
 )
 
 // flipped is an archive in which the kubelet is damaged: its end is an error in
 // place of io.EOF, as Each has it.
-type flipped struct{ distro.Archive }
+type flipped struct{ software.Archive }
 
 func (f flipped) Each(ctx context.Context, want func(archive.Member) bool, fn func(archive.Member, io.Reader) error) error {
 	return f.Archive.Each(ctx, want, func(m archive.Member, r io.Reader) error {

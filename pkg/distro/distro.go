@@ -5,10 +5,16 @@ package distro
 
 import (
 	"fmt"
+	"path"
 	"strings"
+
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/software"
+	"kubecrate/pkg/step"
 )
 
-// Distro is a family of operating systems whose packages fit each other.
+// Distro is a family of operating systems whose packages fit each other. It is a
+// software.Source.
 type Distro struct {
 	name    string
 	manager string // the program that installs packages: yum or dnf
@@ -33,16 +39,14 @@ func For(family string) (Distro, error) {
 	return Distro{}, fmt.Errorf("cannot install on the family %q: it is not one of %s", family, strings.Join(names, ", "))
 }
 
-// Name is the word of a manifest ("el7").
-func (d Distro) Name() string { return d.name }
+// About is software.Source's.
+func (d Distro) About() software.About {
+	return software.About{Name: d.name, Programs: []string{"rpm"}, Dirs: []string{path.Dir(repoFile), databaseDir}}
+}
 
-// Manager is the program that installs packages: yum or dnf.
-func (d Distro) Manager() string { return d.manager }
-
-// Remove is the command that takes packages off a host, as the operator types
-// it: it needs no repository.
-func (d Distro) Remove(names ...string) string {
-	return fmt.Sprintf("%s --disablerepo='*' remove %s", d.manager, strings.Join(names, " "))
+// Steps is software.Source's.
+func (d Distro) Steps(b software.Bundle, report progress.Func) []step.Step {
+	return []step.Step{Packages(d, b, report)}
 }
 
 // bundleOnly starts a command line of the manager that changes packages: no

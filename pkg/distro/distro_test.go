@@ -7,6 +7,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/software/softwaretest"
 )
 
 // TestFamilies: every family that a manifest may name is known.
@@ -14,12 +15,42 @@ func TestFamilies(t *testing.T) {
 	t.Parallel()
 	for _, family := range manifest.Vocabulary()["platform.family"] {
 		d, err := distro.For(family)
-		if err != nil || d.Name() != family || d.Manager() == "" {
-			t.Errorf("%s: %+v, %v", family, d, err)
+		if err != nil || d.About().Name != family {
+			t.Fatalf("%s: %+v, %v", family, d, err)
 		}
+		manager := "dnf"
+		if family == "el7" {
+			manager = "yum"
+		}
+		softwaretest.Source(t, d, manager)
 	}
 	if _, err := distro.For("slackware"); err == nil || !strings.Contains(err.Error(), "el7") {
 		t.Errorf("slackware: %v", err)
+	}
+}
+
+// TestInstallHint: packages by their names in the bundle, and what no name is
+// known of by its file.
+func TestInstallHint(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		family   string
+		programs []string
+		want     string
+	}{
+		{"el7", []string{"kubelet", "kubeadm", "kubectl"}, "yum --disablerepo='*' --enablerepo=kubecrate install kubelet kubeadm kubectl"},
+		{"el7", []string{"docker"}, "yum --disablerepo='*' --enablerepo=kubecrate install docker-ce"},
+		{"el8", []string{"containerd", "crictl"}, "dnf --disablerepo='*' --enablerepo=kubecrate install containerd.io cri-tools"},
+		{"el9", []string{"chronyd"}, "dnf --disablerepo='*' --enablerepo=kubecrate install chrony"},
+		{"el9", []string{"conntrack"}, "dnf --disablerepo='*' --enablerepo=kubecrate install '*bin/conntrack'"},
+	} {
+		d, err := distro.For(c.family)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.InstallHint(c.programs...); got != c.want {
+			t.Errorf("%s: %s, want %s", c.family, got, c.want)
+		}
 	}
 }
 

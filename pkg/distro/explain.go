@@ -22,12 +22,12 @@ type rule struct{ pattern, says, hint string }
 
 // rules are tried in order; the texts are those of yum 3.4, dnf 4 and rpm 4.11
 // to 4.18 in English.
-func rules() []rule {
+func (d Distro) rules() []rule {
 	const (
 		build  = `([^\s,]+?)` // NAME-EVR.ARCH
 		script = "less " + logFile + " shows why"
-		remove = "yum --disablerepo='*' remove "
 	)
+	remove := d.removal() // what follows is the package
 	return []rule{
 		{`(?:another copy is running as pid|already locked by|process with pid) (\d+)`,
 			"another package manager is at work, process $1", "ps -fp $1 shows it; when it has ended, run this again"},
@@ -70,13 +70,13 @@ func rules() []rule {
 // explain turns what a package manager said into a sentence with its fix. The
 // command line, which names every package, is left out of the error; where
 // nothing is known its last lines are in.
-func explain(err error, said string) error {
+func (d Distro) explain(err error, said string) error {
 	var failed *host.CommandError
 	if !errors.As(err, &failed) {
 		return err
 	}
 	cause := fmt.Errorf("%s: %w", failed.Argv[0], failed.Err)
-	for _, r := range rules() {
+	for _, r := range d.rules() {
 		re := regexp.MustCompile(r.pattern)
 		m := re.FindStringSubmatchIndex(said)
 		if m == nil {

@@ -49,7 +49,7 @@ func TestExplain(t *testing.T) {
 		{"", "yum: exit status 1", ""},
 	} {
 		cause := errors.New("exit status 1")
-		err := explain(&host.CommandError{Argv: []string{"yum", "install", "x"}, Err: cause}, c.said)
+		err := el7().explain(&host.CommandError{Argv: []string{"yum", "install", "x"}, Err: cause}, c.said)
 		if !strings.Contains(err.Error(), c.want) || !errors.Is(err, cause) || strings.Count(err.Error(), "\n") > 12 {
 			t.Errorf("%.60q: %v", c.said, err)
 		}
@@ -99,6 +99,11 @@ func FuzzTexts(f *testing.F) {
 				}
 			}
 		}
+		for _, p := range parseInventory(text) {
+			if strings.ContainsAny(p, " \n(/") {
+				t.Errorf("package %q", p)
+			}
+		}
 		if s, major, minor := identify(text, text); s.Name == "" || major < 0 || minor < -1 {
 			t.Errorf("%+v, %d, %d", s, major, minor)
 		}
@@ -107,7 +112,7 @@ func FuzzTexts(f *testing.F) {
 				t.Errorf("%+v", n)
 			}
 		}
-		if err := explain(&host.CommandError{Argv: []string{"yum"}, Err: errors.New("exit status 1")}, text); err == nil {
+		if err := el7().explain(&host.CommandError{Argv: []string{"yum"}, Err: errors.New("exit status 1")}, text); err == nil {
 			t.Error("no error")
 		}
 	})

@@ -13,6 +13,9 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
+// databaseDir is where rpm keeps what is installed.
+const databaseDir = "/var/lib/rpm"
+
 // installed is what rpm's database holds, by name, the newest first.
 type installed map[string][]nevra.NEVRA
 
@@ -24,7 +27,7 @@ const nevraFormat = `%{NAME}-%{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH}\n`
 const rpmWait = 2 * time.Minute
 
 // readInstalled asks rpm.
-func readInstalled(ctx context.Context, h *host.Host) (installed, error) {
+func (d Distro) readInstalled(ctx context.Context, h *host.Host) (installed, error) {
 	short, cancel := context.WithTimeoutCause(ctx, rpmWait, errStuck)
 	defer cancel()
 	out, err := h.Query(short, "rpm", "-qa", "--qf", nevraFormat)
@@ -32,7 +35,7 @@ func readInstalled(ctx context.Context, h *host.Host) (installed, error) {
 	case errors.Is(err, errStuck):
 		return nil, hint.With(fmt.Errorf("cannot ask rpm what is installed: %w", err), "%s", hintDatabase)
 	case err != nil:
-		return nil, fmt.Errorf("cannot ask rpm what is installed: %w", explain(err, err.Error()))
+		return nil, fmt.Errorf("cannot ask rpm what is installed: %w", d.explain(err, err.Error()))
 	}
 	return parseInstalled(string(out)), nil
 }

@@ -22,6 +22,7 @@ import (
 	"kubecrate/pkg/repodata"
 	"kubecrate/pkg/rpm"
 	"kubecrate/pkg/rpm/rpmtest"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -76,7 +77,7 @@ type memory struct {
 func (*memory) Close() error { return nil }
 
 // realBundle is a bundle of real RPMs, with real metadata.
-func realBundle(t *testing.T, specs ...rpmtest.Spec) distro.Bundle {
+func realBundle(t *testing.T, specs ...rpmtest.Spec) software.Bundle {
 	t.Helper()
 	var entries []archive.Entry
 	var pkgs []repodata.Package
@@ -161,7 +162,7 @@ func (l *lab) put(t *testing.T, s rpmtest.Spec, how ...string) {
 	}
 }
 
-func (l *lab) steps(b distro.Bundle) []step.Step {
+func (l *lab) steps(b software.Bundle) []step.Step {
 	return []step.Step{distro.Packages(l.d, b, l.report)}
 }
 
@@ -171,7 +172,7 @@ func (l *lab) report(e progress.Event) {
 	}
 }
 
-func (l *lab) run(t *testing.T, b distro.Bundle) error {
+func (l *lab) run(t *testing.T, b software.Bundle) error {
 	t.Helper()
 	j, err := step.OpenJournal(l.h)
 	if err != nil {
@@ -310,7 +311,7 @@ func TestRealRefusals(t *testing.T) {
 
 const childRoot = "KUBECRATE_DISTRO_ROOT"
 
-func killBundle(t *testing.T) distro.Bundle {
+func killBundle(t *testing.T) software.Bundle {
 	t.Helper()
 	big := spec("engine", "18.06", "policy", "/usr/bin/engine")
 	big.Payload = 8 << 20

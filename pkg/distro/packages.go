@@ -3,42 +3,26 @@ package distro
 import (
 	"context"
 	"fmt"
-	"io"
-	"io/fs"
 	"strings"
 	"time"
 
-	"kubecrate/manifest"
-	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
-// Archive is what the step reads of a bundle; *archive.Reader is one.
-type Archive interface {
-	fs.FS
-	Each(ctx context.Context, want func(archive.Member) bool, fn func(archive.Member, io.Reader) error) error
-}
-
-// Bundle is the bundle's repository, rpms/ in its archive, and what its lock
-// says of the packages. To undo needs neither.
-type Bundle struct {
-	Archive  Archive
-	Packages []manifest.LockedPackage
-}
-
-// Packages is the step that installs the packages of the bundle, those that are
-// missing on the host or older there. Its check is rpm's database: a package of
+// Packages is the step that installs the packages of the bundle, from the
+// repository rpms/ in its archive: those that are missing on the host or older there. Its check is rpm's database: a package of
 // the lock is there where a build of its name and architecture is installed that
 // is as new or newer, and where the manifest asks for a version, it has to be
 // that. report may be nil.
 //
 // Undo removes what came with the bundle and was not there before, but for what
 // other packages need by then; what was upgraded stays so.
-func Packages(d Distro, b Bundle, report progress.Func) step.Step {
+func Packages(d Distro, b software.Bundle, report progress.Func) step.Step {
 	return packages{distro: d, bundle: b, report: report, pause: waitStep}
 }
 
@@ -50,7 +34,7 @@ const StepName = "packages"
 func Kinds(report progress.Func) step.Kinds {
 	return step.Kinds{step.With(StepName, func(p params) (step.Step, error) {
 		d, err := For(p.Family)
-		return Packages(d, Bundle{}, report), err
+		return Packages(d, software.Bundle{}, report), err
 	})}
 }
 
@@ -61,7 +45,7 @@ type params struct {
 
 type packages struct {
 	distro Distro
-	bundle Bundle
+	bundle software.Bundle
 	report progress.Func
 	pause  time.Duration
 }
@@ -82,7 +66,7 @@ type todo struct {
 }
 
 func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, err error) {
-	have, err := readInstalled(ctx, h)
+	have, err := s.distro.readInstalled(ctx, h)
 	if err != nil {
 		return t, err
 	}
@@ -142,7 +126,7 @@ func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		st.Todo("install %s again: the first time was cut off", p)
 	}
 	for _, n := range t.others {
-		st.Warn("%s is installed beside a newer build; yum-complete-transaction or package-cleanup --cleandupes (of yum-utils) fix that, or rpm -e %s", n, label(n))
+		st.Warn("%s is installed beside a newer build; %s, or rpm -e %s", n, s.distro.doublesHint(), label(n))
 	}
 	if len(t.unowned) > 0 {
 		const most = 5

@@ -23,6 +23,7 @@ import (
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -118,13 +119,13 @@ func bundled(tb testing.TB, list []packed) ([]byte, []manifest.LockedPackage) {
 	return out.Bytes(), lock
 }
 
-func open(tb testing.TB, data []byte, lock []manifest.LockedPackage) distro.Bundle {
+func open(tb testing.TB, data []byte, lock []manifest.LockedPackage) software.Bundle {
 	tb.Helper()
 	r, err := archive.Open(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return distro.Bundle{Archive: r, Packages: lock}
+	return software.Bundle{Archive: r, Packages: lock}
 }
 
 // world is a host, its packages, and the step.
@@ -148,7 +149,7 @@ func newWorld(tb testing.TB, have ...string) *world {
 	return w
 }
 
-func (w *world) use(tb testing.TB, b distro.Bundle) {
+func (w *world) use(tb testing.TB, b software.Bundle) {
 	tb.Helper()
 	d, err := distro.For("el7")
 	if err != nil {
@@ -280,7 +281,7 @@ func TestResetAlone(t *testing.T) {
 	if err := w.apply(t); err != nil {
 		t.Fatal(err)
 	}
-	w.use(t, distro.Bundle{})
+	w.use(t, software.Bundle{})
 	if err := w.reset(t); err != nil || w.m.State(t) != before {
 		t.Errorf("without an archive: %v\n%s", err, w.m.State(t))
 	}
@@ -592,7 +593,7 @@ func TestDamage(t *testing.T) {
 	w := newWorld(t, kernel)
 	data, lock := bundled(t, wanted())
 	good := open(t, data, lock)
-	w.use(t, distro.Bundle{Archive: flipped{good.Archive}, Packages: lock})
+	w.use(t, software.Bundle{Archive: flipped{good.Archive}, Packages: lock})
 	if err := w.apply(t); err == nil || !strings.Contains(err.Error(), "cannot unpack") || w.ran("yum") > 0 {
 		t.Errorf("a damaged archive: %v", err)
 	}

@@ -165,7 +165,7 @@ func (d Distro) hint(list []problem) string {
 		names = append(names, p.remove...)
 	}
 	slices.Sort(names)
-	return d.Remove(slices.Compact(names)...) + " takes away what stands in the way; a bundle made with the versions that are here leaves it"
+	return d.removal(slices.Compact(names)...) + " takes away what stands in the way; a bundle made with the versions that are here leaves it"
 }
 
 // errImpossible is for a change of the host between Check and Apply.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/software"
 )
 
 const (
@@ -15,26 +16,16 @@ const (
 	osFile      = "/etc/os-release"
 )
 
-// System is the operating system of a host. Problem says why a family's
-// packages do not fit it, "" where they do, and Hint what to do then.
-type System struct {
-	Name    string // as the host names itself: "CentOS Linux release 7.9.2009 (Core)"
-	Release string // "7.9", "" where it is not known
-	Problem string
-	Hint    string
-}
-
-// Supports says what system a host has, and whether the family's packages fit
-// it. /etc/redhat-release counts before /etc/os-release, which knows no minor
+// Supports is software.Source's: it says whether the family's packages fit. /etc/redhat-release counts before /etc/os-release, which knows no minor
 // release on CentOS.
-func (d Distro) Supports(h *host.Host) (System, error) {
+func (d Distro) Supports(h *host.Host) (software.System, error) {
 	release, err := h.Text(releaseFile)
 	if err != nil {
-		return System{}, fmt.Errorf("cannot tell the operating system: %w", err)
+		return software.System{}, fmt.Errorf("cannot tell the operating system: %w", err)
 	}
 	osRelease, err := h.Text(osFile)
 	if err != nil {
-		return System{}, fmt.Errorf("cannot tell the operating system: %w", err)
+		return software.System{}, fmt.Errorf("cannot tell the operating system: %w", err)
 	}
 	s, major, minor := identify(release, osRelease)
 	fix := fmt.Sprintf("take a bundle for this system, or a host with CentOS or RHEL %s", d.least())
@@ -45,7 +36,7 @@ func (d Distro) Supports(h *host.Host) (System, error) {
 		s.Problem, s.Hint = fmt.Sprintf("this host has %s; the bundle is for release %d", s.Name, d.major), fix
 	case minor >= 0 && minor < d.minor:
 		s.Problem = fmt.Sprintf("this host has %s, which is too old: Kubernetes needs %s or later", s.Name, d.least())
-		s.Hint = fmt.Sprintf("yum update, from an installation medium of %s or later, then reboot", d.least())
+		s.Hint = fmt.Sprintf("%s update, from an installation medium of %s or later, then reboot", d.manager, d.least())
 	}
 	return s, nil
 }
@@ -62,7 +53,7 @@ const releaseForm = `^(\S.*?) release ([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:[. ]|$)`
 
 // identify reads both files. major is 0 for a system that is no relative of
 // RHEL, minor -1 where it is not known.
-func identify(release, osRelease string) (s System, major, minor int) {
+func identify(release, osRelease string) (s software.System, major, minor int) {
 	fields := osFields(osRelease)
 	line, _, _ := strings.Cut(release, "\n")
 	s.Name = strings.TrimSpace(line)

@@ -166,8 +166,8 @@ func (s packages) logged(ctx context.Context, h *host.Host, file string, argv []
 	if host.ExitCode(failed) > 0 && file == logFile && complete(said) {
 		// yum ends with an error, too, where a script failed that is not needed
 		// for the package to be there.
-		s.report.Report(progress.Event{Kind: progress.Warn, Stage: StepName, Text: fmt.Sprintf("%s did its work and complains: %v; %s has more", argv[0], explain(failed, said), file)})
+		s.report.Report(progress.Event{Kind: progress.Warn, Stage: StepName, Text: fmt.Sprintf("%s did its work and complains: %v; %s has more", argv[0], s.distro.explain(failed, said), file)})
 		return nil
 	}
-	return explain(failed, said)
+	return s.distro.explain(failed, said)
 }

@@ -42,7 +42,7 @@ func (s packages) Undo(ctx context.Context, h *host.Host) error {
 }
 
 func (s packages) remove(ctx context.Context, h *host.Host, r *record) error {
-	have, err := readInstalled(ctx, h)
+	have, err := s.distro.readInstalled(ctx, h)
 	if err != nil {
 		return err
 	}

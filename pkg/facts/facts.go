@@ -86,7 +86,7 @@ type Route struct {
 }
 
 // Options say what is read. Now is the host's clock. The packages are left out
-// unless asked for: rpm takes a second or more.
+// unless asked for: that takes a second or more.
 type Options struct {
 	Now      time.Time
 	Packages bool

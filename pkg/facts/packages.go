@@ -4,32 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
+	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/nevra"
 )
 
-func (f *Facts) readPackages(ctx context.Context, h *host.Host) error {
-	out, err := output(ctx, h, "rpm", "-qa", "--qf", `%{NAME}-%{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH}\n`)
-	f.Packages = parsePackages(out)
+func (f *Facts) readPackages(ctx context.Context, h *host.Host) (err error) {
+	f.Packages, err = distro.Inventory(ctx, h)
 	return err
-}
-
-// parsePackages sorts what rpm -qa prints. The keys that rpm keeps as packages
-// of no architecture are left out.
-func parsePackages(text string) []string {
-	var list []string
-	for line := range strings.Lines(text) {
-		n, err := nevra.Parse(strings.TrimSpace(line))
-		if err == nil && n.Name != "gpg-pubkey" && !strings.ContainsAny(line, "()/ ") {
-			list = append(list, n.String())
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }
 
 // Baseline writes the packages as a manifest's packages.baseline names them: a

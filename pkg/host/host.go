@@ -54,11 +54,31 @@ type FileState struct {
 }
 
 // Host is a machine. Every path is resolved below Root. Without a Recorder it
-// refuses to change anything.
+// refuses to change anything. Software is how programs come to it, nil until it
+// is known which bundle it has.
 type Host struct {
 	Root string
 	Runner
 	Recorder Recorder
+	Software Software
+}
+
+// Software says, as commands that an operator types, what brings programs to a
+// host and what room it can give back.
+type Software interface {
+	// InstallHint is what installs programs from the bundle.
+	InstallHint(programs ...string) string
+	// FreeHint is what removes data that can be had again.
+	FreeHint() string
+}
+
+// FreeHint is what frees room on any disk of h, as a sentence.
+func (h *Host) FreeHint() string {
+	const journal = "journalctl --vacuum-size=100M"
+	if h.Software == nil {
+		return journal + " frees some"
+	}
+	return journal + " and " + h.Software.FreeHint() + " free some"
 }
 
 // Local is the machine that this program runs on.

@@ -191,6 +191,7 @@ type FullError struct {
 	At     string // a path on it
 	Inodes bool   // it has room, but for no file more
 	Cause  error
+	free   string // a sentence of hints
 }
 
 // Error names the file system, and then what failed.
@@ -222,7 +223,7 @@ func (e *FullError) hint() string {
 	if e.Inodes {
 		return "df -i " + e.At + "; find out where the many files are: du --inodes -xd 2 " + e.At + " | sort -n | tail"
 	}
-	return "df -h " + e.At + "; journalctl --vacuum-size=100M and yum clean all free some; du -xh --max-depth=2 " + e.At + " | sort -h | tail shows what takes the space"
+	return "df -h " + e.At + "; " + e.free + "; du -xh --max-depth=2 " + e.At + " | sort -h | tail shows what takes the space"
 }
 
 // scarce is what root needs at the least for what is written beside packages and
@@ -238,7 +239,7 @@ func (h *Host) full(dir string) error {
 	}
 	switch {
 	case st.Blocks > 0 && bytesOf(st.Bfree, int64(st.Bsize)) < scarce: //nolint:unconvert // the type differs between systems
-		return &FullError{At: h.mountPoint(dir)}
+		return &FullError{At: h.mountPoint(dir), free: h.FreeHint()}
 	case st.Files > 0 && st.Ffree == 0:
 		return &FullError{At: h.mountPoint(dir), Inodes: true}
 	}

@@ -28,7 +28,7 @@ func (s *site) preflight(ctx context.Context) (r *preflight.Result, plan []step.
 		return nil, nil, err
 	}
 	o := preflight.Options{
-		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Cluster: s.cluster, Ticket: s.ticket, TicketErr: s.ticketErr, Others: s.reports.Others(),
+		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Software: s.software, Cluster: s.cluster, Ticket: s.ticket, TicketErr: s.ticketErr, Others: s.reports.Others(),
 		Hostname: s.Hostname, Advertise: s.advertise(), Interface: s.named(),
 		EUID: s.EUID, Command: s.Command, Environ: os.Environ(), Skip: s.Skip, Ours: ours,
 	}

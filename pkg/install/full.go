@@ -6,6 +6,7 @@ import (
 
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/preflight"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -17,5 +18,9 @@ func full(h *host.Host, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, &checks) {
 		return err
 	}
-	return h.Full(err, "/etc", "/usr", "/var/lib/rpm", step.Dir, "/var/lib/docker", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/log", "/run")
+	dirs := []string{"/etc", "/usr"}
+	if s, ok := h.Software.(software.Source); ok {
+		dirs = append(dirs, s.About().Dirs...)
+	}
+	return h.Full(err, append(dirs, step.Dir, "/var/lib/docker", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/log", "/run")...)
 }

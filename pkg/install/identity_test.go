@@ -12,6 +12,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/cri"
+	"kubecrate/pkg/distro"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
@@ -73,7 +74,11 @@ func (c *carried) look(t *testing.T, o Settings, saved *State, address, mac, nam
 		return "2: eth0    inet " + address + "/24 brd 192.168.4.255 scope global eth0\\\n", nil
 	}
 	o.Archive = c.path("a.tar.zst")
-	s := &site{Settings: o, host: h, saved: saved, lock: &manifest.Lock{Name: "k"}, manifest: &manifest.Manifest{Kubernetes: "v1.17.4", Runtime: "docker", Network: "flannel"}}
+	family, err := distro.For("el7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{Settings: o, host: h, software: family, saved: saved, lock: &manifest.Lock{Name: "k"}, manifest: &manifest.Manifest{Kubernetes: "v1.17.4", Runtime: "docker", Network: "flannel"}}
 	s.lock.Platform.Family, s.lock.Platform.Arch = "el7", "amd64"
 	s.lock.Images = []manifest.LockedImage{{Name: "k8s.gcr.io/kube-apiserver:v1.17.4"}}
 	return s, s.decide(t.Context())

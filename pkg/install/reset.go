@@ -44,6 +44,9 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 	u = &Undone{}
 	if saved != nil {
 		u.Bundle, u.Role = saved.Bundle, saved.Role
+		if h.Software, err = distro.For(saved.Family); err != nil {
+			return nil, err
+		}
 	} else if u.Empty, err = untouched(h); err != nil || u.Empty {
 		return u, err
 	} else if err := onlyLoaded(h); err != nil {

@@ -33,7 +33,7 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	defer func() { err = full(h, err) }()
 	began := time.Now()
 	watch := &host.Stopwatch{Runner: h.Runner}
-	h = &host.Host{Root: h.Root, Runner: watch}
+	h = &host.Host{Root: h.Root, Runner: watch, Software: h.Software}
 	release, err := lock(h)
 	if err != nil {
 		return nil, err

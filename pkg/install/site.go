@@ -15,6 +15,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/distro"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -24,6 +25,7 @@ import (
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/trust"
 )
@@ -39,7 +41,8 @@ type site struct {
 	lock     *manifest.Lock
 	manifest *manifest.Manifest
 	saved    *State // of an earlier run, or nil
-	unseen   bool   // only root could tell whether there was one
+	software software.Source
+	unseen   bool // only root could tell whether there was one
 
 	role       manifest.Role
 	cluster    *manifest.Cluster
@@ -125,8 +128,14 @@ func (s *site) describe(from fs.ReadFileFS) (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot read the archive's manifest: %w", err)
 	}
-	s.manifest, err = manifest.Parse(manifestMember, text)
-	return err
+	if s.manifest, err = manifest.Parse(manifestMember, text); err != nil {
+		return err
+	}
+	if s.software, err = distro.For(s.lock.Platform.Family); err != nil {
+		return err
+	}
+	s.host.Software = s.software
+	return nil
 }
 
 // decide settles the role, the cluster, the address and the ticket.

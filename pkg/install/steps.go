@@ -10,11 +10,11 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
-	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/smoke"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/vip"
 )
@@ -22,10 +22,6 @@ import (
 // steps are what brings this host to its role, in order: the table of contents
 // of an installation.
 func (s *site) steps() ([]step.Step, error) {
-	family, err := distro.For(s.lock.Platform.Family)
-	if err != nil {
-		return nil, err
-	}
 	runtime, err := cri.For(s.manifest.Runtime)
 	if err != nil {
 		return nil, err
@@ -40,7 +36,8 @@ func (s *site) steps() ([]step.Step, error) {
 	if _, ok := s.facts.DefaultRoute(); !ok && s.iface != "" {
 		list = append(list, prep.ServiceRoute(netip.MustParsePrefix(s.cluster.ServiceCIDR), s.iface))
 	}
-	list = append(list, distro.Packages(family, s.packages(), s.Report), prep.Time(s.clock()))
+	list = append(list, s.software.Steps(s.packages(), s.Report)...)
+	list = append(list, prep.Time(s.clock()))
 	list = append(list, runtime.Steps(cri.Options{Pause: cri.Pause(s.lock.Images)})...)
 	list = append(list, kubeadm.Kubelet(), s.imageStep(runtime))
 	part, err := s.membership(k, user)
@@ -115,8 +112,8 @@ func (s *site) virtual() vip.Options {
 }
 
 // packages is the bundle's repository; without the archive its list alone.
-func (s *site) packages() distro.Bundle {
-	b := distro.Bundle{Packages: s.lock.Packages}
+func (s *site) packages() software.Bundle {
+	b := software.Bundle{Packages: s.lock.Packages}
 	if s.archive != nil {
 		b.Archive = s.archive
 	}

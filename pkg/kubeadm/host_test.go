@@ -10,7 +10,9 @@ import (
 	"syscall"
 	"testing"
 
+	"kubecrate/pkg/distro"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/netfilter"
 	"kubecrate/pkg/progress"
@@ -24,7 +26,8 @@ func TestKubelet(t *testing.T) {
 	if st := w.check(Kubelet()); st.State != step.ToDo || !strings.Contains(st.What[0], "once kubelet is installed") {
 		t.Errorf("not installed: %+v", st)
 	}
-	if err := w.run(Kubelet()); err == nil || !strings.Contains(hint.Of(err), "yum") {
+	w.h.Software = family(t, "el8")
+	if err := w.run(Kubelet()); err == nil || !strings.Contains(hint.Of(err), "dnf --disablerepo='*' --enablerepo=kubecrate install kubelet kubeadm kubectl") {
 		t.Errorf("still not installed: %v (hint %q)", err, hint.Of(err))
 	}
 	w.m.Units["kubelet.service"] = &hosttest.Unit{}
@@ -416,7 +419,7 @@ func TestComplaints(t *testing.T) {
 	t.Parallel()
 	list := complaints("error execution phase preflight: [preflight] Some fatal errors occurred:\n\t[ERROR CRI]: container runtime is not running: output: Client:\n Debug Mode: false\n, error: exit status 1\n" +
 		"\t[ERROR Service-Docker]: docker service is not active, please run 'systemctl start docker.service'\n\t[ERROR Odd]: what\n[preflight] If you know what you are doing, you can make a check non-fatal with `--ignore-preflight-errors=...`\n")
-	if len(list) != 3 || list[1].check != "Service-Docker" || list[1].hint() == "" || list[2].hint() != "" {
+	if len(list) != 3 || list[1].check != "Service-Docker" || list[1].hint(&host.Host{}) == "" || list[2].hint(&host.Host{}) != "" {
 		t.Errorf("%+v", list)
 	}
 }
@@ -425,9 +428,20 @@ func TestComplaints(t *testing.T) {
 func TestComplaintHint(t *testing.T) {
 	t.Parallel()
 	c := complaint{check: "FileExisting-conntrack", text: "conntrack not found in system path"}
-	if got := c.hint(); got != "yum --disablerepo='*' --enablerepo=kubecrate install '*bin/conntrack'" {
-		t.Errorf("%s", got)
+	for name, manager := range map[string]string{"el7": "yum", "el9": "dnf"} {
+		if got := c.hint(&host.Host{Software: family(t, name)}); got != manager+" --disablerepo='*' --enablerepo=kubecrate install '*bin/conntrack'" {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
+}
+
+func family(t *testing.T, name string) distro.Distro {
+	t.Helper()
+	d, err := distro.For(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 func FuzzComplaints(f *testing.F) {
@@ -437,7 +451,7 @@ func FuzzComplaints(f *testing.F) {
 			if c.check == "" || strings.Contains(c.text, "\n") {
 				t.Errorf("%+v", c)
 			}
-			c.hint()
+			c.hint(&host.Host{})
 		}
 	})
 }

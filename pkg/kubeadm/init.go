@@ -115,7 +115,7 @@ func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
 	// Without this flag it prints the token.
 	argv := host.Command("kubeadm", "init", "--config", file, "--skip-token-print")
 	err = s.o.during(ctx, "init", "kubeadm init", func() error { return h.Change(ctx, argv, nil) })
-	return explain("init", err, token)
+	return explain(h, "init", err, token)
 }
 
 // complete notes that the cluster is made.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -58,7 +58,7 @@ func (kubelet) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if !u.Known() {
-		return hint.With(errors.New("kubelet is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install kubelet kubeadm kubectl")
+		return software.Missing(h, errors.New("kubelet is not installed"), "kubelet", "kubeadm", "kubectl")
 	}
 	ok, err := h.Exists(resolvFile)
 	if err != nil {

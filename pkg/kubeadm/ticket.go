@@ -350,11 +350,11 @@ func (s *ticketStep) announce(ctx context.Context, h *host.Host, t *manifest.Tic
 	if t.CertificateKey != "" {
 		argv := host.Command("kubeadm", "init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print", "--config", ticketConfigFile)
 		if err := h.Change(ctx, argv, nil); err != nil {
-			return explain("offer the control plane's keys", err, t.Token, t.CertificateKey)
+			return explain(h, "offer the control plane's keys", err, t.Token, t.CertificateKey)
 		}
 	}
 	argv := host.Command("kubeadm", "token", "create", "--kubeconfig", AdminConf, "--config", ticketConfigFile)
-	return explain("make a token", h.Change(ctx, argv, nil), t.Token, t.CertificateKey)
+	return explain(h, "make a token", h.Change(ctx, argv, nil), t.Token, t.CertificateKey)
 }
 
 // toStick copies the ticket beside the archive. That is no file of this host,

@@ -96,7 +96,7 @@ func deleteToken(ctx context.Context, h *host.Host, id string) error {
 		return fmt.Errorf("cannot look for token %s: %w", id, err)
 	}
 	err := h.Change(ctx, host.Command("kubeadm", "token", "delete", id, "--kubeconfig", AdminConf), nil)
-	return explain("revoke token "+id, err)
+	return explain(h, "revoke token "+id, err)
 }
 
 // token is a bootstrap token that the cluster holds, without its secret.

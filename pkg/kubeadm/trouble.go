@@ -8,6 +8,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/software"
 )
 
 // preflightLine is how kubeadm reports a check that failed.
@@ -28,7 +29,7 @@ func complaints(output string) []complaint {
 }
 
 // hint is the command that fixes a check that failed; "" where none is known.
-func (c complaint) hint() string {
+func (c complaint) hint(h *host.Host) string {
 	for _, m := range []struct{ check, command string }{
 		{"NumCPU", "give the host 2 CPUs at least"},
 		{"Mem", "give the host 1700 MB of memory at least"},
@@ -39,10 +40,10 @@ func (c complaint) hint() string {
 		{"Service-Docker", "systemctl enable docker && systemctl start docker"},
 		{"CRI", "systemctl restart docker, or containerd; then: journalctl -u docker -n 50"},
 		{"ImagePull", "./install load brings the images back from the archive"},
-		{"KubeletVersion", "kubelet and kubeadm must come from one archive: rpm -q kubelet kubeadm"},
+		{"KubeletVersion", "kubelet and kubeadm must come from one archive: kubelet --version; kubeadm version --output=short"},
 		{"FileAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
 		{"DirAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
-		{"FileExisting-", "yum --disablerepo='*' --enablerepo=kubecrate install '*bin/" + strings.TrimPrefix(c.check, "FileExisting-") + "'"},
+		{"FileExisting-", software.InstallHint(h, strings.TrimPrefix(c.check, "FileExisting-"))},
 		{"Hostname", "give the host a name in /etc/hosts"},
 		{"IsPrivilegedUser", "run it as root"},
 		{"SystemVerification", "uname -r and docker info show what kubeadm refuses"},
@@ -81,7 +82,7 @@ func symptoms() []symptom {
 // explain turns what kubeadm said into a message that a person can act on, in
 // which no secret stands. A nil err stays nil, and one that is not of a program
 // that ended badly as it is.
-func explain(what string, err error, secrets ...string) error {
+func explain(h *host.Host, what string, err error, secrets ...string) error {
 	var failed *host.CommandError
 	if !errors.As(err, &failed) {
 		return err
@@ -92,7 +93,7 @@ func explain(what string, err error, secrets ...string) error {
 		var texts, fixes []string
 		for _, c := range list {
 			texts = append(texts, c.text+" ("+c.check+")")
-			if m := c.hint(); m != "" {
+			if m := c.hint(h); m != "" {
 				fixes = append(fixes, m)
 			}
 		}

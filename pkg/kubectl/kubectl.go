@@ -14,6 +14,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/software"
 )
 
 // What kubeadm leaves on a host: the administrator's way in, on a control
@@ -70,7 +71,7 @@ func (c Client) Get(ctx context.Context, h *host.Host, v any, stdin []byte, args
 	args = append(append([]string{"get"}, args...), "--output=json", "--ignore-not-found")
 	out, err := h.Run(ctx, c.Command(stdin, args...))
 	if err != nil {
-		return false, Explain(err)
+		return false, Explain(h, err)
 	}
 	if len(bytes.TrimSpace(out)) == 0 {
 		return false, nil
@@ -85,20 +86,20 @@ func (c Client) Get(ctx context.Context, h *host.Host, v any, stdin []byte, args
 // there is nothing to record.
 func (c Client) Change(ctx context.Context, h *host.Host, stdin []byte, args ...string) error {
 	_, err := h.Run(ctx, c.Command(stdin, args...))
-	return Explain(err)
+	return Explain(h, err)
 }
 
 // Exec runs argv in the first container of a pod. Its requests have no bound of
 // their own: ctx ends it. What was printed is returned with an error, too.
 func (c Client) Exec(ctx context.Context, h *host.Host, namespace, pod string, argv ...string) ([]byte, error) {
 	out, err := h.Run(ctx, c.command(nil, append([]string{"exec", "--namespace=" + namespace, pod, "--"}, argv...)))
-	return out, Explain(err)
+	return out, Explain(h, err)
 }
 
 // Logs gives the beginning of what a pod's container wrote, most bytes at most.
 func (c Client) Logs(ctx context.Context, h *host.Host, namespace, pod string, most int) ([]byte, error) {
 	out, err := h.Run(ctx, c.Command(nil, "logs", "--namespace="+namespace, pod, fmt.Sprintf("--limit-bytes=%d", most)))
-	return out, Explain(err)
+	return out, Explain(h, err)
 }
 
 // NoSuchKind says that an error of Get is that the cluster knows no objects of
@@ -109,13 +110,13 @@ func NoSuchKind(err error) bool {
 }
 
 // Explain adds to an error of kubectl what fixes it, where its words tell.
-func Explain(err error) error {
+func Explain(h *host.Host, err error) error {
 	var failed *host.CommandError
 	if !errors.As(err, &failed) {
 		return err
 	}
 	if host.NotFound(err) {
-		return hint.With(err, "yum --disablerepo='*' --enablerepo=kubecrate install kubectl")
+		return software.Missing(h, err, "kubectl")
 	}
 	said := failed.Stderr
 	has := func(texts ...string) bool {

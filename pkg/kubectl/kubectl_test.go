@@ -8,6 +8,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/kubectl"
+	"kubecrate/pkg/software/softwaretest"
 )
 
 func TestGet(t *testing.T) {
@@ -56,7 +57,8 @@ func TestNoCluster(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	m.Write(t, kubectl.Admin, "")
-	if _, err := (kubectl.Client{}).Get(t.Context(), h, &v, nil, "nodes"); !strings.Contains(hint.Of(err), "install kubectl") {
+	h.Software = softwaretest.Hints{}
+	if _, err := (kubectl.Client{}).Get(t.Context(), h, &v, nil, "nodes"); !strings.Contains(hint.Of(err), "bring kubectl") {
 		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }

@@ -143,7 +143,7 @@ func disk(h *host.Host, o *Options, f *found) error {
 		}
 	}
 	for _, v := range list {
-		v.judge(f)
+		v.judge(f, h.FreeHint())
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func diskOf(h *host.Host, fs *facts.Facts, path string) (facts.Disk, error) {
 	return facts.DiskOf(h, path)
 }
 
-func (v volume) judge(f *found) {
+func (v volume) judge(f *found, free string) {
 	const margin = 10 // percent, of what was reckoned
 	at := v.Mount
 	if at == "" {
@@ -164,7 +164,7 @@ func (v volume) judge(f *found) {
 	}
 	need := v.need + v.need/100*margin
 	left := v.Free - need
-	fix := "see what takes the space: du -xh --max-depth=2 " + at + " | sort -h | tail; yum clean all and journalctl --vacuum-size=100M free some"
+	fix := "see what takes the space: du -xh --max-depth=2 " + at + " | sort -h | tail; " + free
 	share := max(1, v.Size/100)
 	percent := left / share
 	switch {

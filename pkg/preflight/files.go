@@ -15,9 +15,12 @@ import (
 func places(o *Options) map[string]bool {
 	list := map[string]bool{
 		"/usr/bin": true, "/usr/libexec": true, "/opt/cni/bin": true,
-		"/usr/lib/systemd/system": false, "/etc": false, "/etc/systemd/system": false, "/etc/kubernetes": false, cniDir: false, "/etc/yum.repos.d": false,
-		"/var/lib/kubecrate": false, "/var/lib/rpm": false, "/var/lib/cni": false, "/var/log": false, "/run": false,
+		"/usr/lib/systemd/system": false, "/etc": false, "/etc/systemd/system": false, "/etc/kubernetes": false, cniDir: false,
+		"/var/lib/kubecrate": false, "/var/lib/cni": false, "/var/log": false, "/run": false,
 		kubeletDir: false, ImageDir(o.Manifest.Runtime): false,
+	}
+	for _, dir := range o.Software.About().Dirs {
+		list[dir] = false
 	}
 	if o.controls() {
 		list[etcdDir], list["/root/.kube"] = false, false

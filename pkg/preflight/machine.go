@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/distro"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/nevra"
@@ -25,11 +24,7 @@ func root(_ *host.Host, o *Options, f *found) error {
 
 // system asks the bundle's family whether its packages fit the host.
 func system(h *host.Host, o *Options, f *found) error {
-	d, err := distro.For(o.Manifest.Platform.Family)
-	if err != nil {
-		return err
-	}
-	s, err := d.Supports(h)
+	s, err := o.Software.Supports(h)
 	if err != nil {
 		return err
 	}
@@ -113,37 +108,39 @@ func memory(_ *host.Host, o *Options, f *found) error {
 	return nil
 }
 
-// program is one that the installation runs or Kubernetes needs, and the
-// package of EL that has it.
+// program is one that the installation runs, or that Kubernetes needs.
 type program struct {
-	name, pkg string
-	must      bool
+	name string
+	must bool
 }
 
 // programList is that of kubeadm's preflight, and what the steps run.
-func programList() []program {
-	return []program{
-		{"ip", "iproute", true}, {"iptables", "iptables", true}, {"modprobe", "kmod", true}, {"mount", "util-linux", true},
-		{"nsenter", "util-linux", true}, {"rpm", "rpm", true}, {"sysctl", "procps-ng", true},
-		{"conntrack", "conntrack-tools", false}, {"ebtables", "ebtables", false}, {"ethtool", "ethtool", false},
-		{"socat", "socat", false}, {"tc", "iproute", false},
+func programList(o *Options) []program {
+	var list []program
+	for _, name := range append([]string{"ip", "iptables", "modprobe", "mount", "nsenter", "sysctl"}, o.Software.About().Programs...) {
+		list = append(list, program{name, true})
 	}
+	for _, name := range []string{"conntrack", "ebtables", "ethtool", "socat", "tc"} {
+		list = append(list, program{name, false})
+	}
+	return list
 }
 
 func programs(h *host.Host, o *Options, f *found) error {
 	var brought []string
-	for _, p := range programList() {
+	for _, p := range programList(o) {
+		provider := o.Software.Provider(p.name)
 		there, err := hasProgram(h, p.name)
 		switch {
 		case err != nil:
 			return err
 		case there:
 			continue
-		case o.Lock != nil && slices.ContainsFunc(o.Lock.Packages, func(l manifest.LockedPackage) bool { return packageName(l.NEVRA) == p.pkg }):
+		case o.Lock != nil && slices.ContainsFunc(o.Lock.Packages, func(l manifest.LockedPackage) bool { return packageName(l.NEVRA) == provider }):
 			brought = append(brought, p.name)
 			continue
 		}
-		fix := "on the connected machine add " + p.pkg + " to packages.roots of the manifest; or, from the installation medium: rpm -i " + p.pkg + "-*.rpm"
+		fix := "on the connected machine add " + provider + " to packages.roots of the manifest; or, " + o.Software.MediumHint(provider)
 		if p.must {
 			f.fail(fix, "the program %s is missing, and the bundle does not bring it", p.name)
 		} else {

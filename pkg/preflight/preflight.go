@@ -16,6 +16,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/lines"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/spelling"
 )
 
@@ -26,6 +27,7 @@ type Options struct {
 	Facts    *facts.Facts       // of this host, read now
 	Manifest *manifest.Manifest // the bundle's
 	Lock     *manifest.Lock     // the bundle's: what its packages bring is not missed
+	Software software.Source    // how the bundle's programs come to the host
 	Cluster  *manifest.Cluster  // nil is the default one
 	Ticket   *manifest.Ticket   // nil for the first master
 	// TicketErr is why a ticket that the host needs is not there or cannot be used.

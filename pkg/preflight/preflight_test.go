@@ -14,6 +14,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/cli"
+	"kubecrate/pkg/distro"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -57,12 +58,24 @@ func ready(t *testing.T) *env {
 	for _, name := range []string{"ip", "iptables", "modprobe", "mount", "nsenter", "rpm", "sysctl", "conntrack", "ebtables", "ethtool", "socat", "tc"} {
 		m.Write(t, "/usr/sbin/"+name, "")
 	}
-	return &env{t: t, h: h, m: m, o: preflight.Options{
+	e := &env{t: t, h: h, m: m, o: preflight.Options{
 		Role:     manifest.Master,
 		Facts:    sheet("master1", "192.168.4.11"),
-		Manifest: &manifest.Manifest{Platform: manifest.Platform{Family: "el7", Arch: "amd64"}, Kubernetes: "v1.17.4", Runtime: manifest.RuntimeDocker, Network: manifest.NetworkFlannel},
+		Manifest: &manifest.Manifest{Platform: manifest.Platform{Arch: "amd64"}, Kubernetes: "v1.17.4", Runtime: manifest.RuntimeDocker, Network: manifest.NetworkFlannel},
 		Needs:    []preflight.Need{{"/usr", gb, "packages"}, {"/var/lib/docker", 2 * gb, "images"}, {"/var/lib/kubelet", 0, "the kubelet"}},
 	}}
+	e.family("el7")
+	return e
+}
+
+// family makes the bundle one for another family.
+func (e *env) family(name string) {
+	e.t.Helper()
+	d, err := distro.For(name)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.o.Manifest.Platform.Family, e.o.Software, e.h.Software = name, d, d
 }
 
 // sheet is a host of 2 CPUs and 2 GiB at an address of 192.168.4.0/24.
@@ -157,7 +170,7 @@ func TestMachine(t *testing.T) {
 		{"root", func(e *env) { e.o.EUID = 1000 }, preflight.Failed, "by user 1000", "sudo"},
 		{"os", func(e *env) { e.m.Write(e.t, "/etc/redhat-release", "CentOS Linux release 7.4.1708 (Core)\n") }, preflight.Failed, "7.4.1708", "yum update"},
 		{"os", func(*env) {}, preflight.OK, "CentOS Linux release 7.9.2009 (Core)", ""},
-		{"os", func(e *env) { e.o.Manifest.Platform.Family = "el8" }, preflight.Failed, "CentOS Linux release 7.9.2009", "bundle"},
+		{"os", func(e *env) { e.family("el8") }, preflight.Failed, "CentOS Linux release 7.9.2009", "bundle"},
 		{"arch", func(e *env) { e.o.Facts.Arch = "arm64" }, preflight.Failed, "of architecture arm64, the bundle is for amd64", "platform.arch: arm64"},
 		{"arch", func(e *env) { e.o.Facts.Arch = "" }, preflight.Failed, "unknown", "platform.arch"},
 		{"kernel", func(e *env) { e.o.Facts.Kernel = "2.6.32-754.el6.x86_64" }, preflight.Failed, "needs 3.10", "grubby"},

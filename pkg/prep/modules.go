@@ -92,7 +92,7 @@ func (s modules) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 			return st, err
 		}
 		if s.absent == nil {
-			return step.Cannot("uname -r shows the kernel; take one that has it, CentOS 7.5 and later do, and boot it: yum install kernel, reboot",
+			return step.Cannot("uname -r shows the kernel; install one that has it, as CentOS 7.5 and later do, and boot it",
 				"the kernel has no %s, neither built in nor as a module", m.name), nil
 		}
 		s.absent(&st, m.name)

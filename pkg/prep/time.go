@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"strings"
 
-	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -83,7 +83,7 @@ func (s clock) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if !chrony.Known() {
-		return hint.With(errors.New("chrony is not installed"), "yum --disablerepo='*' --enablerepo=kubecrate install chrony")
+		return software.Missing(h, errors.New("chrony is not installed"), "chronyd")
 	}
 	if err := h.Disable(ctx, ntpUnit); err != nil {
 		return err

@@ -91,7 +91,7 @@ func (s *session) versionTroubles(all []node) []trouble {
 	for _, n := range all {
 		if v := n.Status.NodeInfo.KubeletVersion; v != s.Version {
 			troubles = append(troubles, trouble{fmt.Sprintf("%s runs kubelet %s, the bundle has %s", n.Metadata.Name, v, s.Version),
-				fmt.Sprintf("on %s: rpm -q kubelet; systemctl restart kubelet", n.Metadata.Name)})
+				fmt.Sprintf("on %s: kubelet --version; systemctl restart kubelet", n.Metadata.Name)})
 		}
 	}
 	return troubles

@@ -80,7 +80,7 @@ func TestTroubles(t *testing.T) {
 		{"a kubelet is gone", func(w *world, _ *Options) { w.nodes[1].unready = "Kubelet stopped posting node status." },
 			[]string{"failed nodes node1 is not Ready", "hint: on node1: systemctl restart kubelet"}},
 		{"another version", func(w *world, _ *Options) { w.nodes[1].version = "v1.17.3" },
-			[]string{"failed nodes node1 runs kubelet v1.17.3, the bundle has v1.17.4", "hint: on node1: rpm -q kubelet"}},
+			[]string{"failed nodes node1 runs kubelet v1.17.3, the bundle has v1.17.4", "hint: on node1: kubelet --version"}},
 		{"no node at all", func(w *world, _ *Options) { w.nodes = nil },
 			[]string{"failed nodes the cluster has no node", "skipped pods no node is Ready", "skipped web", "skipped network", "skipped dns", "skipped cleanup nothing was made"}},
 		{"the API server is down", func(w *world, _ *Options) {
