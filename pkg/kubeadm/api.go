@@ -2,56 +2,19 @@ package kubeadm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubectl"
 )
 
-var (
-	// errAbsent is an object that the API server does not have.
-	errAbsent = errors.New("the API server does not have it")
-	// errUnreached is an API server that could not be asked at all.
-	errUnreached = errors.New("the API server does not answer")
-)
-
-// get fetches a path of the API by kubectl with a kubeconfig of the host. Raw
-// paths need no discovery, and so leave no cache in root's home. The error is
-// errAbsent where the server answers that there is no such thing, errUnreached
-// where it cannot be asked.
-func get(ctx context.Context, h *host.Host, kubeconfig, path string) ([]byte, error) {
-	out, err := h.Query(ctx, "kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "10s", "get", "--raw", path)
-	var failed *host.CommandError
-	if !errors.As(err, &failed) {
-		return out, err
-	}
-	switch said := failed.Stderr; {
-	case strings.Contains(said, "(NotFound)"):
-		return nil, errAbsent
-	case strings.Contains(said, "was refused"), strings.Contains(said, "Unable to connect") && !strings.Contains(said, "x509"):
-		return nil, fmt.Errorf("%w: %w", errUnreached, err)
-	}
-	return nil, err
-}
-
-// getObject fetches an object and decodes it into v.
-func getObject(ctx context.Context, h *host.Host, kubeconfig, path string, v any) error {
-	out, err := get(ctx, h, kubeconfig, path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(out, v); err != nil {
-		return fmt.Errorf("cannot read what the API server says of %s: %w", path, err)
-	}
-	return nil
-}
+// through is the API server as a kubeconfig of the host reaches it.
+func through(kubeconfig string) kubectl.Client { return kubectl.Client{Kubeconfig: kubeconfig} }
 
 // healthy asks the API server whether it is well; nil is yes.
 func healthy(ctx context.Context, h *host.Host, kubeconfig string) error {
-	_, err := get(ctx, h, kubeconfig, "/healthz")
+	_, err := through(kubeconfig).Raw(ctx, h, "/healthz")
 	return err
 }
 
@@ -118,7 +81,7 @@ func otherNodes(ctx context.Context, h *host.Host, kubeconfig, name string) ([]s
 	var list struct {
 		Items []apiNode `json:"items"`
 	}
-	if err := getObject(ctx, h, kubeconfig, "/api/v1/nodes", &list); err != nil {
+	if err := through(kubeconfig).Object(ctx, h, "/api/v1/nodes", &list); err != nil {
 		return nil, err
 	}
 	var others []string
@@ -144,8 +107,8 @@ func initialised(ctx context.Context, h *host.Host, node string) (missing string
 		rbac + "/clusterrolebindings/kubeadm:node-proxier",
 		rbac + "/namespaces/kube-system/rolebindings/kube-proxy",
 	} {
-		switch _, err := get(ctx, h, AdminConf, path); {
-		case errors.Is(err, errAbsent):
+		switch _, err := through(AdminConf).Raw(ctx, h, path); {
+		case errors.Is(err, kubectl.ErrAbsent):
 			return path, nil
 		case err != nil:
 			return "", err

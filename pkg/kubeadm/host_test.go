@@ -226,7 +226,7 @@ func TestReady(t *testing.T) {
 	}
 	remove(w, AdminConf)
 	w.up = true
-	if st := w.check(s); st.State != step.Done || w.called("kubectl --kubeconfig /etc/kubernetes/kubelet.conf --request-timeout 10s get --raw /api/v1/nodes/") != 1 {
+	if st := w.check(s); st.State != step.Done || w.called("kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --request-timeout=10s get --raw /api/v1/nodes/") != 1 {
 		t.Errorf("as a node: %+v", st)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubectl"
 	"kubecrate/pkg/step"
 )
 
@@ -114,7 +115,7 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
 	}
 	ended, why, err := s.ended(ctx, h, f)
 	switch {
-	case errors.Is(err, errUnreached):
+	case errors.Is(err, kubectl.ErrUnreached):
 		f.is, f.why = down, "kubeadm join may have come to its end, but the API server does not answer: it is waited for"
 		return f, nil
 	case err != nil:
@@ -167,10 +168,10 @@ func (s joinStep) ended(ctx context.Context, h *host.Host, f finding) (ok bool, 
 		kubeconfig = AdminConf
 	}
 	var n apiNode
-	switch err := getObject(ctx, h, kubeconfig, nodePath(f.mark.Node), &n); {
+	switch err := through(kubeconfig).Object(ctx, h, nodePath(f.mark.Node), &n); {
 	case ctx.Err() != nil:
 		return false, "", context.Cause(ctx)
-	case errors.Is(err, errUnreached):
+	case errors.Is(err, kubectl.ErrUnreached):
 		return false, "", err
 	case err != nil:
 		return false, fmt.Sprintf("the API server does not know node %s", f.mark.Node), nil

@@ -8,6 +8,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubectl"
 	"kubecrate/pkg/step"
 )
 
@@ -60,12 +61,12 @@ func (s readyStep) look(ctx context.Context, h *host.Host) (n node, err error) {
 
 func (s readyStep) notReady(ctx context.Context, h *host.Host, kubeconfig string) (string, error) {
 	var n apiNode
-	switch err := getObject(ctx, h, kubeconfig, nodePath(s.o.Node), &n); {
+	switch err := through(kubeconfig).Object(ctx, h, nodePath(s.o.Node), &n); {
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case host.NotFound(err):
 		return "", err
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, kubectl.ErrAbsent):
 		return "the API server does not know it yet", nil
 	case err != nil:
 		return err.Error(), nil

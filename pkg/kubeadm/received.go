@@ -68,7 +68,7 @@ func (m *mark) receive(ctx context.Context, h *host.Host, kubeconfig string) err
 	var object struct {
 		Data map[string]string `json:"data"`
 	}
-	err := getObject(ctx, h, kubeconfig, clusterConfigPath, &object)
+	err := through(kubeconfig).Object(ctx, h, clusterConfigPath, &object)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubectl"
 	"kubecrate/pkg/step"
 )
 
@@ -213,7 +214,7 @@ func withdrawCertificates(ctx context.Context, h *host.Host) (bool, error) {
 	if err != nil || !offered {
 		return false, err
 	}
-	argv := host.Command("kubectl", "--kubeconfig", AdminConf, "--request-timeout", "10s", "delete", "secret", "kubeadm-certs", "--namespace", "kube-system", "--ignore-not-found")
+	argv := through(AdminConf).Command(nil, "delete", "secret", "kubeadm-certs", "--namespace=kube-system", "--ignore-not-found")
 	if err := h.Change(ctx, argv, nil); err != nil {
 		return false, fmt.Errorf("cannot withdraw the control plane's keys: %w", err)
 	}
@@ -267,7 +268,7 @@ func (s retireStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	}
 	list, alive, err := s.absent(ctx, h)
 	switch {
-	case errors.Is(err, errUnreached):
+	case errors.Is(err, kubectl.ErrUnreached):
 		st.Warn("the API server does not answer, so whether a ticket still lets hosts join is not known")
 		return st, nil // step ready says so
 	case err != nil || !alive:

@@ -9,6 +9,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/kubectl"
 	"kubecrate/pkg/step"
 )
 
@@ -103,7 +104,7 @@ func TestRevokeFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if !w.up && (!strings.Contains(hint.Of(err), "on another master") || !errors.Is(err, errUnreached)) {
+		if !w.up && (!strings.Contains(hint.Of(err), "on another master") || !errors.Is(err, kubectl.ErrUnreached)) {
 			t.Errorf("%s: hint %s", what, hint.Of(err))
 		}
 	}

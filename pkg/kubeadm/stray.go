@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubectl"
 )
 
 // stray is a pod of this node that has its address from another network.
@@ -49,9 +50,9 @@ func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) 
 			Status   struct{ PodIP string }
 		}
 	}
-	err = getObject(ctx, h, kubeconfig, "/api/v1/pods?fieldSelector="+url.QueryEscape("spec.nodeName="+s.o.Node), &all)
+	err = through(kubeconfig).Object(ctx, h, "/api/v1/pods?fieldSelector="+url.QueryEscape("spec.nodeName="+s.o.Node), &all)
 	if err != nil {
-		if errors.Is(err, errAbsent) {
+		if errors.Is(err, kubectl.ErrAbsent) {
 			return nil, false, nil
 		}
 		return nil, waiting, err
@@ -113,8 +114,8 @@ func (s readyStep) restart(ctx context.Context, h *host.Host, list []stray) erro
 		return err
 	}
 	for _, p := range list {
-		argv := host.Command("kubectl", "--kubeconfig", kubeconfig, "--request-timeout", "20s", "delete", "pod", p.name,
-			"--namespace="+p.namespace, "--wait=false", "--ignore-not-found")
+		argv := through(kubeconfig).Command(nil, "delete", "pod", p.name, "--namespace="+p.namespace,
+			"--wait=false", "--ignore-not-found")
 		if err := h.Change(ctx, argv, nil); err != nil {
 			return fmt.Errorf("cannot start pod %s again: %w", p, err)
 		}

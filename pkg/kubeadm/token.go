@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubectl"
 )
 
 // A bootstrap token is 6 public and 16 secret characters of a-z and 0-9; a
@@ -56,8 +57,8 @@ func tokenLife(ctx context.Context, h *host.Host, token string, now time.Time) (
 	var object struct {
 		Data map[string][]byte `json:"data"`
 	}
-	err := getObject(ctx, h, AdminConf, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-"+id, &object)
-	if errors.Is(err, errAbsent) {
+	err := through(AdminConf).Object(ctx, h, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-"+id, &object)
+	if errors.Is(err, kubectl.ErrAbsent) {
 		return 0, nil
 	}
 	if err != nil {
@@ -80,8 +81,8 @@ func tokenLife(ctx context.Context, h *host.Host, token string, now time.Time) (
 // certificatesOffered says whether the cluster holds the control plane's keys for
 // a further master, which it does for two hours.
 func certificatesOffered(ctx context.Context, h *host.Host) (bool, error) {
-	_, err := get(ctx, h, AdminConf, "/api/v1/namespaces/kube-system/secrets/kubeadm-certs")
-	if errors.Is(err, errAbsent) {
+	_, err := through(AdminConf).Raw(ctx, h, "/api/v1/namespaces/kube-system/secrets/kubeadm-certs")
+	if errors.Is(err, kubectl.ErrAbsent) {
 		return false, nil
 	}
 	return err == nil, err
@@ -89,8 +90,8 @@ func certificatesOffered(ctx context.Context, h *host.Host) (bool, error) {
 
 // deleteToken is no error where the token is gone. Its public part names it.
 func deleteToken(ctx context.Context, h *host.Host, id string) error {
-	switch _, err := get(ctx, h, AdminConf, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-"+id); {
-	case errors.Is(err, errAbsent):
+	switch _, err := through(AdminConf).Raw(ctx, h, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-"+id); {
+	case errors.Is(err, kubectl.ErrAbsent):
 		return nil
 	case err != nil:
 		return fmt.Errorf("cannot look for token %s: %w", id, err)
@@ -135,7 +136,7 @@ func listTokens(ctx context.Context, h *host.Host) ([]token, error) {
 		} `json:"items"`
 	}
 	path := "/api/v1/namespaces/kube-system/secrets?fieldSelector=" + url.QueryEscape("type="+kind)
-	if err := getObject(ctx, h, AdminConf, path, &list); err != nil {
+	if err := through(AdminConf).Object(ctx, h, path, &list); err != nil {
 		return nil, fmt.Errorf("cannot list the tokens: %w", err)
 	}
 	var tokens []token

@@ -309,16 +309,17 @@ func (w *world) tokens() int {
 	return n
 }
 
-// kubectl is kubectl --kubeconfig FILE --request-timeout T get --raw PATH.
+// kubectl is kubectl --kubeconfig=FILE --request-timeout=T get --raw PATH.
 func (w *world) kubectl(args []string, _ string) (string, error) {
 	path := args[len(args)-1]
+	config := strings.TrimPrefix(args[0], "--kubeconfig=")
 	switch {
-	case w.m.Read(w.t, args[1]) == "":
-		return "", &hosttest.Exit{Code: 1, Stderr: "error: stat " + args[1] + ": no such file or directory"}
+	case w.m.Read(w.t, config) == "":
+		return "", &hosttest.Exit{Code: 1, Stderr: "error: stat " + config + ": no such file or directory"}
 	case !w.up:
 		return "", &hosttest.Exit{Code: 1, Stderr: "The connection to the server 192.168.4.11:6443 was refused - did you specify the right host or port?"}
 	}
-	if strings.Contains(strings.Join(args, " "), " delete secret kubeadm-certs --namespace kube-system") {
+	if strings.Contains(strings.Join(args, " "), " delete secret kubeadm-certs --namespace=kube-system") {
 		delete(w.objects, "/api/v1/namespaces/kube-system/secrets/kubeadm-certs")
 		return "", nil
 	}

@@ -82,6 +82,46 @@ func (c Client) Get(ctx context.Context, h *host.Host, v any, stdin []byte, args
 	return true, nil
 }
 
+// lookTime bounds one look at a path: those who wait look again.
+const lookTime = "10s"
+
+var (
+	// ErrAbsent is an object that the API server does not have.
+	ErrAbsent = errors.New("the API server does not have it")
+	// ErrUnreached is an API server that could not be asked at all.
+	ErrUnreached = errors.New("the API server does not answer")
+)
+
+// Raw gives what the API server has at a path. Paths need no discovery, and so
+// leave no cache in root's home. The error is ErrAbsent where the server answers
+// that there is no such thing, and wraps ErrUnreached where it cannot be asked.
+func (c Client) Raw(ctx context.Context, h *host.Host, path string) ([]byte, error) {
+	out, err := h.Run(ctx, c.command(nil, []string{"--request-timeout=" + lookTime, "get", "--raw", path}))
+	var failed *host.CommandError
+	if !errors.As(err, &failed) {
+		return out, err
+	}
+	switch said := failed.Stderr; {
+	case strings.Contains(said, "(NotFound)"):
+		return nil, ErrAbsent
+	case strings.Contains(said, "was refused"), strings.Contains(said, "Unable to connect") && !strings.Contains(said, "x509"):
+		return nil, fmt.Errorf("%w: %w", ErrUnreached, err)
+	}
+	return nil, err
+}
+
+// Object decodes what the API server has at a path into v. It fails as Raw does.
+func (c Client) Object(ctx context.Context, h *host.Host, path string, v any) error {
+	out, err := c.Raw(ctx, h, path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, v); err != nil {
+		return fmt.Errorf("cannot read what the API server says of %s: %w", path, err)
+	}
+	return nil
+}
+
 // Change is kubectl ARGS on a cluster; it changes nothing of the host, so that
 // there is nothing to record.
 func (c Client) Change(ctx context.Context, h *host.Host, stdin []byte, args ...string) error {

@@ -62,3 +62,43 @@ func TestNoCluster(t *testing.T) {
 		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }
+
+// TestObject: what is not there, and an API server that cannot be asked, are told
+// from what else may be wrong.
+func TestObject(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, out, stderr string
+		is                error
+		err               string
+	}{
+		{name: "found", out: `{"metadata":{"name":"n"}}`},
+		{name: "absent", stderr: `Error from server (NotFound): nodes "n" not found`, is: kubectl.ErrAbsent, err: "does not have it"},
+		{name: "refused", stderr: "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?", is: kubectl.ErrUnreached, err: "does not answer: kubectl"},
+		{name: "no answer", stderr: "Unable to connect to the server: dial tcp: i/o timeout", is: kubectl.ErrUnreached, err: "i/o timeout"},
+		{name: "another CA", stderr: "Unable to connect to the server: x509: certificate signed by unknown authority", err: "x509"},
+		{name: "forbidden", stderr: "Error from server (Forbidden): nodes is forbidden", err: "Forbidden"},
+		{name: "not JSON", out: "<html>", err: "cannot read what the API server says of /api/v1/nodes/n"},
+	} {
+		h, m := hosttest.New(t)
+		m.Programs["kubectl"] = func(args []string, _ string) (string, error) {
+			if got := strings.Join(args, " "); got != "--kubeconfig=/k.conf --request-timeout=10s get --raw /api/v1/nodes/n" {
+				t.Errorf("%s: called with %s", c.name, got)
+			}
+			if c.stderr != "" {
+				return "", &hosttest.Exit{Code: 1, Stderr: c.stderr}
+			}
+			return c.out, nil
+		}
+		var v struct{ Metadata struct{ Name string } }
+		err := kubectl.Client{Kubeconfig: "/k.conf"}.Object(t.Context(), h, "/api/v1/nodes/n", &v)
+		if (err != nil) != (c.err != "") || err == nil && v.Metadata.Name != "n" || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: %v, %+v", c.name, err, v)
+		}
+		for _, sentinel := range []error{kubectl.ErrAbsent, kubectl.ErrUnreached} {
+			if errors.Is(err, sentinel) != (sentinel == c.is) {
+				t.Errorf("%s: %v is %v", c.name, err, sentinel)
+			}
+		}
+	}
+}
