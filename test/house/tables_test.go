@@ -1,0 +1,113 @@
+package house
+
+// The exceptions. What says "today" is to shrink and to go; the others have come to stay.
+const soon = "today"
+
+// manyMethods are the types with more methods than the rule has, and why.
+func manyMethods() map[string]limit {
+	return map[string]limit{
+		"manifest.findings":     {34, "one method a section of the manifest: a table of checks in reading order"},
+		"pkg/archive.Reader":    {27, soon},
+		"pkg/depsolve.universe": {46, "the solver over one set of candidates; its parts share the clauses"},
+		"pkg/host.Host":         {41, "the one door to a machine"},
+		"pkg/install.site":      {73, soon},
+		"pkg/repodata.scanner":  {31, "a scanner of XML: one state, one method a token"},
+		"pkg/smoke.session":     {30, soon},
+		"pkg/source.Fetcher":    {30, soon},
+	}
+}
+
+// manyFiles are the packages with more files than the rule has, and why.
+func manyFiles() map[string]limit {
+	return map[string]limit{
+		"cmd/bundle":   {22, "one file a verb"},
+		"cmd/install":  {18, "one file a verb"},
+		"manifest":     {24, "one file a document and its parts"},
+		"pkg/archive":  {35, "the format: writer, reader, frames, volumes"},
+		"pkg/bundle":   {18, "one file a stage"},
+		"pkg/depsolve": {18, "one solver and what explains it"},
+		"pkg/distro":   {16, soon},
+		"pkg/install":  {19, soon},
+		"pkg/kubeadm":  {34, "one file a step"},
+	}
+}
+
+// networkPlaces are where a network is known outside of pkg/cni, and why.
+func networkPlaces() map[string]limit {
+	return map[string]limit{
+		"manifest":      {10, "the words that a manifest may use"},
+		"pkg/agree":     {5, "compares a manifest with the images of its network"},
+		"pkg/facts":     {6, soon},
+		"pkg/kubeadm":   {20, soon},
+		"pkg/preflight": {27, soon},
+		"pkg/smoke":     {2, soon},
+	}
+}
+
+// runtimePlaces are where a runtime is known outside of pkg/cri, and why.
+func runtimePlaces() map[string]limit {
+	return map[string]limit{
+		"manifest":      {8, "the words that a manifest may use"},
+		"pkg/agree":     {30, "compares a manifest with the packages of its runtime"},
+		"pkg/distro":    {14, soon},
+		"pkg/facts":     {3, soon},
+		"pkg/image":     {46, "the format that docker load reads is an image format"},
+		"pkg/install":   {2, soon},
+		"pkg/kubeadm":   {14, soon},
+		"pkg/kubectl":   {1, soon},
+		"pkg/preflight": {4, soon},
+	}
+}
+
+// managerPlaces are where a package manager is known outside of pkg/distro, and why.
+func managerPlaces() map[string]limit {
+	return map[string]limit{
+		"manifest":      {6, "rpm is a kind of member"},
+		"pkg/cri":       {4, soon},
+		"pkg/facts":     {1, soon},
+		"pkg/host":      {1, soon},
+		"pkg/install":   {1, soon},
+		"pkg/kubeadm":   {3, soon},
+		"pkg/kubectl":   {1, soon},
+		"pkg/nevra":     {1, "the vocabulary of RPM"},
+		"pkg/preflight": {7, soon},
+		"pkg/prep":      {2, soon},
+		"pkg/smoke":     {1, soon},
+	}
+}
+
+// fileWriters are who makes, opens for writing or renames files, and why.
+func fileWriters() map[string]limit {
+	return map[string]limit{
+		"pkg/cli":     {2, "opens the terminal"},
+		"pkg/durable": {3, "the one atomic write"},
+		"pkg/extract": {1, "what the operator asks for, below a directory"},
+		"pkg/host":    {6, "the files of a machine"},
+		"pkg/install": {1, "the lock that keeps two runs apart"},
+		"pkg/media":   {2, "the files of the stick"},
+		"pkg/step":    {3, "the journal, which grows in place"},
+		"pkg/store":   {4, "blobs get their name by hash, resumed in place"},
+	}
+}
+
+// importers are the modules that several packages import, and why.
+func importers() map[string]imported {
+	return map[string]imported{
+		"github.com/google/go-containerregistry": {[]string{"pkg/source/registry", "pkg/image/...", "pkg/demo"}, "registries belong to pkg/source/registry; the demo serves one"},
+		"github.com/klauspost/compress":          {[]string{"pkg/archive", "pkg/image", "pkg/repodata", "pkg/rpm"}, "each reads a format that is compressed"},
+		"github.com/spf13/cobra":                 {[]string{"cmd/...", "pkg/cli/..."}, "commands"},
+		"github.com/spf13/pflag":                 {[]string{"cmd/...", "pkg/cli/..."}, "flags of commands"},
+		"go.yaml.in/yaml":                        {[]string{"manifest/...", "pkg/cni", "pkg/image", "pkg/kubeadm", "pkg/modules"}, "each reads YAML of another origin"},
+		"golang.org/x/sync":                      {[]string{"pkg/..."}, "errgroup is near the standard library"},
+		"golang.org/x/sys":                       {[]string{"pkg/..."}, "the system calls that the standard library lacks"},
+	}
+}
+
+// unreached are the functions that no program calls, and why they are there.
+func unreached() map[string]string {
+	return map[string]string{
+		"pkg/distro.Distro.Manager": soon,
+		"pkg/media.File.Beside":     soon,
+		"pkg/store.Partial.Resumed": soon,
+	}
+}
