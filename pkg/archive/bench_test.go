@@ -46,7 +46,7 @@ func BenchmarkPack(b *testing.B) {
 	data := programs(b, 64<<20)
 	for _, l := range levels() {
 		b.Run(l.String(), func(b *testing.B) {
-			p := NewPacker(PackOptions{Level: l})
+			p := NewPacker(l)
 			b.SetBytes(int64(len(data)))
 			var done Packed
 			for b.Loop() {
@@ -62,7 +62,7 @@ func BenchmarkPack(b *testing.B) {
 
 // BenchmarkCreate copies frames that are packed already: a warm build.
 func BenchmarkCreate(b *testing.B) {
-	p := NewPacker(PackOptions{Level: Fast})
+	p := NewPacker(Fast)
 	e := packed(b, p, member("x", programs(b, 64<<20), manifest.KindImage))
 	o := options(Fast)
 	o.Packer = p
@@ -80,7 +80,7 @@ func BenchmarkRead(b *testing.B) {
 	data := programs(b, 64<<20)
 	for _, l := range []Level{Default, Better, Best} {
 		o := options(l)
-		o.Packer = NewPacker(PackOptions{Level: l})
+		o.Packer = NewPacker(l)
 		var packed bytes.Buffer
 		entries := []Entry{member("large", data, manifest.KindImage)}
 		for i := range 500 {
@@ -207,7 +207,7 @@ func buildLarge(t *testing.T, l Level, size int64) string {
 	dir := t.TempDir()
 	const layers = 4
 	o := options(l)
-	o.Packer = NewPacker(PackOptions{Level: l})
+	o.Packer = NewPacker(l)
 	entries := make([]Entry, layers)
 	errs := make(chan error, layers)
 	for i := range layers {
@@ -235,7 +235,7 @@ func buildLarge(t *testing.T, l Level, size int64) string {
 
 func largeEntry(ctx context.Context, p *Packer, path string, source func() io.Reader) (Entry, error) {
 	e := Entry{Artifact: manifest.Artifact{Path: "images/" + filepath.Base(path), Kind: manifest.KindImage}}
-	if p.Level().Solid() {
+	if p.level.Solid() {
 		h := sha256.New()
 		if _, err := io.Copy(h, source()); err != nil {
 			return e, err

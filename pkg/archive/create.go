@@ -26,14 +26,11 @@ import (
 // Forget, where it is set, removes from a cache what Packed opens; WriteFile
 // calls it for a member that turned out to be something else.
 //
-// Group is of use at a Solid level: members of one group are compressed
-// together, wherever they stand in the list, and whoever reads one of them
-// decodes the group up to it. So a group should hold what the same hosts need.
-// "" is the group of the kind and roles for members of kind image, and none
-// for others. Small members are never grouped.
+// At a Solid level, members of kind image that the same roles need are a group:
+// they are compressed together, wherever they stand in the list, and whoever reads
+// one of them decodes the group up to it. Small members are never grouped.
 type Entry struct {
 	manifest.Artifact
-	Group  string
 	Open   func() (io.ReadCloser, error)
 	Packed func() (io.ReadSeekCloser, error)
 	Forget func() error
@@ -118,7 +115,7 @@ type builder struct {
 func newBuilder(o CreateOptions, entries []Entry) (*builder, error) {
 	b := &builder{o: o, packer: o.Packer}
 	if b.packer == nil {
-		b.packer = NewPacker(PackOptions{Level: o.Level})
+		b.packer = NewPacker(o.Level)
 	}
 	if b.packer.level != o.Level {
 		return nil, fmt.Errorf("the packer is for level %s, not %s", b.packer.level, o.Level)
@@ -184,10 +181,10 @@ func (b *builder) groupOf(e Entry) string {
 	switch {
 	case !b.o.Level.Solid() || e.Size < ownFrames:
 		return ""
-	case e.Group == "" && e.Kind == manifest.KindImage:
+	case e.Kind == manifest.KindImage:
 		return fmt.Sprintf("%s %q", e.Kind, e.Roles)
 	}
-	return e.Group
+	return ""
 }
 
 // produce puts every frame of the archive into l.

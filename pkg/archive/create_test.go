@@ -124,7 +124,7 @@ func TestSameBytes(t *testing.T) {
 		entries := sample(8)
 		want := create(t, l, entries)
 		for workers := 1; workers <= 3; workers++ {
-			p := NewPacker(PackOptions{Level: l, Workers: workers})
+			p := newPacker(l, workers)
 			o := options(l)
 			o.Packer = p
 			again := make([]Entry, len(entries))
@@ -229,7 +229,7 @@ func TestWindow(t *testing.T) {
 	t.Parallel()
 	a := member("a", text(1, 900_000), manifest.KindImage)
 	b := member("b", text(2, 5_000_000), manifest.KindImage)
-	a.Group, b.Group = "one", "other"
+	a.Roles, b.Roles = []manifest.Role{manifest.Node}, []manifest.Role{manifest.Master}
 	frames := func(entries ...Entry) []byte {
 		cache := &memoryCache{entries: map[string][]byte{}}
 		o := options(Best)
@@ -237,7 +237,7 @@ func TestWindow(t *testing.T) {
 		if _, err := Create(t.Context(), io.Discard, o, entries); err != nil {
 			t.Fatal(err)
 		}
-		return cache.entries[(&solidWork{b: &builder{o: o, packer: NewPacker(PackOptions{Level: Best})}, entries: []Entry{a}}).key()]
+		return cache.entries[(&solidWork{b: &builder{o: o, packer: NewPacker(Best)}, entries: []Entry{a}}).key()]
 	}
 	alone := frames(a)
 	if len(alone) == 0 || !bytes.Equal(alone, frames(b, a)) || !bytes.Equal(alone, frames(a, b)) {
@@ -279,7 +279,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 	short := member("a/b", text(1, 99_999), manifest.KindFile)
 	other := member("a/b", text(2, 100_000), manifest.KindFile)
-	p := NewPacker(PackOptions{Level: Default})
+	p := NewPacker(Default)
 	for _, test := range []struct {
 		name    string
 		entries []Entry
@@ -321,11 +321,11 @@ func TestRottenCache(t *testing.T) {
 	e := member("a", text(1, 200_000), manifest.KindFile)
 	want := create(t, Default, []Entry{e})
 	var b bytes.Buffer
-	if _, err := NewPacker(PackOptions{Level: Default}).Pack(t.Context(), &b, bytes.NewReader(contentOf(e))); err != nil {
+	if _, err := NewPacker(Default).Pack(t.Context(), &b, bytes.NewReader(contentOf(e))); err != nil {
 		t.Fatal(err)
 	}
 	o := options(Default)
-	o.Packer = NewPacker(PackOptions{Level: Default})
+	o.Packer = NewPacker(Default)
 	for at := 0; at < b.Len(); at += 997 {
 		rotten := bytes.Clone(b.Bytes())
 		rotten[at] ^= 4
@@ -346,7 +346,7 @@ func TestPackedIsZstd(t *testing.T) {
 		data := text(uint64(n), n)
 		for _, l := range levels() {
 			var b bytes.Buffer
-			p, err := NewPacker(PackOptions{Level: l}).Pack(t.Context(), &b, iotest.HalfReader(bytes.NewReader(data)))
+			p, err := NewPacker(l).Pack(t.Context(), &b, iotest.HalfReader(bytes.NewReader(data)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -389,7 +389,7 @@ func TestFailingWriter(t *testing.T) {
 	for _, l := range levels() {
 		full := create(t, l, sample(1))
 		o := options(l)
-		o.Packer = NewPacker(PackOptions{Level: l})
+		o.Packer = NewPacker(l)
 		for n := 0; n < len(full); n += len(full)/10 + 1 {
 			_, err := Create(t.Context(), &limited{left: n}, o, sample(1))
 			if !errors.Is(err, io.ErrShortWrite) {

@@ -3,7 +3,7 @@
 // tar and zstd unpack it; a Reader serves it as an fs.FS and decodes only the
 // frames that a member needs.
 //
-//	p := archive.NewPacker(archive.PackOptions{Level: archive.Default})
+//	p := archive.NewPacker(archive.Default)
 //	p.Pack(ctx, cache, layer)                    // frames of a large member, kept in a cache
 //	archive.WriteFile(ctx, path, options, entries) // copies them, compresses the rest
 //

@@ -158,14 +158,14 @@ func FuzzSeekTable(f *testing.F) {
 func FuzzPackedFile(f *testing.F) {
 	e := member("x", bytes.Repeat([]byte("kubecrate "), ownFrames/8), manifest.KindFile)
 	var b bytes.Buffer
-	if _, err := NewPacker(PackOptions{Level: Fast}).Pack(f.Context(), &b, bytes.NewReader(contentOf(e))); err != nil {
+	if _, err := NewPacker(Fast).Pack(f.Context(), &b, bytes.NewReader(contentOf(e))); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())
 	f.Add(b.Bytes()[:b.Len()/2])
 	want := create(f, Fast, []Entry{e})
 	o := options(Fast)
-	o.Packer = NewPacker(PackOptions{Level: Fast})
+	o.Packer = NewPacker(Fast)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		bounded(t, func() { _, _ = ReadPacked(bytes.NewReader(data)) })
 		e := e

@@ -13,7 +13,7 @@ import (
 type Level int
 
 // The levels. Fast, Default and Better differ in speed and size alone; Best
-// compresses the members of a group as one solid stream, see Entry.Group.
+// compresses the members of a group as one solid stream, see Entry.
 const (
 	Fast Level = iota
 	Default

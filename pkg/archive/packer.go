@@ -11,16 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// PackOptions say how to compress. Workers is how many frames are compressed
-// at once; 0 takes as many as there are processors, up to 4 at Fast and
-// Default and 2 above, which keeps the memory of a Packer under 120 MB.
-type PackOptions struct {
-	Level   Level
-	Workers int
-}
-
 // Packer compresses any number of streams at once with a fixed amount of
-// memory: streams share Workers encoders and one buffer more than that, and
+// memory: streams share its encoders and one buffer more than that, and
 // wait for each other where these are all in use. Make one for a whole build.
 // Its methods are safe for concurrent use.
 type Packer struct {
@@ -39,19 +31,20 @@ type slab struct {
 	done        chan struct{}
 }
 
-// NewPacker returns a Packer; memory is taken as it is needed.
-func NewPacker(o PackOptions) *Packer {
-	s := schemeOf(o.Level)
-	workers := o.Workers
-	if workers <= 0 {
-		most := 4
-		if s.frame > schemeOf(Default).frame {
-			most = 2
-		}
-		workers = min(runtime.GOMAXPROCS(0), most)
+// NewPacker returns a Packer that compresses as many frames at once as there are
+// processors, up to 4 at Fast and Default and 2 above, which keeps its memory under
+// 120 MB. That is taken as it is needed.
+func NewPacker(level Level) *Packer {
+	most := 4
+	if schemeOf(level).frame > schemeOf(Default).frame {
+		most = 2
 	}
+	return newPacker(level, min(runtime.GOMAXPROCS(0), most))
+}
+
+func newPacker(level Level, workers int) *Packer {
 	p := &Packer{
-		level: o.Level, scheme: s,
+		level: level, scheme: schemeOf(level),
 		encoders: make(chan *zstd.Encoder, workers),
 		slabs:    make(chan *slab, workers+1),
 	}
@@ -63,9 +56,6 @@ func NewPacker(o PackOptions) *Packer {
 	}
 	return p
 }
-
-// Level is the level that p was made for.
-func (p *Packer) Level() Level { return p.level }
 
 // slab takes an empty slab, waiting for one where all are in use.
 func (p *Packer) slab(ctx context.Context) (*slab, error) {

@@ -51,7 +51,7 @@ func solid(t testing.TB) (data []byte, content map[string][]byte) {
 	entries = append(entries, member("small", text(9, 1000), manifest.KindFile))
 	content["small"] = contentOf(entries[8])
 	o := options(Best)
-	o.Packer = NewPacker(PackOptions{Level: Best})
+	o.Packer = NewPacker(Best)
 	o.Packer.scheme.speed = zstd.SpeedFastest
 	var b bytes.Buffer
 	if _, err := Create(t.Context(), &b, o, entries); err != nil {

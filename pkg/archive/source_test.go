@@ -177,7 +177,7 @@ func TestSourceExchanged(t *testing.T) {
 // does not become an archive, and goes.
 func TestReadBack(t *testing.T) {
 	t.Parallel()
-	p := NewPacker(PackOptions{Level: Default})
+	p := NewPacker(Default)
 	good := member("rpms/a.rpm", text(1, 200_000), manifest.KindRPM)
 	var b bytes.Buffer
 	is, err := p.Pack(t.Context(), &b, bytes.NewReader(text(2, 200_000)))

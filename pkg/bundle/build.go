@@ -38,7 +38,7 @@ func Build(ctx context.Context, m *manifest.Manifest, l *manifest.Lock, s *Sourc
 	}
 	b := &builder{
 		Sources: s, manifest: m, lock: l, level: o.Level,
-		packer: archive.NewPacker(archive.PackOptions{Level: o.Level}),
+		packer: archive.NewPacker(o.Level),
 	}
 	if err := b.requireSpace(o); err != nil {
 		return nil, err

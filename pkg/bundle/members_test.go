@@ -23,7 +23,7 @@ func TestWrongContent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &builder{Sources: &Sources{store: s}, level: level, packer: archive.NewPacker(archive.PackOptions{Level: level})}
+		b := &builder{Sources: &Sources{store: s}, level: level, packer: archive.NewPacker(level)}
 		c := content{digest: pinned, kind: manifest.KindImage, read: func(_ context.Context, use func(io.Reader) error) error {
 			return use(strings.NewReader("another layer"))
 		}}

@@ -133,7 +133,7 @@ func TestHeaderIsWhatWasSolved(t *testing.T) {
 		}
 		b := &builder{
 			Sources: s, manifest: m, lock: &manifest.Lock{Packages: locked}, level: archive.Fast,
-			packer: archive.NewPacker(archive.PackOptions{Level: archive.Fast}),
+			packer: archive.NewPacker(archive.Fast),
 		}
 		_, err = b.packages(t.Context())
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.Contains(hint.Of(err), "--repo r=URL")) {
@@ -157,7 +157,7 @@ func TestOldLock(t *testing.T) {
 	}
 	b := &builder{
 		Sources: s, manifest: m, lock: &manifest.Lock{Packages: locked}, level: archive.Fast,
-		packer: archive.NewPacker(archive.PackOptions{Level: archive.Fast}),
+		packer: archive.NewPacker(archive.Fast),
 	}
 	if _, err := b.packages(t.Context()); err != nil {
 		t.Error(err)

@@ -37,9 +37,6 @@ func (f File) Path() string {
 // Dir is the directory of the file.
 func (f File) Dir() Dir { return f.dir }
 
-// Beside is the file name in the directory of f, which must not be a link.
-func (f File) Beside(name string) File { return f.dir.File(name) }
-
 // Open opens the file for reading.
 func (f File) Open() (*os.File, error) {
 	if !f.named {

@@ -15,8 +15,7 @@ import (
 
 // WriteOptions are what Write does not find in the packages.
 type WriteOptions struct {
-	Revision  string // of repomd.xml, "" is "0"
-	Timestamp int64  // of the metadata files, seconds since the epoch
+	Revision string // of repomd.xml, "" is "0"
 }
 
 // Write writes the metadata of a repository that holds pkgs: repodata/repomd.xml
@@ -144,7 +143,7 @@ func writeRepomd(create func(string) (io.WriteCloser, error), list []Data, opt W
 		w.open(4, "location")
 		w.attr("href", d.Location)
 		w.raw("/>\n")
-		w.text(4, "timestamp", strconv.FormatInt(opt.Timestamp, 10))
+		w.text(4, "timestamp", "0")
 		w.text(4, "size", strconv.FormatInt(d.Size, 10))
 		w.text(4, "open-size", strconv.FormatInt(d.OpenSize, 10))
 		w.raw("  </data>\n")

@@ -66,11 +66,10 @@ type attr struct {
 	name, value []byte
 }
 
-// binding is a namespace declaration, in scope from the element at depth on.
+// binding is a namespace declaration.
 type binding struct {
 	prefix string
 	space  space
-	depth  int
 }
 
 type open struct {

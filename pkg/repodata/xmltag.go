@@ -146,7 +146,7 @@ func (s *scanner) push(name []byte) error {
 		if len(s.bindings) == maxAttrs {
 			return fmt.Errorf("more than %d namespaces", maxAttrs)
 		}
-		s.bindings = append(s.bindings, binding{prefix: prefix, space: spaceOf(a.value), depth: len(s.stack)})
+		s.bindings = append(s.bindings, binding{prefix: prefix, space: spaceOf(a.value)})
 	}
 	if err := s.resolve(name); err != nil {
 		return err

@@ -79,9 +79,6 @@ func (s *Store) CreateEntry(ns, key string) (*EntryWriter, error) {
 // Write appends b. See Explain for its errors.
 func (w *EntryWriter) Write(b []byte) (int, error) { return w.file.Write(b) }
 
-// Size is the number of bytes written so far.
-func (w *EntryWriter) Size() int64 { return w.file.size }
-
 // Commit flushes what was written to the disk and gives it its name, replacing
 // what had it before. On an error nothing of it stays.
 func (w *EntryWriter) Commit() error {

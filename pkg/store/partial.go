@@ -125,9 +125,6 @@ func (p *Partial) rehash(ctx context.Context) error {
 // Size is the number of bytes there.
 func (p *Partial) Size() int64 { return p.file.size }
 
-// Resumed is the number of bytes that were there when it was opened.
-func (p *Partial) Resumed() int64 { return p.resumed }
-
 // Expect says how many bytes it will have in all. A disk that has no room for
 // them is a *SpaceError.
 func (p *Partial) Expect(total int64) error {

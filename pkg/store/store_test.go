@@ -247,8 +247,8 @@ func TestPartial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Size() != int64(half) || p.Resumed() != int64(half) {
-		t.Errorf("size %d, resumed %d, want %d", p.Size(), p.Resumed(), half)
+	if p.Size() != int64(half) || p.resumed != int64(half) {
+		t.Errorf("size %d, resumed %d, want %d", p.Size(), p.resumed, half)
 	}
 	if _, err := p.Write(data[half:]); err != nil {
 		t.Fatal(err)
@@ -350,8 +350,8 @@ func TestEntries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(w, text); err != nil || w.Size() != int64(len(text)) {
-			t.Fatalf("size %d, %v", w.Size(), err)
+		if _, err := io.WriteString(w, text); err != nil || w.file.size != int64(len(text)) {
+			t.Fatalf("size %d, %v", w.file.size, err)
 		}
 		return w
 	}

@@ -78,7 +78,7 @@ func Archive(ctx context.Context, path string, o Options, report progress.Func) 
 		return nil, err
 	}
 	defer r.Release()
-	c := &check{o: o, src: src, report: report, v: &Verified{Path: path, base: src.Base(), index: r.IndexBytes()}}
+	c := &check{o: o, report: report, v: &Verified{Path: path, base: src.Base(), index: r.IndexBytes()}}
 	if o.Trust != nil {
 		if c.v.Trust, err = o.Trust(r.IndexBytes()); err != nil {
 			return nil, err
@@ -116,7 +116,6 @@ func Archive(ctx context.Context, path string, o Options, report progress.Func) 
 // check is an Archive under way.
 type check struct {
 	o      Options
-	src    *archive.Source
 	v      *Verified
 	report progress.Func
 }

@@ -24,12 +24,10 @@ const (
 // Repository is what a repository offers, of all architectures.
 type Repository struct {
 	ID       string
-	Priority int    // lower wins
-	Revision string // of its repomd.xml
+	Priority int // lower wins
 	Packages []*repodata.Package
 	Unusable []*repodata.Package // what its primary.xml lists and cannot be taken; each says why
 
-	repo      manifest.Repo
 	fetcher   *source.Fetcher
 	mirrors   []string // the one the metadata came from first
 	filelists repodata.Data
@@ -52,7 +50,7 @@ func Load(ctx context.Context, f *source.Fetcher, repo manifest.Repo) (*Reposito
 	}
 	var failed []error
 	for i, base := range repo.BaseURL {
-		r := &Repository{ID: repo.ID, Priority: repo.Rank(), repo: repo, fetcher: f, mirrors: reorder(repo.BaseURL, i)}
+		r := &Repository{ID: repo.ID, Priority: repo.Rank(), fetcher: f, mirrors: reorder(repo.BaseURL, i)}
 		err := r.load(ctx, base)
 		if err == nil {
 			return r, nil
@@ -100,7 +98,6 @@ func (r *Repository) load(ctx context.Context, base string) error {
 	if !ok {
 		return fmt.Errorf("%s: it names no primary.xml", url)
 	}
-	r.Revision = md.Revision
 	r.filelists, _ = md.Find(repodata.Filelists)
 	r.modules, _ = md.Find(repodata.Modules)
 	return r.read(ctx, primary, []string{base}, func(in io.Reader) error {

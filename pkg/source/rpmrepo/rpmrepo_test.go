@@ -182,8 +182,8 @@ func TestLoad(t *testing.T) {
 	if got, want := names(r), []string{"bar-2:1.1-3.el7.noarch", "foo-1.0-1.x86_64"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("packages %q, want %q", got, want)
 	}
-	if r.ID != "test" || r.Priority != 7 || r.Revision != "42" {
-		t.Errorf("repository %q, priority %d, revision %q", r.ID, r.Priority, r.Revision)
+	if r.ID != "test" || r.Priority != 7 {
+		t.Errorf("repository %q, priority %d", r.ID, r.Priority)
 	}
 	for _, p := range r.Packages {
 		if p.Name != "foo" {
