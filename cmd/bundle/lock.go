@@ -48,7 +48,7 @@ The lock covers those packages: bundle build needs the same --baseline.`,
 			if check {
 				return a.checkLock(t, l)
 			}
-			return a.writeLock(t.lock(), l)
+			return a.writeLock(t, l)
 		},
 	}
 	cli.Resumes(c, "continue: what was fetched is in the cache")
@@ -91,23 +91,28 @@ func (a *app) checkLock(t *target, now *manifest.Lock) error {
 }
 
 // writeLock writes l and prints what differs from the lock that was there.
-func (a *app) writeLock(file string, l *manifest.Lock) error {
+func (a *app) writeLock(t *target, l *manifest.Lock) error {
+	file := t.lock()
 	old, failed := manifest.ReadLock(file)
 	if err := manifest.WriteLock(file, l); err != nil {
 		return err
 	}
 	done := struct {
-		Lock     string          `json:"lock"`
-		Packages int             `json:"packages"`
-		Images   int             `json:"images"`
-		Files    int             `json:"files"`
-		Changes  []report.Change `json:"changes,omitempty"`
-	}{file, len(l.Packages), len(l.Images), len(l.Files), nil}
+		Lock         string             `json:"lock"`
+		Packages     int                `json:"packages"`
+		Images       int                `json:"images"`
+		Files        int                `json:"files"`
+		Changes      []report.Change    `json:"changes,omitempty"`
+		Repositories []report.RepoTrust `json:"repositories,omitempty"`
+	}{file, len(l.Packages), len(l.Images), len(l.Files), nil, report.Trusts(t.Manifest, l)}
 	if failed == nil {
 		done.Changes = report.Diff(old, l)
 	}
 	return a.out.Print(done, func(w io.Writer) error {
 		err := lines.Print(w, "wrote %s: %s, %s, %s", file, count(done.Packages, "package"), count(done.Images, "image"), count(done.Files, "file"))
+		if err == nil {
+			err = report.WriteTrusts(w, done.Repositories)
+		}
 		if err != nil || failed != nil {
 			return err
 		}

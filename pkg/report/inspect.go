@@ -27,6 +27,10 @@ type Contents struct {
 	Lock       *manifest.Lock    `json:"lock"`
 	Members    []archive.Member  `json:"members"`
 
+	// Signers are the keys that signed the packages, by NEVRA: fingerprints, as the
+	// builder wrote them into the archive's SBOM.
+	Signers map[string]string `json:"signers,omitempty"`
+
 	// Disagrees says how what the lock says differs from what the archive holds, ""
 	// where it does not.
 	Disagrees string `json:"disagrees,omitempty"`
@@ -59,6 +63,9 @@ func Inspect(r *archive.Reader) (*Contents, error) {
 	}
 	if err := agree(r, lock); err != nil {
 		c.Disagrees = err.Error()
+	}
+	if c.Signers, err = signers(r, lock); err != nil {
+		return nil, err
 	}
 	kinds := map[manifest.Kind]*KindSize{}
 	roles := []RoleSize{{Role: manifest.Master}, {Role: manifest.Node}}
@@ -138,9 +145,9 @@ func (c *Contents) WriteText(w io.Writer) error {
 		p.Line("%s\t%s\t%s\t%s", img.Name, Short(img.Digest), Roles(img.Roles), img.Source)
 	}
 	p.Line("")
-	p.Line("PACKAGE\tSIZE\tREPOSITORY\tWHY")
+	p.Line("PACKAGE\tSIZE\tREPOSITORY\tSIGNED BY\tWHY")
 	for _, k := range c.Lock.Packages {
-		p.Line("%s\t%s\t%s\t%s", k.NEVRA, progress.Size(k.Size), k.Repo, FirstReason(k))
+		p.Line("%s\t%s\t%s\t%s\t%s", k.NEVRA, progress.Size(k.Size), k.Repo, keyID(c.Signers[k.NEVRA]), FirstReason(k))
 	}
 	p.Line("")
 	p.Line("FILE\tSIZE\tSHA256\tFROM")

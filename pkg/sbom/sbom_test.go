@@ -3,6 +3,8 @@ package sbom_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -53,5 +55,35 @@ func TestDocument(t *testing.T) {
 	l.Packages[0].NEVRA = "broken"
 	if _, err := sbom.Document(l, "", "", nil); err == nil {
 		t.Error("a broken NEVRA is no error")
+	}
+}
+
+// TestSigners: what Document writes of a signature is read again, by the sum of the
+// package; what is no fingerprint is no signer.
+func TestSigners(t *testing.T) {
+	t.Parallel()
+	key := strings.Repeat("0123456789ABCDEF", 4)[:40]
+	l := &manifest.Lock{Name: "test", Platform: manifest.Platform{Family: "el7", Arch: "amd64"}}
+	said := map[string]string{}
+	for name, comment := range map[string]string{
+		"signed":   "signed by " + key + " with key 89ABCDEF01234567, V3 RSA/SHA256 of 2020-03-13",
+		"checked":  "signature not checked, payload sha256:00",
+		"strange":  "signed by \x1b[31mSomebody",
+		"too-long": "signed by " + key + "0",
+	} {
+		id := name + "-1-1.noarch"
+		said[id] = comment
+		l.Packages = append(l.Packages, manifest.LockedPackage{NEVRA: id, URL: "https://example.org/c.rpm", SHA256: fmt.Sprintf("%064x", name)[:64]})
+	}
+	text, err := sbom.Document(l, strings.Repeat("d", 64), "kubecrate-test", said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := sbom.Signers(text, l)
+	if want := map[string]string{"signed-1-1.noarch": key}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("signers are %v, %v, want %v", got, err, want)
+	}
+	if _, err := sbom.Signers([]byte("{"), l); err == nil {
+		t.Error("half a document is read")
 	}
 }
