@@ -17,3 +17,14 @@ func (w watched) Sync() error {
 	w.seen("sync")
 	return w.logFile.Sync()
 }
+
+// Empty says that no change is left to undo.
+func (j *Journal) Empty() bool {
+	undone := j.undone()
+	for i, r := range j.records {
+		if r.changes() && !undone[i] {
+			return false
+		}
+	}
+	return true
+}

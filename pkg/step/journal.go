@@ -286,17 +286,6 @@ func (j *Journal) Forget(step string) error {
 // changes says that r is what was there before a change.
 func (r record) changes() bool { return r.File != nil || len(r.Undo) > 0 }
 
-// Empty says that no change is left to undo.
-func (j *Journal) Empty() bool {
-	undone := j.undone()
-	for i, r := range j.records {
-		if r.changes() && !undone[i] {
-			return false
-		}
-	}
-	return true
-}
-
 func sum(b []byte) string {
 	s := sha256.Sum256(b)
 	return hex.EncodeToString(s[:])

@@ -63,7 +63,7 @@ func TestLines(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	within(t, "lines", h.functionLines(), mostFunctionLines, nil)
-	within(t, "lines", h.fileLines(), mostFileLines, nil)
+	within(t, "lines", h.fileLines(), mostFileLines, longFiles())
 }
 
 // unreachable lists the functions and methods whose name stands nowhere in the
