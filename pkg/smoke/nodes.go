@@ -36,7 +36,26 @@ func (s *session) checkNodes(ctx context.Context) Check {
 	if s.Version != "" {
 		versions = ", " + s.Version
 	}
-	return or(troubles, good("%s Ready%s", count(len(all), "node is", "nodes are"), versions))
+	well := good("%s Ready%s", count(len(all), "node is", "nodes are"), versions)
+	if !s.own {
+		well.Details = unlisted(s.Nodes, all)
+	}
+	return or(troubles, well)
+}
+
+// unlisted tells of nodes that nobody expected, where there is a list of those who
+// should be there: a host that was never taken off the cluster, or a typing error.
+func unlisted(listed []string, all []node) []string {
+	if len(listed) == 0 {
+		return nil
+	}
+	var notes []string
+	for _, n := range all {
+		if !slices.Contains(listed, n.Metadata.Name) {
+			notes = append(notes, n.Metadata.Name+" is in the cluster, and not among its listed hosts")
+		}
+	}
+	return notes
 }
 
 func (s *session) listNodes(ctx context.Context) ([]node, error) {

@@ -332,3 +332,26 @@ func TestMissingNode(t *testing.T) {
 		}
 	})
 }
+
+// TestUnlistedNode: a node that is on no list is told, and fails nothing; without a
+// list there is nothing to tell.
+func TestUnlistedNode(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			listed []string
+			told   bool
+		}{{[]string{"master1", "node1"}, true}, {[]string{"master1", "node1", "node2"}, false}, {nil, false}} {
+			h, w := newWorld(t)
+			o := w.options()
+			o.Nodes = c.listed
+			r, err := Run(t.Context(), h, o, nil)
+			if err != nil || r.Err() != nil {
+				t.Fatalf("%v, %v", err, r.Err())
+			}
+			if got := strings.Contains(text(t, r), "node2 is in the cluster, and not among its listed hosts"); got != c.told {
+				t.Errorf("listed %v: told %v\n%s", c.listed, got, text(t, r))
+			}
+		}
+	})
+}
