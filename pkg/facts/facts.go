@@ -139,15 +139,6 @@ func Cluster(name string) bool {
 		func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// Interface finds an interface by its name.
-func (f *Facts) Interface(name string) (Interface, bool) {
-	i := slices.IndexFunc(f.Interfaces, func(i Interface) bool { return i.Name == name })
-	if i < 0 {
-		return Interface{}, false
-	}
-	return f.Interfaces[i], true
-}
-
 // DefaultRoute is the default route with the lowest metric.
 func (f *Facts) DefaultRoute() (Route, bool) {
 	var best Route

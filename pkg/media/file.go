@@ -34,9 +34,6 @@ func (f File) Path() string {
 	return f.dir.Join(f.name)
 }
 
-// Dir is the directory of the file.
-func (f File) Dir() Dir { return f.dir }
-
 // Open opens the file for reading.
 func (f File) Open() (*os.File, error) {
 	if !f.named {

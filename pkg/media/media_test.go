@@ -147,9 +147,6 @@ func TestNamed(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q, %v", c.name, text, err, c.text, c.err)
 		}
 	}
-	if _, err := media.Named(d.Join("plain")).Dir().File("away").Read(limit); !errors.Is(err, media.ErrLink) {
-		t.Errorf("a link beside a named file: %v", err)
-	}
 }
 
 func TestWrite(t *testing.T) {
