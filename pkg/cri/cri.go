@@ -72,13 +72,11 @@ func runtimes() []Runtime { return []Runtime{docker{}, containerd{}} }
 // Kinds are the kinds of this package's steps. report, which may be nil, hears
 // what the undoing does.
 func Kinds(report progress.Func) step.Kinds {
-	list := step.Kinds{step.Plain(imagesStep{report: report})}
+	list := []step.Step{imagesStep{report: report}}
 	for _, r := range runtimes() {
-		for _, s := range r.Steps(Options{}) {
-			list = append(list, step.Plain(s))
-		}
+		list = append(list, r.Steps(Options{})...)
 	}
-	return list
+	return step.Plain(list...)
 }
 
 // For gives a runtime by its name in a manifest.

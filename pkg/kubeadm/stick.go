@@ -1,6 +1,7 @@
 package kubeadm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/media"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/step"
 )
 
 // ticketPlace is where a ticket lies on the stick, below the root of h.
@@ -45,4 +48,45 @@ func removeStick(h *host.Host, name string) error {
 		return fmt.Errorf("cannot remove the ticket on the stick: %w", err)
 	}
 	return nil
+}
+
+// ticketParams are those of the step's begin record: where it copies the ticket.
+type ticketParams struct {
+	Stick string `json:"stick"`
+}
+
+// ticketKind makes the step again for undoing. report is told which copy stays.
+func ticketKind(report progress.Func) step.Kind {
+	return step.With(ticketName, func(p ticketParams) (step.Step, error) {
+		return Ticket(TicketOptions{Options: Options{Progress: report}, Stick: p.Stick}), nil
+	})
+}
+
+// Params is step.Parameters'.
+func (s *ticketStep) Params() any { return ticketParams{s.o.Stick} }
+
+// Undo is step.Undoer's: it removes the copy on the stick of the ticket that this
+// host made. Its token goes with the cluster.
+func (s *ticketStep) Undo(_ context.Context, h *host.Host) error {
+	mine, err := h.Text(TicketFile)
+	if err != nil {
+		return err
+	}
+	if s.o.Stick != "" && mine != "" {
+		// Whatever is wrong with a stick, it does not keep a host from being reset.
+		there, err := readStick(h, s.o.Stick)
+		if err == nil && there == mine && s.writable(h) == nil {
+			err = removeStick(h, s.o.Stick)
+		}
+		if err != nil {
+			s.o.Progress.Report(progress.Event{Kind: progress.Warn, Stage: "ticket", Text: fmt.Sprintf("%s stays as it is: %v", s.o.Stick, err)})
+		}
+	}
+	return nil
+}
+
+// Clean is step.Cleaner's: the ticket of this host goes when every stick was
+// compared with it.
+func (*ticketStep) Clean(_ context.Context, h *host.Host) error {
+	return drop(h, TicketFile, ticketConfigFile)
 }

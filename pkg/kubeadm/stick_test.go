@@ -3,6 +3,7 @@ package kubeadm
 import (
 	"errors"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -61,5 +62,34 @@ func TestTicketOnBadStick(t *testing.T) {
 		if text, err := os.ReadFile(victim); err != nil || string(text) != "x" {
 			t.Errorf("%s: behind the link is %q, %v", what, text, err)
 		}
+	}
+}
+
+// TestTicketOnTwoSticks: each stick on which a master left its ticket is in the
+// journal, and a reset removes the copies from all of them.
+func TestTicketOnTwoSticks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	made(w)
+	const second = "/media/second/join.yaml"
+	w.m.Write(t, path.Dir(stickFile)+"/x", "", path.Dir(second)+"/x", "")
+	for _, stick := range []string{stickFile, second, second, stickFile} {
+		o := ticketOptions()
+		o.Stick = stick
+		if err := w.run(Ticket(o)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.ticket(stickFile).Token != w.ticket(second).Token {
+		t.Error("the sticks have different tickets")
+	}
+	text := w.m.Read(t, step.Dir+"/journal.jsonl")
+	for _, stick := range []string{stickFile, second} {
+		if n := strings.Count(text, `{"begin":"ticket","params":{"stick":"`+stick+`"}}`+"\n"); n != 1 {
+			t.Errorf("%s is noted %d times:\n%s", stick, n, text)
+		}
+	}
+	if err := w.undo(Ticket(ticketOptions())); err != nil || w.m.Read(t, stickFile)+w.m.Read(t, second)+w.m.Read(t, TicketFile) != "" {
+		t.Errorf("undone: %v; left %q, %q, %q", err, w.m.Read(t, stickFile), w.m.Read(t, second), w.m.Read(t, TicketFile))
 	}
 }

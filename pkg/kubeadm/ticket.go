@@ -14,7 +14,6 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -60,14 +59,6 @@ type ticketStep struct {
 }
 
 func (*ticketStep) Name() string { return ticketName }
-
-// ticketParams are those of the step's begin record: where it copies the ticket.
-type ticketParams struct {
-	Stick string `json:"stick"`
-}
-
-// Params is step.Parameters'.
-func (s *ticketStep) Params() any { return ticketParams{s.o.Stick} }
 
 // view is what a look at the tickets gave. kept is the one of this host, nil
 // without one that serves.
@@ -374,30 +365,4 @@ func (s *ticketStep) toStick(h *host.Host, text, there string) error {
 		return nil
 	}
 	return hint.With(fmt.Errorf("cannot write the ticket to %s: %w", s.o.Stick, err), carry)
-}
-
-// Undo is step.Undoer's: it removes the copy on the stick of the ticket that this
-// host made. Its token goes with the cluster.
-func (s *ticketStep) Undo(_ context.Context, h *host.Host) error {
-	mine, err := h.Text(TicketFile)
-	if err != nil {
-		return err
-	}
-	if s.o.Stick != "" && mine != "" {
-		// Whatever is wrong with a stick, it does not keep a host from being reset.
-		there, err := readStick(h, s.o.Stick)
-		if err == nil && there == mine && s.writable(h) == nil {
-			err = removeStick(h, s.o.Stick)
-		}
-		if err != nil {
-			s.o.Progress.Report(progress.Event{Kind: progress.Warn, Stage: "ticket", Text: fmt.Sprintf("%s stays as it is: %v", s.o.Stick, err)})
-		}
-	}
-	return nil
-}
-
-// Clean is step.Cleaner's: the ticket of this host goes when every stick was
-// compared with it.
-func (*ticketStep) Clean(_ context.Context, h *host.Host) error {
-	return drop(h, TicketFile, ticketConfigFile)
 }

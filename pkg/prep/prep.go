@@ -41,8 +41,5 @@ func Steps(o Options) []step.Step {
 
 // Kinds are the kinds of this package's steps. The journal alone undoes them.
 func Kinds() step.Kinds {
-	return step.Kinds{
-		step.Plain(hosts{}), step.Plain(firewall{}), step.Plain(selinux{}), step.Plain(swap{}), step.Plain(Modules()), step.Plain(sysctl{}), step.Plain(ipvs{}),
-		step.Plain(serviceRoute{}), step.Plain(clock{}),
-	}
+	return step.Plain(append(Steps(Options{IPVS: true}), ServiceRoute(netip.Prefix{}, ""), Time(Clock{}))...)
 }

@@ -32,9 +32,18 @@ type Parameters interface {
 
 var errParams = errors.New("its parameters are not those of this program")
 
-// Plain is the kind of the steps that are undone by s, whoever began them: s
-// needs only what its Undo and its Clean use.
-func Plain(s Step) Kind {
+// Plain gives the kinds of steps that need no parameters: whatever run began such
+// a step, the one given here undoes it. It needs only what its Undo and its Clean
+// use.
+func Plain(steps ...Step) Kinds {
+	list := make(Kinds, len(steps))
+	for i, s := range steps {
+		list[i] = plain(s)
+	}
+	return list
+}
+
+func plain(s Step) Kind {
 	return Kind{Name: s.Name(), Open: func(params json.RawMessage) (Step, error) {
 		if len(params) > 0 {
 			return nil, errParams

@@ -79,12 +79,7 @@ func journal(t *testing.T, h *host.Host) *step.Journal {
 func ignore(step.Event) {}
 
 // of is a table of the kinds of steps.
-func of(steps []step.Step) (kinds step.Kinds) {
-	for _, s := range steps {
-		kinds = append(kinds, step.Plain(s))
-	}
-	return kinds
-}
+func of(steps []step.Step) step.Kinds { return step.Plain(steps...) }
 
 func TestRunAndReset(t *testing.T) {
 	t.Parallel()

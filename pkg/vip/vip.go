@@ -34,7 +34,7 @@ type Options struct {
 func Keepalived(o Options) step.Step { return keepalived{o} }
 
 // Kinds are the kinds of this package's steps. The journal alone undoes them.
-func Kinds() step.Kinds { return step.Kinds{step.Plain(keepalived{})} }
+func Kinds() step.Kinds { return step.Plain(keepalived{}) }
 
 type keepalived struct{ o Options }
 
