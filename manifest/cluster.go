@@ -102,6 +102,18 @@ func (c *Cluster) ControlPlane() string {
 	return ""
 }
 
+// EndpointOr is HOST:PORT at which the control plane of c is reached: what c says,
+// or else own, the address of the master that begins it. "" where neither is known.
+func (c *Cluster) EndpointOr(own netip.Addr) string {
+	switch at := c.ControlPlane(); {
+	case at != "":
+		return at
+	case own.IsValid():
+		return HostPort(own.String())
+	}
+	return ""
+}
+
 // Masters are the hosts with a control plane, in their order: the first one
 // begins the cluster.
 func (c *Cluster) Masters() []Host {

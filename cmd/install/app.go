@@ -13,24 +13,22 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/install"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 )
 
 // app is what the verbs share.
 type app struct {
-	out      cli.Out
-	archive  string
-	role     string
-	settings install.Settings
-
-	passphrase string // the file of it
+	out    cli.Out
+	media  install.Media // as the flags name it, "" for an archive that is to be found
+	caller install.Caller
 }
 
 func newApp(stdout, stderr io.Writer) *app {
 	a := &app{out: cli.NewOut(stdout, stderr)}
-	a.settings.EUID = os.Geteuid()
-	a.settings.Command = command(os.Args[1:])
+	a.caller.EUID = os.Geteuid()
+	a.caller.Command = command(os.Args[1:])
 	return a
 }
 
@@ -44,24 +42,37 @@ func command(args []string) string {
 	return host.CommandLine(append([]string{"./install"}, args...))
 }
 
+// path is the archive that --archive names, or the one that is found.
 func (a *app) path() (string, error) {
-	if a.archive != "" {
-		return a.archive, nil
+	if a.media.Archive != "" {
+		return a.media.Archive, nil
 	}
 	return install.FindArchive()
 }
 
-// asRoot is err, or that this needs root where that is all that is wrong.
-func (a *app) asRoot(err error) error {
-	if a.settings.EUID == 0 || !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	return hint.With(fmt.Errorf(preflight.NotRoot+": %v", a.settings.EUID, err), "%s", hint.Root(a.settings.Command))
+// found is the media with the archive at path.
+func (a *app) found(path string) install.Media {
+	return install.Media{Archive: path, Trust: a.media.Trust}
 }
 
-// stick is path for a verb that needs no archive, "" without one. What is wrong
+// heard is the caller that hears what happens.
+func (a *app) heard(report progress.Func) install.Caller {
+	c := a.caller
+	c.Report = report
+	return c
+}
+
+// asRoot is err, or that this needs root where that is all that is wrong.
+func (a *app) asRoot(err error) error {
+	if a.caller.EUID == 0 || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return hint.With(fmt.Errorf(preflight.NotRoot+": %v", a.caller.EUID, err), "%s", hint.Root(a.caller.Command))
+}
+
+// stick is the media for a verb that needs no archive, which may have none. What is wrong
 // with one that may be there is told, as it is not looked at then.
-func (a *app) stick(report progress.Func) string {
+func (a *app) stick(report progress.Func) install.Media {
 	path, err := a.path()
 	if err != nil && !errors.Is(err, install.ErrNoArchive) {
 		text := fmt.Sprintf("%v: what lies there is not looked at", err)
@@ -70,7 +81,7 @@ func (a *app) stick(report progress.Func) string {
 		}
 		report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: text})
 	}
-	return path
+	return a.found(path)
 }
 
 // show starts progress, runs f and closes it, whatever f returns.
@@ -83,16 +94,15 @@ func (a *app) show(f func(progress.Func) error) error {
 // result is what a verb prints in the end.
 type result interface{ WriteText(w io.Writer) error }
 
-// on runs f, which needs the settings and an archive, on this host and prints
-// its result, also where f failed with one.
-func (a *app) on(f func(h *host.Host, s install.Settings) (result, error)) error {
-	if err := a.finish(); err != nil {
+// on runs f, which needs an archive, on this host and prints its result, also
+// where f failed with one.
+func (a *app) on(f func(h *host.Host, m install.Media, c install.Caller) (result, error)) error {
+	path, err := a.path()
+	if err != nil {
 		return err
 	}
 	return a.print(func(report progress.Func) (result, error) {
-		s := a.settings
-		s.Report = report
-		return f(local(report), s)
+		return f(local(report), a.found(path), a.heard(report))
 	})
 }
 
@@ -112,7 +122,7 @@ func (a *app) print(f func(progress.Func) (result, error)) error {
 		res, err = f(report)
 		return err
 	})
-	if errors.Is(err, install.ErrRole) {
+	if errors.Is(err, target.ErrRole) {
 		err = &cli.UsageError{Err: err}
 	}
 	err = a.asRoot(err)
@@ -124,15 +134,14 @@ func (a *app) print(f func(progress.Func) (result, error)) error {
 
 // open opens the archive that --archive names, or the one that is found.
 func (a *app) open(use func(*archive.Reader) error) (err error) {
-	s := a.settings
-	if s.Archive, err = a.path(); err != nil {
+	path, err := a.path()
+	if err != nil {
 		return err
 	}
 	var r *archive.Reader
 	var closer io.Closer
 	err = a.show(func(f progress.Func) (err error) {
-		s.Report = f
-		r, closer, _, err = install.OpenArchive(host.Local(), s)
+		r, closer, _, err = install.OpenArchive(host.Local(), a.found(path), f)
 		return err
 	})
 	if err != nil {

@@ -110,7 +110,8 @@ func tryExample(t *testing.T, line string) {
 			if c.Flag("role") == nil {
 				return nil
 			}
-			return a.finish()
+			_, err := parseRole(c.Flag("role").Value.String())
+			return err
 		}
 	}
 	if code := cli.Run(root, &a.out, append(args, "--archive", archive)); !slices.Contains(codes, code) {

@@ -2,20 +2,51 @@ package main
 
 import (
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"kubecrate/pkg/cli"
+	"kubecrate/pkg/install/target"
 )
 
-// TestFlagsKeepDefaults: verbs share the settings, and no flag of one changes
-// what another takes where nothing is said.
+// TestFlagsKeepDefaults: no flag of one verb changes what another takes where
+// nothing is said.
 func TestFlagsKeepDefaults(t *testing.T) {
 	t.Parallel()
-	a := newApp(io.Discard, io.Discard)
-	a.root()
-	if a.settings.Wait != 0 || a.settings.TicketTTL != ticketTTL || a.settings.NoSmoke || a.role != "" {
-		t.Errorf("settings before any flag: %+v", a.settings)
+	root := newApp(io.Discard, io.Discard).root()
+	for line, want := range map[string]string{
+		"run wait": "", "plan wait": "", "preflight wait": "", "smoke wait": "10m0s", "run ticket-ttl": "24h0m0s", "ticket ttl": "24h0m0s",
+		"run no-smoke": "false", "run role": "", "load role": "", "status ticket": "", "ticket ticket": "", "plan ticket": "",
+	} {
+		verb, flag, _ := strings.Cut(line, " ")
+		c, _, err := root.Find([]string{verb})
+		if err != nil || c.Flag(flag) == nil || c.Flag(flag).Value.String() != want {
+			t.Errorf("--%s of %s before any flag: %v, want %q", flag, verb, err, want)
+		}
+	}
+}
+
+// TestHostFlags: what the flags say reaches the request, each verb's its own.
+func TestHostFlags(t *testing.T) {
+	t.Parallel()
+	c := &cobra.Command{}
+	flags, other := addHostFlags(c), addHostFlags(&cobra.Command{})
+	args := "--role node --hostname n --advertise-address 10.0.0.1 --interface eth1 --endpoint e --pod-cidr p --service-cidr s --proxy-mode m --hosts a=1,b=2 --cluster c " +
+		"--ticket t --master h --token k --ca-cert-hash x --identity i"
+	if err := c.ParseFlags(strings.Fields(args)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := flags.request()
+	want := target.Request{Role: "node", ClusterFile: "c", Hosts: []string{"a=1", "b=2"}, Hostname: "n", Address: "10.0.0.1", Interface: "eth1", Endpoint: "e", PodCIDR: "p",
+		ServiceCIDR: "s", ProxyMode: "m", Join: target.Join{Ticket: "t", Master: "h", Token: "k", CACertHash: []string{"x"}}, Identity: "i"}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := other.request(); err != nil || !reflect.DeepEqual(got, target.Request{}) {
+		t.Errorf("another verb's: %+v, %v", got, err)
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/install"
+	"kubecrate/pkg/install/target"
 )
 
 func (a *app) loadCmd() *cobra.Command {
+	var role string
 	c := &cobra.Command{
 		Use:   "load",
 		Short: "Load the images of this host's role that are missing",
@@ -17,8 +19,12 @@ those that are not there. The kubelet removes images when the disk fills up; thi
 brings them back.`,
 		Example: "  ./install load\n  ./install load --role master",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.on(func(h *host.Host, s install.Settings) (result, error) {
-				r, err := install.Load(cmd.Context(), h, s)
+			as, err := parseRole(role)
+			if err != nil {
+				return err
+			}
+			return a.on(func(h *host.Host, m install.Media, c install.Caller) (result, error) {
+				r, err := install.Load(cmd.Context(), h, install.LoadRequest{Media: m, Caller: c, Host: target.Request{Role: as}})
 				if err != nil {
 					return nil, err
 				}
@@ -27,6 +33,6 @@ brings them back.`,
 		},
 	}
 	cli.Resumes(c, "continue where it stopped")
-	c.Flags().StringVar(&a.role, "role", "", "whose images: master, node or single (default that of an earlier run)")
+	c.Flags().StringVar(&role, "role", "", "whose images: master, node or single (default that of an earlier run)")
 	return c
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/host"
@@ -8,6 +10,7 @@ import (
 )
 
 func (a *app) planCmd() *cobra.Command {
+	var flags *hostFlags
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what an installation would change on this host; nothing is touched",
@@ -17,8 +20,8 @@ a step is impossible.`,
 		Example: `  ./install plan --role master
   ./install plan --role node --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.on(func(h *host.Host, s install.Settings) (result, error) {
-				p, err := install.MakePlan(cmd.Context(), h, s)
+			return a.planned(flags, func(h *host.Host, q install.PlanRequest) (result, error) {
+				p, err := install.MakePlan(cmd.Context(), h, q)
 				if err != nil {
 					return nil, err
 				}
@@ -27,6 +30,21 @@ a step is impossible.`,
 			})
 		},
 	}
-	a.hostFlags(c)
+	flags = addHostFlags(c)
 	return c
+}
+
+// planned runs f, which looks at an installation that the flags describe.
+func (a *app) planned(flags *hostFlags, f func(h *host.Host, q install.PlanRequest) (result, error)) error {
+	as, err := flags.request()
+	if err != nil {
+		return err
+	}
+	return a.on(func(h *host.Host, m install.Media, c install.Caller) (result, error) {
+		user, err := sudoUser(os.Getenv)
+		if err != nil {
+			return nil, err
+		}
+		return f(h, install.PlanRequest{Media: m, Caller: c, Host: as, Wait: flags.wait, Skip: flags.skip, User: user})
+	})
 }

@@ -8,6 +8,7 @@ import (
 )
 
 func (a *app) preflightCmd() *cobra.Command {
+	var flags *hostFlags
 	c := &cobra.Command{
 		Use:   "preflight",
 		Short: "Check whether this host meets the requirements of its role",
@@ -15,8 +16,8 @@ func (a *app) preflightCmd() *cobra.Command {
 that fails at once. Nothing is touched. The exit code is 3 where a check failed.`,
 		Example: "  ./install preflight --role node",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.on(func(h *host.Host, s install.Settings) (result, error) {
-				r, err := install.Preflight(cmd.Context(), h, s)
+			return a.planned(flags, func(h *host.Host, q install.PlanRequest) (result, error) {
+				r, err := install.Preflight(cmd.Context(), h, q)
 				if r == nil {
 					return nil, err
 				}
@@ -24,6 +25,6 @@ that fails at once. Nothing is touched. The exit code is 3 where a check failed.
 			})
 		},
 	}
-	a.hostFlags(c)
+	flags = addHostFlags(c)
 	return c
 }

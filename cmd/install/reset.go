@@ -40,9 +40,8 @@ terminal the name of the node has to be typed. Everywhere else --yes is needed.`
 				return err
 			}
 			return a.print(func(report progress.Func) (result, error) {
-				s := a.settings
-				s.Report, s.Archive = report, a.stick(report) // the stick is not needed
-				r, err := install.Reset(cmd.Context(), local(report), s, keep)
+				q := install.ResetRequest{Media: a.stick(report), Caller: a.heard(report), KeepPackages: keep} // the stick is not needed
+				r, err := install.Reset(cmd.Context(), local(report), q)
 				if err != nil {
 					return nil, err
 				}

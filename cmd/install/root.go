@@ -29,9 +29,9 @@ goes on where it stopped, and changes nothing where all is done. reset puts the 
   ./install reset              # put this host back as it was`
 	root.Version = version.String()
 	a.out.Flags(root)
-	root.PersistentFlags().StringVar(&a.archive, "archive", "", "archive to use (default the one beside this program or in this directory)")
-	root.PersistentFlags().StringVar(&a.settings.Trust.Key, "key", "", "public key, or its file, that the archive must be signed by (default the one that this host trusts)")
-	root.PersistentFlags().BoolVar(&a.settings.Trust.Require, "require-signature", false, "refuse an archive that is not signed (the default once a key is known)")
+	root.PersistentFlags().StringVar(&a.media.Archive, "archive", "", "archive to use (default the one beside this program or in this directory)")
+	root.PersistentFlags().StringVar(&a.media.Trust.Key, "key", "", "public key, or its file, that the archive must be signed by (default the one that this host trusts)")
+	root.PersistentFlags().BoolVar(&a.media.Trust.Require, "require-signature", false, "refuse an archive that is not signed (the default once a key is known)")
 	root.AddCommand(
 		a.runCmd(), a.planCmd(), a.preflightCmd(), a.statusCmd(), a.resetCmd(),
 		a.ticketCmd(), a.loadCmd(), a.smokeCmd(), a.inventoryCmd(),

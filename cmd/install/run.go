@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/cli"
@@ -9,14 +12,27 @@ import (
 )
 
 func (a *app) runCmd() *cobra.Command {
+	var flags *hostFlags
+	var ttl time.Duration
+	var noSmoke bool
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Install: the same as install without a verb",
 		Example: `  ./install run --role master --advertise-address 192.168.4.11
   ./install run --role node --ticket /mnt/usb/join.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.on(func(h *host.Host, s install.Settings) (result, error) {
-				r, err := install.Run(cmd.Context(), h, s)
+			as, err := flags.request()
+			if err != nil {
+				return err
+			}
+			return a.on(func(h *host.Host, m install.Media, c install.Caller) (result, error) {
+				user, err := sudoUser(os.Getenv)
+				if err != nil {
+					return nil, err
+				}
+				r, err := install.Run(cmd.Context(), h, install.RunRequest{
+					Media: m, Caller: c, Host: as, Passphrase: flags.ask, TicketTTL: ttl, Wait: flags.wait, Skip: flags.skip, NoSmoke: noSmoke, User: user,
+				})
 				if err != nil {
 					return nil, err
 				}
@@ -25,10 +41,10 @@ func (a *app) runCmd() *cobra.Command {
 		},
 	}
 	cli.Resumes(c, "continue where it stopped")
-	a.hostFlags(c)
+	flags = addHostFlags(c)
 	f := c.Flags()
-	cli.PeriodVar(f, &a.settings.TicketTTL, "ticket-ttl", ticketTTL, "how long the ticket that a master writes is good for")
-	f.BoolVar(&a.settings.NoSmoke, "no-smoke", false, "leave out the test of the new cluster")
+	cli.PeriodVar(f, &ttl, "ticket-ttl", ticketTTL, "how long the ticket that a master writes is good for")
+	f.BoolVar(&noSmoke, "no-smoke", false, "leave out the test of the new cluster")
 	cli.Group(c, "Joining", "ticket-ttl")
 	cli.Group(c, "Checks and waiting", "no-smoke")
 	return c

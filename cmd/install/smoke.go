@@ -11,7 +11,6 @@ import (
 )
 
 func (a *app) smokeCmd() *cobra.Command {
-	// Not the settings' own: a flag sets its default where it is made, whatever the verb.
 	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "smoke",
@@ -22,9 +21,8 @@ what the node itself may see is tested.`,
 		Example: "  ./install smoke",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.print(func(report progress.Func) (result, error) {
-				s := a.settings
-				s.Wait, s.Report = wait, report
-				r, err := install.Smoke(cmd.Context(), local(report), s)
+				q := install.SmokeRequest{Media: a.found(""), Caller: a.heard(report), Wait: wait}
+				r, err := install.Smoke(cmd.Context(), local(report), q)
 				if r == nil {
 					return nil, err
 				}

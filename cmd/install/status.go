@@ -8,6 +8,7 @@ import (
 )
 
 func (a *app) statusCmd() *cobra.Command {
+	var ticket string
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Say whether this host is as the installation left it",
@@ -17,14 +18,13 @@ Nothing is touched. The exit code is 0 where all is as it should be, else 1.`,
 		Example: "  ./install status\n  ./install status --output json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.print(func(report progress.Func) (result, error) {
-				s := a.settings
-				s.Report = func(e progress.Event) {
+				c := a.heard(func(e progress.Event) {
 					if e.Kind == progress.Warn || e.Kind == progress.Detail { // what is looked at is told by the status itself
 						report.Report(e)
 					}
-				}
-				s.Archive = a.stick(s.Report) // without the stick the copies on the host do
-				st, err := install.CheckStatus(cmd.Context(), local(report), s)
+				})
+				m := a.stick(c.Report) // without the stick the copies on the host do
+				st, err := install.CheckStatus(cmd.Context(), local(report), install.StatusRequest{Media: m, Caller: c, Ticket: ticket})
 				if st == nil {
 					return nil, err
 				}
@@ -32,6 +32,6 @@ Nothing is touched. The exit code is 0 where all is as it should be, else 1.`,
 			})
 		},
 	}
-	a.ticketFlag(c)
+	ticketFlag(c, &ticket)
 	return c
 }

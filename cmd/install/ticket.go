@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) ticketCmd() *cobra.Command {
-	var o install.TicketOptions
+	var o install.TicketRequest
 	c := &cobra.Command{
 		Use:   "ticket",
 		Short: "On a master: write a new ticket for hosts that join",
@@ -27,9 +27,9 @@ says what it ended; it fails where the cluster cannot be asked, or holds none.`,
 				return cli.Usagef("--show and --revoke exclude each other")
 			}
 			return a.print(func(report progress.Func) (result, error) {
-				s := a.settings
-				s.Report, s.Archive = report, a.stick(report) // the ticket also goes to this host
-				t, err := install.Ticket(cmd.Context(), local(report), s, o)
+				q := o
+				q.Media, q.Caller = a.stick(report), a.heard(report) // the ticket also goes to this host
+				t, err := install.Ticket(cmd.Context(), local(report), q)
 				if t == nil {
 					return nil, err
 				}
@@ -37,7 +37,7 @@ says what it ended; it fails where the cluster cannot be asked, or holds none.`,
 			})
 		},
 	}
-	a.ticketFlag(c)
+	ticketFlag(c, &o.Ticket)
 	f := c.Flags()
 	cli.PeriodVar(f, &o.TTL, "ttl", ticketTTL, "how long it is good for")
 	f.BoolVar(&o.ControlPlane, "control-plane", false, "let the host that has it join as a master (the key for that is good for two hours)")

@@ -15,17 +15,16 @@ func (a *app) verifyCmd() *cobra.Command {
 		Short:   "Read every byte of the archive, name what is damaged and who signed it",
 		Example: "  ./install verify\n  ./install verify --key RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s := a.settings
-			var err error
-			if s.Archive, err = a.path(); err != nil {
+			path, err := a.path()
+			if err != nil {
 				return err
 			}
 			check := func(index []byte) (*trust.Trusted, error) {
-				return trust.Check(host.Local(), s.Archive, index, s.Trust)
+				return trust.Check(host.Local(), path, index, a.media.Trust)
 			}
 			var v *verify.Verified
 			err = a.show(func(f progress.Func) (err error) {
-				v, err = verify.Archive(cmd.Context(), s.Archive, verify.Options{Trust: check}, f)
+				v, err = verify.Archive(cmd.Context(), path, verify.Options{Trust: check}, f)
 				return err
 			})
 			if err != nil {

@@ -22,7 +22,7 @@ func TestCheckedAgain(t *testing.T) {
 	master := l.host("master1", "192.168.4.11")
 	master.m.Write(t, "/etc/resolv.conf", "nameserver 172.30.0.53\n")
 	before, asked := master.state(), false
-	_, err := master.run("", func(o *Settings) {
+	_, err := master.run("", func(o *RunRequest) {
 		o.Wait = time.Second
 		o.Passphrase = func(context.Context, string) (string, error) { asked = true; return password, nil }
 	})

@@ -2,13 +2,9 @@ package install
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
-	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/kubeadm"
@@ -19,36 +15,37 @@ import (
 // preflight makes every check of the host, and those of the steps: a step that is
 // impossible now fails here, with everything else, and not when half of the host
 // has been changed. plan is what the steps' checks gave.
-func (s *site) preflight(ctx context.Context) (r *preflight.Result, plan []step.Event, err error) {
-	if err := preflight.CheckSkip(s.Skip); err != nil {
+func (r *run) preflight(ctx context.Context, skip []string) (checks *preflight.Result, plan []step.Event, err error) {
+	if err := preflight.CheckSkip(skip); err != nil {
 		return nil, nil, err
 	}
-	ours, err := kubeadm.Begun(s.host)
-	if err != nil && !s.unseen {
+	ours, err := kubeadm.Begun(r.host)
+	if err != nil && !r.unchecked {
 		return nil, nil, err
 	}
+	t := &r.target
 	o := preflight.Options{
-		Role: s.role, Facts: s.facts, Manifest: s.manifest, Lock: s.lock, Software: s.software, Cluster: s.cluster, Ticket: s.ticket, TicketErr: s.ticketErr, Others: s.reports.Others(),
-		Hostname: s.Hostname, Advertise: s.advertise(), Interface: s.named(),
-		EUID: s.EUID, Command: s.Command, Environ: os.Environ(), Skip: s.Skip, Ours: ours,
+		Role: t.Role, Facts: r.facts, Manifest: r.bundle.manifest, Lock: r.bundle.lock, Software: r.bundle.software, Cluster: t.Cluster, Ticket: t.Ticket.Join, TicketErr: t.Ticket.Err, Others: r.reports.Others(),
+		Hostname: r.inputs.Request.Hostname, Advertise: t.Advertise, Interface: t.Named,
+		EUID: r.caller.EUID, Command: r.caller.Command, Environ: os.Environ(), Skip: skip, Ours: ours,
 	}
-	if s.saved == nil { // an earlier run found that there is room, and filled it in part
-		o.Needs = preflight.NeedsOf(s.archive.Index(), s.manifest, s.role)
+	if r.saved == nil { // an earlier run found that there is room, and filled it in part
+		o.Needs = preflight.NeedsOf(r.bundle.archive.Index(), r.bundle.manifest, t.Role)
 	}
-	r = preflight.Run(ctx, s.host, o)
+	checks = preflight.Run(ctx, r.host, o)
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
-	steps, err := s.steps()
+	steps, err := r.assembly().steps()
 	if err != nil {
-		r.Checks = append(r.Checks, preflight.Check{Name: "steps", State: preflight.Failed, Message: err.Error(), Hint: hint.Of(err), Step: true})
-		return r, nil, nil
+		checks.Checks = append(checks.Checks, preflight.Check{Name: "steps", State: preflight.Failed, Message: err.Error(), Hint: hint.Of(err), Step: true})
+		return checks, nil, nil
 	}
-	if plan, err = step.Plan(ctx, s.host, steps); err != nil {
+	if plan, err = step.Plan(ctx, r.host, steps); err != nil {
 		return nil, nil, err
 	}
-	r.Checks = append(r.Checks, obstacles(r, plan, s.EUID == 0)...)
-	return r, plan, nil
+	checks.Checks = append(checks.Checks, obstacles(checks, plan, r.caller.EUID == 0)...)
+	return checks, plan, nil
 }
 
 // obstacles are the steps that the installation would stop at, as far as that
@@ -77,14 +74,6 @@ func obstacles(r *preflight.Result, plan []step.Event, root bool) []preflight.Ch
 	return list
 }
 
-// advertise is the address as a flag, or that of an earlier run.
-func (s *site) advertise() string {
-	if s.Address == "" && s.saved != nil {
-		return s.saved.Address
-	}
-	return s.Address
-}
-
 // blocked is a step of which a cause is known why it cannot be done. Where the
 // cause says nothing of a step that was done before, done is set.
 type blocked struct {
@@ -110,69 +99,17 @@ func (b blocked) Apply(context.Context, *host.Host) error { return b.err }
 
 // addressed is a step that needs this host's address: without one nothing of it
 // can be told, but why there is none.
-func (s *site) addressed(st step.Step) step.Step {
-	if s.address.IsValid() {
+func (a *assembly) addressed(st step.Step) step.Step {
+	if a.target.Address.IsValid() {
 		return st
 	}
-	return blocked{Step: st, state: step.Unknown, err: s.noAddress()}
-}
-
-func (s *site) noAddress() error {
-	if s.addressErr != nil {
-		return s.addressErr
-	}
-	return errors.New("the address of this host within the cluster is not known")
+	return blocked{Step: st, state: step.Unknown, err: a.target.AddressErr}
 }
 
 // entering is a step that makes the host part of a cluster.
-func (s *site) entering(st step.Step) step.Step {
-	if s.ticketErr != nil {
-		return blocked{Step: st, state: step.Impossible, err: s.ticketErr, done: s.address.IsValid()}
+func (a *assembly) entering(st step.Step) step.Step {
+	if err := a.target.Ticket.Err; err != nil {
+		return blocked{Step: st, state: step.Impossible, err: err, done: a.target.Address.IsValid()}
 	}
-	return s.addressed(st)
-}
-
-// addressText is the address, "" where there is none.
-func (s *site) addressText() string {
-	if !s.address.IsValid() {
-		return ""
-	}
-	return s.address.String()
-}
-
-// errNoTicket is a host that is to join, and is told no cluster.
-var errNoTicket = errors.New("there is no ticket that says which cluster to join")
-
-// missingTicket says that there is none at path.
-func missingTicket(path string) error {
-	return hint.With(fmt.Errorf("%w: %s is missing", errNoTicket, path),
-		"on the master, with the stick: ./install ticket; then here: --ticket FILE, or --master HOST --token TOKEN --ca-cert-hash HASH, which ./install ticket --show prints there")
-}
-
-// needsTicket says whether this host has yet to join by a ticket.
-func (s *site) needsTicket() bool {
-	switch {
-	case s.saved == nil:
-		return s.role == manifest.Node
-	case s.saved.Finished:
-		return false
-	}
-	return s.role == manifest.Node || s.saved.Joined != ""
-}
-
-// unusable keeps why a ticket that was found cannot be used, where it is needed or
-// could be: a host that has its part in a cluster no longer asks for one.
-func (s *site) unusable(err error) {
-	finished := s.saved != nil && s.saved.Finished
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && s.role != manifest.Node && (finished || !s.byIdentity()):
-		// A master writes its ticket where --ticket says.
-	case finished, s.saved != nil && s.saved.Joined == "" && s.role != manifest.Node && !s.byIdentity():
-		s.warn("%v; it is not used", err)
-	default:
-		if hint.Of(err) == "" {
-			err = hint.With(err, "on the master, with the stick: ./install ticket writes it again")
-		}
-		s.ticketErr = err
-	}
+	return a.addressed(st)
 }

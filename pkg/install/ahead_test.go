@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/step"
 )
@@ -29,16 +30,16 @@ func bare(t *testing.T, ticket bool) *carried {
 
 // checksOf are what preflight finds on a host that an earlier run began, so that
 // no archive is looked at.
-func (s *site) checksOf(t *testing.T) (*preflight.Result, []step.Event) {
+func (r *run) checksOf(t *testing.T) (*preflight.Result, []step.Event) {
 	t.Helper()
-	if s.saved == nil {
-		s.saved = &State{Role: s.role, Cluster: s.cluster}
+	if r.saved == nil {
+		r.saved = &target.State{Role: r.target.Role, Cluster: r.target.Cluster}
 	}
-	r, plan, err := s.preflight(t.Context())
+	checks, plan, err := r.preflight(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, plan
+	return checks, plan
 }
 
 func failedNamed(r *preflight.Result, name string) []preflight.Check {
@@ -50,32 +51,32 @@ func failedNamed(r *preflight.Result, name string) []preflight.Check {
 func TestTicketAhead(t *testing.T) {
 	t.Parallel()
 	for what, v := range map[string]struct {
-		prepare func(t *testing.T, c *carried, o *Settings)
+		prepare func(t *testing.T, c *carried, o *target.Request)
 		says    string
 	}{
-		"none": {func(t *testing.T, c *carried, _ *Settings) {
+		"none": {func(t *testing.T, c *carried, _ *target.Request) {
 			if err := os.Remove(c.path("join.yaml")); err != nil {
 				t.Fatal(err)
 			}
 		}, "/join.yaml is missing"},
-		"named, and missing": {func(_ *testing.T, _ *carried, o *Settings) { o.Join.Ticket = "/nowhere/mine.yaml" }, "/nowhere/mine.yaml"},
-		"not YAML":           {func(t *testing.T, c *carried, _ *Settings) { write(t, c.path("join.yaml"), "token: [") }, "join.yaml"},
-		"a directory": {func(t *testing.T, c *carried, o *Settings) {
+		"named, and missing": {func(_ *testing.T, _ *carried, o *target.Request) { o.Join.Ticket = "/nowhere/mine.yaml" }, "/nowhere/mine.yaml"},
+		"not YAML":           {func(t *testing.T, c *carried, _ *target.Request) { write(t, c.path("join.yaml"), "token: [") }, "join.yaml"},
+		"a directory": {func(t *testing.T, c *carried, o *target.Request) {
 			o.Join.Ticket = c.dir
 		}, "cannot read the ticket"},
-		"expired": {func(t *testing.T, c *carried, _ *Settings) {
+		"expired": {func(t *testing.T, c *carried, _ *target.Request) {
 			k := *c.id.Ticket
 			k.Expires = "2020-05-01T00:00:00Z"
 			put(t, c, &k)
 		}, "the ticket expired at 2020-05-01"},
-		"of another version": {func(t *testing.T, c *carried, _ *Settings) {
+		"of another version": {func(t *testing.T, c *carried, _ *target.Request) {
 			k := *c.id.Ticket
 			k.Kubernetes = "v1.18.2"
 			put(t, c, &k)
 		}, "the cluster runs Kubernetes v1.18.2"},
 	} {
 		c := bare(t, true)
-		o := Settings{Role: manifest.Node, Address: "192.168.4.77"}
+		o := target.Request{Role: manifest.Node, Address: "192.168.4.77"}
 		v.prepare(t, c, &o)
 		s, err := c.look(t, o, nil, "192.168.4.77", "", "n1")
 		if err != nil {
@@ -100,28 +101,28 @@ func TestTicketNotNeeded(t *testing.T) {
 	t.Parallel()
 	c := bare(t, true)
 	write(t, c.path("join.yaml"), "token: [")
-	for what, saved := range map[string]*State{
+	for what, saved := range map[string]*target.State{
 		"a node that has joined":   {Role: manifest.Node, Bundle: "k-amd64", Joined: "192.168.4.11:6443", Finished: true},
 		"a master that began":      {Role: manifest.Master, Bundle: "k-amd64"},
 		"a master that is through": {Role: manifest.Master, Bundle: "k-amd64", Finished: true},
 	} {
 		saved.Cluster = manifest.DefaultCluster()
-		if s, err := c.look(t, Settings{}, saved, "192.168.4.77", "", "n1"); err != nil || s.ticketErr != nil {
-			t.Errorf("%s: %v, %v", what, err, s.ticketErr)
+		if s, err := c.look(t, target.Request{}, saved, "192.168.4.77", "", "n1"); err != nil || s.target.Ticket.Err != nil {
+			t.Errorf("%s: %v, %v", what, err, s.target.Ticket.Err)
 		}
 	}
 	// A new master must not begin a cluster because the ticket of one is torn.
-	s, err := c.look(t, Settings{Role: manifest.Master}, nil, "192.168.4.77", "", "n1")
-	if err != nil || s.ticketErr == nil {
-		t.Fatalf("a new master: %v, %v", err, s.ticketErr)
+	s, err := c.look(t, target.Request{Role: manifest.Master}, nil, "192.168.4.77", "", "n1")
+	if err != nil || s.target.Ticket.Err == nil {
+		t.Fatalf("a new master: %v, %v", err, s.target.Ticket.Err)
 	}
 	if r, _ := s.checksOf(t); len(failedNamed(r, "ticket")) != 1 {
 		t.Errorf("a new master: %+v", r.Of(preflight.Failed))
 	}
 	// One that is to be written is not missing.
-	s, err = c.look(t, Settings{Role: manifest.Master, Join: Join{Ticket: c.path("new.yaml")}}, nil, "192.168.4.77", "", "n1")
-	if err != nil || s.ticketErr != nil || !s.first() {
-		t.Errorf("a ticket to be written: %v, %v", err, s.ticketErr)
+	s, err = c.look(t, target.Request{Role: manifest.Master, Join: target.Join{Ticket: c.path("new.yaml")}}, nil, "192.168.4.77", "", "n1")
+	if err != nil || s.target.Ticket.Err != nil || !s.target.First {
+		t.Errorf("a ticket to be written: %v, %v", err, s.target.Ticket.Err)
 	}
 }
 
@@ -130,7 +131,7 @@ func TestTicketNotNeeded(t *testing.T) {
 func TestStepsAhead(t *testing.T) {
 	t.Parallel()
 	c := bare(t, true)
-	s, err := c.look(t, Settings{Role: manifest.Node, Interface: "nope0", Address: "192.168.4.77"}, nil, "192.168.4.77", "", "n1")
+	s, err := c.look(t, target.Request{Role: manifest.Node, Interface: "nope0", Address: "192.168.4.77"}, nil, "192.168.4.77", "", "n1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,19 +173,18 @@ func TestWithoutAddress(t *testing.T) {
 	t.Parallel()
 	for _, role := range []manifest.Role{manifest.Master, manifest.Single, manifest.Node} {
 		c := bare(t, role == manifest.Node)
-		s, err := c.look(t, Settings{Role: role}, nil, "192.168.4.77", "", "n1")
+		s, err := c.look(t, target.Request{Role: role}, nil, "192.168.4.77", "", "n1")
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.facts.Interfaces, s.facts.Routes = nil, nil
-		s.decideAddress()
-		if s.addressErr == nil {
-			t.Fatal("there is an address")
+		if s.target, err = target.Decide(s.inputs); err != nil || s.target.AddressErr == nil {
+			t.Fatalf("there is an address, or %v", err)
 		}
 		// The network's manifest is none of this.
-		s.manifest.Network = manifest.NetworkFlannel
+		s.bundle.manifest.Network = manifest.NetworkFlannel
 		r, plan := s.checksOf(t)
-		text, err := json.Marshal(map[string]any{"checks": r, "plan": plan, "state": s.addressText(), "endpoint": s.endpoint()})
+		text, err := json.Marshal(map[string]any{"checks": r, "plan": plan, "state": s.target.State(), "endpoint": s.target.Endpoint})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestWithoutAddress(t *testing.T) {
 		if len(list) != 1 || !strings.Contains(list[0].Message, "no default route") {
 			t.Errorf("%s: %+v", role, list)
 		}
-		steps, err := s.steps()
+		steps, err := s.assembly().steps()
 		if err != nil && role == manifest.Node {
 			t.Fatal(err)
 		}

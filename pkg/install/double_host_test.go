@@ -16,6 +16,7 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/identity"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/progress"
 )
 
@@ -186,14 +187,44 @@ func (x *machine) ip(args []string, _ string) (string, error) {
 	return "", nil
 }
 
-// settings are those of the operator who says the role.
-func (x *machine) settings(role manifest.Role) Settings {
+// media is the lab's stick, put into the host.
+func (x *machine) media() Media {
 	x.plug()
-	return Settings{Archive: x.l.archive, Role: role, Address: x.address, Dialer: x.l.api, Report: func(e progress.Event) { x.said = append(x.said, e) }}
+	return Media{Archive: x.l.archive}
 }
 
-func (x *machine) run(role manifest.Role, change ...func(*Settings)) (*Result, error) {
-	o := x.settings(role)
+func (x *machine) caller() Caller {
+	return Caller{Dialer: x.l.api, Report: func(e progress.Event) { x.said = append(x.said, e) }}
+}
+
+// The requests are those of an operator who says the role at most.
+
+func (x *machine) runRequest(role manifest.Role) RunRequest {
+	return RunRequest{Media: x.media(), Caller: x.caller(), Host: target.Request{Role: role, Address: x.address}}
+}
+
+func (x *machine) planRequest(role manifest.Role) PlanRequest {
+	return PlanRequest{Media: x.media(), Caller: x.caller(), Host: target.Request{Role: role, Address: x.address}}
+}
+
+func (x *machine) loadRequest(role manifest.Role) LoadRequest {
+	return LoadRequest{Media: x.media(), Caller: x.caller(), Host: target.Request{Role: role}}
+}
+
+func (x *machine) statusRequest() StatusRequest {
+	return StatusRequest{Media: x.media(), Caller: x.caller()}
+}
+
+func (x *machine) smokeRequest() SmokeRequest {
+	return SmokeRequest{Media: x.media(), Caller: x.caller()}
+}
+
+func (x *machine) resetRequest(keepPackages bool) ResetRequest {
+	return ResetRequest{Media: x.media(), Caller: x.caller(), KeepPackages: keepPackages}
+}
+
+func (x *machine) run(role manifest.Role, change ...func(*RunRequest)) (*Result, error) {
+	o := x.runRequest(role)
 	for _, f := range change {
 		f(&o)
 	}

@@ -3,17 +3,12 @@ package install
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/host"
 	"kubecrate/pkg/media"
-	"kubecrate/pkg/progress"
-	"kubecrate/pkg/trust"
 )
 
 // ErrNoArchive is that FindArchive finds none; other errors of it are not.
@@ -62,19 +57,4 @@ func archivesIn(dir string) ([]string, error) {
 
 func isArchive(name string) bool {
 	return strings.HasSuffix(name, ".tar.zst") || strings.HasSuffix(name, ".tar.zst.001")
-}
-
-// OpenArchive opens the archive that o names, and decides whether h may trust it
-// before anything of it is believed; what it says of that goes to o.Report. Close
-// the closer when nothing is read any more.
-func OpenArchive(h *host.Host, o Settings) (r *archive.Reader, closer io.Closer, who *trust.Trusted, err error) {
-	r, closer, err = archive.OpenPath(o.Archive)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if who, err = trust.Check(h, o.Archive, r.IndexBytes(), o.Trust); err != nil {
-		return nil, nil, nil, errors.Join(err, closer.Close())
-	}
-	o.Report.Report(progress.Event{Kind: progress.Note, Stage: "trust", Text: filepath.Base(o.Archive) + " is " + who.Text()})
-	return r, closer, who, nil
 }

@@ -17,7 +17,10 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/identity"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/kubeadm"
+	"kubecrate/pkg/prep"
+	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -66,22 +69,33 @@ func stickWith(t *testing.T, change func(*manifest.Cluster)) *carried {
 func (c *carried) path(name string) string { return filepath.Join(c.dir, name) }
 
 // look is what the host of an address, a MAC and a name finds on the stick.
-func (c *carried) look(t *testing.T, o Settings, saved *State, address, mac, name string) (*site, error) {
+func (c *carried) look(t *testing.T, request target.Request, saved *target.State, address, mac, name string) (*run, error) {
+	t.Helper()
+	r, _, err := c.hear(t, request, saved, address, mac, name)
+	return r, err
+}
+
+// hear is look, with what the host is told.
+func (c *carried) hear(t *testing.T, request target.Request, saved *target.State, address, mac, name string) (*run, *strings.Builder, error) {
 	t.Helper()
 	h, m := hosttest.New(t)
 	m.Write(t, "/proc/sys/kernel/hostname", name+"\n", "/sys/class/net/eth0/address", mac+"\n", "/sys/class/net/eth0/operstate", "up\n")
 	m.Programs["ip"] = func([]string, string) (string, error) {
 		return "2: eth0    inet " + address + "/24 brd 192.168.4.255 scope global eth0\\\n", nil
 	}
-	o.Archive = c.path("a.tar.zst")
 	family, err := distro.For("el7")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{Settings: o, host: h, software: family, saved: saved, lock: &manifest.Lock{Name: "k"}, manifest: &manifest.Manifest{Kubernetes: "v1.17.4", Runtime: "docker", Network: "flannel"}}
-	s.lock.Platform.Family, s.lock.Platform.Arch = "el7", "amd64"
-	s.lock.Images = []manifest.LockedImage{{Name: "k8s.gcr.io/kube-apiserver:v1.17.4"}}
-	return s, s.decide(t.Context())
+	b := &bundle{
+		software: family, media: Media{Archive: c.path("a.tar.zst")}, files: os.DirFS(c.dir),
+		lock: &manifest.Lock{Name: "k"}, manifest: &manifest.Manifest{Kubernetes: "v1.17.4", Runtime: "docker", Network: "flannel"},
+	}
+	b.lock.Platform.Family, b.lock.Platform.Arch = "el7", "amd64"
+	b.lock.Images = []manifest.LockedImage{{Name: "k8s.gcr.io/kube-apiserver:v1.17.4"}}
+	said := &strings.Builder{}
+	r := &run{host: h, saved: saved, bundle: b, caller: Caller{Report: func(e progress.Event) { said.WriteString(e.Text + "\n") }}}
+	return r, said, r.look(t.Context(), request)
 }
 
 // TestIdentityRoles: every host knows what it is by its address, MAC or name, and
@@ -100,41 +114,44 @@ func TestIdentityRoles(t *testing.T) {
 		"the second master by name": {"192.168.4.99", "", "master2", manifest.Master, false, true},
 		"a node by its MAC":         {"192.168.4.98", "52:54:00:12:34:56", "master1", manifest.Node, false, true},
 	} {
-		s, err := c.look(t, Settings{}, nil, v.address, v.mac, v.name)
+		s, err := c.look(t, target.Request{}, nil, v.address, v.mac, v.name)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		if s.role != v.role || s.first() != v.first || (s.ticket != nil) != v.join || (s.given != nil) != v.first || !s.byIdentity() {
-			t.Errorf("%s: role %s, first %v, ticket %v, given %v", what, s.role, s.first(), s.ticket != nil, s.given != nil)
+		if got := s.target; got.Role != v.role || got.First != v.first || (got.Ticket.Join != nil) != v.join || (got.Ticket.Begin != nil) != v.first || !got.ByIdentity {
+			t.Errorf("%s: role %s, first %v, ticket %+v", what, got.Role, got.First, got.Ticket)
 		}
-		if s.limits().Master != 12*time.Hour || s.limits().API != 10*time.Minute {
-			t.Errorf("%s waits %+v", what, s.limits())
+		if l := s.terms.limits(s.target.ByIdentity); l.Master != 12*time.Hour || l.API != 10*time.Minute {
+			t.Errorf("%s waits %+v", what, l)
 		}
 	}
-	_, err := c.look(t, Settings{}, nil, "192.168.4.77", "52:54:00:99:99:99", "stranger")
-	if !errors.Is(err, ErrRole) || !strings.Contains(hint.Of(err), "192.168.4.77") || !strings.Contains(hint.Of(err), "52:54:00:99:99:99") {
+	_, err := c.look(t, target.Request{}, nil, "192.168.4.77", "52:54:00:99:99:99", "stranger")
+	if !errors.Is(err, target.ErrRole) || !strings.Contains(hint.Of(err), "192.168.4.77") || !strings.Contains(hint.Of(err), "52:54:00:99:99:99") {
 		t.Errorf("a stranger: %v (%s)", err, hint.Of(err))
 	}
-	_, err = c.look(t, Settings{Role: manifest.Master}, nil, "192.168.4.77", "", "stranger")
+	_, err = c.look(t, target.Request{Role: manifest.Master}, nil, "192.168.4.77", "", "stranger")
 	if err == nil || !strings.Contains(err.Error(), "none of the cluster's hosts is this one") {
 		t.Errorf("a stranger who wants to be a master: %v", err)
 	}
-	if s, err := c.look(t, Settings{Role: manifest.Node, Wait: time.Hour}, nil, "192.168.4.77", "", "stranger"); err != nil || s.ticket == nil || s.limits().Master != time.Hour {
+	if l := (terms{wait: time.Hour}).limits(true); l.Master != time.Hour {
+		t.Errorf("as told it waits %+v", l)
+	}
+	if s, err := c.look(t, target.Request{Role: manifest.Node}, nil, "192.168.4.77", "", "stranger"); err != nil || s.target.Ticket.Join == nil {
 		t.Errorf("a stranger with the ticket joins as a node: %v", err)
 	}
-	joined := &State{Role: manifest.Master, Bundle: "k-amd64", Joined: "192.168.4.11:6443", Identity: true, Finished: true, Cluster: manifest.DefaultCluster()}
+	joined := &target.State{Role: manifest.Master, Bundle: "k-amd64", Joined: "192.168.4.11:6443", Identity: true, Finished: true, Cluster: manifest.DefaultCluster()}
 	if err := os.Remove(c.path("join.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := c.look(t, Settings{}, joined, "192.168.4.12", "", "master2"); err != nil || s.first() || s.endpoint() != "192.168.4.11:6443" {
+	if s, err := c.look(t, target.Request{}, joined, "192.168.4.12", "", "master2"); err != nil || s.target.First || s.target.Endpoint != "192.168.4.11:6443" {
 		t.Errorf("one that has joined, without a ticket: %v", err)
 	}
-	node, err := c.look(t, Settings{}, nil, "192.168.4.21", "", "x")
-	if err != nil || node.ticketErr == nil || !strings.Contains(node.ticketErr.Error(), "join.yaml is missing") || !strings.Contains(hint.Of(node.ticketErr), "./install ticket") {
-		t.Errorf("a node without a ticket: %v, %v", err, node.ticketErr)
+	node, err := c.look(t, target.Request{}, nil, "192.168.4.21", "", "x")
+	if err != nil || node.target.Ticket.Err == nil || !strings.Contains(node.target.Ticket.Err.Error(), "join.yaml is missing") || !strings.Contains(hint.Of(node.target.Ticket.Err), "./install ticket") {
+		t.Errorf("a node without a ticket: %v, %v", err, node.target.Ticket.Err)
 	}
-	if s, err := c.look(t, Settings{}, nil, "192.168.4.11", "", "x"); err != nil || !s.first() {
+	if s, err := c.look(t, target.Request{}, nil, "192.168.4.11", "", "x"); err != nil || !s.target.First {
 		t.Errorf("the first master needs none: %v", err)
 	}
 }
@@ -187,16 +204,16 @@ func TestIdentityAttacks(t *testing.T) {
 	} {
 		c := stickWith(t, nil)
 		v.change(t, c)
-		s, err := c.look(t, Settings{Passphrase: word(v.word)}, nil, "192.168.4.11", "", "x")
+		s, err := c.look(t, target.Request{}, nil, "192.168.4.11", "", "x")
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		_, err = s.openIdentity(t.Context())
+		s, err = s.openIdentity(t.Context(), word(v.word))
 		if v.says == "" {
 			// What is sealed counts, whatever lies beside it.
-			if err != nil || s.keys == nil || s.given.Token != c.id.Ticket.Token || s.given.Expires == "" {
-				t.Errorf("%s: %v, given %+v", what, err, s.given)
+			if given := s.target.Ticket.Begin; err != nil || s.keys == nil || given.Token != c.id.Ticket.Token || given.Expires == "" {
+				t.Errorf("%s: %v, given %+v", what, err, given)
 			}
 			continue
 		}
@@ -225,36 +242,36 @@ func TestIdentityAsksOnce(t *testing.T) {
 	t.Parallel()
 	c := stickWith(t, nil)
 	asked := 0
-	o := Settings{Passphrase: func(context.Context, string) (string, error) { asked++; return password, nil }}
-	node, err := c.look(t, o, nil, "192.168.4.21", "", "x")
+	ask := func(context.Context, string) (string, error) { asked++; return password, nil }
+	node, err := c.look(t, target.Request{}, nil, "192.168.4.21", "", "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if opened, err := node.openIdentity(t.Context()); opened || err != nil || asked != 0 {
+	if opened, err := node.openIdentity(t.Context(), ask); opened != node || err != nil || asked != 0 {
 		t.Errorf("a node: %v, asked %d times", err, asked)
 	}
-	master, err := c.look(t, o, nil, "192.168.4.12", "", "x")
+	master, err := c.look(t, target.Request{}, nil, "192.168.4.12", "", "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := kubeadm.Authority(master.authority()).Check(t.Context(), master.host.With(nil))
+	st, err := kubeadm.Authority(master.assembly().authority()).Check(t.Context(), master.host.With(nil))
 	if err != nil || st.State != step.ToDo || asked != 0 {
 		t.Errorf("a plan: %+v, %v, asked %d times", st, err, asked)
 	}
-	if _, err := master.openIdentity(t.Context()); err != nil || asked != 1 {
-		t.Errorf("a master: %v, asked %d times", err, asked)
+	if master, err = master.openIdentity(t.Context(), ask); err != nil || asked != 1 {
+		t.Fatalf("a master: %v, asked %d times", err, asked)
 	}
 	for name, text := range master.keys.Files {
 		write(t, mkdir(t, master.host.Path("/etc/kubernetes/pki/"+name)), string(text))
 	}
-	if _, err := master.openIdentity(t.Context()); err != nil || asked != 1 {
+	if _, err := master.openIdentity(t.Context(), ask); err != nil || asked != 1 {
 		t.Errorf("a master that has them: %v, asked %d times", err, asked)
 	}
-	bare, err := c.look(t, Settings{}, nil, "192.168.4.12", "", "x")
+	bare, err := c.look(t, target.Request{}, nil, "192.168.4.12", "", "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bare.openIdentity(t.Context()); err == nil || !strings.Contains(hint.Of(err), "--identity FILE") {
+	if _, err := bare.openIdentity(t.Context(), nil); err == nil || !strings.Contains(hint.Of(err), "--identity FILE") {
 		t.Errorf("nobody to ask: %v", err)
 	}
 }
@@ -277,12 +294,12 @@ func TestEndpointName(t *testing.T) {
 		"192.168.4.11": "192.168.4.11 192.168.4.12",
 		"192.168.4.12": "192.168.4.12 192.168.4.11",
 	} {
-		s, err := c.look(t, Settings{}, nil, address, "", "x")
+		s, err := c.look(t, target.Request{}, nil, address, "", "x")
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, e := range s.entries() {
+		for _, e := range s.target.Entries {
 			if slices.Contains(e.Names, "k8s.lan") {
 				got = append(got, e.Address.String())
 			}
@@ -290,18 +307,20 @@ func TestEndpointName(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("on %s k8s.lan is %v", address, got)
 		}
-		if !slices.ContainsFunc(s.hosts(), func(h manifest.Host) bool { return h.Name == "master1" && len(h.Aliases) == 0 }) {
-			t.Errorf("hosts of a ticket: %+v", s.hosts())
+		if !slices.ContainsFunc(s.target.Hosts, func(h manifest.Host) bool { return h.Name == "master1" && len(h.Aliases) == 0 }) {
+			t.Errorf("hosts of a ticket: %+v", s.target.Hosts)
 		}
-		if err := s.settled().Validate(); err != nil {
+		if err := s.target.Effective.Validate(); err != nil {
 			t.Error(err)
 		}
 	}
 	// A name that the operator gave one master stays there.
 	c = stickWith(t, func(c *manifest.Cluster) { c.Endpoint = "api.lan"; c.Hosts[2].Aliases = []string{"api.lan"} })
-	s, err := c.look(t, Settings{}, nil, "192.168.4.11", "", "x")
-	if err != nil || s.alias(s.hosts()) != "" {
-		t.Errorf("%v", err)
+	s, err := c.look(t, target.Request{}, nil, "192.168.4.11", "", "x")
+	if err != nil || slices.ContainsFunc(s.target.Entries, func(e prep.Entry) bool {
+		return slices.Contains(e.Names, "api.lan") && e.Address.String() != "192.168.4.12"
+	}) {
+		t.Errorf("%v, %+v", err, s.target.Entries)
 	}
 }
 
@@ -313,7 +332,7 @@ func TestIdentitySteps(t *testing.T) {
 		"192.168.4.12": "vip identity join kubeconfig ready retire",
 		"192.168.4.21": "join ready",
 	} {
-		s, err := c.look(t, Settings{}, nil, address, "", "x")
+		s, err := c.look(t, target.Request{}, nil, address, "", "x")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,11 +340,11 @@ func TestIdentitySteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k, err := s.kubeadm(runtime)
+		k, err := s.assembly().kubeadm(runtime)
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, err := s.membership(k, kubeadm.User{})
+		list, err := s.assembly().membership(k)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -336,22 +355,22 @@ func TestIdentitySteps(t *testing.T) {
 		if strings.Join(got, " ") != want {
 			t.Errorf("%s: %v, want %s", address, got, want)
 		}
-		if at := s.endpoint(); at != "192.168.4.100:6443" {
+		if at := s.target.Endpoint; at != "192.168.4.100:6443" {
 			t.Errorf("endpoint %s", at)
 		}
 	}
 }
 
-// TestAdvice: what has ended is no fault of a host that is only looked at.
-func TestAdvice(t *testing.T) {
+// TestWarnOnly: what has ended is no fault of a host that is only looked at.
+func TestWarnOnly(t *testing.T) {
 	t.Parallel()
-	s := &site{looking: true}
-	st, err := s.ticketStep(todo{}).Check(t.Context(), nil)
+	a := &assembly{warnOnly: true}
+	st, err := a.ticketStep(todo{}).Check(t.Context(), nil)
 	if err != nil || st.State != step.Done || len(st.Warnings) != 2 || st.Warnings[0] != "something" {
 		t.Errorf("%+v, %v", st, err)
 	}
-	s.looking = false
-	if st, err := s.ticketStep(todo{}).Check(t.Context(), nil); err != nil || st.State != step.ToDo {
+	a.warnOnly = false
+	if st, err := a.ticketStep(todo{}).Check(t.Context(), nil); err != nil || st.State != step.ToDo {
 		t.Errorf("%+v, %v", st, err)
 	}
 }

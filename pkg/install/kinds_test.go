@@ -7,6 +7,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/step"
 )
 
@@ -24,7 +25,7 @@ func TestTable(t *testing.T) {
 		seen[k.Name] = true
 	}
 	for _, runtime := range []string{manifest.RuntimeDocker, manifest.RuntimeContainerd} {
-		for _, b := range impliedBegins(x.h, &State{Runtime: runtime, Family: "el7"}) {
+		for _, b := range impliedBegins(x.h, &target.State{Runtime: runtime, Family: "el7"}) {
 			if !seen[b.Step] {
 				t.Errorf("%q of an old journal is in no table", b.Step)
 			}
@@ -48,7 +49,7 @@ func TestNewerJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := x.state()
-	_, err = Reset(t.Context(), x.h, x.settings(""), false)
+	_, err = Reset(t.Context(), x.h, x.resetRequest(false))
 	_, perr := PlanReset(x.h, false)
 	for _, err := range []error{err, perr} {
 		if err == nil || !strings.Contains(err.Error(), "step teleport") || !strings.Contains(hint.Of(err), "installed this host last") {

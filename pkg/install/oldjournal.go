@@ -5,12 +5,13 @@ import (
 
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/step"
 )
 
 // openJournal opens the journal of h for a change. saved is the state that an
 // earlier run left, nil without one.
-func openJournal(h *host.Host, saved *State) (*step.Journal, error) {
+func openJournal(h *host.Host, saved *target.State) (*step.Journal, error) {
 	j, err := step.OpenJournal(h)
 	if err != nil {
 		return nil, err
@@ -25,7 +26,7 @@ func openJournal(h *host.Host, saved *State) (*step.Journal, error) {
 // before there were any: those of all steps that there were, in their order, with
 // the parameters that stand in install.json. The list ends with that version, and
 // no step is ever added to it.
-func impliedBegins(h *host.Host, saved *State) (list []step.Begin) {
+func impliedBegins(h *host.Host, saved *target.State) (list []step.Begin) {
 	if saved == nil {
 		if cri.Undoable(h) != nil { // images were loaded, and nothing else was done
 			list = append(list, step.Begin{Step: "images"})

@@ -58,11 +58,11 @@ func TestOldJournal(t *testing.T) {
 	master.old("master")
 	node.old("node")
 	for _, x := range []*machine{master, node} {
-		st, err := CheckStatus(t.Context(), x.h, x.settings(""))
+		st, err := CheckStatus(t.Context(), x.h, x.statusRequest())
 		if err != nil || st.Condition != Installed {
 			t.Errorf("%s: %v, %+v", x.name, err, st)
 		}
-		plan, err := MakePlan(t.Context(), x.h, x.settings(""))
+		plan, err := MakePlan(t.Context(), x.h, x.planRequest(""))
 		if err != nil || slices.ContainsFunc(plan.Steps, func(e step.Event) bool { return e.Status.State != step.Done }) {
 			t.Errorf("%s: %v, %+v", x.name, err, plan)
 		}
@@ -87,7 +87,7 @@ func TestOldJournalGoesOn(t *testing.T) {
 	before := x.state()
 	x.stay(manifest.Single)
 	x.old("single")
-	if _, err := x.ticket(TicketOptions{TTL: 3 * time.Hour}); err != nil {
+	if _, err := x.ticket(TicketRequest{TTL: 3 * time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(x.begun(), " "); got != "hosts firewall selinux swap modules sysctl ipvs route packages time containerd kubelet images vip identity init join kubeconfig dns ticket" {
@@ -109,7 +109,7 @@ func TestOldJournalUnfinished(t *testing.T) {
 			t.Fatal("it was not killed")
 		}
 		x.old("unfinished")
-		if st, err := CheckStatus(t.Context(), x.h, x.settings("")); err == nil || st.Condition != Unfinished {
+		if st, err := CheckStatus(t.Context(), x.h, x.statusRequest()); err == nil || st.Condition != Unfinished {
 			t.Errorf("%v, %+v", err, st)
 		}
 		if finish {
@@ -132,7 +132,7 @@ func TestLoadedBefore(t *testing.T) {
 		l.host("master1", "192.168.4.11").stay(manifest.Master)
 		x := l.host("node1", "192.168.4.21")
 		x.stay(manifest.Node)
-		if _, err := Reset(t.Context(), x.h, x.settings(""), true); err != nil {
+		if _, err := Reset(t.Context(), x.h, x.resetRequest(true)); err != nil {
 			t.Fatal(err)
 		}
 		for _, verb := range []string{"enable", "start"} { // docker runs, as somebody else may have it
@@ -141,7 +141,7 @@ func TestLoadedBefore(t *testing.T) {
 			}
 		}
 		before, images := x.state(), x.images()
-		if _, err := Load(t.Context(), x.h, x.settings(manifest.Node)); err != nil || x.images() == images {
+		if _, err := Load(t.Context(), x.h, x.loadRequest(manifest.Node)); err != nil || x.images() == images {
 			t.Fatal(err)
 		}
 		if old {
@@ -150,7 +150,7 @@ func TestLoadedBefore(t *testing.T) {
 		if install {
 			x.stay(manifest.Node)
 		}
-		u, err := Reset(t.Context(), x.h, x.settings(""), false)
+		u, err := Reset(t.Context(), x.h, x.resetRequest(false))
 		if err != nil || u.Empty || x.images() != images || x.state() != before {
 			t.Errorf("old %v, installed %v: %+v, %v\n%s", old, install, u, err, difference(before, x.state()))
 		}

@@ -57,8 +57,8 @@ func TestPlainUser(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	o := x.settings(manifest.Master)
-	o.EUID = 1000
+	o := x.planRequest(manifest.Master)
+	o.Caller.EUID = 1000
 	asNobody(t, func() {
 		if _, err := x.h.ReadFile(stateFile); !os.IsPermission(err) {
 			t.Fatalf("the directory can be read: %v", err)
@@ -67,7 +67,7 @@ func TestPlainUser(t *testing.T) {
 		if err != nil || p.Bundle == "" || len(p.Steps) == 0 || p.Err() == nil {
 			t.Errorf("%+v, %v", p, err)
 		}
-		_, closer, who, err := OpenArchive(x.h, o)
+		_, closer, who, err := OpenArchive(x.h, o.Media, o.Caller.Report)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,35 +43,45 @@ func (p *Plan) Err() error { return p.Preflight.Err() }
 // MakePlan looks at the archive and at this host, and changes nothing. Checks
 // that fail are in the plan, see Err: only an archive or settings that cannot be
 // used give an error.
-func MakePlan(ctx context.Context, h *host.Host, o Settings) (p *Plan, err error) {
+func MakePlan(ctx context.Context, h *host.Host, q PlanRequest) (p *Plan, err error) {
 	defer func() { err = full(h, err) }()
-	s, err := open(ctx, h, o)
+	r, err := q.open(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	p = &Plan{Bundle: s.bundle(), Role: s.role, Needs: s.needs()}
-	p.Preflight, p.Steps, err = s.preflight(ctx)
+	defer func() { err = errors.Join(err, r.close()) }()
+	p = &Plan{Bundle: r.bundle.name(), Role: r.target.Role, Needs: r.bundle.needs(r.target.Role)}
+	p.Preflight, p.Steps, err = r.preflight(ctx, q.Skip)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// Preflight makes the checks of a host and nothing else. The error is a
-// *preflight.Error where one failed; the result is there all the same.
-func Preflight(ctx context.Context, h *host.Host, o Settings) (r *preflight.Result, err error) {
-	defer func() { err = full(h, err) }()
-	s, err := open(ctx, h, o)
+// open is open with the terms of what would be done.
+func (q *PlanRequest) open(ctx context.Context, h *host.Host) (*run, error) {
+	r, err := open(ctx, h, q.Media, q.Caller, q.Host)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	if r, _, err = s.preflight(ctx); err != nil {
+	r.terms.wait, r.terms.user = q.Wait, q.User
+	return r, nil
+}
+
+// Preflight makes the checks of a host and nothing else. The error is a
+// *preflight.Error where one failed; the result is there all the same.
+func Preflight(ctx context.Context, h *host.Host, q PlanRequest) (checks *preflight.Result, err error) {
+	defer func() { err = full(h, err) }()
+	r, err := q.open(ctx, h)
+	if err != nil {
 		return nil, err
 	}
-	err = r.Err()
-	return r, err
+	defer func() { err = errors.Join(err, r.close()) }()
+	if checks, _, err = r.preflight(ctx, q.Skip); err != nil {
+		return nil, err
+	}
+	err = checks.Err()
+	return checks, err
 }
 
 // WriteText prints the plan for people.

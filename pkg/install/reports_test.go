@@ -16,6 +16,7 @@ import (
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/hostreport"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/step"
 )
@@ -37,7 +38,7 @@ func reportsIn(t *testing.T, dir string) []string {
 func TestReportsCompared(t *testing.T) {
 	t.Parallel()
 	c := stickWith(t, nil)
-	first, err := c.look(t, Settings{Role: manifest.Node, Hostname: "node7"}, nil, "192.168.4.90", "52:54:00:00:00:01", "fresh")
+	first, err := c.look(t, target.Request{Role: manifest.Node, Hostname: "node7"}, nil, "192.168.4.90", "52:54:00:00:00:01", "fresh")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func TestReportsCompared(t *testing.T) {
 	if err != nil || *r.Result != (hostreport.Result{Bundle: "k-amd64", Role: manifest.Node, Node: "node7", Says: "cannot do step join: token (left out) is wrong"}) {
 		t.Errorf("%+v, %v", r, err)
 	}
-	second, err := c.look(t, Settings{Role: manifest.Node}, nil, "192.168.4.22", "52:54:00:00:00:02", "node7")
+	second, err := c.look(t, target.Request{Role: manifest.Node}, nil, "192.168.4.22", "52:54:00:00:00:02", "node7")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +98,11 @@ func bundleOf(t *testing.T, dir string) string {
 func TestRefusedReports(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	o := Settings{Archive: bundleOf(t, dir), Role: manifest.Master}
-	h, m := hosttest.New(t)
-	m.Write(t, "/proc/sys/kernel/hostname", "a\n", "/sys/class/net/eth0/address", "52:54:00:00:00:01\n", "/run/kubecrate.lock", "")
-	m.Programs["rpm"] = func([]string, string) (string, error) { return "bash-0:4.2.46-34.el7.x86_64\n", nil }
+	m, as := Media{Archive: bundleOf(t, dir)}, target.Request{Role: manifest.Master}
+	o := PlanRequest{Media: m, Host: as}
+	h, x := hosttest.New(t)
+	x.Write(t, "/proc/sys/kernel/hostname", "a\n", "/sys/class/net/eth0/address", "52:54:00:00:00:01\n", "/run/kubecrate.lock", "")
+	x.Programs["rpm"] = func([]string, string) (string, error) { return "bash-0:4.2.46-34.el7.x86_64\n", nil }
 	var failed *preflight.Error
 	if _, err := MakePlan(t.Context(), h, o); err != nil {
 		t.Logf("plan: %v", err)
@@ -108,7 +110,7 @@ func TestRefusedReports(t *testing.T) {
 	if _, err := Preflight(t.Context(), h, o); !errors.As(err, &failed) || reportsIn(t, dir) != nil {
 		t.Fatalf("preflight: %v, on the stick %v", err, reportsIn(t, dir))
 	}
-	if _, err := Run(t.Context(), h, o); !errors.As(err, &failed) {
+	if _, err := Run(t.Context(), h, RunRequest{Media: m, Host: as}); !errors.As(err, &failed) {
 		t.Fatal(err)
 	}
 	if there, err := h.Exists(step.Dir); there || err != nil {

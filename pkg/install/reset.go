@@ -12,6 +12,7 @@ import (
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostreport"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
@@ -28,9 +29,8 @@ type Undone struct {
 
 // Reset undoes everything that Run, Load and Ticket did on h, in reverse, as far
 // as the journal says that it was begun. It goes on where something fails and
-// reports all of it; running it again tries the rest. keepPackages leaves the
-// packages where they are.
-func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u *Undone, err error) {
+// reports all of it; running it again tries the rest.
+func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err error) {
 	defer func() { err = full(h, err) }()
 	release, err := lock(h)
 	if err != nil {
@@ -52,19 +52,18 @@ func Reset(ctx context.Context, h *host.Host, o Settings, keepPackages bool) (u 
 	} else if err := onlyLoaded(h); err != nil {
 		return nil, err
 	}
-	o.Report = u.hear(o.Report)
-	if err := u.undo(ctx, h, o.Report, saved, keepPackages); err != nil {
+	if err := u.undo(ctx, h, u.hear(q.Caller.Report), saved, q.KeepPackages); err != nil {
 		return nil, err
 	}
-	if err := forget(h); err != nil || saved == nil {
+	if err := removeState(h); err != nil || saved == nil {
 		return u, err
 	}
-	hostreport.Withdraw(ctx, h, o.stick(), o.Report)
+	hostreport.Withdraw(ctx, h, q.Media.stick(), q.Caller.Report)
 	return u, nil
 }
 
 // undo takes back what the journal tells.
-func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, saved *State, keepPackages bool) (err error) {
+func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, saved *target.State, keepPackages bool) (err error) {
 	j, err := openJournal(h, saved)
 	if err != nil {
 		return err
@@ -78,7 +77,7 @@ func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, s
 		}
 		u.Kept = append(u.Kept, "the installed packages, as asked for")
 	}
-	t := newTeller(report, nil, time.Now)
+	t := newReporter(report, nil, time.Now)
 	t.expect(j.Begun())
 	err = step.Reset(ctx, h, j, kinds, func(e step.Event) {
 		t.event(e)
@@ -96,9 +95,9 @@ func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, s
 }
 
 // expect gives the steps of an undoing their numbers.
-func (t *teller) expect(names []string) {
+func (r *reporter) expect(names []string) {
 	for i, name := range names {
-		t.number[name] = i + 1
+		r.number[name] = i + 1
 	}
 }
 

@@ -48,7 +48,7 @@ func TestResetKilled(t *testing.T) {
 			}
 			return context.Cause(ctx)
 		}
-		if _, err := Reset(ctx, x.h, x.settings(""), false); !errors.Is(err, errKilled) {
+		if _, err := Reset(ctx, x.h, x.resetRequest(false)); !errors.Is(err, errKilled) {
 			t.Errorf("%s: %v", at, err)
 		}
 		x.m.OnCall = alive

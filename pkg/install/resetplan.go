@@ -29,15 +29,6 @@ func (p *ResetPlan) Controls() bool {
 	return !p.Empty && (p.Role == manifest.Master || p.Role == manifest.Single)
 }
 
-// resetCommand is what resets a host of role when it is typed: a master's asks
-// for the node's name, a node's wants to be told that it is meant.
-func resetCommand(role manifest.Role) string {
-	if role == manifest.Node {
-		return "./install reset --yes"
-	}
-	return "./install reset"
-}
-
 // PlanReset says what Reset would do, and changes nothing.
 func PlanReset(h *host.Host, keepPackages bool) (*ResetPlan, error) {
 	saved, err := readState(h)

@@ -45,7 +45,7 @@ func TestStatusNever(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, manifest.RuntimeDocker)
 	x := l.host("node1", "192.168.4.21")
-	st, err := CheckStatus(t.Context(), x.h, x.settings(""))
+	st, err := CheckStatus(t.Context(), x.h, x.statusRequest())
 	if !errors.Is(err, errNotInstalled) || hint.Of(err) == "" || st.Condition != NotInstalled {
 		t.Errorf("%+v, %v", st, err)
 	}
@@ -53,7 +53,7 @@ func TestStatusNever(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st, err = CheckStatus(t.Context(), x.h, x.settings("")); !errors.Is(err, ErrBusy) || st.Condition != AtWork {
+	if st, err = CheckStatus(t.Context(), x.h, x.statusRequest()); !errors.Is(err, ErrBusy) || st.Condition != AtWork {
 		t.Errorf("at work: %+v, %v", st, err)
 	}
 	if err := release(); err != nil {
@@ -67,7 +67,7 @@ func TestLoadBare(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, manifest.RuntimeDocker)
 	x := l.host("node1", "192.168.4.21")
-	_, err := Load(t.Context(), x.h, x.settings(manifest.Node))
+	_, err := Load(t.Context(), x.h, x.loadRequest(manifest.Node))
 	if err == nil || !strings.Contains(err.Error(), "docker does not answer") || hint.Of(err) == "" {
 		t.Errorf("no runtime: %v (%s)", err, hint.Of(err))
 	}
@@ -76,14 +76,14 @@ func TestLoadBare(t *testing.T) {
 	}
 	l.host("master1", "192.168.4.11").stay(manifest.Master)
 	x.stay(manifest.Node)
-	if _, err := Reset(t.Context(), x.h, x.settings(""), true); err != nil {
+	if _, err := Reset(t.Context(), x.h, x.resetRequest(true)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := x.h.Run(t.Context(), host.Command("systemctl", "start", "docker.service")); err != nil {
 		t.Fatal(err)
 	}
 	before, images := x.state(), x.images()
-	r, err := Load(t.Context(), x.h, x.settings(manifest.Node))
+	r, err := Load(t.Context(), x.h, x.loadRequest(manifest.Node))
 	if err != nil || !r.Changed || x.images() == images {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -91,7 +91,7 @@ func TestLoadBare(t *testing.T) {
 	if err != nil || p.Empty || p.Controls() || len(p.Losing) != 1 {
 		t.Errorf("%+v, %v", p, err)
 	}
-	u, err := Reset(t.Context(), x.h, x.settings(""), false)
+	u, err := Reset(t.Context(), x.h, x.resetRequest(false))
 	if err != nil || u.Empty || x.images() != images || x.state() != before {
 		t.Errorf("%+v, %v\n%s", u, err, difference(before, x.state()))
 	}
@@ -99,11 +99,11 @@ func TestLoadBare(t *testing.T) {
 		t.Errorf("after a reset: %s is there, %v", step.Dir, err)
 	}
 	// While the runtime is away they cannot be taken out, and are not forgotten.
-	if _, err := Load(t.Context(), x.h, x.settings(manifest.Node)); err != nil {
+	if _, err := Load(t.Context(), x.h, x.loadRequest(manifest.Node)); err != nil {
 		t.Fatal(err)
 	}
 	x.m.Units["docker.service"].Active = false
-	if _, err := Reset(t.Context(), x.h, x.settings(""), false); err == nil || !strings.Contains(hint.Of(err), "systemctl start docker") {
+	if _, err := Reset(t.Context(), x.h, x.resetRequest(false)); err == nil || !strings.Contains(hint.Of(err), "systemctl start docker") {
 		t.Errorf("away: %v (%s)", err, hint.Of(err))
 	}
 	if _, err := x.h.ReadFile(step.Dir + "/images.json"); errors.Is(err, fs.ErrNotExist) {

@@ -17,10 +17,12 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostreport"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/smoke"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
 
@@ -29,7 +31,7 @@ import (
 // archive that the role needs was found whole. It may be killed at any moment
 // and run again. Where preflight fails the error is a *preflight.Error, where
 // the archive is damaged it wraps *archive.DamageError.
-func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
+func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err error) {
 	defer func() { err = full(h, err) }()
 	began := time.Now()
 	watch := &host.Stopwatch{Runner: h.Runner}
@@ -40,48 +42,52 @@ func Run(ctx context.Context, h *host.Host, o Settings) (r *Result, err error) {
 	}
 	defer func() { err = errors.Join(err, release()) }()
 
-	s, err := open(ctx, h, o)
+	r, err := open(ctx, h, q.Media, q.Caller, q.Host)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	s.reports.Begin(s.outcome(false, "the installation is under way"))
-	defer func() { s.reports.Finish(ctx, s.outcome(err == nil, s.became(ctx, err))) }()
-	checks, plan, err := s.admit(ctx)
+	defer func() { err = errors.Join(err, r.close()) }()
+	r.terms.wait, r.terms.ticketTTL, r.terms.user = q.Wait, q.TicketTTL, q.User
+	r.reports.Begin(r.outcome(false, "the installation is under way"))
+	defer func() { r.reports.Finish(ctx, r.outcome(err == nil, r.became(ctx, err))) }()
+	r, found, err := r.admit(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	steps, err := s.steps()
+	steps, err := r.assembly().steps()
 	if err != nil {
 		return nil, err
 	}
-	t := newTeller(o.Report, steps, time.Now)
-	t.checks(checks)
-	if s.finished(plan) {
-		err := errors.Join(s.trusted.Remember(s.host), s.reports.KeepKey())
-		return s.result(nil, watch.Spent(), time.Since(began)), err
+	report := newReporter(q.Caller.Report, steps, time.Now)
+	report.checks(found.checks)
+	if r.finished(found.plan) {
+		err := errors.Join(r.bundle.trusted.Remember(h), r.reports.KeepKey())
+		return r.result(nil, watch.Spent(), time.Since(began)), err
 	}
-	if err := s.verify(ctx); err != nil {
+	// What is used later is hashed again then: the stick may be another one by that time.
+	if err := r.bundle.archive.Verify(ctx, memberOf(r.target.Role), q.Caller.Report); err != nil {
 		return nil, err
 	}
-	if err := s.apply(ctx, steps, t); err != nil {
+	if err := r.apply(ctx, steps, report); err != nil {
 		return nil, err
 	}
-	r = s.result(t.changed, watch.Spent(), time.Since(began))
-	if r.Smoke, err = s.prove(ctx); err != nil {
-		return nil, err
+	result = r.result(report.changed, watch.Spent(), time.Since(began))
+	if r.target.First && !q.NoSmoke { // that a node is Ready is a step of its own
+		if result.Smoke, err = r.smokeTest(ctx); err != nil {
+			return nil, err
+		}
 	}
-	r.Test = time.Since(began).Seconds() - r.Seconds
-	return r, nil
+	result.Test = time.Since(began).Seconds() - result.Seconds
+	return result, nil
 }
 
 // outcome is what the report of this host says of the installation.
-func (s *site) outcome(ready bool, says string) hostreport.Result {
-	return hostreport.Result{Bundle: s.bundle(), Role: s.role, Node: s.nodeName(), Ready: ready, Says: says}
+func (r *run) outcome(ready bool, says string) hostreport.Result {
+	return hostreport.Result{Bundle: r.bundle.name(), Role: r.target.Role, Node: r.target.Node, Ready: ready, Says: says}
 }
 
 // became says in a sentence what a run made of the host.
-func (s *site) became(ctx context.Context, err error) string {
+func (r *run) became(ctx context.Context, err error) string {
 	var failed *preflight.Error
 	switch {
 	case ctx.Err() != nil:
@@ -95,63 +101,64 @@ func (s *site) became(ctx context.Context, err error) string {
 	case err != nil:
 		return hostreport.Sentence(err)
 	}
-	return fmt.Sprintf("Ready, a %s of %s", s.role, s.bundle())
+	return fmt.Sprintf("Ready, a %s of %s", r.target.Role, r.bundle.name())
+}
+
+// found is what the checks before an installation gave.
+type found struct {
+	checks *preflight.Result
+	plan   []step.Event
 }
 
 // admit makes the checks of the host, and opens the identity where that is to be
-// done: what is sealed may not be what lies beside it, and is checked again.
-func (s *site) admit(ctx context.Context) (*preflight.Result, []step.Event, error) {
-	checks, plan, err := s.preflight(ctx)
-	if err == nil {
-		err = checks.Err()
-	}
+// done: what is sealed may not be what lies beside it, and is checked again. The
+// run that comes back is the one to go on with, never nil.
+func (r *run) admit(ctx context.Context, q RunRequest) (*run, found, error) {
+	f, err := r.check(ctx, q.Skip)
 	if err != nil {
-		return nil, nil, err
+		return r, f, err
 	}
-	opened, err := s.openIdentity(ctx)
-	if err != nil || !opened {
-		return checks, plan, err
+	with, err := r.openIdentity(ctx, q.Passphrase)
+	if err != nil || with == r {
+		return r, f, err
 	}
-	if checks, plan, err = s.preflight(ctx); err == nil {
-		err = checks.Err()
+	f, err = with.check(ctx, q.Skip)
+	return with, f, err
+}
+
+// check is preflight whose failed checks are an error.
+func (r *run) check(ctx context.Context, skip []string) (f found, err error) {
+	if f.checks, f.plan, err = r.preflight(ctx, skip); err == nil {
+		err = f.checks.Err()
 	}
-	return checks, plan, err
+	return f, err
 }
 
 // finished says whether an earlier run came to its end, and every step is done.
-func (s *site) finished(plan []step.Event) bool {
+func (r *run) finished(plan []step.Event) bool {
 	undone := func(e step.Event) bool { return e.Status.State != step.Done }
-	return s.saved != nil && s.saved.Finished && len(plan) > 0 && !slices.ContainsFunc(plan, undone)
-}
-
-// verify reads every member that the role needs, before anything is changed. What
-// is used later is hashed again then: the stick may be another one by that time.
-func (s *site) verify(ctx context.Context) error {
-	return s.archive.Verify(ctx, s.member, s.Report)
+	return r.saved != nil && r.saved.Finished && len(plan) > 0 && !slices.ContainsFunc(plan, undone)
 }
 
 // apply runs the steps. What the host is to become is on its disk before.
-func (s *site) apply(ctx context.Context, steps []step.Step, t *teller) (err error) {
-	if err := errors.Join(s.remember(false), s.reports.KeepKey(), s.keepSealed()); err != nil {
+func (r *run) apply(ctx context.Context, steps []step.Step, report *reporter) (err error) {
+	if err := errors.Join(r.saveState(false), r.reports.KeepKey(), r.saveSealed()); err != nil {
 		return err
 	}
-	j, err := openJournal(s.host, s.saved)
+	j, err := openJournal(r.host, r.saved)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	if err := step.Run(ctx, s.host, j, kinds(s.Report), steps, t.event); err != nil {
+	if err := step.Run(ctx, r.host, j, kinds(r.caller.Report), steps, report.event); err != nil {
 		return err
 	}
-	return errors.Join(s.remember(true), dropSealed(s.host))
+	return errors.Join(r.saveState(true), removeSealed(r.host))
 }
 
-// prove tests a cluster that is new; that a node is Ready is a step of its own.
-func (s *site) prove(ctx context.Context) (*smoke.Report, error) {
-	if s.NoSmoke || !s.first() {
-		return nil, nil
-	}
-	report, err := smoke.Run(ctx, s.host, s.smokeOptions(), s.Report)
+// smokeTest tests a cluster that is new.
+func (r *run) smokeTest(ctx context.Context) (*smoke.Report, error) {
+	report, err := smoke.Run(ctx, r.host, r.assembly().smokeOptions(), r.caller.Report)
 	if err != nil {
 		return nil, err
 	}
@@ -179,30 +186,31 @@ type Result struct {
 	Undo    string             `json:"undo,omitempty"` // the command that takes all of it back
 }
 
-func (s *site) result(changed []string, spent map[string]time.Duration, took time.Duration) *Result {
-	r := &Result{
-		Bundle: s.bundle(), Role: s.role, Node: s.nodeName(), Changed: changed, Seconds: took.Seconds(),
-		Spent: map[string]float64{}, Next: s.next(), Undo: resetCommand(s.role), Needed: s.archive.Compressed(s.member), Stick: readBytes(s.host),
+func (r *run) result(changed []string, spent map[string]time.Duration, took time.Duration) *Result {
+	role := r.target.Role
+	done := &Result{
+		Bundle: r.bundle.name(), Role: role, Node: r.target.Node, Changed: changed, Seconds: took.Seconds(),
+		Spent: map[string]float64{}, Next: r.next(), Undo: target.ResetCommand(role), Needed: r.bundle.archive.Compressed(memberOf(role)), Stick: readBytes(r.host),
 	}
 	own := took
 	for name, d := range spent {
 		own -= d
-		r.Spent[name] = d.Seconds()
+		done.Spent[name] = d.Seconds()
 	}
-	r.Own = max(own, 0).Seconds()
-	return r
+	done.Own = max(own, 0).Seconds()
+	return done
 }
 
 // next is what the operator does after this host.
-func (s *site) next() []string {
-	if !s.first() {
+func (r *run) next() []string {
+	if !r.target.First {
 		return nil
 	}
 	list := []string{"kubectl get nodes"}
 	switch {
-	case s.byIdentity() && len(s.cluster.Hosts) > 1:
+	case r.target.ByIdentity && len(r.target.Cluster.Hosts) > 1:
 		list = append(list, "on every other host, in any order: ./install")
-	case s.role == manifest.Master:
+	case r.target.Role == manifest.Master:
 		list = append(list, "carry the stick to every other host, and there: ./install --role node")
 	}
 	return list
@@ -268,4 +276,19 @@ func readBytes(h *host.Host) int64 {
 		}
 	}
 	return total
+}
+
+// full names a disk that is full as the cause of an error: each program has words
+// of its own for it, such as a damaged database. What preflight found has named
+// it, and what the operator stopped has another cause.
+func full(h *host.Host, err error) error {
+	var checks *preflight.Error
+	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, &checks) {
+		return err
+	}
+	dirs := []string{"/etc", "/usr"}
+	if s, ok := h.Software.(software.Source); ok {
+		dirs = append(dirs, s.About().Dirs...)
+	}
+	return h.Full(err, append(dirs, step.Dir, "/var/lib/docker", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/log", "/run")...)
 }

@@ -2,15 +2,16 @@ package install
 
 import (
 	"context"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/identity"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/kubeadm"
-	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
@@ -31,32 +32,35 @@ func TestIdentityCounts(t *testing.T) {
 	for address, first := range map[string]bool{"192.168.4.11": true, "192.168.4.12": false} {
 		c := stickWith(t, nil)
 		put(t, c, altered(c))
-		var said strings.Builder
-		o := Settings{Passphrase: word(password), Report: func(e progress.Event) { said.WriteString(e.Text + "\n") }}
-		s, err := c.look(t, o, nil, address, "", "x")
+		text, err := os.ReadFile(c.path("cluster.yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.cluster.PodCIDR = "10.67.0.0/16"
-		s.cluster.Hosts[0].Address = "192.168.4.67"
-		if opened, err := s.openIdentity(t.Context()); !opened || err != nil {
+		write(t, c.path("cluster.yaml"), strings.NewReplacer("10.244.0.0/16", "10.67.0.0/16", "192.168.4.21", "192.168.4.67").Replace(string(text)))
+		before, said, err := c.hear(t, target.Request{}, nil, address, "", "x")
+		if err != nil {
 			t.Fatal(err)
 		}
-		got := s.ticket
-		if first {
-			got = s.given
+		was := before.target
+		r, err := before.openIdentity(t.Context(), word(password))
+		if err != nil || r == before || !reflect.DeepEqual(before.target, was) {
+			t.Fatalf("%v, opened %v", err, r != before)
 		}
-		if got == nil || s.first() != first || len(differing(got, c.id.Ticket)) > 0 {
+		got := r.target.Ticket.Join
+		if first {
+			got = r.target.Ticket.Begin
+		}
+		if got == nil || r.target.First != first || r.target.Ticket.Origin != target.FromIdentity || !reflect.DeepEqual(got, c.id.Ticket) {
 			t.Errorf("first %v: %+v, want %+v", first, got, c.id.Ticket)
 		}
 		if !strings.Contains(said.String(), "differs from the ticket in identity.age in cluster, token, expires, kubernetes, timeServer, hosts, podCIDR:") ||
 			!strings.Contains(said.String(), "cluster.yaml differs from what identity.age was made with in podCIDR, host node1") || strings.Contains(said.String(), "aaaaaa") {
 			t.Errorf("it said %q", said.String())
 		}
-		if s.cluster.PodCIDR != "10.244.0.0/16" || slices.ContainsFunc(s.hosts(), func(h manifest.Host) bool { return h.Name == "evil" || h.Address == "192.168.4.67" }) {
-			t.Errorf("the cluster is %s, %+v", s.cluster.PodCIDR, s.hosts())
+		if r.target.Cluster.PodCIDR != "10.244.0.0/16" || slices.ContainsFunc(r.target.Hosts, func(h manifest.Host) bool { return h.Name == "evil" || h.Address == "192.168.4.67" }) {
+			t.Errorf("the cluster is %s, %+v", r.target.Cluster.PodCIDR, r.target.Hosts)
 		}
-		if k := s.clock(); !first && k.Server.String() != "192.168.4.11" {
+		if k := r.target.Clock; !first && k.Server.String() != "192.168.4.11" {
 			t.Errorf("time comes from %s", k.Server)
 		}
 	}
@@ -68,69 +72,45 @@ func TestIdentityCounts(t *testing.T) {
 func TestIdentityKept(t *testing.T) {
 	t.Parallel()
 	c := stickWith(t, nil)
-	o := Settings{Passphrase: word(password)}
-	s, err := c.look(t, o, nil, "192.168.4.12", "", "x")
+	r, err := c.look(t, target.Request{}, nil, "192.168.4.12", "", "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.openIdentity(t.Context()); err != nil {
+	if r, err = r.openIdentity(t.Context(), word(password)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.keepSealed(); err != nil {
+	if err := r.saveSealed(); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range s.keys.Files {
-		write(t, mkdir(t, s.host.Path("/etc/kubernetes/pki/"+name)), string(text))
+	for name, text := range r.keys.Files {
+		write(t, mkdir(t, r.host.Path("/etc/kubernetes/pki/"+name)), string(text))
 	}
 	put(t, c, altered(c))
-	saved := &State{Role: manifest.Master, Bundle: "k-amd64", Joined: c.id.Ticket.Endpoint, Identity: true, Cluster: s.cluster, Sealed: withoutSecrets(s.vouched), Told: s.told()}
-	again := *s
-	again.Settings.Passphrase = func(context.Context, string) (string, error) { t.Error("it asks again"); return "", nil }
-	again.saved, again.keys, again.vouched, again.ticket, again.given = saved, nil, nil, nil, nil
-	if err := again.decide(t.Context()); err != nil {
+	saved := r.target.State()
+	saved.Bundle = r.bundle.name()
+	again := &run{host: r.host, bundle: r.bundle, saved: &saved}
+	if err := again.look(t.Context(), target.Request{}); err != nil {
 		t.Fatal(err)
 	}
-	if opened, err := again.openIdentity(t.Context()); opened || err != nil || len(differing(again.ticket, c.id.Ticket)) > 0 {
-		t.Errorf("cut off: %v, %+v", err, again.ticket)
+	never := func(context.Context, string) (string, error) { t.Error("it asks again"); return "", nil }
+	if same, err := again.openIdentity(t.Context(), never); same != again || err != nil || !reflect.DeepEqual(again.target.Ticket.Join, c.id.Ticket) {
+		t.Errorf("cut off: %v, %+v", err, again.target.Ticket)
 	}
-	if err := dropSealed(s.host); err != nil {
+	if err := removeSealed(r.host); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := s.host.Exists(step.Dir + "/" + sealedName); ok || err != nil {
+	if ok, err := r.host.Exists(step.Dir + "/" + sealedName); ok || err != nil {
 		t.Errorf("a secret is kept: %v", err)
 	}
-	saved.Finished = true
-	if err := again.decide(t.Context()); err != nil {
+	through := saved
+	through.Finished = true
+	again = &run{host: r.host, bundle: r.bundle, saved: &through}
+	if err := again.look(t.Context(), target.Request{}); err != nil {
 		t.Fatal(err)
 	}
-	if again.ticket != nil || again.first() || again.clock().Server.String() != "192.168.4.11" || again.authority().CAHash != c.id.Ticket.CACertHashes[0] {
-		t.Errorf("through: ticket %+v, first %v, time %s", again.ticket, again.first(), again.clock().Server)
-	}
-}
-
-// TestIdentityNamedTicket: once the sealed ticket has ended, only one that the
-// operator names lets a master join, and nothing but its token is used.
-func TestIdentityNamedTicket(t *testing.T) {
-	t.Parallel()
-	c := stickWith(t, nil)
-	old := *c.id.Ticket
-	old.Expires = time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
-	put(t, c, altered(c))
-	s, err := c.look(t, Settings{}, nil, "192.168.4.12", "", "x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.seal(&old)
-	if s.ticketErr == nil || !strings.Contains(s.ticketErr.Error(), identity.FileName+" expired") {
-		t.Errorf("%v", s.ticketErr)
-	}
-	s, err = c.look(t, Settings{Join: Join{Ticket: c.path("join.yaml")}}, nil, "192.168.4.12", "", "x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.seal(&old)
-	if s.ticketErr != nil || s.ticket.Token != "aaaaaa.aaaaaaaaaaaaaaaa" || s.ticket.TimeServer != "192.168.4.11" || s.ticket.PodCIDR != "10.244.0.0/16" {
-		t.Errorf("%v, %+v", s.ticketErr, s.ticket)
+	got := again.target
+	if got.Ticket.Join != nil || got.First || got.Clock.Server.String() != "192.168.4.11" || again.assembly().authority().CAHash != c.id.Ticket.CACertHashes[0] {
+		t.Errorf("through: %+v", got)
 	}
 }
 
@@ -139,15 +119,20 @@ func TestIdentityNamedTicket(t *testing.T) {
 func TestIdentityFirstMaster(t *testing.T) {
 	t.Parallel()
 	c := stickWith(t, nil)
-	s, err := c.look(t, Settings{Passphrase: word(password)}, nil, "192.168.4.12", "", "x")
+	text, err := os.ReadFile(c.path("cluster.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.ticket, s.given = nil, s.ticket
-	if _, err := s.openIdentity(t.Context()); err == nil || !strings.Contains(err.Error(), "was made with master1 as the first") {
+	write(t, c.path("cluster.yaml"), strings.NewReplacer("name: master1", "name: master2", "name: master2", "name: master1",
+		"address: 192.168.4.11", "address: 192.168.4.12", "address: 192.168.4.12", "address: 192.168.4.11").Replace(string(text)))
+	r, err := c.look(t, target.Request{}, nil, "192.168.4.12", "", "x")
+	if err != nil || !r.target.First {
+		t.Fatal(err)
+	}
+	if _, err := r.openIdentity(t.Context(), word(password)); err == nil || !strings.Contains(err.Error(), "was made with master1 as the first") {
 		t.Errorf("%v", err)
 	}
-	if has, err := kubeadm.HasAuthority(s.host); has || err != nil {
+	if has, err := kubeadm.HasAuthority(r.host); has || err != nil {
 		t.Errorf("it has the keys: %v", err)
 	}
 }

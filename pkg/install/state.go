@@ -1,7 +1,6 @@
 package install
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/step"
 )
@@ -23,47 +23,8 @@ import (
 // without flags, status, reset and load mean the same.
 const stateFile = step.Dir + "/install.json"
 
-// State is what a host was told to become. It holds no secret. Finished is
-// set when a run reached its end; it says nothing of the host as it is now.
-type State struct {
-	Bundle    string            `json:"bundle"`
-	Role      manifest.Role     `json:"role"`
-	Hostname  string            `json:"hostname,omitempty"`
-	Address   string            `json:"address"`
-	Interface string            `json:"interface,omitempty"`
-	Named     string            `json:"namedInterface,omitempty"` // by --interface
-	Runtime   string            `json:"runtime"`
-	Network   string            `json:"network"`
-	Family    string            `json:"family"`
-	Cluster   *manifest.Cluster `json:"cluster"`
-	Joined    string            `json:"joined,omitempty"`   // endpoint, for a host that joined
-	Ticket    string            `json:"ticket,omitempty"`   // path on the stick
-	Identity  bool              `json:"identity,omitempty"` // it was installed by one
-	Told      Told              `json:"told,omitzero"`      // by the ticket it joined with
-	Sealed    *manifest.Ticket  `json:"sealed,omitempty"`   // of the identity, on masters, without its secrets
-	Finished  bool              `json:"finished"`
-}
-
-// Told is what a ticket says of its cluster beside how to join it, kept for the
-// time when the ticket is gone.
-type Told struct {
-	Hosts      []manifest.Host `json:"hosts,omitempty"`
-	TimeServer string          `json:"timeServer,omitempty"` // an address
-}
-
-// told is what the ticket says, or without one what it said when this host joined.
-func (s *site) told() Told {
-	switch {
-	case s.ticket != nil:
-		return Told{Hosts: s.ticket.Hosts, TimeServer: s.ticket.TimeServer}
-	case s.saved != nil:
-		return s.saved.Told
-	}
-	return Told{}
-}
-
 // readState reads the state; nil where this program never ran on h.
-func readState(h *host.Host) (*State, error) {
+func readState(h *host.Host) (*target.State, error) {
 	text, err := h.ReadFile(stateFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -74,13 +35,12 @@ func readState(h *host.Host) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read what was installed: %w", err)
 	}
-	var s State
-	roles := []manifest.Role{manifest.Master, manifest.Node, manifest.Single}
-	if err := json.Unmarshal(text, &s); err != nil || s.Cluster == nil || !slices.Contains(roles, s.Role) {
+	s, err := target.ParseState(text)
+	if err != nil {
 		return nil, hint.With(fmt.Errorf("cannot read what was installed: %s is damaged", stateFile),
 			"%s; then %s", hint.Command("mv", stateFile, stateFile+".damaged"), notedAgain)
 	}
-	return &s, nil
+	return s, nil
 }
 
 // notedAgain is how a host without its state gets one again.
@@ -104,17 +64,29 @@ func onlyLoaded(h *host.Host) error {
 	return nil
 }
 
-// write brings the state to the disk.
-func (s *State) write(h *host.Host) error {
-	text, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
+// saveState brings to the host's disk what it is to become, and the bundle's
+// description, for when the stick is gone.
+func (r *run) saveState(finished bool) (err error) {
+	m := r.bundle.manifest
+	st := r.target.State()
+	st.Bundle, st.Runtime, st.Network, st.Family, st.Finished = r.bundle.name(), m.Runtime, m.Network, r.bundle.lock.Platform.Family, finished
+	if st.Ticket, err = filepath.Abs(r.target.Ticket.Path); err != nil {
 		return fmt.Errorf("cannot note what is installed: %w", err)
 	}
-	return keep(h, filepath.Base(stateFile), append(text, '\n'))
+	if !finished { // then it is kept since the run began, and the stick may be gone
+		if err := r.bundle.keep(r.host, r.target.Role); err != nil {
+			return err
+		}
+	}
+	text, err := st.Marshal()
+	if err != nil {
+		return err
+	}
+	return errors.Join(writeState(r.host, filepath.Base(stateFile), text), r.bundle.trusted.Remember(r.host))
 }
 
-// keep brings a file of ours to the disk, beside the journal.
-func keep(h *host.Host, name string, text []byte) error {
+// writeState brings a file of ours to the disk, beside the journal.
+func writeState(h *host.Host, name string, text []byte) error {
 	const dirMode, fileMode = 0o700, 0o600
 	if err := os.MkdirAll(h.Path(step.Dir), dirMode); err != nil {
 		return fmt.Errorf("cannot note what is installed: %w", err)
@@ -136,9 +108,9 @@ func stateLast(names []string) []string {
 	return names
 }
 
-// forget removes all that this program keeps on a host, when nothing is left
+// removeState removes all that this program keeps on a host, when nothing is left
 // to undo. What somebody else wrote into our files stays, see step.Reset.
-func forget(h *host.Host) error {
+func removeState(h *host.Host) error {
 	names, err := h.ReadDir(step.Dir)
 	if err != nil {
 		return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
@@ -156,4 +128,45 @@ func forget(h *host.Host) error {
 		return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
 	}
 	return durable.SyncDir(filepath.Dir(h.Path(step.Dir)))
+}
+
+// sealedName holds, in step.Dir, the ticket of the identity as it came out of it,
+// a secret, until the host is through: a run that was cut off does not ask for the
+// passphrase again, and takes nothing in its place.
+const sealedName = "sealed-join.yaml"
+
+// readSealed gives the ticket that was kept, or what the state says of one, which
+// lacks its secrets; nil without either.
+func readSealed(h *host.Host, saved *target.State) (*manifest.Ticket, error) {
+	text, err := h.Text(step.Dir + "/" + sealedName)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the ticket of the identity: %w", err)
+	case text != "":
+		return manifest.ParseTicket(step.Dir+"/"+sealedName, []byte(text))
+	case saved != nil:
+		return saved.Sealed, nil
+	}
+	return nil, nil
+}
+
+// saveSealed brings the ticket to the host's disk, where it came out of the
+// identity in this run.
+func (r *run) saveSealed() error {
+	if r.keys == nil {
+		return nil
+	}
+	return writeState(r.host, sealedName, r.keys.Text)
+}
+
+// removeSealed removes it once nothing is to be joined any more.
+func removeSealed(h *host.Host) error {
+	ok, err := h.Exists(step.Dir + "/" + sealedName)
+	if err != nil || !ok {
+		return err
+	}
+	if err := h.Put(step.Dir+"/"+sealedName, host.FileState{Absent: true}); err != nil {
+		return fmt.Errorf("cannot remove the ticket of the identity: %w", err)
+	}
+	return nil
 }

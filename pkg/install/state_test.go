@@ -22,7 +22,7 @@ func TestStateLost(t *testing.T) {
 	refused := func(want string) {
 		t.Helper()
 		_, planErr := PlanReset(one.h, false)
-		_, err := Reset(t.Context(), one.h, one.settings(""), false)
+		_, err := Reset(t.Context(), one.h, one.resetRequest(false))
 		for _, err := range []error{planErr, err} {
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(hint.Of(err), "./install --role") {
 				t.Errorf("%v, hint %q; want %s", err, hint.Of(err), want)

@@ -9,6 +9,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/step"
 )
@@ -36,7 +37,7 @@ type Status struct {
 
 // CheckStatus checks every step again; that the node is Ready is one. Nothing is
 // changed. The error says why the host is not Installed.
-func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err error) {
+func CheckStatus(ctx context.Context, h *host.Host, q StatusRequest) (st *Status, err error) {
 	defer func() { err = full(h, err) }()
 	saved, err := readState(h)
 	if err != nil {
@@ -55,14 +56,15 @@ func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err
 		return st, err
 	}
 	st = &Status{Bundle: saved.Bundle, Role: saved.Role}
-	s, err := reopen(ctx, h, o, saved)
+	r, err := reopen(ctx, h, q.Media, q.Caller, saved, q.Ticket)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	s.looking = true
-	st.Node = s.nodeName()
-	steps, err := s.steps()
+	defer func() { err = errors.Join(err, r.close()) }()
+	st.Node = r.target.Node
+	a := r.assembly()
+	a.warnOnly = true
+	steps, err := a.steps()
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +76,7 @@ func CheckStatus(ctx context.Context, h *host.Host, o Settings) (st *Status, err
 	return st, err
 }
 
-func condition(st *Status, saved *State, busy bool) Condition {
+func condition(st *Status, saved *target.State, busy bool) Condition {
 	whole := true
 	for _, e := range st.Steps {
 		whole = whole && e.Status.State == step.Done
@@ -94,7 +96,7 @@ func (st *Status) err() error {
 	again := fmt.Sprintf("./install --role %s", st.Role)
 	switch st.Condition {
 	case Unfinished:
-		return hint.With(errors.New("the installation of this host is unfinished"), "%s goes on; %s takes it back", again, resetCommand(st.Role))
+		return hint.With(errors.New("the installation of this host is unfinished"), "%s goes on; %s takes it back", again, target.ResetCommand(st.Role))
 	case Drifted:
 		return hint.With(errors.New("this host is not as the installation left it"), "%s fixes it", again)
 	case NotInstalled:

@@ -3,14 +3,16 @@ package install
 import (
 	"context"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
+	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/identity"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/smoke"
@@ -19,76 +21,92 @@ import (
 	"kubecrate/pkg/vip"
 )
 
+// assembly makes the steps that bring a host to its Target.
+type assembly struct {
+	target   target.Target
+	bundle   *bundle
+	facts    *facts.Facts
+	caller   Caller
+	terms    terms
+	keys     *identity.Identity        // nil where it is not open
+	waiting  func(ctx context.Context) // called before a host waits for its master, by an identity
+	warnOnly bool                      // nothing is to be changed, see ticketStep
+}
+
+// assembly is that of an installation.
+func (r *run) assembly() *assembly {
+	return &assembly{target: r.target, bundle: r.bundle, facts: r.facts, caller: r.caller, terms: r.terms, keys: r.keys, waiting: r.releaseMedia}
+}
+
 // steps are what brings this host to its role, in order: the table of contents
 // of an installation.
-func (s *site) steps() ([]step.Step, error) {
-	runtime, err := cri.For(s.manifest.Runtime)
+func (a *assembly) steps() ([]step.Step, error) {
+	runtime, err := cri.For(a.bundle.manifest.Runtime)
 	if err != nil {
 		return nil, err
 	}
-	k, err := s.kubeadm(runtime)
+	k, err := a.kubeadm(runtime)
 	if err != nil {
 		return nil, err
 	}
-	user := kubeadm.User{Name: s.User.Name, UID: s.User.UID, GID: s.User.GID}
-
-	list := prep.Steps(prep.Options{Hostname: s.hostname(), Hosts: s.entries(), IPVS: s.cluster.Proxy.Mode == manifest.ProxyIPVS})
-	if _, ok := s.facts.DefaultRoute(); !ok && s.iface != "" {
-		list = append(list, prep.ServiceRoute(netip.MustParsePrefix(s.cluster.ServiceCIDR), s.iface))
+	list := prep.Steps(prep.Options{Hostname: a.target.Hostname, Hosts: a.target.Entries, IPVS: a.target.Cluster.Proxy.Mode == manifest.ProxyIPVS})
+	if _, ok := a.facts.DefaultRoute(); !ok && a.target.Interface != "" {
+		list = append(list, prep.ServiceRoute(netip.MustParsePrefix(a.target.Cluster.ServiceCIDR), a.target.Interface))
 	}
-	list = append(list, s.software.Steps(s.packages(), s.Report)...)
-	list = append(list, prep.Time(s.clock()))
-	list = append(list, runtime.Steps(cri.Options{Pause: cri.Pause(s.lock.Images)})...)
-	list = append(list, kubeadm.Kubelet(), s.imageStep(runtime))
-	part, err := s.membership(k, user)
+	list = append(list, a.bundle.software.Steps(a.packages(), a.caller.Report)...)
+	list = append(list, prep.Time(a.target.Clock))
+	list = append(list, runtime.Steps(cri.Options{Pause: cri.Pause(a.bundle.lock.Images)})...)
+	list = append(list, kubeadm.Kubelet(), a.imageStep(runtime))
+	part, err := a.membership(k)
 	return append(list, part...), err
 }
 
 // membership makes the host a part of the cluster.
-func (s *site) membership(k kubeadm.Options, user kubeadm.User) (list []step.Step, err error) {
-	if s.role != manifest.Node && s.cluster.VIP != nil {
-		list = append(list, s.addressed(vip.Keepalived(s.virtual())))
+func (a *assembly) membership(k kubeadm.Options) (list []step.Step, err error) {
+	controls := a.target.Role != manifest.Node
+	if controls && a.target.Cluster.VIP != nil {
+		list = append(list, a.addressed(vip.Keepalived(a.virtual())))
 	}
-	if s.role != manifest.Node && s.byIdentity() {
-		list = append(list, kubeadm.Authority(s.authority()))
+	if controls && a.target.ByIdentity {
+		list = append(list, kubeadm.Authority(a.authority()))
 	}
-	join := kubeadm.JoinOptions{Options: k, Ticket: s.ticket, ControlPlane: s.role != manifest.Node, Authority: s.role != manifest.Node && s.byIdentity()}
-	if s.byIdentity() {
-		join.Waiting = s.letGo
+	join := kubeadm.JoinOptions{Options: k, Ticket: a.target.Ticket.Join, ControlPlane: controls, Authority: controls && a.target.ByIdentity}
+	if a.target.ByIdentity {
+		join.Waiting = a.waiting
 	}
 	switch {
-	case s.first():
-		network, err := s.network()
+	case a.target.First:
+		network, err := a.network()
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, s.entering(kubeadm.Init(k)), kubeadm.Kubeconfig(user), cni.DNS(), network, s.addressed(s.ticketStep(kubeadm.Ticket(s.ticketOptions(k)))))
-	case s.role == manifest.Node:
-		list = append(list, s.entering(kubeadm.Join(join)))
+		list = append(list, a.entering(kubeadm.Init(k)), kubeadm.Kubeconfig(a.terms.user), cni.DNS(), network, a.addressed(a.ticketStep(kubeadm.Ticket(a.ticketOptions(k)))))
+	case !controls:
+		list = append(list, a.entering(kubeadm.Join(join)))
 	default:
-		list = append(list, s.entering(kubeadm.Join(join)), kubeadm.Kubeconfig(user))
+		list = append(list, a.entering(kubeadm.Join(join)), kubeadm.Kubeconfig(a.terms.user))
 	}
 	list = append(list, kubeadm.Ready(k))
-	if s.role != manifest.Node && s.byIdentity() {
-		list = append(list, s.ticketStep(kubeadm.Retire(s.ticketOptions(k), s.members())))
+	if controls && a.target.ByIdentity {
+		list = append(list, a.ticketStep(kubeadm.Retire(a.ticketOptions(k), a.target.Members())))
 	}
 	return list, nil
 }
 
 // ticketStep is a step about tickets. They end by themselves, and so a host that
 // is only looked at is as it should be without one: what there is to do is told.
-func (s *site) ticketStep(st step.Step) step.Step {
-	if s.looking {
-		return advice{st}
+func (a *assembly) ticketStep(st step.Step) step.Step {
+	if a.warnOnly {
+		return warnOnly{st}
 	}
 	return st
 }
 
-// advice is a step that is never to be done, only told of.
-type advice struct{ step.Step }
+// warnOnly is a step that is never to be done, only warned of.
+type warnOnly struct{ step.Step }
 
-func (a advice) Check(ctx context.Context, h *host.Host) (step.Status, error) {
-	st, err := a.Step.Check(ctx, h)
+func (w warnOnly) Check(ctx context.Context, h *host.Host) (step.Status, error) {
+	st, err := w.Step.Check(ctx, h)
 	if st.State == step.ToDo {
 		st = step.Status{State: step.Done, Warnings: append(st.Warnings, st.What...)}
 		st.Warn("./install ticket makes a new ticket, ./install ticket --revoke ends it")
@@ -97,108 +115,108 @@ func (a advice) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 }
 
 // virtual says how this master holds the control plane's virtual address.
-func (s *site) virtual() vip.Options {
-	o := vip.Options{VIP: *s.cluster.VIP, Self: s.address, Interface: s.iface}
-	_, o.Port, _ = strings.Cut(s.endpoint(), ":")
-	for _, m := range s.hosts() {
-		if a, err := netip.ParseAddr(m.Address); err == nil && m.Controls() {
-			o.Masters = append(o.Masters, a)
+func (a *assembly) virtual() vip.Options {
+	o := vip.Options{VIP: *a.target.Cluster.VIP, Self: a.target.Address, Interface: a.target.Interface}
+	_, o.Port, _ = strings.Cut(a.target.Endpoint, ":")
+	for _, m := range a.target.Hosts {
+		if at, err := netip.ParseAddr(m.Address); err == nil && m.Controls() {
+			o.Masters = append(o.Masters, at)
 		}
 	}
-	for _, p := range s.lock.Packages {
+	for _, p := range a.bundle.lock.Packages {
 		o.Bundled = o.Bundled || strings.HasPrefix(p.NEVRA, "keepalived-")
 	}
 	return o
 }
 
 // packages is the bundle's repository; without the archive its list alone.
-func (s *site) packages() software.Bundle {
-	b := software.Bundle{Packages: s.lock.Packages}
-	if s.archive != nil {
-		b.Archive = s.archive
+func (a *assembly) packages() software.Bundle {
+	b := software.Bundle{Packages: a.bundle.lock.Packages}
+	if a.bundle.archive != nil {
+		b.Archive = a.bundle.archive
 	}
 	return b
 }
 
 // imageStep loads the role's images; without the archive nothing tells which
 // are missing.
-func (s *site) imageStep(r cri.Runtime) step.Step {
-	if s.archive == nil {
-		return unseen{cri.Images(r, nil, nil, s.Report)}
+func (a *assembly) imageStep(r cri.Runtime) step.Step {
+	if a.bundle.archive == nil {
+		return unchecked{cri.Images(r, nil, nil, a.caller.Report)}
 	}
-	return cri.Images(r, s.archive, s.images(), s.Report)
+	return cri.Images(r, a.bundle.archive, a.bundle.images(a.target.Role), a.caller.Report)
 }
 
-// unseen is a step that cannot be checked without the archive.
-type unseen struct{ step.Step }
+// unchecked is a step that cannot be checked without the archive.
+type unchecked struct{ step.Step }
 
-func (unseen) Check(context.Context, *host.Host) (step.Status, error) {
+func (unchecked) Check(context.Context, *host.Host) (step.Status, error) {
 	var st step.Status
 	st.Warn("images are looked for only with the archive: --archive FILE names it")
 	return st, nil
 }
 
 // kubeadm is what the host is to be in the cluster.
-func (s *site) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
-	var names []string
-	for _, img := range s.lock.Images {
-		names = append(names, img.Name)
-	}
+func (a *assembly) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
+	t, names := &a.target, a.bundle.imageNames()
 	o = kubeadm.Options{
-		Version: s.manifest.Kubernetes, Node: s.nodeName(), Address: s.address, Socket: r.Socket(), Cluster: s.settled(),
-		Images: names, Schedulable: s.role == manifest.Single, Limits: s.limits(), Progress: s.Report, Given: s.given, Dialer: s.Dialer,
+		Version: a.bundle.manifest.Kubernetes, Node: t.Node, Address: t.Address, Socket: r.Socket(), Cluster: t.Effective,
+		Images: names, Schedulable: t.Role == manifest.Single, Limits: a.terms.limits(t.ByIdentity), Progress: a.caller.Report, Given: t.Ticket.Begin, Dialer: a.caller.Dialer,
 	}
-	o.Repository, err = kubeadm.Repository(names, s.manifest.Kubernetes)
+	o.Repository, err = kubeadm.Repository(names, a.bundle.manifest.Kubernetes)
 	return o, err
 }
 
-func (s *site) ticketOptions(k kubeadm.Options) kubeadm.TicketOptions {
-	o := kubeadm.TicketOptions{
-		Options: k, Stick: s.ticketPath, MustWrite: s.Join.Ticket != "", TTL: s.TicketTTL, TimeServer: s.addressText(), Hosts: s.hosts(),
+// authority says which CAs a master is given.
+func (a *assembly) authority() kubeadm.AuthorityOptions {
+	o := kubeadm.AuthorityOptions{Source: identity.FileName, CAHash: a.target.Ticket.CAHash()}
+	if a.keys != nil {
+		o.Files = a.keys.Files
 	}
-	if s.archive == nil && s.Join.Ticket == "" {
+	return o
+}
+
+func (a *assembly) ticketOptions(k kubeadm.Options) kubeadm.TicketOptions {
+	o := kubeadm.TicketOptions{
+		Options: k, Stick: a.target.Ticket.Path, MustWrite: a.terms.ticketNamed, TTL: a.terms.ticketTTL, TimeServer: a.target.AddressText(), Hosts: a.target.Hosts,
+	}
+	if a.bundle.archive == nil && !a.terms.ticketNamed {
 		o.Stick = "" // there is no stick
 	}
 	return o
 }
 
 // network is the step that applies the network's manifest.
-func (s *site) network() (step.Step, error) {
-	n, err := s.Networks.For(s.manifest.Network)
+func (a *assembly) network() (step.Step, error) {
+	n, err := a.caller.Networks.For(a.bundle.manifest.Network)
 	if err != nil {
 		return nil, err
 	}
-	from := os.DirFS(s.host.Path(step.Dir))
-	if s.archive != nil {
-		from = s.archive
-	}
-	text, _, err := s.Networks.Manifest(from, n)
+	text, _, err := a.caller.Networks.Manifest(a.bundle.files, n)
 	if err != nil {
 		return nil, err
 	}
-	return s.Networks.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Arch: s.lock.Platform.Arch, Interface: s.named()}), nil
+	return a.caller.Networks.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(a.target.Cluster.PodCIDR), Arch: a.bundle.lock.Platform.Arch, Interface: a.target.Named}), nil
 }
 
 // smokeOptions say what a cluster has to show.
-func (s *site) smokeOptions() smoke.Options {
+func (a *assembly) smokeOptions() smoke.Options {
+	c := a.target.Cluster
 	o := smoke.Options{
-		Node: s.nodeName(), Version: s.manifest.Kubernetes, Image: s.smokeImage(), ProxyMode: s.cluster.Proxy.Mode,
-		PodCIDR: netip.MustParsePrefix(s.cluster.PodCIDR), Domain: s.cluster.DNSDomain, Wait: s.wait(),
-		Networks: s.Networks, Network: s.manifest.Network,
+		Node: a.target.Node, Version: a.bundle.manifest.Kubernetes, Image: a.smokeImage(), ProxyMode: c.Proxy.Mode,
+		PodCIDR: netip.MustParsePrefix(c.PodCIDR), Domain: c.DNSDomain, Wait: a.terms.waitFor(),
+		Networks: a.caller.Networks, Network: a.bundle.manifest.Network, Images: a.bundle.imageNames(),
 	}
-	if s.Dialer != nil {
-		o.Dialer = s.Dialer
-	}
-	for _, img := range s.lock.Images {
-		o.Images = append(o.Images, img.Name)
+	if a.caller.Dialer != nil {
+		o.Dialer = a.caller.Dialer
 	}
 	return o
 }
 
 // smokeImage is the image that the test of a cluster runs: the one that serves
 // HTTP.
-func (s *site) smokeImage() string {
-	for _, img := range s.lock.Images {
+func (a *assembly) smokeImage() string {
+	for _, img := range a.bundle.lock.Images {
 		if repository, _ := manifest.SplitTag(img.Name); repository == "nginx" || slices.Contains([]string{"docker.io/library/nginx", "library/nginx"}, repository) {
 			return img.Name
 		}

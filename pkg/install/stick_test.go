@@ -9,6 +9,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/media"
 )
 
@@ -16,7 +17,7 @@ import (
 // names it, and nothing waits for it.
 func TestStickOfPipes(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{clusterName, ticketName, "identity.age"} {
+	for _, name := range []string{target.ClusterFile, ticketName, "identity.age"} {
 		for what, lay := range map[string]func(path string) error{
 			"a pipe": func(path string) error { return syscall.Mkfifo(path, 0o644) },
 			"a link": func(path string) error { return os.Symlink("/dev/zero", path) },
@@ -32,9 +33,9 @@ func TestStickOfPipes(t *testing.T) {
 			if err := lay(c.path(name)); err != nil {
 				t.Fatal(err)
 			}
-			s, err := c.look(t, Settings{Role: manifest.Node}, nil, "192.168.4.21", "", "node1")
+			s, err := c.look(t, target.Request{Role: manifest.Node}, nil, "192.168.4.21", "", "node1")
 			if name == ticketName && err == nil {
-				err = s.ticketErr // told by preflight, with all else
+				err = s.target.Ticket.Err // told by preflight, with all else
 			}
 			var used *media.Error
 			if !errors.As(err, &used) || used.Path != c.path(name) || !strings.Contains(hint.Of(err), name) {

@@ -9,6 +9,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/trust"
@@ -43,7 +44,7 @@ func TestTrust(t *testing.T) {
 	h, _ := hosttest.New(t)
 	open := func(path string, o trust.Options) (*trust.Trusted, string, error) {
 		var said string
-		_, closer, who, err := OpenArchive(h, Settings{Archive: path, Trust: o, Report: func(e progress.Event) { said += e.Text }})
+		_, closer, who, err := OpenArchive(h, Media{Archive: path, Trust: o}, func(e progress.Event) { said += e.Text })
 		if err == nil {
 			err = closer.Close()
 		}
@@ -53,8 +54,9 @@ func TestTrust(t *testing.T) {
 	if err != nil || who.Origin != trust.FirstUse || !strings.Contains(said, keys[0].Public().Fingerprint()) {
 		t.Fatalf("first use: %+v, %q, %v", who, said, err)
 	}
-	s := &site{host: h, trusted: who, lock: &manifest.Lock{}, manifest: &manifest.Manifest{}, cluster: manifest.DefaultCluster(), role: manifest.Master}
-	if err := s.remember(false); err != nil {
+	r := &run{host: h, bundle: &bundle{trusted: who, lock: &manifest.Lock{}, manifest: &manifest.Manifest{}}}
+	r.target.Cluster, r.target.Role = manifest.DefaultCluster(), manifest.Master
+	if err := r.saveState(false); err != nil {
 		t.Fatal(err)
 	}
 	if who, _, err := open(first, trust.Options{}); err != nil || who.Origin != trust.Known {
@@ -65,15 +67,15 @@ func TestTrust(t *testing.T) {
 		if _, _, err := open(path, trust.Options{}); !errors.As(err, &bad) || bad.ExitCode() != 4 || !strings.Contains(err.Error(), keys[0].Public().Fingerprint()) {
 			t.Errorf("%s: %v", name, err)
 		}
-		saved := &State{Bundle: "x", Cluster: manifest.DefaultCluster(), Role: manifest.Master}
-		if _, err := reopen(t.Context(), h, Settings{Archive: path}, saved); !errors.As(err, &bad) {
+		saved := &target.State{Bundle: "x", Cluster: manifest.DefaultCluster(), Role: manifest.Master}
+		if _, err := reopen(t.Context(), h, Media{Archive: path}, Caller{}, saved, ""); !errors.As(err, &bad) {
 			t.Errorf("%s, by status: %v", name, err)
 		}
-		if _, err := Run(t.Context(), h, Settings{Archive: path, Role: manifest.Master}); !errors.As(err, &bad) {
+		if _, err := Run(t.Context(), h, RunRequest{Media: Media{Archive: path}, Host: target.Request{Role: manifest.Master}}); !errors.As(err, &bad) {
 			t.Errorf("%s, by run: %v", name, err)
 		}
 	}
-	if err := forget(h); err != nil {
+	if err := removeState(h); err != nil {
 		t.Fatal(err)
 	}
 	if there, err := h.Exists(step.Dir); there || err != nil {

@@ -20,7 +20,7 @@ import (
 
 // stay installs a host and holds what every installed host has to show: it is
 // what status says, and the same command changes nothing.
-func (x *machine) stay(role manifest.Role, change ...func(*Settings)) {
+func (x *machine) stay(role manifest.Role, change ...func(*RunRequest)) {
 	t := x.l.t
 	t.Helper()
 	r, err := x.run(role, change...)
@@ -31,12 +31,12 @@ func (x *machine) stay(role manifest.Role, change ...func(*Settings)) {
 		t.Errorf("%s: %+v", x.name, r)
 	}
 	x.says(r, "node "+x.name+" is Ready, a "+string(role), "to undo all of it: ./install reset")
-	st, err := CheckStatus(t.Context(), x.h, x.settings(""))
+	st, err := CheckStatus(t.Context(), x.h, x.statusRequest())
 	if err != nil || st.Condition != Installed || st.Node != x.name {
 		t.Errorf("%s: %v, status %+v", x.name, err, st)
 	}
 	x.says(st, "installed: ", "role "+string(role)+", node "+x.name, "packages")
-	bare, err := CheckStatus(t.Context(), x.h, Settings{Dialer: x.l.api})
+	bare, err := CheckStatus(t.Context(), x.h, StatusRequest{Caller: Caller{Dialer: x.l.api}})
 	if err != nil || bare.Condition != Installed {
 		t.Errorf("%s without a stick: %v, status %+v", x.name, err, bare)
 	}
@@ -67,8 +67,9 @@ func (x *machine) says(r interface{ WriteText(io.Writer) error }, wants ...strin
 	}
 }
 
-func (x *machine) ticket(o TicketOptions) (*Ticketed, error) {
-	r, err := Ticket(x.l.t.Context(), x.h, x.settings(""), o)
+func (x *machine) ticket(o TicketRequest) (*Ticketed, error) {
+	o.Media, o.Caller = x.media(), x.caller()
+	r, err := Ticket(x.l.t.Context(), x.h, o)
 	x.carry()
 	return r, err
 }
@@ -77,7 +78,7 @@ func (x *machine) ticket(o TicketOptions) (*Ticketed, error) {
 func (x *machine) leave(before string) *Undone {
 	t := x.l.t
 	t.Helper()
-	u, err := Reset(t.Context(), x.h, x.settings(""), false)
+	u, err := Reset(t.Context(), x.h, x.resetRequest(false))
 	if err != nil {
 		t.Fatalf("%s: %v", x.name, err)
 	}
@@ -90,7 +91,7 @@ func (x *machine) leave(before string) *Undone {
 	if u.Empty || len(u.Steps) == 0 {
 		t.Errorf("%s: %+v", x.name, u)
 	}
-	again, err := Reset(t.Context(), x.h, x.settings(""), false)
+	again, err := Reset(t.Context(), x.h, x.resetRequest(false))
 	if err != nil || !again.Empty {
 		t.Errorf("%s again: %+v, %v", x.name, again, err)
 	}
@@ -142,11 +143,11 @@ func TestRunReset(t *testing.T) {
 		}
 		node.stay(manifest.Node)
 
-		if _, err := master.ticket(TicketOptions{ControlPlane: true, TTL: time.Hour}); err != nil {
+		if _, err := master.ticket(TicketRequest{ControlPlane: true, TTL: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		second.stay(manifest.Master)
-		if r, err := Smoke(t.Context(), second.h, second.settings("")); err != nil || len(r.Checks) < 8 {
+		if r, err := Smoke(t.Context(), second.h, second.smokeRequest()); err != nil || len(r.Checks) < 8 {
 			t.Errorf("the test of the cluster: %v, %+v", err, r)
 		}
 
@@ -168,7 +169,7 @@ func TestRunResetSingle(t *testing.T) {
 
 		one.stay(manifest.Single)
 		packages := one.rpm.Installed()
-		u, err := Reset(t.Context(), one.h, one.settings(""), true)
+		u, err := Reset(t.Context(), one.h, one.resetRequest(true))
 		if err != nil || !slices.Contains(u.Kept, "the installed packages, as asked for") || !slices.Equal(one.rpm.Installed(), packages) {
 			t.Errorf("%+v, %v; installed %v", u, err, one.rpm.Installed())
 		}
@@ -183,8 +184,8 @@ func TestRunResetIdentity(t *testing.T) {
 		l := newLab(t, runtime)
 		id := l.identity("apiVersion: kubecrate/v1\nkind: Cluster\nhosts:\n" +
 			"  - {name: master1, address: 192.168.4.11, role: master}\n  - {name: master2, address: 192.168.4.12, role: master}\n  - {name: node1, address: 192.168.4.21, role: node}\n")
-		open := func(o *Settings) {
-			o.Role = ""
+		open := func(o *RunRequest) {
+			o.Host.Role = ""
 			o.Passphrase = func(context.Context, string) (string, error) { return password, nil }
 		}
 		master, second, node := l.host("master1", "192.168.4.11"), l.host("master2", "192.168.4.12"), l.host("node1", "192.168.4.21")
@@ -258,7 +259,7 @@ func TestRunKilled(t *testing.T) {
 			if _, err := x.run(manifest.Master); !errors.Is(err, errKilled) {
 				t.Fatalf("%s: %v", at, err)
 			}
-			st, err := CheckStatus(t.Context(), x.h, x.settings(""))
+			st, err := CheckStatus(t.Context(), x.h, x.statusRequest())
 			if err == nil || st.Condition != Unfinished {
 				t.Errorf("%s: %v, %+v", at, err, st)
 			}
@@ -282,23 +283,23 @@ func TestTicketVerb(t *testing.T) {
 	master.stay(manifest.Master)
 	node.stay(manifest.Node)
 	first := l.onStick("join.yaml")
-	made, err := master.ticket(TicketOptions{TTL: 3 * time.Hour})
+	made, err := master.ticket(TicketRequest{TTL: 3 * time.Hour})
 	if err != nil || made.Expires == "" || l.onStick("join.yaml") == first || made.Flags != "" {
 		t.Errorf("made: %+v, %v", made, err)
 	}
-	shown, err := master.ticket(TicketOptions{Show: true})
+	shown, err := master.ticket(TicketRequest{Show: true})
 	if err != nil || !strings.Contains(shown.Flags, "--master 192.168.4.11:6443 --token ") {
 		t.Errorf("shown: %+v, %v", shown, err)
 	}
-	if _, err := node.ticket(TicketOptions{}); err == nil || !strings.Contains(err.Error(), "tickets are made on a master") {
+	if _, err := node.ticket(TicketRequest{}); err == nil || !strings.Contains(err.Error(), "tickets are made on a master") {
 		t.Errorf("on a node: %v", err)
 	}
-	ended, err := master.ticket(TicketOptions{Revoke: true})
+	ended, err := master.ticket(TicketRequest{Revoke: true})
 	if err != nil || ended.Revoked == nil || len(l.api.tokens()) != 0 {
 		t.Errorf("ended: %+v, %v; tokens %v", ended, err, l.api.tokens())
 	}
 	late := l.host("node2", "192.168.4.22")
-	if _, err := late.run(manifest.Node, func(o *Settings) { o.Wait = time.Nanosecond }); err == nil || l.api.has("nodes//node2") {
+	if _, err := late.run(manifest.Node, func(o *RunRequest) { o.Wait = time.Nanosecond }); err == nil || l.api.has("nodes//node2") {
 		t.Errorf("joined with a ticket that was ended: %v", err)
 	}
 	for _, w := range []interface{ WriteText(io.Writer) error }{made, shown, ended} {
@@ -316,16 +317,16 @@ func TestLoadVerb(t *testing.T) {
 	x := l.host("master1", "192.168.4.11")
 	x.stay(manifest.Master)
 	all := x.images()
-	if r, err := Load(t.Context(), x.h, x.settings("")); err != nil || r.Changed || r.Images != len(controlPlane())+len(everywhere()) {
+	if r, err := Load(t.Context(), x.h, x.loadRequest("")); err != nil || r.Changed || r.Images != len(controlPlane())+len(everywhere()) {
 		t.Errorf("nothing to load: %+v, %v", r, err)
 	}
 	if _, err := x.h.Run(t.Context(), host.Command("docker", "-H", "unix:///var/run/docker.sock", "image", "rm", "nginx:1.14-alpine")); err != nil {
 		t.Fatal(err)
 	}
-	if st, err := CheckStatus(t.Context(), x.h, x.settings("")); err == nil || st.Condition != Drifted {
+	if st, err := CheckStatus(t.Context(), x.h, x.statusRequest()); err == nil || st.Condition != Drifted {
 		t.Errorf("an image is gone: %+v, %v", st, err)
 	}
-	r, err := Load(t.Context(), x.h, x.settings(""))
+	r, err := Load(t.Context(), x.h, x.loadRequest(""))
 	x.says(r, "all ", " images are there")
 	if err != nil || !r.Changed || x.images() != all {
 		t.Errorf("loaded: %+v, %v\n%s", r, err, difference(all, x.images()))
@@ -337,12 +338,12 @@ func TestSmokeVerb(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, manifest.RuntimeDocker)
 	x := l.host("master1", "192.168.4.11")
-	if _, err := Smoke(t.Context(), x.h, x.settings("")); !errors.Is(err, errNotInstalled) {
+	if _, err := Smoke(t.Context(), x.h, x.smokeRequest()); !errors.Is(err, errNotInstalled) {
 		t.Errorf("never installed: %v", err)
 	}
 	x.stay(manifest.Master)
 	l.api.mode = "iptables"
-	r, err := Smoke(t.Context(), x.h, x.settings(""))
+	r, err := Smoke(t.Context(), x.h, x.smokeRequest())
 	if err == nil || !slices.ContainsFunc(x.said, func(e progress.Event) bool { return e.Kind == progress.Failed && e.Task == "proxy" }) {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -355,7 +356,7 @@ func TestPlanVerb(t *testing.T) {
 		l := newLab(t, runtime)
 		x := l.host("master1", "192.168.4.11")
 		before := x.state()
-		p, err := MakePlan(t.Context(), x.h, x.settings(manifest.Master))
+		p, err := MakePlan(t.Context(), x.h, x.planRequest(manifest.Master))
 		if err != nil || x.state() != before {
 			t.Fatalf("%v; changed:\n%s", err, difference(before, x.state()))
 		}
@@ -365,7 +366,7 @@ func TestPlanVerb(t *testing.T) {
 		}
 		x.stay(manifest.Master)
 		before = x.state()
-		if p, err = MakePlan(t.Context(), x.h, x.settings(manifest.Master)); err != nil || x.state() != before {
+		if p, err = MakePlan(t.Context(), x.h, x.planRequest(manifest.Master)); err != nil || x.state() != before {
 			t.Fatalf("%v; changed:\n%s", err, difference(before, x.state()))
 		}
 		for _, e := range p.Steps {
@@ -382,15 +383,15 @@ func TestSmokeListed(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, manifest.RuntimeDocker)
 	x := l.host("master1", "192.168.4.11")
-	x.stay(manifest.Master, func(o *Settings) { o.Hosts = []string{"master1=192.168.4.11=master", "node1=192.168.4.21"} })
-	r, err := Smoke(t.Context(), x.h, x.settings(""))
+	x.stay(manifest.Master, func(o *RunRequest) { o.Host.Hosts = []string{"master1=192.168.4.11=master", "node1=192.168.4.21"} })
+	r, err := Smoke(t.Context(), x.h, x.smokeRequest())
 	if err == nil || r == nil || !slices.ContainsFunc(x.said, func(e progress.Event) bool {
 		return e.Kind == progress.Failed && e.Task == "nodes" && strings.Contains(e.Text, "node1 is not in the cluster")
 	}) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	l.host("node1", "192.168.4.21").stay(manifest.Node)
-	if r, err := Smoke(t.Context(), x.h, x.settings("")); err != nil {
+	if r, err := Smoke(t.Context(), x.h, x.smokeRequest()); err != nil {
 		t.Errorf("all have joined: %+v, %v", r, err)
 	}
 }
@@ -401,7 +402,7 @@ func TestNamedInterface(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, manifest.RuntimeDocker)
 	x := l.host("master1", "192.168.4.11")
-	if _, err := x.run(manifest.Master, func(o *Settings) { o.Interface = "eth0" }); err != nil {
+	if _, err := x.run(manifest.Master, func(o *RunRequest) { o.Host.Interface = "eth0" }); err != nil {
 		t.Fatal(err)
 	}
 	network := func() string {

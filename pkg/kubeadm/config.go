@@ -157,12 +157,7 @@ func (o *Options) clusterDocument(api string) clusterDocument {
 
 // Endpoint is HOST:PORT at which the cluster is reached: what cluster.yaml says,
 // or else the address of the first master.
-func (o *Options) Endpoint() string {
-	if at := o.Cluster.ControlPlane(); at != "" {
-		return at
-	}
-	return manifest.HostPort(o.Address.String())
-}
+func (o *Options) Endpoint() string { return o.Cluster.EndpointOr(o.Address) }
 
 // bindPort is where the API server of this host listens: 6443, unless the
 // endpoint is this very host and has another port.

@@ -16,7 +16,7 @@ import (
 func TestWarnedOnce(t *testing.T) {
 	t.Parallel()
 	var said []string
-	tell := newTeller(func(e progress.Event) {
+	tell := newReporter(func(e progress.Event) {
 		if e.Kind == progress.Warn {
 			said = append(said, e.Task+": "+e.Text)
 		}

@@ -1,0 +1,128 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/cri"
+	"kubecrate/pkg/facts"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/lines"
+	"kubecrate/pkg/smoke"
+	"kubecrate/pkg/step"
+)
+
+// perform runs steps of their own, beside those of an installation.
+func (r *run) perform(ctx context.Context, steps ...step.Step) (changed []string, err error) {
+	j, err := openJournal(r.host, r.saved)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	t := newReporter(r.caller.Report, steps, time.Now)
+	err = step.Run(ctx, r.host, j, kinds(r.caller.Report), steps, t.event)
+	return t.changed, err
+}
+
+// Loaded is what Load did.
+type Loaded struct {
+	Images  int  `json:"images"` // that the role needs
+	Changed bool `json:"changed"`
+}
+
+// Load brings the images of the role back that are missing.
+func Load(ctx context.Context, h *host.Host, q LoadRequest) (loaded *Loaded, err error) {
+	defer func() { err = full(h, err) }()
+	release, err := lock(h)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	r, err := open(ctx, h, q.Media, q.Caller, q.Host)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	runtime, err := cri.For(r.bundle.manifest.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	images, count := r.assembly().imageStep(runtime), len(r.bundle.images(r.target.Role))
+	if done, err := loadable(ctx, h, images, runtime.Name()); err != nil || done {
+		return &Loaded{Images: count}, err
+	}
+	changed, err := r.perform(ctx, images)
+	if err != nil {
+		return nil, errors.Join(err, r.sweep())
+	}
+	return &Loaded{Images: count, Changed: len(changed) > 0}, nil
+}
+
+// loadable says whether the images are there already, before anything is kept
+// of a change. The error is a runtime that does not answer.
+func loadable(ctx context.Context, h *host.Host, images step.Step, runtime string) (done bool, err error) {
+	plan, err := step.Plan(ctx, h, []step.Step{images})
+	if err != nil {
+		return false, err
+	}
+	st := plan[0].Status
+	switch st.State {
+	case step.Done, step.ToDo:
+		return st.State == step.Done, nil
+	case step.Later:
+		return false, hint.With(fmt.Errorf("cannot load the images: %s does not answer", runtime), "systemctl start %s; on a host where it is not installed, ./install --role node installs it and loads them", runtime)
+	case step.Impossible, step.Unknown:
+	}
+	return false, hint.With(fmt.Errorf("cannot load the images: %s", strings.Join(st.What, "; ")), "%s", st.Hint)
+}
+
+// sweep leaves nothing on a host on which Run never ran and nothing was loaded.
+func (r *run) sweep() error {
+	if r.saved != nil || cri.Undoable(r.host) != nil {
+		return nil
+	}
+	changes, err := step.Changes(r.host)
+	if err != nil || len(changes) > 0 {
+		return err
+	}
+	return removeState(r.host)
+}
+
+// WriteText prints what was done for people.
+func (r *Loaded) WriteText(w io.Writer) error {
+	out := lines.New(w)
+	if r.Changed {
+		out.Line("all %d images are there", r.Images)
+	} else {
+		out.Line("all %d images were there: nothing had to be changed", r.Images)
+	}
+	return out.Flush()
+}
+
+// Smoke tests the cluster of a host that was installed. The error says what
+// failed; the report is there all the same.
+func Smoke(ctx context.Context, h *host.Host, q SmokeRequest) (report *smoke.Report, err error) {
+	r, err := installed(ctx, h, q.Media, q.Caller, "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	r.terms.wait = q.Wait
+	expected := r.assembly().smokeOptions()
+	expected.Nodes = r.target.Members()
+	if report, err = smoke.Run(ctx, h, expected, q.Caller.Report); err != nil {
+		return nil, err
+	}
+	err = report.Err()
+	return report, err
+}
+
+// Inventory says what h is, its packages included.
+func Inventory(ctx context.Context, h *host.Host) (*facts.Facts, error) {
+	return facts.Read(ctx, h, facts.Options{Now: time.Now(), Packages: true})
+}

@@ -1,0 +1,109 @@
+package install
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"kubecrate/pkg/preflight"
+	"kubecrate/pkg/progress"
+	"kubecrate/pkg/step"
+)
+
+// reporter turns the events of steps into progress, and counts what was changed.
+type reporter struct {
+	report  progress.Func
+	number  map[string]int
+	now     func() time.Time
+	began   time.Time
+	changed []string
+	doing   []string           // what the step at work changes
+	warned  map[[2]string]bool // step and text: a step is checked more than once
+}
+
+func newReporter(report progress.Func, steps []step.Step, now func() time.Time) *reporter {
+	r := &reporter{report: report, number: map[string]int{}, now: now, warned: map[[2]string]bool{}}
+	for i, s := range steps {
+		r.number[s.Name()] = i + 1
+	}
+	return r
+}
+
+// stage is where a step stands in the plan: "3/15".
+func (r *reporter) stage(name string) string {
+	return fmt.Sprintf("%d/%d", r.number[name], len(r.number))
+}
+
+// event is for step.Run and step.Reset.
+func (r *reporter) event(e step.Event) {
+	stage := r.stage(e.Step)
+	for _, w := range e.Status.Warnings {
+		r.warn(e.Step, w)
+	}
+	switch e.Phase {
+	case step.Checked:
+		if e.Status.State == step.Done {
+			r.report.Report(progress.Event{Kind: progress.Note, Stage: stage, Task: e.Step, Text: "as it should be"})
+		}
+	case step.Applying:
+		r.began, r.doing = r.now(), summary(e.Status)
+		r.report.Report(progress.Event{Kind: progress.Start, Stage: stage, Task: e.Step, Total: progress.Unsized, Text: strings.Join(r.doing, "; ")})
+	case step.Undoing:
+		r.began = r.now()
+		r.report.Report(progress.Event{Kind: progress.Start, Stage: stage, Task: e.Step, Total: progress.Unsized})
+	case step.Applied:
+		r.changed = append(r.changed, e.Step)
+		r.done(stage, e.Step, "done")
+	case step.Undone:
+		r.done(stage, e.Step, "as it was before")
+	case step.Failed:
+		// The error itself is told once, at the end.
+		r.report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: e.Step, Text: "stopped here"})
+	}
+}
+
+// warn tells a warning about a step or a check, once.
+func (r *reporter) warn(task, text string) {
+	if key := [2]string{task, text}; !r.warned[key] {
+		r.warned[key] = true
+		r.report.Report(progress.Event{Kind: progress.Warn, Task: task, Text: text})
+	}
+}
+
+// checks tells what preflight warns of, which does not stop an installation.
+func (r *reporter) checks(found *preflight.Result) {
+	for _, c := range found.Of(preflight.Warning) {
+		text := c.Message
+		if c.Hint != "" {
+			text += " (hint: " + c.Hint + ")"
+		}
+		r.warn(c.Name, text)
+	}
+}
+
+func (r *reporter) done(stage, name, text string) {
+	if took := r.now().Sub(r.began).Round(100 * time.Millisecond); took >= time.Second {
+		text += fmt.Sprintf(" (%s)", took)
+	}
+	r.report.Report(progress.Event{Kind: progress.Done, Stage: stage, Task: name, Text: text})
+}
+
+// summary says in a few sentences what a step is about to change.
+func summary(s step.Status) []string {
+	const most = 4
+	said := append([]string{}, s.What...)
+	for _, d := range s.Diffs {
+		verb := "changes"
+		switch {
+		case d.Before == "":
+			verb = "is written"
+		case d.After == "":
+			verb = "is removed"
+		}
+		said = append(said, d.Path+" "+verb)
+	}
+	if more := len(said) - most; more > 0 {
+		said = append(said[:most], fmt.Sprintf("and %d more", more))
+	}
+	return said
+}

@@ -1,0 +1,143 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
+	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
+	"kubecrate/pkg/kubeadm"
+	"kubecrate/pkg/lines"
+	"kubecrate/pkg/media"
+)
+
+// Ticketed is what Ticket did. Flags holds the token, where it was asked for.
+type Ticketed struct {
+	Files   []string            `json:"files,omitempty"`
+	Expires string              `json:"expires,omitempty"`
+	Flags   string              `json:"flags,omitempty"`
+	Revoked *kubeadm.Revocation `json:"revoked,omitempty"`
+}
+
+// Ticket makes a new ticket on a master, shows the one that is there, or revokes it.
+func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed, err error) {
+	defer func() { err = full(h, err) }()
+	release, err := lock(h)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	r, err := installed(ctx, h, q.Media, q.Caller, q.Ticket)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if r.target.Role == manifest.Node {
+		return nil, hint.With(errors.New("this host is a node: tickets are made on a master"), "on the master: ./install ticket")
+	}
+	if q.Show {
+		return showTicket(h)
+	}
+	runtime, err := cri.For(r.bundle.manifest.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	a := r.assembly()
+	k, err := a.kubeadm(runtime)
+	if err != nil {
+		return nil, err
+	}
+	o := a.ticketOptions(k)
+	o.TTL, o.ControlPlane = q.TTL, q.ControlPlane
+	if q.Revoke {
+		return r.revoke(ctx, o)
+	}
+	return r.renew(ctx, o)
+}
+
+// renew makes a new ticket.
+func (r *run) renew(ctx context.Context, o kubeadm.TicketOptions) (*Ticketed, error) {
+	if _, err := r.perform(ctx, kubeadm.Renew(o)); err != nil {
+		return nil, err
+	}
+	t, err := manifest.ReadTicket(media.Named(r.host.Path(kubeadm.TicketFile)))
+	if err != nil {
+		return nil, err
+	}
+	made := &Ticketed{Files: []string{kubeadm.TicketFile}, Expires: t.Expires}
+	if o.Stick != "" && sameText(r.host, kubeadm.TicketFile, o.Stick) {
+		made.Files = append(made.Files, o.Stick)
+	}
+	return made, nil
+}
+
+// sameText says that a file of the host and one on the stick are there and hold
+// the same.
+func sameText(h *host.Host, own, stick string) bool {
+	one, err := h.Text(own)
+	other, oerr := media.Named(h.Path(stick)).Read(manifest.MaxSize)
+	return err == nil && oerr == nil && one != "" && one == string(other)
+}
+
+// revoke ends the tickets of the cluster. Where there was none the operator is
+// told so: whoever asks for it takes one to be alive.
+func (r *run) revoke(ctx context.Context, o kubeadm.TicketOptions) (*Ticketed, error) {
+	var ended kubeadm.Revocation
+	if _, err := r.perform(ctx, kubeadm.Revoke(o, &ended)); err != nil {
+		return nil, err
+	}
+	if ended.Nothing() {
+		err := fmt.Errorf("there was nothing to revoke: the cluster at %s holds no token of a ticket", r.target.Endpoint)
+		return &Ticketed{Revoked: &ended}, hint.With(err, "kubeadm token list shows every token of the cluster; kubectl get nodes shows who has joined")
+	}
+	return &Ticketed{Revoked: &ended}, nil
+}
+
+// showTicket gives the ticket of this host as flags.
+func showTicket(h *host.Host) (*Ticketed, error) {
+	t, err := manifest.ReadTicket(media.Named(h.Path(kubeadm.TicketFile)))
+	if err != nil {
+		return nil, hint.With(fmt.Errorf("there is no ticket on this host: %w", err), "./install ticket makes one")
+	}
+	flags := fmt.Sprintf("--master %s --token %s --ca-cert-hash %s", t.Endpoint, t.Token, strings.Join(t.CACertHashes, ","))
+	return &Ticketed{Expires: t.Expires, Flags: flags}, nil
+}
+
+// WriteText prints what was done for people.
+func (r *Ticketed) WriteText(w io.Writer) error {
+	out := lines.New(w)
+	switch {
+	case r.Revoked != nil:
+		writeRevocation(out, r.Revoked)
+	case r.Flags != "":
+		out.Line("./install --role node %s", r.Flags)
+		out.Line("good until %s, for everybody who knows it", r.Expires)
+	default:
+		for _, f := range r.Files {
+			out.Line("ticket written to %s", f)
+		}
+		out.Line("good until %s, for everybody who has it", r.Expires)
+	}
+	return out.Flush()
+}
+
+func writeRevocation(out *lines.Printer, r *kubeadm.Revocation) {
+	if len(r.Tokens) > 0 {
+		out.Line("ended in the cluster: %s %s", plural(len(r.Tokens), "token"), strings.Join(r.Tokens, ", "))
+	}
+	if r.Keys {
+		out.Line("ended in the cluster: the control plane's keys for further masters")
+	}
+	for _, f := range r.Files {
+		out.Line("removed: %s", f)
+	}
+	for _, l := range r.Left {
+		out.Line("note: %s", l)
+	}
+	out.Line("the cluster holds no token of a ticket any more; nodes that have joined stay")
+}
