@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/netip"
 	"time"
 
 	"kubecrate/manifest"
@@ -82,10 +83,8 @@ func Complete(cluster *manifest.Cluster) error {
 	case len(masters) == 0:
 		return hint.With(errors.New("cannot make an identity: none of the hosts is a master"), "%s", example)
 	}
-	cluster.Endpoint = cluster.ControlPlane()
-	if cluster.Endpoint == "" {
-		cluster.Endpoint = manifest.HostPort(masters[0].Address)
-	}
+	own, _ := netip.ParseAddr(masters[0].Address) // Validate says what is wrong with it
+	cluster.Endpoint = cluster.EndpointOr(own)
 	return cluster.Validate()
 }
 

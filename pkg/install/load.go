@@ -12,6 +12,7 @@ import (
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/step"
@@ -38,7 +39,7 @@ type Loaded struct {
 // Load brings the images of the role back that are missing.
 func Load(ctx context.Context, h *host.Host, q LoadRequest) (loaded *Loaded, err error) {
 	defer func() { err = full(h, err) }()
-	release, err := lock(h)
+	release, err := hostlock.Take(h)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/lines"
@@ -32,7 +33,7 @@ type Undone struct {
 // reports all of it; running it again tries the rest.
 func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err error) {
 	defer func() { err = full(h, err) }()
-	release, err := lock(h)
+	release, err := hostlock.Take(h)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/step"
 )
 
@@ -49,11 +50,11 @@ func TestStatusNever(t *testing.T) {
 	if !errors.Is(err, errNotInstalled) || hint.Of(err) == "" || st.Condition != NotInstalled {
 		t.Errorf("%+v, %v", st, err)
 	}
-	release, err := lock(x.h)
+	release, err := hostlock.Take(x.h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st, err = CheckStatus(t.Context(), x.h, x.statusRequest()); !errors.Is(err, ErrBusy) || st.Condition != AtWork {
+	if st, err = CheckStatus(t.Context(), x.h, x.statusRequest()); !errors.Is(err, hostlock.ErrBusy) || st.Condition != AtWork {
 		t.Errorf("at work: %+v, %v", st, err)
 	}
 	if err := release(); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/lines"
@@ -36,7 +37,7 @@ func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err e
 	began := time.Now()
 	watch := &host.Stopwatch{Runner: h.Runner}
 	h = &host.Host{Root: h.Root, Runner: watch, Software: h.Software}
-	release, err := lock(h)
+	release, err := hostlock.Take(h)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/step"
@@ -43,7 +44,7 @@ func CheckStatus(ctx context.Context, h *host.Host, q StatusRequest) (st *Status
 	if err != nil {
 		return nil, err
 	}
-	busy, err := locked(h)
+	busy, err := hostlock.Held(h)
 	if err != nil {
 		return nil, err
 	}
@@ -77,16 +78,16 @@ func CheckStatus(ctx context.Context, h *host.Host, q StatusRequest) (st *Status
 }
 
 func condition(st *Status, saved *target.State, busy bool) Condition {
-	whole := true
+	done := true
 	for _, e := range st.Steps {
-		whole = whole && e.Status.State == step.Done
+		done = done && e.Status.State == step.Done
 	}
 	switch {
 	case busy:
 		return AtWork
 	case !saved.Finished:
 		return Unfinished
-	case !whole:
+	case !done:
 		return Drifted
 	}
 	return Installed
@@ -102,7 +103,7 @@ func (st *Status) err() error {
 	case NotInstalled:
 		return hint.With(errNotInstalled, installHint)
 	case AtWork:
-		return hint.With(ErrBusy, "wait until it is done, then ./install status")
+		return hint.With(hostlock.ErrBusy, "wait until it is done, then ./install status")
 	case Installed:
 	}
 	return nil

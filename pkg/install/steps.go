@@ -196,7 +196,14 @@ func (a *assembly) network() (step.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.caller.Networks.Install(n, text, cni.Cluster{PodCIDR: netip.MustParsePrefix(a.target.Cluster.PodCIDR), Arch: a.bundle.lock.Platform.Arch, Interface: a.target.Named}), nil
+	return a.caller.Networks.Install(n, text, a.networkCluster()), nil
+}
+
+// networkCluster is what the network, whichever it is, has to know of the cluster.
+// The interface is one that the operator named: on other hosts the one that this
+// host happens to use may have another name.
+func (a *assembly) networkCluster() cni.Cluster {
+	return cni.Cluster{PodCIDR: netip.MustParsePrefix(a.target.Cluster.PodCIDR), Arch: a.bundle.lock.Platform.Arch, Interface: a.target.Named}
 }
 
 // smokeOptions say what a cluster has to show.

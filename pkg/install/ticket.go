@@ -11,6 +11,7 @@ import (
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/media"
@@ -27,7 +28,7 @@ type Ticketed struct {
 // Ticket makes a new ticket on a master, shows the one that is there, or revokes it.
 func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed, err error) {
 	defer func() { err = full(h, err) }()
-	release, err := lock(h)
+	release, err := hostlock.Take(h)
 	if err != nil {
 		return nil, err
 	}

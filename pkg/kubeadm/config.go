@@ -90,7 +90,6 @@ func joinConfig(o Options, t *manifest.Ticket, controlPlane bool) ([]byte, error
 		NodeRegistration: o.registration(r),
 	}
 	if controlPlane {
-		o.Cluster = withEndpoint(o.Cluster, t.Endpoint)
 		port, err := o.bindPort()
 		if err != nil {
 			return nil, err
@@ -101,12 +100,6 @@ func joinConfig(o Options, t *manifest.Ticket, controlPlane bool) ([]byte, error
 		d.ControlPlane = &joinControlPlane{t.CertificateKey, apiEndpoint{o.Address.String(), port}}
 	}
 	return render(privateComment, d)
-}
-
-func withEndpoint(c *manifest.Cluster, endpoint string) *manifest.Cluster {
-	with := *c
-	with.Endpoint = endpoint
-	return &with
 }
 
 func (o *Options) release() (r release, api string, err error) {

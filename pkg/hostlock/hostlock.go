@@ -1,4 +1,5 @@
-package install
+// Package hostlock keeps two runs of the installer on one host apart.
+package hostlock
 
 import (
 	"errors"
@@ -17,17 +18,18 @@ import (
 )
 
 const (
-	// lockFile lies where a boot clears it: it says nothing that is worth keeping.
-	lockFile = "/run/kubecrate.lock"
+	// File lies where a boot clears it: it says nothing that is worth keeping.
+	File = "/run/kubecrate.lock"
 	// lockMode keeps others from opening the file: who can open it can hold it.
 	lockMode = 0o600
 )
 
-// lock keeps two runs on one host apart. The kernel lets go of it when the
-// program ends, however that ends; the number in it is for the message only.
-func lock(h *host.Host) (release func() error, err error) {
+// Take locks h until release; where another run holds the lock the error wraps
+// ErrBusy. The kernel frees the lock when the program ends, however that ends; the
+// number in the file is for the message only.
+func Take(h *host.Host) (release func() error, err error) {
 	const tries, pause = 5, 50 * time.Millisecond
-	path := h.Path(lockFile)
+	path := h.Path(File)
 	const dirMode = 0o755
 	if err := os.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return nil, cannotLock(err)
@@ -165,9 +167,9 @@ func holder(f *os.File) int {
 	return 0
 }
 
-// locked says whether a run is at work on h.
-func locked(h *host.Host) (bool, error) {
-	f, err := os.OpenFile(h.Path(lockFile), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+// Held says whether a run is at work on h.
+func Held(h *host.Host) (bool, error) {
+	f, err := os.OpenFile(h.Path(File), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
 		return false, nil
 	}

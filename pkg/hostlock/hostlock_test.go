@@ -1,4 +1,4 @@
-package install
+package hostlock
 
 import (
 	"errors"
@@ -17,27 +17,27 @@ import (
 func TestLock(t *testing.T) {
 	t.Parallel()
 	h, _ := hosttest.New(t)
-	if busy, err := locked(h); busy || err != nil {
+	if busy, err := Held(h); busy || err != nil {
 		t.Errorf("before: %v, %v", busy, err)
 	}
-	release, err := lock(h)
+	release, err := Take(h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if busy, err := locked(h); !busy || err != nil {
+	if busy, err := Held(h); !busy || err != nil {
 		t.Errorf("while: %v, %v", busy, err)
 	}
-	_, err = lock(h)
+	_, err = Take(h)
 	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "process ") || !strings.HasPrefix(hint.Of(err), "wait until it is done; ps -p ") {
 		t.Errorf("a second one: %v (%s)", err, hint.Of(err))
 	}
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}
-	if busy, err := locked(h); busy || err != nil {
+	if busy, err := Held(h); busy || err != nil {
 		t.Errorf("after: %v, %v", busy, err)
 	}
-	if release, err = lock(h); err != nil || release() != nil {
+	if release, err = Take(h); err != nil || release() != nil {
 		t.Errorf("again: %v", err)
 	}
 }
@@ -45,7 +45,7 @@ func TestLock(t *testing.T) {
 // TestNotRoot: who may not change the host is told so.
 func TestNotRoot(t *testing.T) {
 	t.Parallel()
-	err := cannotLock(&fs.PathError{Op: "open", Path: lockFile, Err: syscall.EACCES})
+	err := cannotLock(&fs.PathError{Op: "open", Path: File, Err: syscall.EACCES})
 	if !strings.Contains(err.Error(), "only root") || !strings.Contains(hint.Of(err), "sudo") {
 		t.Errorf("%v (hint %q)", err, hint.Of(err))
 	}
@@ -73,11 +73,11 @@ func TestLockOfOthers(t *testing.T) {
 		"a directory": func(path string) error { return os.Mkdir(path, 0o755) },
 	} {
 		h, _ := hosttest.New(t)
-		path := h.Path(lockFile)
+		path := h.Path(File)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), lay(path)); err != nil {
 			t.Fatal(err)
 		}
-		release, err := lock(h)
+		release, err := Take(h)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
@@ -86,7 +86,7 @@ func TestLockOfOthers(t *testing.T) {
 		if err != nil || info.Mode() != lockMode {
 			t.Errorf("%s: the file is %v, %v", what, info.Mode(), err)
 		}
-		if _, err := lock(h); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		if _, err := Take(h); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 			t.Errorf("%s, a second one: %v", what, err)
 		}
 		if err := release(); err != nil {
@@ -99,7 +99,7 @@ func TestLockOfOthers(t *testing.T) {
 func TestLockStale(t *testing.T) {
 	t.Parallel()
 	h, _ := hosttest.New(t)
-	path := h.Path(lockFile)
+	path := h.Path(File)
 	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("4194305\n"), lockMode)); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestLockStale(t *testing.T) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lock(h); !errors.Is(err, ErrBusy) || strings.Contains(err.Error()+hint.Of(err), "4194305") {
+	if _, err := Take(h); !errors.Is(err, ErrBusy) || strings.Contains(err.Error()+hint.Of(err), "4194305") {
 		t.Errorf("%v (%s)", err, hint.Of(err))
 	}
 }
