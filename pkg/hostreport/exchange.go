@@ -24,7 +24,7 @@ const (
 	knownFile = step.Dir + "/hosts.json" // which hosts were seen, and their keys
 	rpmWait   = time.Minute              // for the list of packages
 	maxSays   = 300                      // bytes of a sentence
-	maxTold   = 4                        // warnings of a kind, each of another report
+	maxListed = 4                        // warnings of a kind, each of another report
 )
 
 // Options say whose reports are exchanged, and where.
@@ -49,8 +49,8 @@ type Exchange struct {
 	loaded   bool // others and known are read
 	others   []*Report
 	known    *KnownHosts // that were seen, to be kept
-	released bool        // the operator was told to pull the stick out
-	mute     bool        // it was told that nothing can be written
+	released bool        // the operator was asked to pull the stick out
+	mute     bool        // it was reported that nothing can be written
 }
 
 // NewExchange reads and writes nothing yet.
@@ -61,8 +61,8 @@ func (x *Exchange) warn(format string, args ...any) {
 }
 
 // Others are the facts of the other hosts on the stick, each under the name that
-// it has in the cluster; they are read once. What cannot be used is told and left
-// out.
+// it has in the cluster; they are read once. What cannot be used is reported
+// and left out.
 func (x *Exchange) Others() []*facts.Facts {
 	x.load()
 	var list []*facts.Facts
@@ -80,11 +80,11 @@ func (x *Exchange) load() {
 	x.openSigner()
 	stick := media.At(x.Stick)
 	list, bad := ReadAll(stick)
-	var told []string
+	var unusable []string
 	for _, err := range bad {
-		told = append(told, err.Error()+"; it is not used")
+		unusable = append(unusable, err.Error()+"; it is not used")
 	}
-	x.warnEach(told)
+	x.warnEach(unusable)
 	own := func(r *Report) bool { return x.Self.Same(&r.Facts) }
 	if i := slices.IndexFunc(list, own); i >= 0 && x.kept && list[i].Key != x.signer.Key() {
 		x.warn("%s/%s is of this host, and not signed by it: it was changed on the way, or is from before a reset", Dir, list[i].File())
@@ -108,18 +108,18 @@ func (x *Exchange) load() {
 
 // warnEach warns of each, and of very many only how many there are.
 func (x *Exchange) warnEach(texts []string) {
-	for _, text := range texts[:min(len(texts), maxTold)] {
+	for _, text := range texts[:min(len(texts), maxListed)] {
 		x.warn("%s", text)
 	}
-	if more := len(texts) - maxTold; more > 0 {
+	if more := len(texts) - maxListed; more > 0 {
 		x.warn("and %d more of the kind in %s", more, media.At(x.Stick).Join(Dir))
 	}
 }
 
 // atMost joins a list, or its beginning.
 func atMost(list []string, separator string) string {
-	if more := len(list) - maxTold; more > 0 {
-		return strings.Join(list[:maxTold], separator) + fmt.Sprintf(" and %d more", more)
+	if more := len(list) - maxListed; more > 0 {
+		return strings.Join(list[:maxListed], separator) + fmt.Sprintf(" and %d more", more)
 	}
 	return strings.Join(list, separator)
 }

@@ -113,7 +113,7 @@ func (r *run) releaseMedia(ctx context.Context) {
 }
 
 // mountOf is the directory at which the file system of dir is mounted; "/" where
-// that cannot be told.
+// it cannot be found out.
 func mountOf(dir string) string {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

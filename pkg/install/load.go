@@ -44,7 +44,7 @@ func Load(ctx context.Context, h *host.Host, q LoadRequest) (loaded *Loaded, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	r, err := open(ctx, h, q.Media, q.Caller, q.Host)
+	r, err := open(ctx, h, q.Media, q.Caller, q.Host, terms{})
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +108,11 @@ func (r *Loaded) WriteText(w io.Writer) error {
 // Smoke tests the cluster of a host that was installed. The error says what
 // failed; the report is there all the same.
 func Smoke(ctx context.Context, h *host.Host, q SmokeRequest) (report *smoke.Report, err error) {
-	r, err := installed(ctx, h, q.Media, q.Caller, "")
+	r, err := installed(ctx, h, q.Media, q.Caller, "", terms{wait: q.Wait})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	r.terms.wait = q.Wait
 	expected := r.assembly().smokeOptions()
 	expected.Nodes = r.target.Members()
 	if report, err = smoke.Run(ctx, h, expected, q.Caller.Report); err != nil {

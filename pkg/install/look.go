@@ -48,7 +48,7 @@ type run struct {
 }
 
 // open reads the archive's description and looks at the host.
-func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.Request) (*run, error) {
+func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.Request, t terms) (*run, error) {
 	b, err := openBundle(h, m, c.Report)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.R
 		err = nil
 	}
 	if err == nil {
-		r := &run{host: h, caller: c, bundle: b, saved: saved, unchecked: unchecked}
+		r := &run{host: h, caller: c, bundle: b, saved: saved, unchecked: unchecked, terms: t}
 		if err = r.look(ctx, request); err == nil {
 			return r, nil
 		}
@@ -70,12 +70,12 @@ func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.R
 
 // reopen is open for a host that was installed: without the archive, the copies
 // of its description on the host do.
-func reopen(ctx context.Context, h *host.Host, m Media, c Caller, saved *target.State, ticket string) (*run, error) {
+func reopen(ctx context.Context, h *host.Host, m Media, c Caller, saved *target.State, ticket string, t terms) (*run, error) {
 	b, err := installedBundle(h, m, c.Report, saved.Bundle)
 	if err != nil {
 		return nil, err
 	}
-	r := &run{host: h, caller: c, bundle: b, saved: saved}
+	r := &run{host: h, caller: c, bundle: b, saved: saved, terms: t}
 	if err := r.look(ctx, target.Request{Join: target.Join{Ticket: ticket}}); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
@@ -83,7 +83,7 @@ func reopen(ctx context.Context, h *host.Host, m Media, c Caller, saved *target.
 }
 
 // installed is reopen where the host has a state.
-func installed(ctx context.Context, h *host.Host, m Media, c Caller, ticket string) (*run, error) {
+func installed(ctx context.Context, h *host.Host, m Media, c Caller, ticket string, t terms) (*run, error) {
 	saved, err := readState(h)
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func installed(ctx context.Context, h *host.Host, m Media, c Caller, ticket stri
 	if saved == nil {
 		return nil, hint.With(errNotInstalled, installHint)
 	}
-	return reopen(ctx, h, m, c, saved, ticket)
+	return reopen(ctx, h, m, c, saved, ticket, t)
 }
 
 func (c *Caller) warn(format string, args ...any) {
@@ -131,7 +131,6 @@ func (r *run) look(ctx context.Context, request target.Request) (err error) {
 	for _, text := range r.target.Warnings {
 		r.caller.warn("%s", text)
 	}
-	r.terms.ticketNamed = request.Join.Ticket != ""
 	r.reports = r.exchange()
 	return nil
 }

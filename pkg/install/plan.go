@@ -60,12 +60,7 @@ func MakePlan(ctx context.Context, h *host.Host, q PlanRequest) (p *Plan, err er
 
 // open is open with the terms of what would be done.
 func (q *PlanRequest) open(ctx context.Context, h *host.Host) (*run, error) {
-	r, err := open(ctx, h, q.Media, q.Caller, q.Host)
-	if err != nil {
-		return nil, err
-	}
-	r.terms.wait, r.terms.user = q.Wait, q.User
-	return r, nil
+	return open(ctx, h, q.Media, q.Caller, q.Host, terms{wait: q.Wait, user: q.User})
 }
 
 // Preflight makes the checks of a host and nothing else. The error is a

@@ -110,5 +110,4 @@ type ResetRequest struct {
 type terms struct {
 	wait, ticketTTL time.Duration
 	user            kubeadm.User
-	ticketNamed     bool // the operator named the ticket's file: that it cannot be written is an error
 }

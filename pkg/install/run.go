@@ -43,12 +43,11 @@ func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err e
 	}
 	defer func() { err = errors.Join(err, release()) }()
 
-	r, err := open(ctx, h, q.Media, q.Caller, q.Host)
+	r, err := open(ctx, h, q.Media, q.Caller, q.Host, terms{wait: q.Wait, ticketTTL: q.TicketTTL, user: q.User})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	r.terms.wait, r.terms.ticketTTL, r.terms.user = q.Wait, q.TicketTTL, q.User
 	r.reports.Begin(r.outcome(false, "the installation is under way"))
 	defer func() { r.reports.Finish(ctx, r.outcome(err == nil, r.became(ctx, err))) }()
 	r, found, err := r.admit(ctx, q)

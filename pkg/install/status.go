@@ -57,7 +57,7 @@ func CheckStatus(ctx context.Context, h *host.Host, q StatusRequest) (st *Status
 		return st, err
 	}
 	st = &Status{Bundle: saved.Bundle, Role: saved.Role}
-	r, err := reopen(ctx, h, q.Media, q.Caller, saved, q.Ticket)
+	r, err := reopen(ctx, h, q.Media, q.Caller, saved, q.Ticket, terms{})
 	if err != nil {
 		return nil, err
 	}

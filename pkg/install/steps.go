@@ -29,13 +29,17 @@ type assembly struct {
 	caller   Caller
 	terms    terms
 	keys     *identity.Identity        // nil where it is not open
+	named    bool                      // the operator named the ticket's file: that it cannot be written is an error
 	waiting  func(ctx context.Context) // called before a host waits for its master, by an identity
 	warnOnly bool                      // nothing is to be changed, see ticketStep
 }
 
 // assembly is that of an installation.
 func (r *run) assembly() *assembly {
-	return &assembly{target: r.target, bundle: r.bundle, facts: r.facts, caller: r.caller, terms: r.terms, keys: r.keys, waiting: r.releaseMedia}
+	return &assembly{
+		target: r.target, bundle: r.bundle, facts: r.facts, caller: r.caller, terms: r.terms, keys: r.keys,
+		named: r.inputs.Request.Join.Ticket != "", waiting: r.releaseMedia,
+	}
 }
 
 // steps are what brings this host to its role, in order: the table of contents
@@ -178,9 +182,9 @@ func (a *assembly) authority() kubeadm.AuthorityOptions {
 
 func (a *assembly) ticketOptions(k kubeadm.Options) kubeadm.TicketOptions {
 	o := kubeadm.TicketOptions{
-		Options: k, Stick: a.target.Ticket.Path, MustWrite: a.terms.ticketNamed, TTL: a.terms.ticketTTL, TimeServer: a.target.AddressText(), Hosts: a.target.Hosts,
+		Options: k, Stick: a.target.Ticket.Path, MustWrite: a.named, TTL: a.terms.ticketTTL, TimeServer: a.target.AddressText(), Hosts: a.target.Hosts,
 	}
-	if a.bundle.archive == nil && !a.terms.ticketNamed {
+	if a.bundle.archive == nil && !a.named {
 		o.Stick = "" // there is no stick
 	}
 	return o

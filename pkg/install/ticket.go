@@ -33,7 +33,7 @@ func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	r, err := installed(ctx, h, q.Media, q.Caller, q.Ticket)
+	r, err := installed(ctx, h, q.Media, q.Caller, q.Ticket, terms{ticketTTL: q.TTL})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed,
 		return nil, err
 	}
 	o := a.ticketOptions(k)
-	o.TTL, o.ControlPlane = q.TTL, q.ControlPlane
+	o.ControlPlane = q.ControlPlane
 	if q.Revoke {
 		return r.revoke(ctx, o)
 	}

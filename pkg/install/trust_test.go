@@ -68,7 +68,7 @@ func TestTrust(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		saved := &target.State{Bundle: "x", Cluster: manifest.DefaultCluster(), Role: manifest.Master}
-		if _, err := reopen(t.Context(), h, Media{Archive: path}, Caller{}, saved, ""); !errors.As(err, &bad) {
+		if _, err := reopen(t.Context(), h, Media{Archive: path}, Caller{}, saved, "", terms{}); !errors.As(err, &bad) {
 			t.Errorf("%s, by status: %v", name, err)
 		}
 		if _, err := Run(t.Context(), h, RunRequest{Media: Media{Archive: path}, Host: target.Request{Role: manifest.Master}}); !errors.As(err, &bad) {

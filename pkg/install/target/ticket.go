@@ -49,7 +49,7 @@ type host struct {
 	address string         // "" where it is not known
 }
 
-// ErrNoTicket is a host that is to join, and is told no cluster.
+// ErrNoTicket is a host that has to join, and does not know which cluster.
 var ErrNoTicket = errors.New("there is no ticket that says which cluster to join")
 
 // missingTicket says that there is none at path.
