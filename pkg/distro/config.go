@@ -19,7 +19,7 @@ const (
 // repository is in it, too, so that no other repository's file is read.
 //
 // Obsoletes count: what an obsolete of the bundle would remove is named before
-// (see rivals), and an older package is not in the bundle beside a newer one that
+// (see conflicts), and an older package is not in the bundle beside a newer one that
 // replaces it, as it is in docker's repository. Packages that the host protects
 // from removal (yum's and dnf's protected.d) stay protected.
 func (d Distro) configText() string {

@@ -286,8 +286,8 @@ func TestRealRefusals(t *testing.T) {
 	needLab(t)
 	conflicting := spec("engine", "2", "")
 	conflicting.Conflicts = []nevra.Relation{{Name: "docker-io"}}
-	rival := spec("lxc", "1", "")
-	rival.Provides = []nevra.Relation{{Name: "docker-io"}}
+	conflict := spec("lxc", "1", "")
+	conflict.Provides = []nevra.Relation{{Name: "docker-io"}}
 	for _, c := range []struct {
 		name       string
 		have, want rpmtest.Spec
@@ -295,7 +295,7 @@ func TestRealRefusals(t *testing.T) {
 	}{
 		{"lacking", spec("other", "1", ""), spec("agent", "1", "conntrack"), "agent-1-1.noarch needs conntrack, which neither this host nor the bundle has", "bundle lock --baseline"},
 		{"a file of another", spec("common", "1", "", "/usr/bin/engine"), spec("engine", "2", "", "/usr/bin/engine", "/usr/bin/other"), "engine-2-1.noarch has the file /usr/bin/engine, which belongs to common-1-1.noarch", "remove common-1-1.noarch"},
-		{"a rival", rival, conflicting, "engine-2-1.noarch conflicts with lxc-1-1.noarch, which is installed and provides docker-io", "remove lxc takes"},
+		{"a rival", conflict, conflicting, "engine-2-1.noarch conflicts with lxc-1-1.noarch, which is installed and provides docker-io", "remove lxc takes"},
 		{"a newer one", spec("engine", "3", ""), spec("engine", "2", ""), "engine-3-1.noarch is installed, and the bundle is made for 2-1", "remove engine takes"},
 	} {
 		l := newLab(t, c.have)

@@ -57,12 +57,12 @@ func (s packages) Params() any { return params{s.distro.name} }
 
 // todo is what a look at the host found.
 type todo struct {
-	missing  []change
-	problems []problem
-	again    []string      // cut off, and to be installed again
-	doubles  []nevra.NEVRA // to be removed
-	others   []nevra.NEVRA // doubles that are not ours
-	unowned  []string      // files that would be overwritten
+	missing    []change
+	problems   []problem
+	again      []string      // cut off, and to be installed again
+	duplicates []nevra.NEVRA // to be removed
+	others     []nevra.NEVRA // duplicates that are not ours
+	unowned    []string      // files that would be overwritten
 }
 
 func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, err error) {
@@ -76,7 +76,7 @@ func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, er
 	if t.again, err = r.again(h, have); err != nil {
 		return t, err
 	}
-	t.doubles, t.others = r.doubles(have, s.bundle.Packages)
+	t.duplicates, t.others = r.duplicates(have, s.bundle.Packages)
 	if len(t.missing) == 0 {
 		return t, nil
 	}
@@ -84,7 +84,7 @@ func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, er
 	if err != nil {
 		return t, err
 	}
-	found, err := findRivals(ctx, h, have, t.missing, primary)
+	found, err := findConflicts(ctx, h, have, t.missing, primary)
 	if err != nil {
 		return t, err
 	}
@@ -116,7 +116,7 @@ func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 	if len(t.problems) > 0 {
 		return s.impossible(t), nil
 	}
-	for _, n := range t.doubles {
+	for _, n := range t.duplicates {
 		st.Todo("remove %s: an upgrade that was cut off left it", n)
 	}
 	for _, c := range t.missing {
@@ -166,13 +166,13 @@ func (s packages) Apply(ctx context.Context, h *host.Host) error {
 	if len(t.problems) > 0 {
 		return hint.With(fmt.Errorf("%w: %s", errImpossible, t.problems[0].what), "%s", s.distro.hint(t.problems))
 	}
-	if len(t.missing)+len(t.again)+len(t.doubles) == 0 { // whom it waited for did it
+	if len(t.missing)+len(t.again)+len(t.duplicates) == 0 { // whom it waited for did it
 		return nil
 	}
 	if err := s.repository(ctx, h); err != nil {
 		return err
 	}
-	if err := s.drop(ctx, h, t.doubles); err != nil {
+	if err := s.drop(ctx, h, t.duplicates); err != nil {
 		return err
 	}
 	return s.install(ctx, h, r, t)
@@ -206,7 +206,7 @@ func (s packages) drop(ctx context.Context, h *host.Host, list []nevra.NEVRA) er
 	if err := s.logged(ctx, h, testFile, append([]string{"rpm", "-e", "--test"}, labels(list)...)); err != nil {
 		return hint.With(fmt.Errorf("cannot remove %s, which an upgrade left that was cut off: %w", strings.Join(labels(list), " "), err), "%s", host.CommandLine(argv))
 	}
-	if err := s.whole(ctx, h, eraseFile, argv); err != nil {
+	if err := s.runToCompletion(ctx, h, eraseFile, argv); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", strings.Join(labels(list), " "), err)
 	}
 	return nil

@@ -25,22 +25,22 @@ const (
 // transaction. It is no file of the journal: it stays until every package of it
 // is gone, however often a reset has to be tried.
 type record struct {
-	Packages map[string]came `json:"packages"` // by name.arch
+	Packages map[string]installedPackage `json:"packages"` // by name.arch
 	// Running are the packages of the command that logFile is of; Unfinished
 	// those whose own command was cut off, and that are to be installed again.
 	Running    []string `json:"running,omitempty"`
 	Unfinished []string `json:"unfinished,omitempty"`
 }
 
-// came is a package that came with the bundle, and the build that was there
+// installedPackage is a package that came with the bundle, and the build that was there
 // before, "" for none.
-type came struct {
+type installedPackage struct {
 	NEVRA string `json:"nevra"`
 	Was   string `json:"was,omitempty"`
 }
 
 func readRecord(h *host.Host) (*record, error) {
-	r := &record{Packages: map[string]came{}}
+	r := &record{Packages: map[string]installedPackage{}}
 	text, err := h.Text(recordFile)
 	if err != nil || text == "" {
 		return r, err
@@ -110,10 +110,10 @@ func (r *record) again(h *host.Host, have installed) ([]string, error) {
 	return list, nil
 }
 
-// doubles lists older builds that lie beside the build which replaced them: an
+// duplicates lists older builds that lie beside the build which replaced them: an
 // upgrade that was cut off leaves both. mine are those that a transaction of
 // ours was to remove.
-func (r *record) doubles(have installed, lock []manifest.LockedPackage) (mine, others []nevra.NEVRA) {
+func (r *record) duplicates(have installed, lock []manifest.LockedPackage) (mine, others []nevra.NEVRA) {
 	names := map[string]bool{}
 	for _, p := range lock {
 		if n, err := nevra.Parse(p.NEVRA); err == nil && !strings.HasPrefix(n.Name, "kernel") { // several kernels may be installed

@@ -126,7 +126,7 @@ func (s packages) change(ctx context.Context, h *host.Host, verb string, names [
 	stop := context.AfterFunc(ctx, func() {
 		s.report.Report(progress.Event{Kind: progress.Note, Stage: StepName, Text: s.distro.manager + " is in the middle of its work; this stops when that has ended"})
 	})
-	err := s.whole(ctx, h, logFile, append(append(s.distro.bundleOnly(), verb), names...))
+	err := s.runToCompletion(ctx, h, logFile, append(append(s.distro.bundleOnly(), verb), names...))
 	stop()
 	if err != nil {
 		s.report.Report(progress.Event{Kind: progress.Failed, Stage: StepName, Task: task, Text: err.Error()})
@@ -136,8 +136,8 @@ func (s packages) change(ctx context.Context, h *host.Host, verb string, names [
 	return nil
 }
 
-// whole runs a program to its end although ctx is at its own, but not for ever.
-func (s packages) whole(ctx context.Context, h *host.Host, file string, argv []string) error {
+// runToCompletion runs a program to its end although ctx is at its own, but not for ever.
+func (s packages) runToCompletion(ctx context.Context, h *host.Host, file string, argv []string) error {
 	own, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), longest, errLong)
 	defer cancel()
 	err := s.logged(own, h, file, argv)

@@ -70,7 +70,7 @@ func (s packages) remove(ctx context.Context, h *host.Host, r *record) error {
 		return err
 	}
 	argv := append([]string{"rpm", "-e"}, labels(list)...)
-	if err := s.whole(ctx, h, eraseFile, argv); err != nil {
+	if err := s.runToCompletion(ctx, h, eraseFile, argv); err != nil {
 		return fmt.Errorf("cannot remove the packages that came with the bundle: %w", err)
 	}
 	return nil

@@ -31,19 +31,19 @@ func known(name string) []string {
 	return nil
 }
 
-// rivals finds installed packages that exclude what is to come: by a conflict,
+// conflicts finds installed packages that exclude what is to come: by a conflict,
 // by an obsolete, which would remove them without a way back, or because they
 // are known to. Each is named once.
-type rivals struct {
+type conflicts struct {
 	have    installed
 	missing []change
 	found   map[string]problem // by name of the installed package
 	asked   map[string]change  // by capability that no installed package has for its name
 }
 
-// findRivals asks rpm only where a conflict names a capability.
-func findRivals(ctx context.Context, h *host.Host, have installed, missing []change, primary map[string]relations) ([]problem, error) {
-	r := &rivals{have: have, missing: missing, found: map[string]problem{}, asked: map[string]change{}}
+// findConflicts asks rpm only where a conflict names a capability.
+func findConflicts(ctx context.Context, h *host.Host, have installed, missing []change, primary map[string]relations) ([]problem, error) {
+	r := &conflicts{have: have, missing: missing, found: map[string]problem{}, asked: map[string]change{}}
 	for _, c := range missing {
 		p := primary[label(c.want)]
 		for _, o := range p.obsoletes {
@@ -75,7 +75,7 @@ func findRivals(ctx context.Context, h *host.Host, have installed, missing []cha
 	return list, nil
 }
 
-func (r *rivals) add(n nevra.NEVRA, format string, args ...any) {
+func (r *conflicts) add(n nevra.NEVRA, format string, args ...any) {
 	if _, there := r.found[n.Name]; !there {
 		r.found[n.Name] = problem{what: fmt.Sprintf(format, args...), remove: []string{n.Name}}
 	}
@@ -83,7 +83,7 @@ func (r *rivals) add(n nevra.NEVRA, format string, args ...any) {
 
 // matching lists the packages that rel means and that will still be there when
 // everything missing has come; c itself is none of them.
-func (r *rivals) matching(c change, rel nevra.Relation) []nevra.NEVRA {
+func (r *conflicts) matching(c change, rel nevra.Relation) []nevra.NEVRA {
 	var list []nevra.NEVRA
 	for _, n := range r.have[rel.Name] {
 		if n.Name == c.want.Name || r.replaced(n) {
@@ -97,12 +97,12 @@ func (r *rivals) matching(c change, rel nevra.Relation) []nevra.NEVRA {
 }
 
 // replaced says that the bundle brings another build of n.
-func (r *rivals) replaced(n nevra.NEVRA) bool {
+func (r *conflicts) replaced(n nevra.NEVRA) bool {
 	return slices.ContainsFunc(r.missing, func(c change) bool { return c.want.Name == n.Name })
 }
 
 // ask finds the packages that provide a capability which is in conflict.
-func (r *rivals) ask(ctx context.Context, h *host.Host) error {
+func (r *conflicts) ask(ctx context.Context, h *host.Host) error {
 	const mark = "package "
 	for _, capability := range sorted(r.asked) {
 		c := r.asked[capability]
