@@ -46,15 +46,15 @@ func ctr(args ...string) host.Cmd {
 	return host.Cmd{Argv: append([]string{"ctr", "--address", containerdSocket, "--namespace", containerdNamespace}, args...)}
 }
 
-func containerdAway(h *host.Host, err error) error {
-	return away(h, err, "containerd", "failed to dial", "connection refused", "connection error")
+func containerdUnavailable(h *host.Host, err error) error {
+	return unavailable(h, err, "containerd", "failed to dial", "connection refused", "connection error")
 }
 
 // Load is Runtime's. containerd names images only when it has all of a stream.
 func (containerd) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c := ctr("images", "import", "-")
 	c.Stdin = r
-	err := containerdAway(h, h.Change(ctx, c, nil))
+	err := containerdUnavailable(h, h.Change(ctx, c, nil))
 	var failed *host.CommandError
 	if errors.As(err, &failed) && strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
 		return hint.With(fmt.Errorf("%s is full%s, and containerd needs room for the images twice, packed and unpacked: %w", containerdRoot, free(h, containerdRoot), err),
@@ -63,20 +63,20 @@ func (containerd) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	return err
 }
 
-func (containerd) spell(ref image.Reference) string { return ref.Full() }
+func (containerd) refName(ref image.Reference) string { return ref.Full() }
 
 func (containerd) write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error {
 	return image.WriteOCI(ctx, w, archive, names)
 }
 
-// held reads the table of ctr images ls: the name, the media type and the
+// present reads the table of ctr images ls: the name, the media type and the
 // digest are its first columns.
-func (containerd) held(ctx context.Context, h *host.Host) (held, error) {
+func (containerd) present(ctx context.Context, h *host.Host) (present, error) {
 	out, err := h.Run(ctx, ctr("images", "ls"))
 	if err != nil {
-		return held{}, containerdAway(h, err)
+		return present{}, containerdUnavailable(h, err)
 	}
-	now := held{names: map[string]string{}}
+	now := present{names: map[string]string{}}
 	for line := range strings.Lines(string(out)) {
 		const digest = 2
 		if f := strings.Fields(line); len(f) > digest && image.CheckDigest(f[digest]) == nil {
@@ -87,18 +87,18 @@ func (containerd) held(ctx context.Context, h *host.Host) (held, error) {
 }
 
 // keptName is under which name waits what p.Name stood for.
-func keptName(p prior) string {
+func keptName(p previousTag) string {
 	sum := sha256.Sum256([]byte(p.Name + " " + p.Before))
 	return keptPrefix + hex.EncodeToString(sum[:]) + ":before"
 }
 
 // keep gives an image another name: containerd collects what has none.
-func (containerd) keep(ctx context.Context, h *host.Host, p prior) error {
+func (containerd) keep(ctx context.Context, h *host.Host, p previousTag) error {
 	return h.Change(ctx, ctr("images", "tag", "--force", p.Name, keptName(p)), nil)
 }
 
-// giveBack goes on where an earlier one ended at any point: the name comes last.
-func (containerd) giveBack(ctx context.Context, h *host.Host, now held, p prior) error {
+// restore goes on where an earlier one ended at any point: the name comes last.
+func (containerd) restore(ctx context.Context, h *host.Host, now present, p previousTag) error {
 	id, kept := now.names[p.Name], keptName(p)
 	if !slices.Contains(p.IDs, id) { // given back already, or to another image by somebody else
 		if now.names[kept] == "" {

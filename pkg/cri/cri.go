@@ -34,37 +34,37 @@ type Runtime interface {
 	Steps(o Options) []step.Step
 	// Load takes the images of a stream, as the runtime's own program does: all
 	// of them, or where the stream breaks off none. It is an error that wraps
-	// ErrAway where the runtime does not run.
+	// ErrUnavailable where the runtime does not run.
 	Load(ctx context.Context, h *host.Host, r io.Reader) error
 	store
 }
 
 // store is how the step Images finds, fills and empties a runtime.
 type store interface {
-	// spell is the name under which the runtime keeps an image, "" where it can
+	// refName is the name under which the runtime keeps an image, "" where it can
 	// keep it by its ID only.
-	spell(ref image.Reference) string
-	// held is what there is. It wraps ErrAway where the runtime does not run.
-	held(ctx context.Context, h *host.Host) (held, error)
+	refName(ref image.Reference) string
+	// present is what there is. It wraps ErrUnavailable where the runtime does not run.
+	present(ctx context.Context, h *host.Host) (present, error)
 	// write is the stream that Load takes.
 	write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error
-	// giveBack makes a name stand for what it stood for before, and takes out
+	// restore makes a name stand for what it stood for before, and takes out
 	// what this program loaded under it. What containers use stays.
-	giveBack(ctx context.Context, h *host.Host, now held, p prior) error
+	restore(ctx context.Context, h *host.Host, now present, p previousTag) error
 }
 
 // keeper is a runtime that forgets an image when its name is given to another.
 type keeper interface {
 	// keep lets what a name stands for outlive a load.
-	keep(ctx context.Context, h *host.Host, p prior) error
+	keep(ctx context.Context, h *host.Host, p previousTag) error
 }
 
 // Options say how a runtime is configured. Pause is the name of the image of a
 // pod's sandbox, "" where there is none.
 type Options struct{ Pause string }
 
-// ErrAway says that a runtime is not installed or does not run.
-var ErrAway = errors.New("it does not answer")
+// ErrUnavailable says that a runtime is not installed or does not run.
+var ErrUnavailable = errors.New("it does not answer")
 
 // runtimes is the table of them.
 func runtimes() []Runtime { return []Runtime{docker{}, containerd{}} }
@@ -103,14 +103,14 @@ func Pause(images []manifest.LockedImage) string {
 	return ""
 }
 
-// held is what a runtime holds: the ID for which each name stands, and the IDs
+// present is what a runtime holds: the ID for which each name stands, and the IDs
 // that have no name.
-type held struct {
-	names map[string]string
-	loose map[string]bool
+type present struct {
+	names    map[string]string
+	untagged map[string]bool
 }
 
-func (h held) named(id string) (names []string) {
+func (h present) named(id string) (names []string) {
 	for name, of := range h.names {
 		if of == id {
 			names = append(names, name)
@@ -121,19 +121,19 @@ func (h held) named(id string) (names []string) {
 }
 
 // has says that there is an image of one of these IDs, under whatever name.
-func (h held) has(ids []string) bool {
-	return slices.ContainsFunc(ids, func(id string) bool { return h.loose[id] || len(h.named(id)) > 0 })
+func (h present) has(ids []string) bool {
+	return slices.ContainsFunc(ids, func(id string) bool { return h.untagged[id] || len(h.named(id)) > 0 })
 }
 
-// away makes an error of a program that is missing, or whose server does not
-// answer, one that wraps ErrAway; what stands in for the words that programs use.
-func away(h *host.Host, err error, runtime string, words ...string) error {
+// unavailable makes an error of a program that is missing, or whose server does not
+// answer, one that wraps ErrUnavailable; what stands in for the words that programs use.
+func unavailable(h *host.Host, err error, runtime string, words ...string) error {
 	if host.NotFound(err) {
-		return software.Missing(h, fmt.Errorf("%s is not installed: %w", runtime, ErrAway), runtime)
+		return software.Missing(h, fmt.Errorf("%s is not installed: %w", runtime, ErrUnavailable), runtime)
 	}
 	var failed *host.CommandError
 	if errors.As(err, &failed) && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(failed.Stderr, w) }) {
-		return hint.With(fmt.Errorf("%s does not run: %w", runtime, ErrAway), "systemctl start %s", runtime)
+		return hint.With(fmt.Errorf("%s does not run: %w", runtime, ErrUnavailable), "systemctl start %s", runtime)
 	}
 	return err
 }

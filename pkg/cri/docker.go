@@ -42,8 +42,8 @@ func dockerCmd(args ...string) host.Cmd {
 	return host.Cmd{Argv: append([]string{"docker", "-H", dockerHost}, args...)}
 }
 
-func dockerAway(h *host.Host, err error) error {
-	return away(h, err, "docker", "Cannot connect to the Docker daemon", "Is the docker daemon running")
+func dockerUnavailable(h *host.Host, err error) error {
+	return unavailable(h, err, "docker", "Cannot connect to the Docker daemon", "Is the docker daemon running")
 }
 
 // Load is Runtime's. docker reads all of a stream into a folder of its own
@@ -51,7 +51,7 @@ func dockerAway(h *host.Host, err error) error {
 func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c := dockerCmd("load")
 	c.Stdin = r
-	err := dockerAway(h, h.Change(ctx, c, nil))
+	err := dockerUnavailable(h, h.Change(ctx, c, nil))
 	var failed *host.CommandError
 	if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
 		return err
@@ -73,39 +73,39 @@ func free(h *host.Host, at string) string {
 	return fmt.Sprintf(" (%s are free)", progress.Size(int64(st.Bavail)*st.Bsize)) //nolint:gosec // bytes of a disk
 }
 
-func (docker) spell(ref image.Reference) string { return ref.DockerTag() }
+func (docker) refName(ref image.Reference) string { return ref.DockerTag() }
 
 func (docker) write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error {
 	return image.WriteDocker(ctx, w, archive, names)
 }
 
-// held lists images; unlike an inspection of some, this is no error where one
+// present lists images; unlike an inspection of some, this is no error where one
 // is missing.
-func (docker) held(ctx context.Context, h *host.Host) (held, error) {
+func (docker) present(ctx context.Context, h *host.Host) (present, error) {
 	out, err := h.Run(ctx, dockerCmd("image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
 	if err != nil {
-		return held{}, dockerAway(h, err)
+		return present{}, dockerUnavailable(h, err)
 	}
-	now := held{names: map[string]string{}, loose: map[string]bool{}}
+	now := present{names: map[string]string{}, untagged: map[string]bool{}}
 	for line := range strings.Lines(string(out)) {
 		id, name, ok := strings.Cut(strings.TrimSpace(line), " ")
 		switch {
 		case !ok:
 		case strings.Contains(name, "<none>"):
-			now.loose[id] = true
+			now.untagged[id] = true
 		default:
 			now.names[name] = id
 		}
 	}
-	for id := range now.loose {
+	for id := range now.untagged {
 		if len(now.named(id)) > 0 {
-			delete(now.loose, id)
+			delete(now.untagged, id)
 		}
 	}
 	return now, nil
 }
 
-func (d docker) giveBack(ctx context.Context, h *host.Host, now held, p prior) error {
+func (d docker) restore(ctx context.Context, h *host.Host, now present, p previousTag) error {
 	id := now.names[p.Name]
 	last := len(now.named(id)) == 1
 	switch {
@@ -119,10 +119,10 @@ func (d docker) giveBack(ctx context.Context, h *host.Host, now held, p prior) e
 		if err := h.Change(ctx, dockerCmd("tag", p.Before, p.Name), nil); err != nil {
 			return err
 		}
-		now.loose[id] = last
+		now.untagged[id] = last
 	}
 	for _, id := range p.IDs {
-		if now.loose[id] && !p.Had {
+		if now.untagged[id] && !p.Had {
 			return d.remove(ctx, h, id)
 		}
 	}

@@ -151,8 +151,8 @@ func (dockerStep) driver(ctx context.Context, h *host.Host) (string, error) {
 	driver := strings.TrimSpace(string(out))
 	switch {
 	case host.NotFound(err):
-		return "", dockerAway(h, err)
-	case errors.Is(dockerAway(h, err), ErrAway), err == nil && driver == "":
+		return "", dockerUnavailable(h, err)
+	case errors.Is(dockerUnavailable(h, err), ErrUnavailable), err == nil && driver == "":
 		return noAnswer, nil
 	case err != nil:
 		return "", hint.With(fmt.Errorf("docker runs, but cannot be asked: %w", err), "journalctl --unit=%s --lines=50 --no-pager", dockerUnit)

@@ -44,8 +44,8 @@ type imagesStep struct {
 // that the runtime gives it, and the IDs of which it has one when it is there.
 type wanted struct {
 	image.Info
-	spelt string
-	ids   []string
+	refName string
+	ids     []string
 }
 
 // Name is step.Step's.
@@ -58,8 +58,8 @@ func (s imagesStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	if err != nil {
 		return st, err
 	}
-	now, err := s.runtime.held(ctx, h)
-	if errors.Is(err, ErrAway) && len(all) > 0 {
+	now, err := s.runtime.present(ctx, h)
+	if errors.Is(err, ErrUnavailable) && len(all) > 0 {
 		what := fmt.Sprintf("up to %d images, %s, are loaded when %s runs", len(all), progress.Size(size(all)), s.runtime.Name())
 		return step.Status{State: step.Later, What: []string{what}}, nil
 	}
@@ -67,7 +67,7 @@ func (s imagesStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 		return st, fmt.Errorf("cannot list the images of %s: %w", s.runtime.Name(), err)
 	}
 	for _, img := range missing(all, now) {
-		if before := now.names[img.spelt]; before != "" {
+		if before := now.names[img.refName]; before != "" {
 			st.Todo("load the image %s; its name belongs to %s now", img.Ref, before)
 			continue
 		}
@@ -102,15 +102,15 @@ func (s imagesStep) wanted() ([]wanted, error) {
 				ids = append(ids, id)
 			}
 		}
-		all[i] = wanted{info, s.runtime.spell(info.Ref), ids}
+		all[i] = wanted{info, s.runtime.refName(info.Ref), ids}
 	}
 	return all, nil
 }
 
-func missing(all []wanted, now held) (list []wanted) {
+func missing(all []wanted, now present) (list []wanted) {
 	for _, img := range all {
-		there := slices.Contains(img.ids, now.names[img.spelt])
-		if img.spelt == "" {
+		there := slices.Contains(img.ids, now.names[img.refName])
+		if img.refName == "" {
 			there = now.has(img.ids)
 		}
 		if !there {
@@ -140,7 +140,7 @@ func (s imagesStep) Apply(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	now, err := s.runtime.held(ctx, h)
+	now, err := s.runtime.present(ctx, h)
 	if err != nil {
 		return fmt.Errorf("cannot list the images of %s: %w", s.runtime.Name(), err)
 	}
@@ -155,14 +155,14 @@ func (s imagesStep) Apply(ctx context.Context, h *host.Host) error {
 }
 
 // keep notes what is there before it changes.
-func (s imagesStep) keep(ctx context.Context, h *host.Host, list []wanted, now held) error {
-	kept, err := readPriors(h)
+func (s imagesStep) keep(ctx context.Context, h *host.Host, list []wanted, now present) error {
+	kept, err := readPreviousTags(h)
 	if err != nil {
 		return err
 	}
-	var named []prior // whose name another image has
+	var named []previousTag // whose name another image has
 	for _, img := range list {
-		p := prior{Runtime: s.runtime.Name(), Name: img.spelt, IDs: img.ids, Before: now.names[img.spelt], Had: now.has(img.ids)}
+		p := previousTag{Runtime: s.runtime.Name(), Name: img.refName, IDs: img.ids, Before: now.names[img.refName], Had: now.has(img.ids)}
 		if old := kept.add(p); p.Before != "" && old.Before == p.Before {
 			named = append(named, p)
 		}
@@ -263,7 +263,7 @@ func (c *counter) Write(b []byte) (int, error) {
 // was loaded is gone, unless containers use it. Where the runtime does not run,
 // nothing is done, and what is to be done is kept for the next time.
 func (imagesStep) Undo(ctx context.Context, h *host.Host) error {
-	list, err := readPriors(h)
+	list, err := readPreviousTags(h)
 	if err != nil {
 		return err
 	}
@@ -278,7 +278,7 @@ func (imagesStep) Undo(ctx context.Context, h *host.Host) error {
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case errors.Is(err, ErrAway):
+		case errors.Is(err, ErrUnavailable):
 			gone[p.Runtime] = true
 			continue
 		case err != nil:
@@ -295,14 +295,14 @@ func (imagesStep) Undo(ctx context.Context, h *host.Host) error {
 	return errors.Join(errs...)
 }
 
-func undo(ctx context.Context, h *host.Host, p prior) error {
+func undo(ctx context.Context, h *host.Host, p previousTag) error {
 	r, err := For(p.Runtime)
 	if err != nil {
 		return err
 	}
-	now, err := r.held(ctx, h)
+	now, err := r.present(ctx, h)
 	if err != nil {
 		return err
 	}
-	return r.giveBack(ctx, h, now, p)
+	return r.restore(ctx, h, now, p)
 }

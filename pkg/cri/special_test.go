@@ -201,14 +201,14 @@ func dockerSite(t *testing.T, names ...string) (*host.Host, *hosttest.Machine, *
 	return h, m, d, cri.Images(runtime(t, "docker"), fsys, images, nil), images
 }
 
-func TestImagesAway(t *testing.T) {
+func TestImagesUnavailable(t *testing.T) {
 	t.Parallel()
 	h, m, _, s, _ := dockerSite(t, pause, nginx)
 	m.Units["docker.service"].Active = false
 	if st := check(t, h, s); st.State != step.Later || !strings.Contains(text(st), "up to 2 images") {
 		t.Errorf("docker does not run: %+v", st)
 	}
-	if err := apply(t, h, []step.Step{s}); !errors.Is(err, cri.ErrAway) || hint.Of(err) != "systemctl start docker" {
+	if err := apply(t, h, []step.Step{s}); !errors.Is(err, cri.ErrUnavailable) || hint.Of(err) != "systemctl start docker" {
 		t.Errorf("docker does not run: %v (hint %q)", err, hint.Of(err))
 	}
 	delete(m.Units, "docker.service")
@@ -216,7 +216,7 @@ func TestImagesAway(t *testing.T) {
 	if st := check(t, h, s); st.State != step.Later {
 		t.Errorf("docker is not installed: %+v", st)
 	}
-	if err := apply(t, h, []step.Step{s}); !errors.Is(err, cri.ErrAway) || !strings.Contains(hint.Of(err), "bring docker") {
+	if err := apply(t, h, []step.Step{s}); !errors.Is(err, cri.ErrUnavailable) || !strings.Contains(hint.Of(err), "bring docker") {
 		t.Errorf("docker is not installed: %v (hint %q)", err, hint.Of(err))
 	}
 	reset(t, h, []step.Step{s})

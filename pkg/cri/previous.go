@@ -13,19 +13,19 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// priorFile lies beside the journal. The journal's own commands would not do:
+// previousTagsFile lies beside the journal. The journal's own commands would not do:
 // what takes an image out depends on what became of it since.
-const priorFile = step.Dir + "/images.json"
+const previousTagsFile = step.Dir + "/images.json"
 
-// priors are what the names of images stood for before this program loaded
+// previousTags are what the names of images stood for before this program loaded
 // images under them. They are on the disk before an image is loaded, and stay
 // until they are given back.
-type priors struct {
-	Images []prior `json:"images"`
+type previousTags struct {
+	Images []previousTag `json:"images"`
 }
 
-// prior is what one name stood for.
-type prior struct {
+// previousTag is what one name stood for.
+type previousTag struct {
 	Runtime string   `json:"runtime"`
 	Name    string   `json:"name,omitempty"`   // as the runtime spells it, "" for an image without
 	IDs     []string `json:"ids"`              // by which the runtime may know the loaded image
@@ -33,9 +33,9 @@ type prior struct {
 	Had     bool     `json:"had,omitempty"`    // the loaded image was there already, without that name
 }
 
-func readPriors(h *host.Host) (priors, error) {
-	var list priors
-	text, err := h.ReadFile(priorFile)
+func readPreviousTags(h *host.Host) (previousTags, error) {
+	var list previousTags
+	text, err := h.ReadFile(previousTagsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return list, nil
 	}
@@ -43,38 +43,38 @@ func readPriors(h *host.Host) (priors, error) {
 		err = json.Unmarshal(text, &list)
 	}
 	if err != nil {
-		err = fmt.Errorf("cannot read %s: %w", priorFile, err)
+		err = fmt.Errorf("cannot read %s: %w", previousTagsFile, err)
 	}
 	return list, err
 }
 
 // write brings the list to the disk, or takes it from there when it is empty.
 // It is no change of the host, as the journal is none, and not recorded.
-func (l priors) write(h *host.Host) error {
+func (l previousTags) write(h *host.Host) error {
 	if h.Recorder == nil {
-		return fmt.Errorf("cannot write %s: %w", priorFile, host.ErrReadOnly)
+		return fmt.Errorf("cannot write %s: %w", previousTagsFile, host.ErrReadOnly)
 	}
 	const private = 0o600
 	after := host.FileState{Absent: len(l.Images) == 0, Mode: private, UID: os.Geteuid(), GID: os.Getegid()}
 	if !after.Absent {
 		text, err := json.MarshalIndent(l, "", "  ")
 		if err != nil {
-			return fmt.Errorf("cannot write %s: %w", priorFile, err)
+			return fmt.Errorf("cannot write %s: %w", previousTagsFile, err)
 		}
 		after.Content = text
-	} else if ok, err := h.Exists(priorFile); err != nil || !ok {
+	} else if ok, err := h.Exists(previousTagsFile); err != nil || !ok {
 		return err
 	}
-	if err := h.Put(priorFile, after); err != nil {
-		return fmt.Errorf("cannot write %s: %w", priorFile, err)
+	if err := h.Put(previousTagsFile, after); err != nil {
+		return fmt.Errorf("cannot write %s: %w", previousTagsFile, err)
 	}
 	return nil
 }
 
 // add keeps the oldest of what is said of a name: what this program loaded
 // itself was not there before it. It returns what is kept.
-func (l *priors) add(p prior) prior {
-	i := slices.IndexFunc(l.Images, func(old prior) bool {
+func (l *previousTags) add(p previousTag) previousTag {
+	i := slices.IndexFunc(l.Images, func(old previousTag) bool {
 		return old.Runtime == p.Runtime && old.Name == p.Name && (p.Name != "" || slices.Equal(old.IDs, p.IDs))
 	})
 	if i < 0 {
@@ -95,10 +95,10 @@ var errGone = errors.New("it is not there any more")
 // Undoable says why images that were loaded are still noted once their step was
 // undone: their runtime does not answer. It is nil where none are.
 func Undoable(h *host.Host) error {
-	list, err := readPriors(h)
+	list, err := readPreviousTags(h)
 	if err != nil || len(list.Images) == 0 {
 		return err
 	}
 	p := list.Images[0]
-	return hint.With(fmt.Errorf("%s does not answer, and holds %d images that were loaded: %w", p.Runtime, len(list.Images), ErrAway), "systemctl start %s, then the same command again", p.Runtime)
+	return hint.With(fmt.Errorf("%s does not answer, and holds %d images that were loaded: %w", p.Runtime, len(list.Images), ErrUnavailable), "systemctl start %s, then the same command again", p.Runtime)
 }
