@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
 )
 
 // control compares the images with those that kubeadm of the version runs.
@@ -165,29 +166,29 @@ func (b *Bundle) names(f *findings) {
 			}
 			byTag[name] = img
 		}
-		if b.Runtime == manifest.RuntimeDocker {
-			b.dockerName(f, img, name, tag, digest, pinned)
+		if !about(b.Runtime).KeepsDigests {
+			b.byTag(f, img, name, tag, digest, pinned)
 		}
 	}
 }
 
-// dockerName: docker load restores tags and no digests, so docker looks for what
-// a pod names by digest in a registry.
-func (b *Bundle) dockerName(f *findings, img manifest.LockedImage, name, tag, digest string, pinned bool) {
+// byTag: a runtime that keeps no digests of the images it loads, as docker, looks
+// for what a pod names by digest in a registry.
+func (b *Bundle) byTag(f *findings, img manifest.LockedImage, name, tag, digest string, pinned bool) {
 	by := "images.list names"
 	if img.From != "" {
 		by = img.From + " names"
 	}
-	other := "write runtime: containerd, which keeps digests"
+	other := "write runtime: " + another(b.Runtime, func(o cri.About) bool { return o.KeepsDigests }) + ", which keeps digests"
 	switch {
 	case img.KeepDigest:
 		f.fail("leave keepDigest out, and name the image by its tag in pods; or "+other,
-			"runtime is docker, and images.list says keepDigest of %s: docker cannot load an image under its digest", img.Name)
+			"runtime is %[1]s, and images.list says keepDigest of %[2]s: %[1]s cannot load an image under its digest", b.Runtime, img.Name)
 	case pinned && (tag == "" || img.From != ""):
 		f.fail(fmt.Sprintf("name it by a tag, such as %s:TAG, there and in pods; the lock pins the digest of a tag, too. Or %s", strings.TrimSuffix(name, ":"+tag), other),
-			"runtime is docker, and %s %s by its digest: docker cannot load an image under its digest, and pods would pull it", by, img.Name)
+			"runtime is %[1]s, and %[2]s %[3]s by its digest: %[1]s cannot load an image under its digest, and pods would pull it", b.Runtime, by, img.Name)
 	case pinned:
 		f.warn("name it by its tag in pods: "+name,
-			"runtime is docker, which loads %s as %s: a pod that names %.19s... would pull it", img.Name, name, digest)
+			"runtime is %s, which loads %s as %s: a pod that names %.19s... would pull it", b.Runtime, img.Name, name, digest)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/nevra"
 )
 
@@ -110,21 +111,19 @@ func (b *Bundle) versions(f *findings, other []nevra.NEVRA) {
 	}
 }
 
-// runtimePackages are the names of the packages that bring a runtime's daemon.
-func runtimePackages(runtime string) []string {
-	switch runtime {
-	case manifest.RuntimeDocker:
-		return []string{"docker-ce", "docker-ee", "docker-engine", "docker.io", "docker", "moby-engine"}
-	case manifest.RuntimeContainerd:
-		return []string{"containerd.io", "containerd", "containerd2"}
+// about is what is known of a runtime, nothing of one that there is not.
+func about(runtime string) cri.About {
+	r, err := cri.For(runtime)
+	if err != nil {
+		return cri.About{Packages: []string{runtime}, KeepsDigests: true}
 	}
-	return nil
+	return r.About()
 }
 
 // runtimePackage finds the package of a runtime, in the bundle first.
 func (b *Bundle) runtimePackage(runtime string) (nevra.NEVRA, bool) {
 	for _, list := range [][]nevra.NEVRA{b.Packages, b.Installed} {
-		for _, name := range runtimePackages(runtime) {
+		for _, name := range about(runtime).Packages {
 			if i := slices.IndexFunc(list, func(n nevra.NEVRA) bool { return n.Name == name }); i >= 0 {
 				return list[i], true
 			}
@@ -133,27 +132,23 @@ func (b *Bundle) runtimePackage(runtime string) (nevra.NEVRA, bool) {
 	return nevra.NEVRA{}, false
 }
 
-// The minor releases at which the kubelet's side of the runtime interface (CRI)
-// changed, and the containerd that changed with them: 1.23 speaks CRI v1, 1.26
-// speaks nothing else; containerd speaks v1 from 1.6 and nothing else from 2.0.
-const (
-	criV1Minor     = 23
-	onlyV1Minor    = 26
-	criV1          = "1.6"
-	onlyV1         = "2"
-	noDockerMinor  = 24 // dockershim is gone
-	containerdHint = "pin containerd.io-VERSION under packages.roots: 1.6 and 1.7 speak both"
-)
-
+// otherRuntime is the first of the others.
 func (b *Bundle) otherRuntime() string {
-	if b.Runtime == manifest.RuntimeDocker {
-		return manifest.RuntimeContainerd
+	return another(b.Runtime, func(cri.About) bool { return true })
+}
+
+// another is the first runtime but one of which good is true, "" without one.
+func another(than string, good func(cri.About) bool) string {
+	for _, r := range cri.All() {
+		if r.Name() != than && good(r.About()) {
+			return r.Name()
+		}
 	}
-	return manifest.RuntimeDocker
+	return ""
 }
 
 func (b *Bundle) runtimeHint() string {
-	return "add " + runtimePackages(b.Runtime)[0] + " to packages.roots, or write runtime: " + b.otherRuntime() +
+	return "add " + about(b.Runtime).Packages[0] + " to packages.roots, or write runtime: " + b.otherRuntime() +
 		"; bundle profiles lists profiles with either"
 }
 
@@ -168,14 +163,12 @@ func (b *Bundle) runtime(f *findings) {
 		return
 	}
 	minor, _, known := b.minor()
-	if !known || b.Runtime != manifest.RuntimeContainerd {
+	r, err := cri.For(b.Runtime)
+	if !known || err != nil {
 		return
 	}
-	switch {
-	case nevra.Vercmp(n.Version, onlyV1) >= 0 && minor < criV1Minor:
-		f.fail(containerdHint, "kubernetes is %s, whose kubelet speaks CRI v1alpha2, and %s speaks CRI v1 only", b.Kubernetes, n)
-	case nevra.Vercmp(n.Version, criV1) < 0 && minor >= onlyV1Minor:
-		f.fail(containerdHint, "kubernetes is %s, whose kubelet speaks CRI v1, and %s does not", b.Kubernetes, n)
+	if no := cri.Fits(r, minor, n); no != nil {
+		f.fail(no.Hint, "kubernetes is %s, %s", b.Kubernetes, no.Problem)
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
+	"kubecrate/pkg/distro"
 	"kubecrate/pkg/nevra"
+	"kubecrate/pkg/software"
 )
 
 const (
@@ -27,21 +29,32 @@ func (b *Bundle) release(f *findings) {
 	if minor < oldestMinor {
 		f.fail("bundle Kubernetes 1.15 or later", "kubernetes is %s, and install works with kubeadm 1.%d and later", b.Kubernetes, oldestMinor)
 	}
-	if minor >= noDockerMinor && b.Runtime == manifest.RuntimeDocker {
-		f.fail("write runtime: containerd, and containerd.io in place of docker-ce under packages.roots",
-			"kubernetes is %s and runtime is docker: from 1.%d on the kubelet cannot use docker", b.Kubernetes, noDockerMinor)
+	if a := about(b.Runtime); a.GoneMinor > 0 && minor >= a.GoneMinor {
+		other := another(b.Runtime, func(o cri.About) bool { return o.GoneMinor == 0 || minor < o.GoneMinor })
+		f.fail("write runtime: "+other+", and "+about(other).Packages[0]+" in place of "+a.Packages[0]+" under packages.roots",
+			"kubernetes is %s and runtime is %s: from 1.%d on the kubelet cannot use %s", b.Kubernetes, b.Runtime, a.GoneMinor, b.Runtime)
 	}
 	if minor < noV1Minor {
 		return
 	}
-	switch b.Platform.Family {
-	case "el7":
+	switch aboutFamily(b.Platform.Family).Cgroups {
+	case software.CgroupsV1Only:
 		f.fail("bundle Kubernetes 1.34 or earlier, or another platform.family",
-			"kubernetes is %s and platform.family is el7, which has cgroup v1 only: from 1.%d on the kubelet does not start on it", b.Kubernetes, noV1Minor)
-	case "el8":
+			"kubernetes is %s and platform.family is %s, which has cgroup v1 only: from 1.%d on the kubelet does not start on it", b.Kubernetes, b.Platform.Family, noV1Minor)
+	case software.CgroupsV1First:
 		f.warn("on each host: grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1, then reboot",
-			"kubernetes is %s and platform.family is el8, which boots with cgroup v1 unless told otherwise: from 1.%d on the kubelet does not start on it", b.Kubernetes, noV1Minor)
+			"kubernetes is %s and platform.family is %s, which boots with cgroup v1 unless told otherwise: from 1.%d on the kubelet does not start on it", b.Kubernetes, b.Platform.Family, noV1Minor)
+	case software.CgroupsV2:
 	}
+}
+
+// aboutFamily is what is known of a family, nothing of one that there is not.
+func aboutFamily(name string) software.About {
+	d, err := distro.For(name)
+	if err != nil {
+		return software.About{}
+	}
+	return d.About()
 }
 
 // hosts compares the platform with the packages of the baseline.
@@ -108,7 +121,7 @@ func (b *Bundle) distribution(f *findings) {
 
 // processors warns of images that need more of a processor than the platform does.
 func (b *Bundle) processors(f *findings) {
-	has := map[string]int{"el9": 2}[b.Platform.Family]
+	has := aboutFamily(b.Platform.Family).CPULevel
 	for _, img := range b.Images {
 		if level := Level(img.CPU); level > max(has, 1) {
 			f.warn("run it on hosts whose processor has that level: ./install preflight looks at it on each host",

@@ -7,15 +7,20 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/depsolve"
+	"kubecrate/pkg/distro"
 	"kubecrate/pkg/modules"
 	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/source/rpmrepo"
 )
 
 // moduleView is which packages a host sees of modular repositories, nil where no
-// repository has modules. EL7's yum knows none.
+// repository has modules, or the hosts know of none.
 func (s *Sources) moduleView(ctx context.Context, m *manifest.Manifest, repos []*rpmrepo.Repository) (*modules.View, error) {
-	if m.Platform.Family == "el7" {
+	family, err := distro.For(m.Platform.Family)
+	if err != nil {
+		return nil, err
+	}
+	if !family.About().Modular {
 		return nil, nil
 	}
 	index, any := &modules.Index{}, len(m.Packages.Modules) > 0

@@ -8,14 +8,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/step"
 )
 
@@ -34,7 +37,38 @@ const (
 type containerd struct{}
 
 // Name is Runtime's.
-func (containerd) Name() string { return "containerd" }
+func (containerd) Name() string { return manifest.RuntimeContainerd }
+
+// About is Runtime's. Its content store keeps layers beside what is unpacked.
+func (containerd) About() About {
+	return About{
+		DataDir: containerdRoot, ConfigDir: path.Dir(containerdConfig), Service: "containerd",
+		Packages: []string{"containerd.io", "containerd", "containerd2"},
+		Copies:   2, KeepsDigests: true,
+		Show: "crictl info", Containers: "crictl ps -a",
+	}
+}
+
+// The releases at which the runtime interface (CRI) changed: the kubelet of 1.23
+// speaks v1, that of 1.26 nothing else; containerd speaks v1 from 1.6 and nothing
+// else from 2.0.
+const (
+	criV1Minor  = 23
+	onlyV1Minor = 26
+	criV1       = "1.6"
+	onlyV1      = "2"
+)
+
+func (containerd) misfit(minor int, build nevra.NEVRA) *Misfit {
+	const fix = "pin containerd.io-VERSION under packages.roots: 1.6 and 1.7 speak both"
+	switch {
+	case nevra.Vercmp(build.Version, onlyV1) >= 0 && minor < criV1Minor:
+		return &Misfit{fmt.Sprintf("whose kubelet speaks CRI v1alpha2, and %s speaks CRI v1 only", build), fix}
+	case nevra.Vercmp(build.Version, criV1) < 0 && minor >= onlyV1Minor:
+		return &Misfit{fmt.Sprintf("whose kubelet speaks CRI v1, and %s does not", build), fix}
+	}
+	return nil
+}
 
 // Socket is Runtime's.
 func (containerd) Socket() string { return containerdSocket }

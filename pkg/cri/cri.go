@@ -1,5 +1,6 @@
 // Package cri brings a container runtime up for Kubernetes and fills it with
-// the images of an archive. There is one file a runtime, and one line in For.
+// the images of an archive. There is one file a runtime, and one line in runtimes;
+// what else is known of one is its About, which everybody asks.
 //
 //	rt, err := cri.For(manifest.Runtime)
 //	steps = append(steps, packages, rt.Steps(...)..., cri.Images(rt, archive, images, report))
@@ -30,6 +31,8 @@ type Runtime interface {
 	Name() string
 	// Socket is the path on which kubeadm and the kubelet find it.
 	Socket() string
+	// About is what is known of it.
+	About() About
 	// Steps configure it and turn it on. They come after the packages.
 	Steps(o Options) []step.Step
 	// Load takes the images of a stream, as the runtime's own program does: all

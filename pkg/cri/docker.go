@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/image"
@@ -30,7 +32,24 @@ const (
 type docker struct{}
 
 // Name is Runtime's.
-func (docker) Name() string { return "docker" }
+func (docker) Name() string { return manifest.RuntimeDocker }
+
+// About is Runtime's. Dockershim left the kubelet with Kubernetes 1.24.
+func (docker) About() About {
+	return About{
+		DataDir: dockerRoot, ConfigDir: path.Dir(daemonJSON), Service: "docker", With: []string{"docker.socket", containerdUnit},
+		Packages: []string{"docker-ce", "docker-ee", "docker-engine", "docker.io", "docker", "moby-engine"},
+		Conflicts: []string{
+			"docker", "docker-ce-cli", "docker-client", "docker-client-latest", "docker-common", "docker-ee", "docker-ee-cli",
+			"docker-engine", "docker-engine-selinux", "docker-latest", "docker-latest-logrotate", "docker-logrotate",
+			"moby-cli", "moby-engine", "podman-docker",
+		},
+		Links: []string{"br-", "docker"}, Copies: 1, GoneMinor: 24,
+		KubeletDirs: []string{"/var/lib/dockershim"},
+		Aliases:     []string{"/run/dockershim.sock", "/var/run/docker.sock", "/run/docker.sock"},
+		Show:        "docker info", Containers: "docker ps -a",
+	}
+}
 
 // Socket is that of the kubelet's shim, which kubeadm takes for docker.
 func (docker) Socket() string { return "/var/run/dockershim.sock" }

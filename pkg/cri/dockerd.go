@@ -106,7 +106,7 @@ func cannotf(fix, format string, args ...any) error {
 
 // plan looks at a host. What keeps docker from running as it should is *cannot.
 func (s dockerStep) plan(ctx context.Context, h *host.Host) (p dockerPlan, err error) {
-	p.service = service{unit: dockerUnit, with: []string{"docker.socket", "containerd.service"}}
+	p.service = service{unit: dockerUnit, with: docker{}.About().With}
 	line, err := execStart(h, dockerUnit)
 	if err != nil {
 		return p, err

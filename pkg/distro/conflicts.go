@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/nevra"
 )
@@ -15,12 +16,6 @@ import (
 // says so: they have the same files, or start the same services.
 func known(name string) []string {
 	switch name {
-	case "docker-ce":
-		return []string{
-			"docker", "docker-ce-cli", "docker-client", "docker-client-latest", "docker-common", "docker-ee", "docker-ee-cli",
-			"docker-engine", "docker-engine-selinux", "docker-latest", "docker-latest-logrotate", "docker-logrotate",
-			"moby-cli", "moby-engine", "podman-docker",
-		}
 	case "kubelet":
 		return []string{"kubernetes", "kubernetes-master", "kubernetes-node"}
 	case "kubectl":
@@ -28,7 +23,7 @@ func known(name string) []string {
 	case "kubeadm":
 		return []string{"kubernetes-kubeadm"}
 	}
-	return nil
+	return cri.Conflicts(name)
 }
 
 // conflicts finds installed packages that exclude what is to come: by a conflict,

@@ -16,12 +16,13 @@ import (
 // Distro is a family of operating systems whose packages fit each other. It is a
 // software.Source.
 type Distro struct {
-	name    string
-	manager string // the program that installs packages: yum or dnf
-	major   int    // of the release
-	minor   int    // the least one
-	// settings are lines of the repository's file that this family needs.
-	settings string
+	name     string
+	manager  string // the program that installs packages: yum or dnf
+	major    int    // of the release
+	minor    int    // the least one
+	cgroups  software.Cgroups
+	cpuLevel int  // of x86-64 processors
+	modular  bool // its manager knows modules
 }
 
 // distros lists the families, each in a file of its own.
@@ -41,12 +42,22 @@ func For(family string) (Distro, error) {
 
 // About is software.Source's.
 func (d Distro) About() software.About {
-	return software.About{Name: d.name, Programs: []string{"rpm"}, Dirs: []string{path.Dir(repoFile), databaseDir}}
+	return software.About{Name: d.name, Programs: []string{"rpm"}, Dirs: []string{path.Dir(repoFile), databaseDir},
+		Cgroups: d.cgroups, CPULevel: d.cpuLevel, Modular: d.modular}
 }
 
 // Steps is software.Source's.
 func (d Distro) Steps(b software.Bundle, report progress.Func) []step.Step {
 	return []step.Step{Packages(d, b, report)}
+}
+
+// settings are lines of the repository's file that this family needs: packages of
+// the bundle count although a module stream of the host has the same names.
+func (d Distro) settings() string {
+	if d.modular {
+		return "module_hotfixes=1\n"
+	}
+	return ""
 }
 
 // bundleOnly starts a command line of the manager that changes packages: no

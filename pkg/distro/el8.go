@@ -1,7 +1,8 @@
 package distro
 
-// el8 is release 8. Packages of the bundle count although a module stream of
-// the host has the same names.
+import "kubecrate/pkg/software"
+
+// el8 is release 8.
 func el8() Distro {
-	return Distro{name: "el8", manager: "dnf", major: 8, settings: "module_hotfixes=1\n"}
+	return Distro{name: "el8", manager: "dnf", major: 8, cgroups: software.CgroupsV1First, modular: true}
 }

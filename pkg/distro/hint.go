@@ -3,16 +3,20 @@ package distro
 import (
 	"slices"
 	"strings"
+
+	"kubecrate/pkg/cri"
 )
 
-// brought names the package of a bundle that has a program; it has the name of the
-// program unless it stands here.
+// brought names the package of a bundle that has a program, or a runtime.
 func brought() map[string]string {
-	return map[string]string{
+	names := map[string]string{
 		"kubeadm": "kubeadm", "kubectl": "kubectl", "kubelet": "kubelet",
 		"chronyd": "chrony", "crictl": "cri-tools",
-		"docker": "docker-ce", "containerd": "containerd.io",
 	}
+	for _, r := range cri.All() {
+		names[r.Name()] = r.About().Packages[0]
+	}
+	return names
 }
 
 // providers names the packages of EL whose program the installation runs or

@@ -47,7 +47,7 @@ func (d Distro) repoText() string {
 		"repo_gpgcheck=0\n" +
 		"metadata_expire=0\n" +
 		"skip_if_unavailable=0\n" +
-		d.settings
+		d.settings()
 }
 
 // unpack brings the bundle's yum repository to repoDir. A file that is there and

@@ -5,13 +5,16 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 )
 
 // paths are where Kubernetes writes: images, volumes and logs, etcd's data,
 // programs. A path that does not exist is judged by what it would lie on.
 func paths() []string {
-	return []string{"/", "/var/lib/containerd", "/var/lib/docker", "/var/lib/etcd", "/var/lib/kubecrate", "/var/lib/kubelet"}
+	list := append(cri.DataDirs(), "/", "/var/lib/etcd", "/var/lib/kubecrate", "/var/lib/kubelet")
+	slices.Sort(list)
+	return list
 }
 
 func (f *Facts) readDisks(_ context.Context, h *host.Host) error {

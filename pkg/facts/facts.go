@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 )
 
@@ -124,7 +125,7 @@ func Read(ctx context.Context, h *host.Host, o Options) (*Facts, error) {
 // of containers and virtual machines within a host: their addresses are the same
 // on many hosts, and none of them leads to another host.
 func virtual() []string {
-	return []string{"docker", "br-", "virbr", "veth", "vnet", "cni", "flannel", "cali", "vxlan.calico", "tunl", "kube-", "nodelocaldns", "dummy", "ifb"}
+	return append(cri.Links(), "virbr", "veth", "vnet", "cni", "flannel", "cali", "vxlan.calico", "tunl", "kube-", "nodelocaldns", "dummy", "ifb")
 }
 
 // Virtual says that i belongs to a network of containers or of virtual machines

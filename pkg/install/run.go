@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/hostreport"
@@ -290,5 +291,6 @@ func full(h *host.Host, err error) error {
 	if s, ok := h.Software.(software.Source); ok {
 		dirs = append(dirs, s.About().Dirs...)
 	}
-	return h.Full(err, append(dirs, step.Dir, "/var/lib/docker", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet", "/var/log", "/run")...)
+	dirs = append(append(dirs, step.Dir), cri.DataDirs()...)
+	return h.Full(err, append(dirs, "/var/lib/etcd", "/var/lib/kubelet", "/var/log", "/run")...)
 }

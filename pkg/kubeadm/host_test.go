@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -419,7 +420,7 @@ func TestComplaints(t *testing.T) {
 	t.Parallel()
 	list := complaints("error execution phase preflight: [preflight] Some fatal errors occurred:\n\t[ERROR CRI]: container runtime is not running: output: Client:\n Debug Mode: false\n, error: exit status 1\n" +
 		"\t[ERROR Service-Docker]: docker service is not active, please run 'systemctl start docker.service'\n\t[ERROR Odd]: what\n[preflight] If you know what you are doing, you can make a check non-fatal with `--ignore-preflight-errors=...`\n")
-	if len(list) != 3 || list[1].check != "Service-Docker" || list[1].hint(&host.Host{}) == "" || list[2].hint(&host.Host{}) != "" {
+	if len(list) != 3 || list[1].check != "Service-Docker" || list[1].hint(&host.Host{}, cri.About{}) == "" || list[2].hint(&host.Host{}, cri.About{}) != "" {
 		t.Errorf("%+v", list)
 	}
 }
@@ -429,9 +430,33 @@ func TestComplaintHint(t *testing.T) {
 	t.Parallel()
 	c := complaint{check: "FileExisting-conntrack", text: "conntrack not found in system path"}
 	for name, manager := range map[string]string{"el7": "yum", "el9": "dnf"} {
-		if got := c.hint(&host.Host{Software: family(t, name)}); got != manager+" --disablerepo='*' --enablerepo=kubecrate install '*bin/conntrack'" {
+		if got := c.hint(&host.Host{Software: family(t, name)}, cri.About{}); got != manager+" --disablerepo='*' --enablerepo=kubecrate install '*bin/conntrack'" {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+// TestRuntimeHint: what looks at containers is the runtime's own command.
+func TestRuntimeHint(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]string{
+		"docker":     {"systemctl restart docker; then: journalctl -u docker -n 50", "uname -r and docker info show", "journalctl -u kubelet -n 50; docker ps -a shows"},
+		"containerd": {"systemctl restart containerd; then: journalctl -u containerd -n 50", "uname -r and crictl info show", "journalctl -u kubelet -n 50; crictl ps -a shows"},
+	} {
+		r, err := cri.For(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Runtime: r.About()}
+		for i, said := range []string{"[ERROR CRI]: x", "[ERROR SystemVerification]: x", "[kubelet-check] x\nphase kubelet-start"} {
+			err := o.explain(&host.Host{}, "init", &host.CommandError{Argv: []string{"kubeadm"}, Err: errKilled, Stderr: said})
+			if got := hint.Of(err); !strings.HasPrefix(got, want[i]) {
+				t.Errorf("%s: %s: %q, want %q", name, said, got, want[i])
+			}
+		}
+	}
+	if got := (complaint{check: "Service-Docker"}).hint(&host.Host{}, cri.About{}); got != "systemctl enable docker && systemctl start docker" {
+		t.Error(got)
 	}
 }
 
@@ -451,7 +476,7 @@ func FuzzComplaints(f *testing.F) {
 			if c.check == "" || strings.Contains(c.text, "\n") {
 				t.Errorf("%+v", c)
 			}
-			c.hint(&host.Host{})
+			c.hint(&host.Host{}, cri.About{})
 		}
 	})
 }

@@ -115,7 +115,7 @@ func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
 	// Without this flag it prints the token.
 	argv := host.Command("kubeadm", "init", "--config", file, "--skip-token-print")
 	err = s.o.during(ctx, "init", "kubeadm init", func() error { return h.Change(ctx, argv, nil) })
-	return explain(h, "init", err, token)
+	return s.o.explain(h, "init", err, token)
 }
 
 // complete notes that the cluster is made.
@@ -170,7 +170,7 @@ func (s initStep) revive(ctx context.Context, h *host.Host) error {
 			return context.Cause(ctx)
 		}
 		return hint.With(fmt.Errorf("the cluster is made, but its API server did not answer within %s: %w", limits.API, err),
-			"systemctl status kubelet docker; journalctl -u kubelet -n 50; docker ps -a")
+			"systemctl status kubelet %s; journalctl -u kubelet -n 50; %s", s.o.Runtime.Service, s.o.Runtime.Containers)
 	}
 	return nil
 }

@@ -213,7 +213,7 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error
 	argv := host.Command("kubeadm", "join", "--config", joinConfigFile)
 	err = s.o.during(ctx, "join", "kubeadm join", func() error { return h.Change(ctx, argv, nil) })
 	if err != nil {
-		return explain(h, "join", err, t.Token, t.CertificateKey)
+		return s.o.explain(h, "join", err, t.Token, t.CertificateKey)
 	}
 	return s.finish(ctx, h, m)
 }

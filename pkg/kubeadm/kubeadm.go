@@ -20,6 +20,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/clusterhttp"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
@@ -31,6 +32,7 @@ type Options struct {
 	Node        string            // what the host is called in the cluster: its hostname
 	Address     netip.Addr        // of this host, as the others reach it
 	Socket      string            // of the container runtime: a path
+	Runtime     cri.About         // what is known of it
 	Cluster     *manifest.Cluster // what the hosts become together
 	Repository  string            // of the bundle's images, see Repository
 	Images      []string          // names of the bundle's images; without any, what kubeadm wants is not compared
@@ -72,19 +74,18 @@ func (l Limits) withDefaults() Limits {
 
 // What kubeadm, the kubelet and etcd keep where.
 const (
-	etcDir         = "/etc/kubernetes"
-	pkiDir         = etcDir + "/pki"
-	manifestsDir   = etcDir + "/manifests"
-	caFile         = pkiDir + "/ca.crt"
-	etcdDir        = "/var/lib/etcd"
-	etcdMember     = etcdDir + "/member"
-	kubeletDir     = "/var/lib/kubelet"
-	kubeletConfig  = kubeletDir + "/config.yaml"
-	kubeletConf    = etcDir + "/kubelet.conf"
-	bootstrapConf  = etcDir + "/bootstrap-kubelet.conf"
-	cniDir         = "/etc/cni/net.d"
-	kubeletUnit    = "kubelet.service"
-	dockershimSock = "/var/run/dockershim.sock"
+	etcDir        = "/etc/kubernetes"
+	pkiDir        = etcDir + "/pki"
+	manifestsDir  = etcDir + "/manifests"
+	caFile        = pkiDir + "/ca.crt"
+	etcdDir       = "/var/lib/etcd"
+	etcdMember    = etcdDir + "/member"
+	kubeletDir    = "/var/lib/kubelet"
+	kubeletConfig = kubeletDir + "/config.yaml"
+	kubeletConf   = etcDir + "/kubelet.conf"
+	bootstrapConf = etcDir + "/bootstrap-kubelet.conf"
+	cniDir        = "/etc/cni/net.d"
+	kubeletUnit   = "kubelet.service"
 
 	// AdminConf is the kubeconfig of the cluster's administrator, on a master.
 	AdminConf = etcDir + "/admin.conf"

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/netfilter"
@@ -95,7 +96,7 @@ func files(h *host.Host, m *mark) error {
 		errs = append(errs, h.Clear(f))
 	}
 	errs = append(errs, clearNetwork(h, m), clearAllocations(h, m))
-	for _, dir := range []string{kubeletDir, etcdDir, "/var/lib/calico", "/run/flannel", "/var/lib/dockershim", "/var/run/kubernetes"} {
+	for _, dir := range append(cri.KubeletDirs(), kubeletDir, etcdDir, "/var/lib/calico", "/run/flannel", "/var/run/kubernetes") {
 		errs = append(errs, h.ClearDir(dir))
 	}
 	return errors.Join(errs...)
@@ -207,7 +208,7 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 // directories are those that kubeadm, the kubelet and the network make on their
 // way, the innermost first.
 func directories() []string {
-	return []string{manifestsDir, etcDir, cniDir, path.Dir(cniDir), etcdDir, kubeletDir, "/var/lib/cni", "/var/lib/dockershim", "/run/flannel"}
+	return append(cri.KubeletDirs(), manifestsDir, etcDir, cniDir, path.Dir(cniDir), etcdDir, kubeletDir, "/var/lib/cni", "/run/flannel")
 }
 
 // removeEmpty removes the directories that were not there before, as far as

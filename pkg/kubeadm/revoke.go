@@ -172,7 +172,7 @@ func (s revokeStep) Apply(ctx context.Context, h *host.Host) error {
 		done = &Revocation{}
 	}
 	for _, t := range ours {
-		if err := deleteToken(ctx, h, t.id); err != nil {
+		if err := s.ticket.o.deleteToken(ctx, h, t.id); err != nil {
 			return err
 		}
 		done.Tokens = append(done.Tokens, t.id)

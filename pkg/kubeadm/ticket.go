@@ -265,7 +265,7 @@ func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if v.why != "" && v.kept != nil {
-		if err := deleteToken(ctx, h, publicPart(v.kept.Token)); err != nil {
+		if err := s.o.deleteToken(ctx, h, publicPart(v.kept.Token)); err != nil {
 			return err
 		}
 	}
@@ -341,11 +341,11 @@ func (s *ticketStep) announce(ctx context.Context, h *host.Host, t *manifest.Tic
 	if t.CertificateKey != "" {
 		argv := host.Command("kubeadm", "init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print", "--config", ticketConfigFile)
 		if err := h.Change(ctx, argv, nil); err != nil {
-			return explain(h, "offer the control plane's keys", err, t.Token, t.CertificateKey)
+			return s.o.explain(h, "offer the control plane's keys", err, t.Token, t.CertificateKey)
 		}
 	}
 	argv := host.Command("kubeadm", "token", "create", "--kubeconfig", AdminConf, "--config", ticketConfigFile)
-	return explain(h, "make a token", h.Change(ctx, argv, nil), t.Token, t.CertificateKey)
+	return s.o.explain(h, "make a token", h.Change(ctx, argv, nil), t.Token, t.CertificateKey)
 }
 
 // toStick copies the ticket beside the archive. That is no file of this host,

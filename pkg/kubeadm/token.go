@@ -89,7 +89,7 @@ func certificatesOffered(ctx context.Context, h *host.Host) (bool, error) {
 }
 
 // deleteToken is no error where the token is gone. Its public part names it.
-func deleteToken(ctx context.Context, h *host.Host, id string) error {
+func (o *Options) deleteToken(ctx context.Context, h *host.Host, id string) error {
 	switch _, err := through(AdminConf).Raw(ctx, h, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-"+id); {
 	case errors.Is(err, kubectl.ErrAbsent):
 		return nil
@@ -97,7 +97,7 @@ func deleteToken(ctx context.Context, h *host.Host, id string) error {
 		return fmt.Errorf("cannot look for token %s: %w", id, err)
 	}
 	err := h.Change(ctx, host.Command("kubeadm", "token", "delete", id, "--kubeconfig", AdminConf), nil)
-	return explain(h, "revoke token "+id, err)
+	return o.explain(h, "revoke token "+id, err)
 }
 
 // token is a bootstrap token that the cluster holds, without its secret.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/software"
@@ -29,7 +30,8 @@ func complaints(output string) []complaint {
 }
 
 // hint is the command that fixes a check that failed; "" where none is known.
-func (c complaint) hint(h *host.Host) string {
+func (c complaint) hint(h *host.Host, runtime cri.About) string {
+	service := strings.ToLower(strings.TrimPrefix(c.check, "Service-"))
 	for _, m := range []struct{ check, command string }{
 		{"NumCPU", "give the host 2 CPUs at least"},
 		{"Mem", "give the host 1700 MB of memory at least"},
@@ -37,8 +39,8 @@ func (c complaint) hint(h *host.Host) string {
 		{"FileContent--proc-sys-net-bridge", "modprobe br_netfilter && sysctl -p /etc/sysctl.d/kubernetes.conf"},
 		{"FileContent--proc-sys-net-ipv4", "sysctl -p /etc/sysctl.d/kubernetes.conf"},
 		{"Port-", "ss -lntp shows which program listens there: stop it"},
-		{"Service-Docker", "systemctl enable docker && systemctl start docker"},
-		{"CRI", "systemctl restart docker, or containerd; then: journalctl -u docker -n 50"},
+		{"Service-", "systemctl enable " + service + " && systemctl start " + service},
+		{"CRI", "systemctl restart " + runtime.Service + "; then: journalctl -u " + runtime.Service + " -n 50"},
 		{"ImagePull", "./install load brings the images back from the archive"},
 		{"KubeletVersion", "kubelet and kubeadm must come from one archive: kubelet --version; kubeadm version --output=short"},
 		{"FileAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
@@ -46,7 +48,7 @@ func (c complaint) hint(h *host.Host) string {
 		{"FileExisting-", software.InstallHint(h, strings.TrimPrefix(c.check, "FileExisting-"))},
 		{"Hostname", "give the host a name in /etc/hosts"},
 		{"IsPrivilegedUser", "run it as root"},
-		{"SystemVerification", "uname -r and docker info show what kubeadm refuses"},
+		{"SystemVerification", "uname -r and " + runtime.Show + " show what kubeadm refuses"},
 	} {
 		if strings.HasPrefix(c.check, m.check) {
 			return m.command
@@ -61,8 +63,11 @@ const otherCA = "none of the public keys"
 // symptom is something else that kubeadm says, and what it means to a person.
 type symptom struct{ said, means, hint string }
 
-func symptoms() []symptom {
-	const kubelet = "journalctl -u kubelet -n 50; docker ps -a shows which container ends"
+func symptoms(runtime cri.About) []symptom {
+	kubelet := "journalctl -u kubelet -n 50"
+	if runtime.Containers != "" {
+		kubelet += "; " + runtime.Containers + " shows which container ends"
+	}
 	const memberList = "kubectl -n kube-system exec etcd-NAME -- etcdctl --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/peer.crt --key /etc/kubernetes/pki/etcd/peer.key member list"
 	const renew = "on the master: ./install ticket, and carry the new join.yaml here"
 	return []symptom{
@@ -82,7 +87,7 @@ func symptoms() []symptom {
 // explain turns what kubeadm said into a message that a person can act on, in
 // which no secret stands. A nil err stays nil, and one that is not of a program
 // that ended badly as it is.
-func explain(h *host.Host, what string, err error, secrets ...string) error {
+func (o *Options) explain(h *host.Host, what string, err error, secrets ...string) error {
 	var failed *host.CommandError
 	if !errors.As(err, &failed) {
 		return err
@@ -93,7 +98,7 @@ func explain(h *host.Host, what string, err error, secrets ...string) error {
 		var texts, fixes []string
 		for _, c := range list {
 			texts = append(texts, c.text+" ("+c.check+")")
-			if m := c.hint(h); m != "" {
+			if m := c.hint(h, o.Runtime); m != "" {
 				fixes = append(fixes, m)
 			}
 		}
@@ -103,7 +108,7 @@ func explain(h *host.Host, what string, err error, secrets ...string) error {
 		}
 		return hint.With(err, "%s", strings.Join(fixes, "; "))
 	}
-	for _, s := range symptoms() {
+	for _, s := range symptoms(o.Runtime) {
 		if strings.Contains(output, s.said) {
 			err := fmt.Errorf("kubeadm cannot %s: %s: %w", what, s.means, failed)
 			if s.said == otherCA {

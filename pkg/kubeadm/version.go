@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 )
 
@@ -13,12 +14,12 @@ type release struct{ major, minor int }
 
 // The first and the oldest minor of what changed.
 const (
-	oldestMinor   = 15 // kubeadm.k8s.io/v1beta2 begins
-	v1beta3Minor  = 22
-	noDockerMinor = 24 // without dockershim; sockets are URLs
-	v1beta4Minor  = 31 // extraArgs is a list
-	configGroup   = "kubeadm.k8s.io/"
-	onlyMajor     = 1
+	oldestMinor    = 15 // kubeadm.k8s.io/v1beta2 begins
+	v1beta3Minor   = 22
+	socketURLMinor = 24 // sockets are URLs
+	v1beta4Minor   = 31 // extraArgs is a list
+	configGroup    = "kubeadm.k8s.io/"
+	onlyMajor      = 1
 )
 
 // parseRelease reads "v1.17.4".
@@ -48,17 +49,14 @@ func (r release) configVersion() (string, error) {
 	return configGroup + "v1beta4", nil
 }
 
-// criSocket is a runtime's socket as kubeadm of the release calls it. Docker is
-// known by the path of dockershim's socket, exactly, before 1.24.
+// criSocket is a runtime's socket as kubeadm of the release calls it. Before 1.24
+// it knows one by an exact path.
 func (r release) criSocket(path string) string {
 	path = strings.TrimPrefix(path, "unix://")
-	switch {
-	case r.minor >= noDockerMinor:
+	if r.minor >= socketURLMinor {
 		return "unix://" + path
-	case path == "/run/dockershim.sock" || path == "/var/run/docker.sock" || path == "/run/docker.sock":
-		return dockershimSock
 	}
-	return path
+	return cri.Canonical(path)
 }
 
 // argsAreList says that extraArgs is a list of names and values, not a map.

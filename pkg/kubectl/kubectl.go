@@ -169,7 +169,7 @@ func Explain(h *host.Host, err error) error {
 	}
 	switch {
 	case has("was refused", "connection refused", "Unable to connect to the server", "i/o timeout", "no route to host", "EOF"):
-		return hint.With(err, "the API server does not answer; on the master: systemctl status kubelet docker, and docker ps -a | grep apiserver")
+		return hint.With(err, "the API server does not answer; on the master: systemctl status kubelet; journalctl -u kubelet -n 50 shows which container ends")
 	case has("certificate has expired", "not yet valid"):
 		return hint.With(err, "compare the clocks with date; kubeadm alpha certs check-expiration shows the certificates")
 	case has("x509:", "Unauthorized", "must be logged in"):

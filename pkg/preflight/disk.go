@@ -6,6 +6,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/progress"
@@ -28,18 +29,21 @@ const (
 	// unpacked is how many bytes of files an RPM's byte holds: 4.1 and 5.2 of
 	// docker-ce 18.06.3 and kubelet 1.17.4, the largest of the default profile.
 	unpacked = 5
-	// contentStore: containerd keeps an image's layers beside what it unpacks.
-	contentStore = 2
 	// grown is what etcd's data and the kubelet's logs and volumes are given.
 	grown = 256 << 20
 )
 
 // ImageDir is where a runtime keeps images.
-func ImageDir(runtime string) string {
-	if runtime == manifest.RuntimeContainerd {
-		return "/var/lib/containerd"
+func ImageDir(runtime string) string { return about(runtime).DataDir }
+
+// about is what is known of a runtime of a manifest, and little of one that is in
+// none: what asks for its steps refuses that.
+func about(runtime string) cri.About {
+	r, err := cri.For(runtime)
+	if err != nil {
+		return cri.About{DataDir: "/var/lib", Copies: 1}
 	}
-	return "/var/lib/docker"
+	return r.About()
 }
 
 // NeedsOf is what a host of a role that has nothing yet is to hold of an
@@ -55,9 +59,7 @@ func NeedsOf(idx *archive.Index, m *manifest.Manifest, role manifest.Role) []Nee
 			images += member.Size
 		}
 	}
-	if m.Runtime == manifest.RuntimeContainerd {
-		images *= contentStore
-	}
+	images *= about(m.Runtime).Copies
 	list := []Need{
 		{"/usr", rpms * unpacked, "packages"},
 		{"/var/lib/kubecrate", rpms, "the bundle's package repository"},

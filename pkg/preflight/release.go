@@ -8,6 +8,7 @@ import (
 	"kubecrate/pkg/agree"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
+	"kubecrate/pkg/software"
 )
 
 // What a host must have depends on the release of Kubernetes: the checks here read
@@ -105,7 +106,7 @@ func cgroups(h *host.Host, o *Options, f *found) error {
 		return nil
 	case known && minor >= noV1:
 		fix := "grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1, then reboot"
-		if o.Manifest.Platform.Family == "el7" {
+		if o.Software.About().Cgroups == software.CgroupsV1Only {
 			fix = "take a host of Enterprise Linux 8 or later, whose kernel has cgroup v2, or, on the connected machine, bundle Kubernetes 1.34 or earlier"
 		}
 		f.fail(fix, "this host has cgroup v1, and the kubelet of Kubernetes %s does not start on it", o.Manifest.Kubernetes)

@@ -47,7 +47,20 @@ type About struct {
 	Name     string   // the word of a manifest's platform.family
 	Programs []string // that it runs, and the host has to have by itself
 	Dirs     []string // in which it makes files, and which have to be writable
+	Cgroups  Cgroups  // of its systems
+	CPULevel int      // of x86-64 that its systems need at the least, as the psABI counts
+	Modular  bool     // its systems know modules, which hide packages of a repository
 }
+
+// Cgroups say which version of control groups the systems of a source have.
+type Cgroups int
+
+// Versions of control groups.
+const (
+	CgroupsV2      Cgroups = iota // or not known
+	CgroupsV1First                // v1 unless the kernel is told otherwise
+	CgroupsV1Only
+)
 
 // System is the operating system of a host. Problem says why a source does not
 // fit it, "" where it does, and Hint what to do then.
