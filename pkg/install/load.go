@@ -16,6 +16,7 @@ import (
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/stepreport"
 )
 
 // perform runs steps of their own, beside those of an installation.
@@ -25,9 +26,9 @@ func (r *run) perform(ctx context.Context, steps ...step.Step) (changed []string
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	t := newReporter(r.caller.Report, steps, time.Now)
-	err = step.Run(ctx, r.host, j, kinds(r.caller.Report), steps, t.event)
-	return t.changed, err
+	t := stepreport.New(r.caller.Report, stepreport.Names(steps), time.Now)
+	err = step.Run(ctx, r.host, j, kinds(r.caller.Report), steps, t.Event)
+	return t.Changed(), err
 }
 
 // Loaded is what Load did.

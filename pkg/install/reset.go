@@ -17,6 +17,7 @@ import (
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/stepreport"
 )
 
 // Undone is what Reset did. Kept names what it left on the host, and why.
@@ -78,10 +79,9 @@ func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, s
 		}
 		u.Kept = append(u.Kept, "the installed packages, as asked for")
 	}
-	t := newReporter(report, nil, time.Now)
-	t.expect(j.Begun())
+	t := stepreport.New(report, j.Begun(), time.Now)
 	err = step.Reset(ctx, h, j, kinds, func(e step.Event) {
-		t.event(e)
+		t.Event(e)
 		if e.Phase == step.Undone {
 			u.Steps = append(u.Steps, e.Step)
 		}
@@ -93,13 +93,6 @@ func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, s
 		return fmt.Errorf("not all could be taken back: %w", err)
 	}
 	return nil
-}
-
-// expect gives the steps of an undoing their numbers.
-func (r *reporter) expect(names []string) {
-	for i, name := range names {
-		r.number[name] = i + 1
-	}
 }
 
 // hear keeps every warning of an undoing: a step warns of what it leaves, in its

@@ -26,6 +26,7 @@ import (
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/stepreport"
 )
 
 // Run brings this host to its role: one page, in the order in which it happens.
@@ -59,8 +60,10 @@ func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err e
 	if err != nil {
 		return nil, err
 	}
-	report := newReporter(q.Caller.Report, steps, time.Now)
-	report.checks(found.checks)
+	report := stepreport.New(q.Caller.Report, stepreport.Names(steps), time.Now)
+	for _, c := range found.checks.Of(preflight.Warning) { // which does not stop an installation
+		report.Warn(c.Name, withHint(c))
+	}
 	if r.finished(found.plan) {
 		err := errors.Join(r.bundle.trusted.Remember(h), r.reports.KeepKey())
 		return r.result(nil, watch.Spent(), time.Since(began)), err
@@ -72,7 +75,7 @@ func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err e
 	if err := r.apply(ctx, steps, report); err != nil {
 		return nil, err
 	}
-	result = r.result(report.changed, watch.Spent(), time.Since(began))
+	result = r.result(report.Changed(), watch.Spent(), time.Since(began))
 	if r.target.First && !q.NoSmoke { // that a node is Ready is a step of its own
 		if result.Smoke, err = r.smokeTest(ctx); err != nil {
 			return nil, err
@@ -111,6 +114,14 @@ type found struct {
 	plan   []step.Event
 }
 
+// withHint is what a check found, with what helps.
+func withHint(c preflight.Check) string {
+	if c.Hint == "" {
+		return c.Message
+	}
+	return c.Message + " (hint: " + c.Hint + ")"
+}
+
 // admit makes the checks of the host, and opens the identity where that is to be
 // done: what is sealed may not be what lies beside it, and is checked again. The
 // run that comes back is the one to go on with, never nil.
@@ -142,7 +153,7 @@ func (r *run) finished(plan []step.Event) bool {
 }
 
 // apply runs the steps. What the host is to become is on its disk before.
-func (r *run) apply(ctx context.Context, steps []step.Step, report *reporter) (err error) {
+func (r *run) apply(ctx context.Context, steps []step.Step, report *stepreport.Reporter) (err error) {
 	if err := errors.Join(r.saveState(false), r.reports.KeepKey(), r.saveSealed()); err != nil {
 		return err
 	}
@@ -151,7 +162,7 @@ func (r *run) apply(ctx context.Context, steps []step.Step, report *reporter) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	if err := step.Run(ctx, r.host, j, kinds(r.caller.Report), steps, report.event); err != nil {
+	if err := step.Run(ctx, r.host, j, kinds(r.caller.Report), steps, report.Event); err != nil {
 		return err
 	}
 	return errors.Join(r.saveState(true), removeSealed(r.host))

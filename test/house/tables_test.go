@@ -27,7 +27,6 @@ func manyFiles() map[string]limit {
 		"pkg/cni":      {16, soon},
 		"pkg/depsolve": {18, soon},
 		"pkg/distro":   {18, soon},
-		"pkg/install":  {17, soon},
 		"pkg/kubeadm":  {35, soon},
 		"pkg/repodata": {16, soon},
 	}

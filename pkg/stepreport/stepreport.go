@@ -1,17 +1,18 @@
-package install
+// Package stepreport turns the events of steps into progress.
+package stepreport
 
 import (
 	"fmt"
 	"strings"
 	"time"
 
-	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
 
-// reporter turns the events of steps into progress, and counts what was changed.
-type reporter struct {
+// Reporter reports the events of steps, and counts what was changed. One step at a
+// time reports.
+type Reporter struct {
 	report  progress.Func
 	number  map[string]int
 	now     func() time.Time
@@ -21,24 +22,37 @@ type reporter struct {
 	warned  map[[2]string]bool // step and text: a step is checked more than once
 }
 
-func newReporter(report progress.Func, steps []step.Step, now func() time.Time) *reporter {
-	r := &reporter{report: report, number: map[string]int{}, now: now, warned: map[[2]string]bool{}}
-	for i, s := range steps {
-		r.number[s.Name()] = i + 1
+// New reports steps of these names, which are done in this order, to report.
+func New(report progress.Func, names []string, now func() time.Time) *Reporter {
+	r := &Reporter{report: report, number: map[string]int{}, now: now, warned: map[[2]string]bool{}}
+	for i, name := range names {
+		r.number[name] = i + 1
 	}
 	return r
 }
 
+// Changed are the names of the steps that were applied.
+func (r *Reporter) Changed() []string { return r.changed }
+
+// Names are the names of steps.
+func Names(steps []step.Step) []string {
+	var names []string
+	for _, s := range steps {
+		names = append(names, s.Name())
+	}
+	return names
+}
+
 // stage is where a step stands in the plan: "3/15".
-func (r *reporter) stage(name string) string {
+func (r *Reporter) stage(name string) string {
 	return fmt.Sprintf("%d/%d", r.number[name], len(r.number))
 }
 
-// event is for step.Run and step.Reset.
-func (r *reporter) event(e step.Event) {
+// Event reports an event of step.Run or step.Reset.
+func (r *Reporter) Event(e step.Event) {
 	stage := r.stage(e.Step)
 	for _, w := range e.Status.Warnings {
-		r.warn(e.Step, w)
+		r.Warn(e.Step, w)
 	}
 	switch e.Phase {
 	case step.Checked:
@@ -57,31 +71,20 @@ func (r *reporter) event(e step.Event) {
 	case step.Undone:
 		r.done(stage, e.Step, "as it was before")
 	case step.Failed:
-		// The error itself is told once, at the end.
+		// The error itself is reported once, at the end.
 		r.report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: e.Step, Text: "stopped here"})
 	}
 }
 
-// warn tells a warning about a step or a check, once.
-func (r *reporter) warn(task, text string) {
+// Warn reports a warning about a step or a check, once.
+func (r *Reporter) Warn(task, text string) {
 	if key := [2]string{task, text}; !r.warned[key] {
 		r.warned[key] = true
 		r.report.Report(progress.Event{Kind: progress.Warn, Task: task, Text: text})
 	}
 }
 
-// checks tells what preflight warns of, which does not stop an installation.
-func (r *reporter) checks(found *preflight.Result) {
-	for _, c := range found.Of(preflight.Warning) {
-		text := c.Message
-		if c.Hint != "" {
-			text += " (hint: " + c.Hint + ")"
-		}
-		r.warn(c.Name, text)
-	}
-}
-
-func (r *reporter) done(stage, name, text string) {
+func (r *Reporter) done(stage, name, text string) {
 	if took := r.now().Sub(r.began).Round(100 * time.Millisecond); took >= time.Second {
 		text += fmt.Sprintf(" (%s)", took)
 	}
