@@ -51,15 +51,8 @@ func networkPlaces() map[string]limit {
 // runtimePlaces are where a runtime is known outside of pkg/cri, and why.
 func runtimePlaces() map[string]limit {
 	return map[string]limit{
-		"manifest":      {8, "the words that a manifest may use"},
-		"pkg/agree":     {30, "compares a manifest with the packages of its runtime"},
-		"pkg/distro":    {18, soon},
-		"pkg/facts":     {3, soon},
-		"pkg/image":     {46, "the format that docker load reads is an image format"},
-		"pkg/install":   {2, soon},
-		"pkg/kubeadm":   {14, soon},
-		"pkg/kubectl":   {1, soon},
-		"pkg/preflight": {4, soon},
+		"manifest":  {8, "the words that a manifest may use"},
+		"pkg/image": {46, "the format that docker load reads is an image format"},
 	}
 }
 
