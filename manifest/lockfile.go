@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 )
 
 const (
@@ -69,7 +69,7 @@ func WriteLock(file string, l *Lock) error {
 		return err
 	}
 	const mode = 0o644
-	if err := durable.WriteFile(file, text, mode); err != nil {
+	if err := atomicfile.WriteFile(file, text, mode); err != nil {
 		return fmt.Errorf("cannot write the lock: %w", err)
 	}
 	return nil

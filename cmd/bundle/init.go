@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/lines"
 )
@@ -47,7 +47,7 @@ func (a *app) initCmd() *cobra.Command {
 // writeNew writes a file that must not be there yet.
 func writeNew(file string, text []byte) error {
 	const mode = 0o644
-	err := durable.WriteNew(file, text, mode)
+	err := atomicfile.WriteNew(file, text, mode)
 	if err == nil {
 		return nil
 	}

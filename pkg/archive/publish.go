@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"strings"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/media"
 )
@@ -152,7 +152,7 @@ func copyProgram(ctx context.Context, r *Reader, p Program, dir string, tap func
 		return w, err
 	}
 	defer func() { err = errors.Join(err, member.Close()) }()
-	f, err := durable.CreateNext(filepath.Join(dir, p.Name), executable)
+	f, err := atomicfile.CreateNext(filepath.Join(dir, p.Name), executable)
 	if err != nil {
 		return w, err
 	}
@@ -183,7 +183,7 @@ func copyProgram(ctx context.Context, r *Reader, p Program, dir string, tap func
 // one that speaks of other files. The sidecar comes last, with a sync of all names.
 func publish(w *volumeWriter, done *Written) (err error) {
 	const mode = 0o644
-	sidecar, err := durable.CreateNext(done.Sidecar, mode)
+	sidecar, err := atomicfile.CreateNext(done.Sidecar, mode)
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func dropPrograms(done *Written) error {
 		if bytes.Equal(kept, text) {
 			continue
 		}
-		if err := durable.WriteFile(dir.Join(name), kept, mode); err != nil {
+		if err := atomicfile.WriteFile(dir.Join(name), kept, mode); err != nil {
 			return err
 		}
 	}

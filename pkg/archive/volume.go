@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 )
 
 // maxVolumes is what three digits can count.
@@ -27,7 +27,7 @@ type volumeWriter struct {
 
 // volume is one file being written.
 type volume struct {
-	file   *durable.File
+	file   *atomicfile.File
 	tap    io.Writer   // nil for none
 	hash   *hashWriter // nil where there is but one file
 	sum    string
@@ -88,14 +88,14 @@ func (w *volumeWriter) current() (*volume, error) {
 func (w *volumeWriter) create() (*volume, error) {
 	const mode = 0o644
 	if len(w.volumes) > 0 {
-		f, err := durable.CreateNext(w.path, mode)
+		f, err := atomicfile.CreateNext(w.path, mode)
 		return &volume{file: f}, err
 	}
-	f, err := durable.Create(w.path, mode)
+	f, err := atomicfile.Create(w.path, mode)
 	if err != nil {
 		return nil, err
 	}
-	busy, err := durable.Busy(w.path, f)
+	busy, err := atomicfile.Busy(w.path, f)
 	if err == nil && busy {
 		err = fmt.Errorf("%s is being written by another process", w.path)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/progress"
 )
@@ -38,7 +38,7 @@ type WrittenFile struct {
 	SHA256 string
 	Tap    io.Writer // what CreateOptions.Tap made
 
-	file *durable.File
+	file *atomicfile.File
 	info fs.FileInfo // of file, when it was complete
 }
 
@@ -80,7 +80,7 @@ func MakeDir(dir string) error {
 	if err := os.MkdirAll(dir, mode); err != nil {
 		return fmt.Errorf("cannot make the target directory: %w", explain(err, dir))
 	}
-	f, err := durable.Create(filepath.Join(dir, "probe"), mode)
+	f, err := atomicfile.Create(filepath.Join(dir, "probe"), mode)
 	if err == nil {
 		err = f.Abort()
 	}

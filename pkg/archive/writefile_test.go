@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 )
 
@@ -291,7 +291,7 @@ func TestNothingLeft(t *testing.T) {
 		t.Error(err)
 	}
 	check("left behind")
-	other, err := durable.Create(path, 0o644)
+	other, err := atomicfile.Create(path, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/version"
 )
@@ -36,7 +36,7 @@ func ManCmd(root *cobra.Command, out *Out, m Manual) *cobra.Command {
 				return fmt.Errorf("cannot make the directory: %w", err)
 			}
 			file := filepath.Join(args[0], pageName(root)+".1")
-			if err := durable.WriteFile(file, page(root, m, version.Date()), fileMode); err != nil {
+			if err := atomicfile.WriteFile(file, page(root, m, version.Date()), fileMode); err != nil {
 				return fmt.Errorf("cannot write the man page: %w", err)
 			}
 			return lines.Print(out.Stderr, "wrote %s", file)

@@ -15,8 +15,8 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/bundle"
-	"kubecrate/pkg/durable"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/verify"
@@ -81,7 +81,7 @@ func writeManifest(dir string, m *mirror) (string, error) {
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return "", fmt.Errorf("cannot make the demo's directory: %w", err)
 	}
-	if err := durable.WriteFile(filepath.Join(dir, "demo.gpg"), []byte(m.key), fileMode); err != nil {
+	if err := atomicfile.WriteFile(filepath.Join(dir, "demo.gpg"), []byte(m.key), fileMode); err != nil {
 		return "", fmt.Errorf("cannot write the demo's key: %w", err)
 	}
 	text := fmt.Sprintf(`apiVersion: kubecrate/v1
@@ -101,7 +101,7 @@ packages:
     docker.io: [%[1]s]
 `, m.address)
 	file := filepath.Join(dir, "demo.yaml")
-	if err := durable.WriteFile(file, []byte(text), fileMode); err != nil {
+	if err := atomicfile.WriteFile(file, []byte(text), fileMode); err != nil {
 		return "", fmt.Errorf("cannot write the demo's manifest: %w", err)
 	}
 	return file, nil

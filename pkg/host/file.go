@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 )
 
 // Modes of what is made new.
@@ -144,7 +144,7 @@ func (h *Host) Put(path string, o FileState) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if serr := durable.SyncDir(dir); err == nil || !errors.Is(serr, fs.ErrNotExist) {
+		if serr := atomicfile.SyncDir(dir); err == nil || !errors.Is(serr, fs.ErrNotExist) {
 			return serr
 		}
 		return nil // the directory went with it
@@ -164,7 +164,7 @@ func (h *Host) Put(path string, o FileState) error {
 		_ = os.Remove(temp) // err is what counts
 		return err
 	}
-	return durable.SyncDir(dir)
+	return atomicfile.SyncDir(dir)
 }
 
 // create makes a file, or a link, that is on the disk when it returns.

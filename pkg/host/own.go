@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 )
 
 // Store gives path, which is this program's own, what r holds. Nothing is
@@ -34,7 +34,7 @@ func (h *Host) Store(path string, r io.Reader, mode fs.FileMode) error {
 		_ = os.Remove(temp) // err is what counts
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
-	return durable.SyncDir(filepath.Dir(at))
+	return atomicfile.SyncDir(filepath.Dir(at))
 }
 
 func fill(at string, r io.Reader, mode fs.FileMode) (err error) {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/media"
 )
@@ -45,7 +45,7 @@ func (i *Identity) Write(p Place, cluster *manifest.Cluster, sealed []byte) ([]s
 		paths = append(paths, path)
 	}
 	for n, f := range files {
-		if err := durable.WriteFile(paths[n], f.text, f.mode); err != nil {
+		if err := atomicfile.WriteFile(paths[n], f.text, f.mode); err != nil {
 			return nil, fmt.Errorf("cannot write %s: %w", paths[n], err)
 		}
 	}

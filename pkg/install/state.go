@@ -10,8 +10,8 @@ import (
 	"syscall"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/cri"
-	"kubecrate/pkg/durable"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/install/target"
@@ -127,7 +127,7 @@ func removeState(h *host.Host) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
 	}
-	return durable.SyncDir(filepath.Dir(h.Path(step.Dir)))
+	return atomicfile.SyncDir(filepath.Dir(h.Path(step.Dir)))
 }
 
 // sealedName holds, in step.Dir, the ticket of the identity as it came out of it,

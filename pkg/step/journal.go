@@ -12,7 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 )
@@ -101,7 +101,7 @@ func OpenJournal(h *host.Host) (j *Journal, err error) {
 		return nil, err
 	}
 	j = &Journal{dir: dir, file: f}
-	if err := errors.Join(j.load(), durable.SyncDir(dir), durable.SyncDir(filepath.Dir(dir))); err != nil {
+	if err := errors.Join(j.load(), atomicfile.SyncDir(dir), atomicfile.SyncDir(filepath.Dir(dir))); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return j, nil
@@ -259,7 +259,7 @@ func (j *Journal) keep(name string, content []byte) error {
 	if err := os.Rename(path+".part", path); err != nil {
 		return err
 	}
-	return durable.SyncDir(filepath.Dir(path))
+	return atomicfile.SyncDir(filepath.Dir(path))
 }
 
 // undone tells which records were taken back.

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 )
 
@@ -82,7 +82,7 @@ func (t *tempFile) moveTo(path string) error {
 	if err := unlock(t.File); err != nil {
 		return err
 	}
-	return durable.SyncDir(dir)
+	return atomicfile.SyncDir(dir)
 }
 
 // remove closes the file and deletes it.
@@ -111,7 +111,7 @@ func makeDir(dir string) error {
 		}
 		return err
 	}
-	return durable.SyncDir(filepath.Dir(dir))
+	return atomicfile.SyncDir(filepath.Dir(dir))
 }
 
 // lock takes the file for this process, and for this open of it; false says

@@ -18,7 +18,7 @@ import (
 
 	"aead.dev/minisign"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/media"
 )
@@ -154,7 +154,7 @@ func (k *SecretKey) WriteFiles(name, passphrase string) (paths []string, err err
 		content []byte
 		mode    fs.FileMode
 	}{{text, secret}, {k.Public().file(), public}, {openSSL, public}} {
-		if err := durable.WriteNew(paths[i], file.content, file.mode); err != nil {
+		if err := atomicfile.WriteNew(paths[i], file.content, file.mode); err != nil {
 			for _, path := range made {
 				err = errors.Join(err, os.Remove(path))
 			}

@@ -12,7 +12,7 @@ import (
 	"aead.dev/minisign"
 
 	"kubecrate/pkg/archive"
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 )
 
 // Signed says by which key an archive was signed, and which files that made.
@@ -132,7 +132,7 @@ func (w *writer) write(path string, content []byte) {
 	if w.err != nil {
 		return
 	}
-	if w.err = durable.WriteFile(path, content, mode); w.err == nil {
+	if w.err = atomicfile.WriteFile(path, content, mode); w.err == nil {
 		w.names = append(w.names, path)
 	}
 }

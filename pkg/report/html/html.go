@@ -10,7 +10,7 @@ import (
 	"os"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
 	"kubecrate/pkg/visible"
@@ -52,7 +52,7 @@ func WriteFile(file string, c *report.Contents) error {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("cannot write the report: %s is not a regular file", file)
 	}
-	f, err := durable.Create(file, mode)
+	f, err := atomicfile.Create(file, mode)
 	if err != nil {
 		return fmt.Errorf("cannot write the report: %w", err)
 	}

@@ -1,4 +1,4 @@
-package durable_test
+package atomicfile_test
 
 import (
 	"errors"
@@ -9,16 +9,16 @@ import (
 	"strings"
 	"testing"
 
-	"kubecrate/pkg/durable"
+	"kubecrate/pkg/atomicfile"
 )
 
 func TestSyncDir(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := durable.SyncDir(dir); err != nil {
+	if err := atomicfile.SyncDir(dir); err != nil {
 		t.Error(err)
 	}
-	if err := durable.SyncDir(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+	if err := atomicfile.SyncDir(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a directory that is missing: %v", err)
 	}
 }
@@ -29,18 +29,18 @@ func TestOrder(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
-		commit func(*durable.File) error
+		commit func(*atomicfile.File) error
 		want   string
 	}{
-		{"commit", (*durable.File).Commit, "create, sync file, rename to a, sync names"},
-		{"new", (*durable.File).CommitNew, "create, sync file, rename to new a, sync names"},
-		{"abort", (*durable.File).Abort, "create, remove"},
-		{"publish", func(f *durable.File) error { return errors.Join(f.Publish("b"), f.Abort()) }, "create, sync file, rename to b"},
-		{"synced before", func(f *durable.File) error { return errors.Join(f.Sync(), f.Commit()) }, "create, sync file, rename to a, sync names"},
+		{"commit", (*atomicfile.File).Commit, "create, sync file, rename to a, sync names"},
+		{"new", (*atomicfile.File).CommitNew, "create, sync file, rename to new a, sync names"},
+		{"abort", (*atomicfile.File).Abort, "create, remove"},
+		{"publish", func(f *atomicfile.File) error { return errors.Join(f.Publish("b"), f.Abort()) }, "create, sync file, rename to b"},
+		{"synced before", func(f *atomicfile.File) error { return errors.Join(f.Sync(), f.Commit()) }, "create, sync file, rename to a, sync names"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r, f, err := durable.CreateRecorded(t.TempDir(), "a", "")
+			r, f, err := atomicfile.CreateRecorded(t.TempDir(), "a", "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +66,7 @@ func TestFailure(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "a"), "old")
-			_, f, err := durable.CreateRecorded(dir, "a", fail)
+			_, f, err := atomicfile.CreateRecorded(dir, "a", fail)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestFailure(t *testing.T) {
 			}
 		})
 	}
-	_, f, err := durable.CreateRecorded(t.TempDir(), "a", "sync names")
+	_, f, err := atomicfile.CreateRecorded(t.TempDir(), "a", "sync names")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestWriteFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
 	write(t, path, "old, and longer")
-	if err := durable.WriteFile(path, []byte("new"), 0o666); err != nil {
+	if err := atomicfile.WriteFile(path, []byte("new"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
@@ -113,17 +113,17 @@ func TestWriteNew(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
-	if err := durable.WriteNew(path, []byte("first"), 0o600); err != nil {
+	if err := atomicfile.WriteNew(path, []byte("first"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := durable.WriteNew(path, []byte("second"), 0o600); !errors.Is(err, fs.ErrExist) || read(t, path) != "first" {
+	if err := atomicfile.WriteNew(path, []byte("second"), 0o600); !errors.Is(err, fs.ErrExist) || read(t, path) != "first" {
 		t.Errorf("%v, %q", err, read(t, path))
 	}
 	link := filepath.Join(dir, "link")
 	if err := os.Symlink("nowhere", link); err != nil {
 		t.Fatal(err)
 	}
-	if err := durable.WriteNew(link, []byte("x"), 0o600); !errors.Is(err, fs.ErrExist) {
+	if err := atomicfile.WriteNew(link, []byte("x"), 0o600); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over a link: %v", err)
 	}
 	if got := list(t, dir); !slices.Equal(got, []string{"a", "link"}) {
@@ -136,21 +136,21 @@ func TestWriteNew(t *testing.T) {
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	live, err := durable.Create(filepath.Join(dir, "live"), 0o600)
+	live, err := atomicfile.Create(filepath.Join(dir, "live"), 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = live.Abort() }()
-	left := durable.TempName("left")
+	left := atomicfile.TempName("left")
 	kept := []string{".kubecrate-0123-x.part", ".kubecrate-0123456789abcdef-x", "kubecrate-0123456789abcdef-x.part", ".x.part", ".kubecrate-0123456789abcdeg-x.part"}
 	for _, name := range append(kept, left) {
 		write(t, filepath.Join(dir, name), "x")
 	}
-	link := durable.TempName("link")
+	link := atomicfile.TempName("link")
 	if err := os.Symlink("live", filepath.Join(dir, link)); err != nil {
 		t.Fatal(err)
 	}
-	if err := durable.WriteFile(filepath.Join(dir, "other"), nil, 0o600); err != nil {
+	if err := atomicfile.WriteFile(filepath.Join(dir, "other"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want := append(kept, filepath.Base(live.Name()), link, "other")
@@ -158,16 +158,16 @@ func TestSweep(t *testing.T) {
 	if got := list(t, dir); !slices.Equal(got, want) {
 		t.Errorf("there are %q\nwant %q", got, want)
 	}
-	if busy, err := durable.Busy(filepath.Join(dir, "live")); err != nil || !busy {
+	if busy, err := atomicfile.Busy(filepath.Join(dir, "live")); err != nil || !busy {
 		t.Errorf("busy %v, %v", busy, err)
 	}
-	if busy, err := durable.Busy(filepath.Join(dir, "live"), live); err != nil || busy {
+	if busy, err := atomicfile.Busy(filepath.Join(dir, "live"), live); err != nil || busy {
 		t.Errorf("busy beside our own: %v, %v", busy, err)
 	}
 	if err := live.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if err := durable.Sweep(filepath.Join(dir, "missing")); err != nil {
+	if err := atomicfile.Sweep(filepath.Join(dir, "missing")); err != nil {
 		t.Error(err)
 	}
 }
@@ -176,7 +176,7 @@ func TestSweep(t *testing.T) {
 func TestLongName(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), strings.Repeat("é", 127))
-	if err := durable.WriteFile(path, []byte("x"), 0o600); err != nil || read(t, path) != "x" {
+	if err := atomicfile.WriteFile(path, []byte("x"), 0o600); err != nil || read(t, path) != "x" {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package durable
+package atomicfile
 
 import (
 	"errors"

@@ -1,9 +1,9 @@
-// Package durable brings files to the disk, so that a power cut finds either
+// Package atomicfile brings files to the disk, so that a power cut finds either
 // the old state or the new one. Every file that this program gives its final
 // name passes through File: it is written under a temporary name in the same
 // directory, synced, renamed, and the directory synced. What a killed run left
 // under a temporary name is removed by the next one that writes there.
-package durable
+package atomicfile
 
 import (
 	"errors"

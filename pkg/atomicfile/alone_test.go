@@ -1,4 +1,4 @@
-package durable_test
+package atomicfile_test
 
 import (
 	"go/ast"
@@ -28,7 +28,7 @@ func TestAlone(t *testing.T) {
 		err := filepath.WalkDir(filepath.Join(top, dir), func(path string, e fs.DirEntry, err error) error {
 			name, rerr := filepath.Rel(top, path)
 			if err != nil || rerr != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
-				strings.HasPrefix(name, "pkg/durable/") || strings.HasSuffix(filepath.Dir(name), "test") {
+				strings.HasPrefix(name, "pkg/atomicfile/") || strings.HasSuffix(filepath.Dir(name), "test") {
 				return err
 			}
 			seen++
@@ -42,7 +42,7 @@ func TestAlone(t *testing.T) {
 					return true
 				}
 				if x, ok := s.X.(*ast.Ident); ok && x.Name == "os" && allowed[name] == "" {
-					t.Errorf("%s calls os.%s: pkg/durable writes files", name, s.Sel.Name)
+					t.Errorf("%s calls os.%s: pkg/atomicfile writes files", name, s.Sel.Name)
 				}
 				return true
 			})
