@@ -1,8 +1,9 @@
 // Package atomicfile brings files to the disk, so that a power cut finds either
 // the old state or the new one. Every file that this program gives its final
-// name passes through File: it is written under a temporary name in the same
-// directory, synced, renamed, and the directory synced. What a killed run left
-// under a temporary name is removed by the next one that writes there.
+// name passes through here: WriteFile for content that is in memory, File for a
+// stream. It is written under a temporary name in the same directory, synced,
+// renamed, and the directory synced. What a killed run left under a temporary
+// name is removed by the next one that writes there.
 package atomicfile
 
 import (
@@ -12,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // File is a file on its way to its name. It must end with Commit, CommitNew or
@@ -42,11 +42,33 @@ func CreateNext(path string, mode fs.FileMode) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := createOn(rootDisk{root}, filepath.Base(path), mode)
+	return create(root, filepath.Base(path), path, mode)
+}
+
+// CreateIn is Create for a file right in root, which stays the caller's. The
+// directory is the one that root has open, whatever has its name by now.
+func CreateIn(root *os.Root, name string, mode fs.FileMode) (*File, error) {
+	own, err := root.OpenRoot(".")
 	if err != nil {
-		return nil, errors.Join(err, root.Close())
+		return nil, err
 	}
-	return f, nil
+	if err := sweep(rootDisk{own}); err != nil {
+		return nil, errors.Join(err, own.Close())
+	}
+	return create(own, name, name, mode)
+}
+
+// create takes root over. An error speaks of path: nobody knows the temporary
+// name.
+func create(root *os.Root, name, path string, mode fs.FileMode) (*File, error) {
+	f, err := createOn(rootDisk{root}, name, mode)
+	if err == nil {
+		return f, nil
+	}
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		err = &fs.PathError{Op: "open", Path: path, Err: p.Err}
+	}
+	return nil, errors.Join(err, root.Close())
 }
 
 // createOn makes the temporary file, locked: what is not locked belongs to
@@ -80,14 +102,18 @@ func createOn(d disk, name string, mode fs.FileMode) (*File, error) {
 	return nil, fmt.Errorf("cannot find a temporary name for %s: %w", name, fs.ErrExist)
 }
 
-// setMode gives f the mode that the umask may have cut. File systems without
-// modes take it without an error, and change nothing.
+// setMode gives f the mode that the umask may have cut. A file system that has
+// no modes, as some on sticks, may say so: no mode of its own is wider than it was
+// asked for when the file was made.
 func setMode(f *os.File, mode fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil || info.Mode().Perm() == mode.Perm() {
 		return err
 	}
-	return f.Chmod(mode)
+	if err := f.Chmod(mode); !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
 }
 
 // Sync brings the content to the disk.
@@ -194,23 +220,4 @@ func (f *File) fill(content []byte, commit func() error) error {
 		return errors.Join(err, f.Abort())
 	}
 	return commit()
-}
-
-// SyncDir returns when the names in dir are on the disk: what was created,
-// renamed or removed there stays so. File systems that cannot do it for a
-// directory (EINVAL) do it when they see fit, and that is no error.
-func SyncDir(dir string) (err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	return syncOpen(d)
-}
-
-func syncOpen(d *os.File) error {
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !noDirectorySync {
-		return err
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 type disk interface {
 	create(name string, mode fs.FileMode) (*os.File, error) // fails where it is there
 	open(name string) (*os.File, error)
+	symlink(target, name string) error // fails where name is there
 	lstat(name string) (fs.FileInfo, error)
 	list() ([]fs.DirEntry, error)
 	syncFile(f *os.File) error
@@ -31,6 +32,8 @@ func (d rootDisk) create(name string, mode fs.FileMode) (*os.File, error) {
 func (d rootDisk) open(name string) (*os.File, error) {
 	return d.root.OpenFile(name, os.O_RDWR|noFollow, 0)
 }
+
+func (d rootDisk) symlink(target, name string) error { return d.root.Symlink(target, name) }
 
 func (d rootDisk) lstat(name string) (fs.FileInfo, error) { return d.root.Lstat(name) }
 

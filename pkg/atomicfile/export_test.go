@@ -27,6 +27,13 @@ func (r *Recorder) create(name string, mode fs.FileMode) (*os.File, error) {
 	return r.rootDisk.create(name, mode)
 }
 
+func (r *Recorder) symlink(target, name string) error {
+	if err := r.note("symlink"); err != nil {
+		return err
+	}
+	return r.rootDisk.symlink(target, name)
+}
+
 func (r *Recorder) syncFile(f *os.File) error {
 	if err := r.note("sync file"); err != nil {
 		return err
@@ -72,6 +79,22 @@ func CreateRecorded(dir, name, fail string) (*Recorder, *File, error) {
 	f, err := createOn(r, name, 0o644)
 	return r, f, err
 }
+
+// SymlinkRecorded is Symlink in dir, recorded.
+func SymlinkRecorded(dir, target, name, fail string) (*Recorder, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Recorder{rootDisk: rootDisk{root}, Fail: fail}
+	return r, symlinkOn(r, target, name)
+}
+
+// RenameWith and MkdirAllWith are Rename and MkdirAll with another SyncDir.
+var (
+	RenameWith   = rename
+	MkdirAllWith = mkdirAll
+)
 
 // TempName is a temporary name for a file.
 func TempName(name string) string { return tempName(name) }

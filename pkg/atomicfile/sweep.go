@@ -44,7 +44,7 @@ func tempFor(name string) (base string, ok bool) {
 }
 
 // Sweep removes from dir what killed runs left there under temporary names:
-// files of this user that nobody has locked. A directory that is missing has
+// files of this user that nobody has locked, and links. A directory that is missing has
 // none.
 func Sweep(dir string) (err error) {
 	root, err := os.OpenRoot(dir)
@@ -67,10 +67,17 @@ func sweep(d disk) error {
 		return err
 	}
 	for _, e := range entries {
-		if _, ours := tempFor(e.Name()); !ours || !e.Type().IsRegular() {
+		if _, ours := tempFor(e.Name()); !ours {
 			continue
 		}
-		if left, err := abandoned(d, e.Name()); err != nil || !left {
+		left, err := false, error(nil)
+		switch {
+		case e.Type().IsRegular():
+			left, err = abandoned(d, e.Name())
+		case e.Type() == fs.ModeSymlink:
+			left, err = abandonedLink(d, e.Name())
+		}
+		if err != nil || !left {
 			continue // somebody else's, or gone by now: no reason to write nothing
 		}
 		if err := d.remove(e.Name()); err != nil {
@@ -105,6 +112,12 @@ func abandoned(d disk, name string) (left bool, err error) {
 	// Its owner may have renamed it before the lock was free.
 	there, err = d.lstat(name)
 	return err == nil && os.SameFile(info, there), err
+}
+
+// abandonedLink says whether the temporary link name is this user's; see Symlink.
+func abandonedLink(d disk, name string) (bool, error) {
+	info, err := d.lstat(name)
+	return err == nil && ownedByUs(info), err
 }
 
 // claim locks f, which was just made as temp; false says that a sweep was

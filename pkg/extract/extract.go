@@ -5,14 +5,15 @@ package extract
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
 )
 
@@ -51,29 +52,47 @@ func Members(r *archive.Reader, names []string, dir string) (written []string, e
 }
 
 func one(r *archive.Reader, root *os.Root, name string) (err error) {
-	const dirMode, mode = 0o755, 0o644
 	from, err := r.Open(name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	if err := root.MkdirAll(path.Dir(name), dirMode); err != nil {
-		return fmt.Errorf("cannot write %s: %w", name, err)
-	}
-	to, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	to, err := createBelow(root, name)
 	if err != nil {
-		err = fmt.Errorf("cannot write %s: %w", name, err)
-		if errors.Is(err, fs.ErrExist) {
-			err = hint.With(err, "it is never overwritten: -o DIR names another directory")
-		}
-		return err
+		return cannotWrite(name, err)
 	}
-	_, err = io.Copy(to, from) // fails at its end where the content is not the index's
-	if err == nil {
-		err = to.Sync()
+	defer func() { err = errors.Join(err, to.Abort()) }()
+	if _, err := to.ReadFrom(from); err != nil { // at its end where the content is not the index's
+		return fmt.Errorf("cannot extract %s: %w", name, err)
 	}
-	if err = errors.Join(err, to.Close()); err != nil {
-		return errors.Join(fmt.Errorf("cannot extract %s: %w", name, err), root.Remove(name))
+	if err := to.CommitNew(); err != nil {
+		return cannotWrite(name, err)
 	}
 	return nil
+}
+
+// createBelow begins a file that must not be there. One that is there is seen
+// before much is read for nothing.
+func createBelow(root *os.Root, name string) (_ *atomicfile.File, err error) {
+	const dirMode, mode = 0o755, 0o644
+	if err := root.MkdirAll(path.Dir(name), dirMode); err != nil {
+		return nil, err
+	}
+	if _, err := root.Lstat(name); err == nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EEXIST}
+	}
+	dir, err := root.OpenRoot(path.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	return atomicfile.CreateIn(dir, path.Base(name), mode)
+}
+
+func cannotWrite(name string, err error) error {
+	err = fmt.Errorf("cannot write %s: %w", name, err)
+	if errors.Is(err, fs.ErrExist) {
+		err = hint.With(err, "it is never overwritten: -o DIR names another directory")
+	}
+	return err
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,5 +73,45 @@ func TestMembersStayBelow(t *testing.T) {
 	}
 	if list, err := os.ReadDir(outside); err != nil || len(list) != 0 {
 		t.Errorf("outside there is %v, %v", list, err)
+	}
+}
+
+// TestWhole: a member has its name only when all of it is on the disk, and
+// takes the place of nothing that came there meanwhile.
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	const name = "manifests/a.yaml"
+	f, err := createBelow(root, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("content"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before it is whole: %v", err)
+	}
+	other, err := createBelow(root, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.CommitNew(); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.CommitNew(); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over one that came meanwhile: %v", err)
+	}
+	if _, err := createBelow(root, name); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over one that is there: %v", err)
+	}
+	list, err := os.ReadDir(filepath.Join(dir, "manifests"))
+	if err != nil || len(list) != 1 {
+		t.Errorf("there are %v, %v", list, err)
 	}
 }

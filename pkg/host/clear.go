@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"syscall"
+
+	"kubecrate/pkg/atomicfile"
 )
 
 // Clear removes path and all below it, without recording anything: it is for
@@ -40,12 +42,13 @@ func (h *Host) ClearDir(name string) error {
 }
 
 // Move gives a directory another name, without recording anything: it is for what
-// has to be out of a program's way, and comes back.
+// has to be out of a program's way, and comes back. The name is on the disk when
+// it returns.
 func (h *Host) Move(from, to string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot move %s: %w", from, ErrReadOnly)
 	}
-	return os.Rename(h.Path(from), h.Path(to))
+	return atomicfile.Rename(h.Path(from), h.Path(to))
 }
 
 // RemoveEmpty removes a directory that nothing is in and nothing is mounted on;

@@ -149,34 +149,29 @@ func (h *Host) Put(path string, o FileState) error {
 		}
 		return nil // the directory went with it
 	}
-	if err := os.MkdirAll(dir, dirMode); err != nil {
+	if err := atomicfile.MkdirAll(dir, dirMode); err != nil {
 		return err
 	}
-	temp := filepath.Join(dir, "."+filepath.Base(at)+".kubecrate")
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// A release before this one that was killed left it: what it wrote had this
+	// name until it was whole.
+	if err := os.Remove(filepath.Join(dir, "."+filepath.Base(at)+".kubecrate")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err := create(temp, o)
-	if err == nil {
-		err = os.Rename(temp, at)
+	if o.Link != "" {
+		return atomicfile.Symlink(o.Link, at)
 	}
-	if err != nil {
-		_ = os.Remove(temp) // err is what counts
-		return err
-	}
-	return atomicfile.SyncDir(dir)
+	return create(at, o)
 }
 
-// create makes a file, or a link, that is on the disk when it returns.
+// create makes a file that is on the disk when it returns. Until it has its owner
+// nobody else reads it.
 func create(at string, o FileState) (err error) {
-	if o.Link != "" {
-		return os.Symlink(o.Link, at)
-	}
-	f, err := os.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	const private = 0o600
+	f, err := atomicfile.Create(at, private)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() { err = errors.Join(err, f.Abort()) }()
 	if o.UID != os.Geteuid() || o.GID != os.Getegid() {
 		if err := f.Chown(o.UID, o.GID); err != nil {
 			return err
@@ -193,5 +188,5 @@ func create(at string, o FileState) (err error) {
 	if _, err := f.Write(o.Content); err != nil {
 		return err
 	}
-	return f.Sync()
+	return f.Commit()
 }

@@ -118,6 +118,29 @@ func TestPutAbsent(t *testing.T) {
 	}
 }
 
+// TestPutAfterKill: what a run that was killed left of a file, this release's or one
+// before it, goes with the next change of that file.
+func TestPutAfterKill(t *testing.T) {
+	t.Parallel()
+	h, m := hosttest.New(t)
+	m.Write(t, "/etc/f", "old", "/etc/.f.kubecrate", "ne", "/etc/.kubecrate-0123456789abcdef-f.part", "ne")
+	for _, o := range []host.FileState{
+		{Content: []byte("new"), Mode: 0o640, UID: os.Geteuid(), GID: os.Getegid()},
+		{Link: "/etc/g"},
+	} {
+		if err := h.Put("/etc/f", o); err != nil {
+			t.Fatal(err)
+		}
+		now, err := h.FileState("/etc/f")
+		if err != nil || now.Link != o.Link || o.Link == "" && (string(now.Content) != "new" || now.Mode != o.Mode) {
+			t.Errorf("it is %+v, %v", now, err)
+		}
+		if names, err := h.ReadDir("/etc"); err != nil || slices.Contains(names, ".f.kubecrate") || slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".part") }) {
+			t.Errorf("there are %q, %v", names, err)
+		}
+	}
+}
+
 func TestUnits(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

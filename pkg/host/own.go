@@ -21,35 +21,25 @@ func (h *Host) Store(path string, r io.Reader, mode fs.FileMode) error {
 	if err := h.own(path); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
-	at := h.Path(path)
-	if err := os.MkdirAll(filepath.Dir(at), dirMode); err != nil {
-		return err
-	}
-	temp := filepath.Join(filepath.Dir(at), "."+filepath.Base(at)+".kubecrate")
-	err := fill(temp, r, mode)
-	if err == nil {
-		err = os.Rename(temp, at)
-	}
-	if err != nil {
-		_ = os.Remove(temp) // err is what counts
+	if err := store(h.Path(path), r, mode); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
-	return atomicfile.SyncDir(filepath.Dir(at))
+	return nil
 }
 
-func fill(at string, r io.Reader, mode fs.FileMode) (err error) {
-	f, err := os.OpenFile(at, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+func store(at string, r io.Reader, mode fs.FileMode) (err error) {
+	if err := atomicfile.MkdirAll(filepath.Dir(at), dirMode); err != nil {
+		return err
+	}
+	f, err := atomicfile.Create(at, mode)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := io.Copy(f, r); err != nil {
+	defer func() { err = errors.Join(err, f.Abort()) }()
+	if _, err := f.ReadFrom(r); err != nil {
 		return err
 	}
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	return f.Sync()
+	return f.Commit()
 }
 
 // Discard removes path, which is this program's own, with all that is below it.
@@ -70,6 +60,7 @@ func (h *Host) Log(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(h.Path(path)), dirMode); err != nil {
 		return nil, err
 	}
+	//atomicfile:except a log, which other programs write
 	return os.OpenFile(h.Path(path), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, mode)
 }
 

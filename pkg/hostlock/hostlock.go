@@ -62,6 +62,7 @@ func Take(h *host.Host) (release func() error, err error) {
 func openLock(path string) (*os.File, error) {
 	const tries = 3
 	for range tries {
+		//atomicfile:except it is locked, never replaced, and what it holds may be lost
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, lockMode)
 		if err == nil {
 			info, err := f.Stat()

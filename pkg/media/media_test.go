@@ -278,3 +278,22 @@ func TestPin(t *testing.T) {
 		t.Errorf("one that is missing: %v", err)
 	}
 }
+
+// TestKilled: what a run that was killed left of a file goes with the next write
+// of it, and is no file of the stick meanwhile.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	d := media.At(t.TempDir())
+	for _, left := range []string{".kubecrate-0123456789abcdef-a.json.part", ".a.json.new"} {
+		must(t, os.WriteFile(d.Join(left), []byte("ha"), 0o644))
+	}
+	all := func(string) bool { return true }
+	if names, err := d.List(".", 10, all); len(names) > 0 || err != nil {
+		t.Errorf("%q, %v", names, err)
+	}
+	must(t, d.Write("a.json", []byte("half"), 0o644))
+	entries, err := os.ReadDir(d.Path())
+	if err != nil || len(entries) != 1 || entries[0].Name() != "a.json" {
+		t.Errorf("there are %v, %v", entries, err)
+	}
+}

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"syscall"
+
+	"kubecrate/pkg/atomicfile"
 )
 
 // Modes of a directory that is made, and of one that is made for somebody; FAT has
@@ -36,31 +37,24 @@ func (d Dir) write(name string, content []byte, mode fs.FileMode, o *Owner) (err
 		return err
 	}
 	defer func() { err = first(err, r.Close()) }()
-	temp := "." + base + ".new"
-	err = create(r, temp, content, mode, o)
-	if err == nil {
-		err = r.Rename(temp, base)
+	// A release before this one that was killed left it: what it wrote had this
+	// name until it was whole.
+	if err := r.Remove("." + base + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return d.named(name, err)
 	}
-	if err != nil {
-		if gone := r.Remove(temp); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(err, gone)
-		}
+	if err := create(r, base, content, mode, o); err != nil {
 		return d.named(name, plain(err))
 	}
-	return d.sync(r, name)
+	return nil
 }
 
-// create makes a file that is on the disk when it returns. What has its name is
-// removed before: it may be a link that somebody laid there.
+// create makes a file in r that is on the disk, name and all, when it returns.
 func create(r *os.Root, name string, content []byte, mode fs.FileMode, o *Owner) (err error) {
-	if err := r.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := r.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	f, err := atomicfile.CreateIn(r, name, mode)
 	if err != nil {
 		return err
 	}
-	defer func() { err = first(err, f.Close()) }()
+	defer func() { err = first(err, f.Abort()) }()
 	if o != nil {
 		if err := f.Chown(o.UID, o.GID); err != nil {
 			return err
@@ -69,7 +63,7 @@ func create(r *os.Root, name string, content []byte, mode fs.FileMode, o *Owner)
 	if _, err := f.Write(content); err != nil {
 		return err
 	}
-	return f.Sync()
+	return f.Commit()
 }
 
 // Remove removes name, whatever it is but for a directory with something in it,
@@ -122,26 +116,12 @@ func (m *maker) mkdir(r *os.Root, name string) error {
 			return err
 		}
 	}
-	return sync(r)
+	return atomicfile.SyncRoot(r)
 }
 
 func (d Dir) sync(r *os.Root, name string) error {
-	if err := sync(r); err != nil {
+	if err := atomicfile.SyncRoot(r); err != nil {
 		return d.named(name, err)
-	}
-	return nil
-}
-
-// sync brings the names in r to the disk. File systems that cannot do it for a
-// directory (EINVAL) do it when they see fit, and that is no error.
-func sync(r *os.Root) (err error) {
-	f, err := r.Open(".")
-	if err != nil {
-		return err
-	}
-	defer func() { err = first(err, f.Close()) }()
-	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
-		return err
 	}
 	return nil
 }

@@ -90,12 +90,13 @@ func OpenJournal(h *host.Host) (j *Journal, err error) {
 		}
 	}()
 	dir := h.Path(Dir)
-	if err := os.MkdirAll(filepath.Join(dir, originalsDir), privateDir); err != nil {
+	if err := atomicfile.MkdirAll(filepath.Join(dir, originalsDir), privateDir); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(dir, privateDir); err != nil {
 		return nil, err
 	}
+	//atomicfile:except it grows by appending, and a torn last line is cut off
 	f, err := os.OpenFile(filepath.Join(dir, journalName), os.O_RDWR|os.O_CREATE, privateFile)
 	if err != nil {
 		return nil, err
@@ -248,18 +249,7 @@ func (j *Journal) keep(name string, content []byte) error {
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
 		return nil
 	}
-	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, privateFile)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".part", path); err != nil {
-		return err
-	}
-	return atomicfile.SyncDir(filepath.Dir(path))
+	return atomicfile.WriteFile(path, content, privateFile)
 }
 
 // undone tells which records were taken back.

@@ -70,6 +70,7 @@ func (s *Store) Partial(ctx context.Context, want string, waiting func()) (*Part
 // claim opens and locks path; nil where somebody else has it. Between open and
 // lock its owner may have moved it to its final name: such a file is let go.
 func (s *Store) claim(path string) (*os.File, error) {
+	//atomicfile:except a download survives the process, and the next one resumes it
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
 	if err != nil {
 		return nil, Explain(fmt.Errorf("cannot write to the cache: %w", err), s.dir, 0)

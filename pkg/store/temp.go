@@ -40,6 +40,7 @@ type tempFile struct {
 }
 
 func (s *Store) createTemp() (*tempFile, error) {
+	//atomicfile:except it gets its name by its hash, in another directory
 	f, err := os.CreateTemp(s.partialDir(), tempPrefix+"*")
 	if err != nil {
 		return nil, Explain(fmt.Errorf("cannot write to the cache: %w", err), s.dir, 0)
@@ -67,22 +68,18 @@ func (t *tempFile) Write(b []byte) (int, error) {
 }
 
 // moveTo flushes the content, renames the file to path and flushes the
-// directory. The file stays open and is no longer locked.
+// directories. The file stays open and is no longer locked.
 func (t *tempFile) moveTo(path string) error {
 	if err := t.Sync(); err != nil {
 		return Explain(err, t.s.dir, t.size)
 	}
-	dir := filepath.Dir(path)
-	if err := makeDir(dir); err != nil {
+	if err := atomicfile.MkdirAll(filepath.Dir(path), dirMode); err != nil {
 		return Explain(err, t.s.dir, t.size)
 	}
-	if err := os.Rename(t.Name(), path); err != nil {
+	if err := atomicfile.Rename(t.Name(), path); err != nil {
 		return Explain(err, t.s.dir, t.size)
 	}
-	if err := unlock(t.File); err != nil {
-		return err
-	}
-	return atomicfile.SyncDir(dir)
+	return unlock(t.File)
 }
 
 // remove closes the file and deletes it.
@@ -101,17 +98,6 @@ func (t *tempFile) Close() error {
 	}
 	t.closed = true
 	return t.File.Close()
-}
-
-// makeDir makes one directory and sees that its name is on the disk.
-func makeDir(dir string) error {
-	if err := os.Mkdir(dir, dirMode); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil
-		}
-		return err
-	}
-	return atomicfile.SyncDir(filepath.Dir(dir))
 }
 
 // lock takes the file for this process, and for this open of it; false says
