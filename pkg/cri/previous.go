@@ -1,11 +1,8 @@
 package cri
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 
 	"kubecrate/pkg/hint"
@@ -35,40 +32,16 @@ type previousTag struct {
 
 func readPreviousTags(h *host.Host) (previousTags, error) {
 	var list previousTags
-	text, err := h.ReadFile(previousTagsFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return list, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &list)
-	}
-	if err != nil {
-		err = fmt.Errorf("cannot read %s: %w", previousTagsFile, err)
-	}
+	_, err := h.State().ReadJSON(previousTagsFile, &list)
 	return list, err
 }
 
 // write brings the list to the disk, or takes it from there when it is empty.
-// It is no change of the host, as the journal is none, and not recorded.
 func (l previousTags) write(h *host.Host) error {
-	if h.Recorder == nil {
-		return fmt.Errorf("cannot write %s: %w", previousTagsFile, host.ErrReadOnly)
+	if len(l.Images) == 0 {
+		return h.State().Remove(previousTagsFile)
 	}
-	const private = 0o600
-	after := host.FileState{Absent: len(l.Images) == 0, Mode: private, UID: os.Geteuid(), GID: os.Getegid()}
-	if !after.Absent {
-		text, err := json.MarshalIndent(l, "", "  ")
-		if err != nil {
-			return fmt.Errorf("cannot write %s: %w", previousTagsFile, err)
-		}
-		after.Content = text
-	} else if ok, err := h.Exists(previousTagsFile); err != nil || !ok {
-		return err
-	}
-	if err := h.Put(previousTagsFile, after); err != nil {
-		return fmt.Errorf("cannot write %s: %w", previousTagsFile, err)
-	}
-	return nil
+	return h.State().WriteJSON(previousTagsFile, l)
 }
 
 // add keeps the oldest of what is said of a name: what this program loaded

@@ -1,8 +1,6 @@
 package distro
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,24 +39,15 @@ type installedPackage struct {
 
 func readRecord(h *host.Host) (*record, error) {
 	r := &record{Packages: map[string]installedPackage{}}
-	text, err := h.Text(recordFile)
-	if err != nil || text == "" {
+	if found, err := h.State().ReadJSON(recordFile, r); found && err != nil {
+		return nil, hint.With(err, "mv %s %s.damaged; the packages that came with the bundle then stay", recordFile, recordFile)
+	} else if err != nil {
 		return r, err
-	}
-	if err := json.Unmarshal([]byte(text), r); err != nil {
-		return nil, hint.With(fmt.Errorf("cannot read %s: %w", recordFile, err), "mv %s %s.damaged; the packages that came with the bundle then stay", recordFile, recordFile)
 	}
 	return r, nil
 }
 
-func (r *record) save(h *host.Host) error {
-	text, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", recordFile, err)
-	}
-	const mode = 0o600
-	return h.Store(recordFile, bytes.NewReader(append(text, '\n')), mode)
-}
+func (r *record) save(h *host.Host) error { return h.State().WriteJSON(recordFile, r) }
 
 // add notes what is about to come. What was there before the first time stays.
 func (r *record) add(list []change) {

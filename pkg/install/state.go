@@ -87,39 +87,34 @@ func (r *run) saveState(finished bool) (err error) {
 
 // writeState brings a file of ours to the disk, beside the journal.
 func writeState(h *host.Host, name string, text []byte) error {
-	const dirMode, fileMode = 0o700, 0o600
-	if err := os.MkdirAll(h.Path(step.Dir), dirMode); err != nil {
-		return fmt.Errorf("cannot note what is installed: %w", err)
-	}
-	o := host.FileState{Content: text, Mode: fileMode, UID: os.Geteuid(), GID: os.Getegid()}
-	if err := h.Put(step.Dir+"/"+name, o); err != nil {
+	if err := h.With(host.Unrecorded{}).State().Write(step.Dir+"/"+name, text); err != nil {
 		return fmt.Errorf("cannot note what is installed: %w", err)
 	}
 	return nil
 }
 
-// stateLast puts the state behind the other names: without it what they are of
+// stateLast puts the state behind the other files: without it what they are of
 // cannot be told any more, should the removing end in the middle.
-func stateLast(names []string) []string {
-	last := filepath.Base(stateFile)
-	if i := slices.Index(names, last); i >= 0 {
-		names = append(slices.Delete(names, i, i+1), last)
+func stateLast(files []string) []string {
+	if i := slices.Index(files, stateFile); i >= 0 {
+		files = append(slices.Delete(files, i, i+1), stateFile)
 	}
-	return names
+	return files
 }
 
 // removeState removes all that this program keeps on a host, when nothing is left
 // to undo. What somebody else wrote into our files stays, see step.Reset.
 func removeState(h *host.Host) error {
-	names, err := h.ReadDir(step.Dir)
+	own := h.With(host.Unrecorded{}).State()
+	files, err := own.List()
 	if err != nil {
 		return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
 	}
-	for _, name := range stateLast(names) {
-		if name == filepath.Base(step.ChangedDir) {
+	for _, file := range stateLast(files) {
+		if file == step.ChangedDir {
 			continue
 		}
-		if err := os.RemoveAll(h.Path(step.Dir + "/" + name)); err != nil {
+		if err := own.Remove(file); err != nil {
 			return fmt.Errorf("cannot clear %s: %w", step.Dir, err)
 		}
 	}
@@ -161,11 +156,7 @@ func (r *run) saveSealed() error {
 
 // removeSealed removes it once nothing is to be joined any more.
 func removeSealed(h *host.Host) error {
-	ok, err := h.Exists(step.Dir + "/" + sealedName)
-	if err != nil || !ok {
-		return err
-	}
-	if err := h.Put(step.Dir+"/"+sealedName, host.FileState{Absent: true}); err != nil {
+	if err := h.With(host.Unrecorded{}).State().Remove(step.Dir + "/" + sealedName); err != nil {
 		return fmt.Errorf("cannot remove the ticket of the identity: %w", err)
 	}
 	return nil

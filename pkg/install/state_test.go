@@ -2,11 +2,13 @@ package install
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/step"
 )
 
 // TestStateLost: a host whose state is damaged or gone is not taken for one on
@@ -48,7 +50,15 @@ func TestStateLost(t *testing.T) {
 
 func TestStateLast(t *testing.T) {
 	t.Parallel()
-	if got := strings.Join(stateLast([]string{"bundle.lock", "install.json", "journal.jsonl", "kubeadm.json"}), " "); got != "bundle.lock journal.jsonl kubeadm.json install.json" {
+	var files []string
+	for _, name := range []string{"bundle.lock", "install.json", "journal.jsonl", "kubeadm.json"} {
+		files = append(files, step.Dir+"/"+name)
+	}
+	var got []string
+	for _, file := range stateLast(files) {
+		got = append(got, filepath.Base(file))
+	}
+	if got := strings.Join(got, " "); got != "bundle.lock journal.jsonl kubeadm.json install.json" {
 		t.Error(got)
 	}
 	if got := stateLast([]string{"journal.jsonl"}); len(got) != 1 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,25 +41,15 @@ func (p *place) give(h *host.Host, admin string) error {
 	} else {
 		list = append(list, g)
 	}
-	text, err := json.Marshal(list)
-	if err != nil {
-		return fmt.Errorf("cannot note a kubeconfig: %w", err)
-	}
-	if err := put(h, givenFile, append(text, '\n')); err != nil {
+	if err := h.State().WriteJSON(givenFile, list); err != nil {
 		return err
 	}
 	return media.At(h.Path(p.home)).WriteFor(media.Owner{UID: p.user.UID, GID: p.user.GID}, kubeFile, []byte(admin), secretMode)
 }
 
 func readGiven(h *host.Host) (list []given, err error) {
-	text, err := h.Text(givenFile)
-	if err == nil && text != "" {
-		err = json.Unmarshal([]byte(text), &list)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", givenFile, err)
-	}
-	return list, nil
+	_, err = h.State().ReadJSON(givenFile, &list)
+	return list, err
 }
 
 func hashOf(data []byte) string {
@@ -80,7 +69,7 @@ func (s kubeconfigStep) Undo(_ context.Context, h *host.Host) error {
 			s.report.Report(progress.Event{Kind: progress.Warn, Stage: "kubeconfig", Text: err.Error()})
 		}
 	}
-	return drop(h, givenFile)
+	return h.State().Remove(givenFile)
 }
 
 // takeBack removes what was given, with what kubectl learned of the cluster in a

@@ -78,7 +78,7 @@ func (s initStep) begin(ctx context.Context, h *host.Host, f finding) error {
 		return err
 	}
 	m.ControlPlane = true
-	if err := put(h, initConfigFile, config); err != nil {
+	if err := h.State().Write(initConfigFile, config); err != nil {
 		return err
 	}
 	if err := s.o.checkImages(ctx, h, initConfigFile); err != nil {
@@ -106,8 +106,8 @@ func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
 	}
 	if given != nil {
 		file, token = givenConfigFile, s.o.Given.Token
-		defer func() { err = errors.Join(err, drop(h, givenConfigFile)) }()
-		if err := put(h, givenConfigFile, given); err != nil {
+		defer func() { err = errors.Join(err, h.State().Remove(givenConfigFile)) }()
+		if err := h.State().Write(givenConfigFile, given); err != nil {
 			return err
 		}
 	}
@@ -120,7 +120,7 @@ func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
 
 // complete notes that the cluster is made.
 func (s initStep) complete(h *host.Host, m *mark) error {
-	if err := drop(h, givenConfigFile); err != nil {
+	if err := h.State().Remove(givenConfigFile); err != nil {
 		return err
 	}
 	hash, err := caHashOf(h)

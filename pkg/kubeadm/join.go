@@ -205,8 +205,8 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error
 	if err := m.write(h); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, drop(h, joinConfigFile)) }()
-	if err := put(h, joinConfigFile, config); err != nil {
+	defer func() { err = errors.Join(err, h.State().Remove(joinConfigFile)) }()
+	if err := h.State().Write(joinConfigFile, config); err != nil {
 		return err
 	}
 	s.o.note("join", "kubeadm join, which takes about half a minute")
@@ -239,7 +239,7 @@ func (s joinStep) finish(ctx context.Context, h *host.Host, m *mark) error {
 	if err := m.receive(ctx, h, kubeletConf); err != nil && ctx.Err() == nil {
 		s.o.note("join", "the pods' network cannot be asked for now, and a reset removes only what is known by its name: %v", err)
 	}
-	if err := drop(h, append(secretFiles(), bootstrapConf)...); err != nil {
+	if err := errors.Join(h.State().Remove(secretFiles()...), h.Clear(bootstrapConf)); err != nil {
 		return err
 	}
 	m.Completed = true

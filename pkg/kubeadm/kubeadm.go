@@ -10,18 +10,13 @@ package kubeadm
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
-	"path"
 	"time"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/clusterhttp"
 	"kubecrate/pkg/cri"
-	"kubecrate/pkg/host"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
@@ -109,35 +104,6 @@ const (
 
 // secretFiles lists the files that must not stay.
 func secretFiles() []string { return []string{givenConfigFile, joinConfigFile, ticketConfigFile} }
-
-// put writes a file of this package's own, which the journal must not keep: it
-// would copy secrets. It is on the disk when put returns.
-func put(h *host.Host, name string, content []byte) error {
-	if h.Recorder == nil {
-		return fmt.Errorf("cannot write %s: %w", name, host.ErrReadOnly)
-	}
-	o := host.FileState{Content: content, Mode: secretMode, UID: os.Geteuid(), GID: os.Getegid()}
-	if err := h.Put(name, o); err != nil {
-		return fmt.Errorf("cannot write %s: %w", name, err)
-	}
-	return nil
-}
-
-// drop removes files of this package's own; those that are missing are no error.
-func drop(h *host.Host, names ...string) error {
-	var errs []error
-	for _, name := range names {
-		dir, err := h.Exists(path.Dir(name))
-		if err != nil || !dir {
-			errs = append(errs, err)
-			continue
-		}
-		if err := h.Put(name, host.FileState{Absent: true}); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("cannot remove %s: %w", name, err))
-		}
-	}
-	return errors.Join(errs...)
-}
 
 // note reports a line for people.
 func (o *Options) note(stage, format string, args ...any) {

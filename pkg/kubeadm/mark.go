@@ -2,7 +2,6 @@ package kubeadm
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -57,14 +56,13 @@ const (
 
 // readMark gives nil where nothing was begun.
 func readMark(h *host.Host) (*mark, error) {
-	text, err := h.Text(markFile)
-	if err != nil || text == "" {
-		return nil, err
-	}
 	m := &mark{}
-	if err := json.Unmarshal([]byte(text), m); err != nil {
-		return nil, hint.With(fmt.Errorf("cannot read %s: %w", markFile, err),
-			"where nothing of the cluster on this host is wanted: kubeadm reset -f, then rm %s", markFile)
+	found, err := h.State().ReadJSON(markFile, m)
+	switch {
+	case found && err != nil:
+		return nil, hint.With(err, "where nothing of the cluster on this host is wanted: kubeadm reset -f, then rm %s", markFile)
+	case err != nil || !found:
+		return nil, err
 	}
 	if m.Verb != verbInit && m.Verb != verbJoin {
 		return nil, hint.With(fmt.Errorf("cannot read %s: it tells of %q", markFile, m.Verb), "use the installer of the same or a later version")
@@ -72,13 +70,7 @@ func readMark(h *host.Host) (*mark, error) {
 	return m, nil
 }
 
-func (m *mark) write(h *host.Host) error {
-	text, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", markFile, err)
-	}
-	return put(h, markFile, append(text, '\n'))
-}
+func (m *mark) write(h *host.Host) error { return h.State().WriteJSON(markFile, m) }
 
 // bootID tells one run of the kernel from another.
 func bootID(h *host.Host) (string, error) {

@@ -202,7 +202,7 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 	if err := removeEmpty(h, m); err != nil {
 		return err
 	}
-	return drop(h, markFile, initConfigFile)
+	return h.State().Remove(markFile, initConfigFile)
 }
 
 // directories are those that kubeadm, the kubelet and the network make on their

@@ -95,7 +95,7 @@ func (s revokeStep) remove(h *host.Host, file string) error {
 	if file == s.ticket.o.Stick {
 		return removeStick(h, file)
 	}
-	return drop(h, file)
+	return h.State().Remove(file)
 }
 
 // removable says that a ticket can be removed from where it lies.

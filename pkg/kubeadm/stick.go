@@ -88,5 +88,5 @@ func (s *ticketStep) Undo(_ context.Context, h *host.Host) error {
 // Clean is step.Cleaner's: the ticket of this host goes when every stick was
 // compared with it.
 func (*ticketStep) Clean(_ context.Context, h *host.Host) error {
-	return drop(h, TicketFile, ticketConfigFile)
+	return h.State().Remove(TicketFile, ticketConfigFile)
 }

@@ -239,7 +239,7 @@ func withoutOwners(dir string) bool {
 }
 
 func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
-	if err := drop(h, ticketConfigFile); err != nil {
+	if err := h.State().Remove(ticketConfigFile); err != nil {
 		return err
 	}
 	if gone, err := s.revoked(h); gone || err != nil {
@@ -252,7 +252,7 @@ func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
 	text := v.text
 	if v.given != "" {
 		text = v.given
-		if err := put(h, TicketFile, []byte(text)); err != nil {
+		if err := h.State().Write(TicketFile, []byte(text)); err != nil {
 			return err
 		}
 	}
@@ -314,7 +314,7 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 			return "", err
 		}
 	}
-	if err := put(h, TicketFile, content); err != nil {
+	if err := h.State().Write(TicketFile, content); err != nil {
 		return "", err
 	}
 	if err := s.announce(ctx, h, t); err != nil {
@@ -334,8 +334,8 @@ func (s *ticketStep) announce(ctx context.Context, h *host.Host, t *manifest.Tic
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, drop(h, ticketConfigFile)) }()
-	if err := put(h, ticketConfigFile, config); err != nil {
+	defer func() { err = errors.Join(err, h.State().Remove(ticketConfigFile)) }()
+	if err := h.State().Write(ticketConfigFile, config); err != nil {
 		return err
 	}
 	if t.CertificateKey != "" {

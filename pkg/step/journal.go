@@ -71,7 +71,7 @@ type fileRecord struct {
 // Dir is where the journal of a host lies; below ChangedDir are the versions of
 // files that somebody else wrote before they were restored.
 const (
-	Dir        = "/var/lib/kubecrate"
+	Dir        = host.StateDir
 	ChangedDir = Dir + "/changed"
 )
 

@@ -45,12 +45,12 @@ func (u undoing) reset(ctx context.Context, h *host.Host, j *Journal, report fun
 	report(Event{Step: u.name, Phase: Undoing})
 	var failed []error
 	for _, s := range undoers {
-		failed = append(failed, s.Undo(ctx, h.With(unrecorded{})))
+		failed = append(failed, s.Undo(ctx, h.With(host.Unrecorded{})))
 	}
 	status, err := j.undo(ctx, h, todo)
 	if err == nil {
 		for _, s := range cleaners {
-			failed = append(failed, s.Clean(ctx, h.With(unrecorded{})))
+			failed = append(failed, s.Clean(ctx, h.With(host.Unrecorded{})))
 		}
 	}
 	if err := errors.Join(append(failed, err)...); err != nil {
@@ -74,12 +74,6 @@ func abilities(steps []Step) (undoers []Undoer, cleaners []Cleaner) {
 	}
 	return undoers, cleaners
 }
-
-// unrecorded lets an Undo change things: nothing has to be kept of them.
-type unrecorded struct{}
-
-func (unrecorded) File(string, host.FileState, []byte) error { return nil }
-func (unrecorded) Undo([]string) error                       { return nil }
 
 // open lists the changes of wanted steps that are not undone, newest first.
 func (j *Journal) open(wanted func(step string) bool) []int {

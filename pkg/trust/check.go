@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"aead.dev/minisign"
@@ -312,16 +311,11 @@ func (t *Trusted) Remember(h *host.Host) error {
 	if t == nil || t.Key == "" || t.Origin == Known {
 		return nil
 	}
-	const dirMode, fileMode = 0o700, 0o600
 	k, err := ParsePublicKey(t.Key)
 	if err != nil {
 		return fmt.Errorf("cannot note the key to trust: %w", err)
 	}
-	if err := os.MkdirAll(h.Path(step.Dir), dirMode); err != nil {
-		return fmt.Errorf("cannot note the key to trust: %w", err)
-	}
-	o := host.FileState{Content: k.file(), Mode: fileMode, UID: os.Geteuid(), GID: os.Getegid()}
-	if err := h.Put(KeyFile, o); err != nil {
+	if err := h.With(host.Unrecorded{}).State().Write(KeyFile, k.file()); err != nil {
 		return fmt.Errorf("cannot note the key to trust: %w", err)
 	}
 	return nil
