@@ -30,7 +30,7 @@ func (containerdStep) Name() string { return "containerd" }
 
 // containerdPlan is what is to be done.
 type containerdPlan struct {
-	service
+	host.Service
 	now  host.Unit
 	lack string // what containerd, which runs, does not have yet
 }
@@ -46,15 +46,15 @@ func (s containerdStep) Check(ctx context.Context, h *host.Host) (step.Status, e
 	if err != nil {
 		return st, err
 	}
-	for _, f := range p.files {
-		st.File(f.path, f.before, f.after)
+	for _, f := range p.Files {
+		st.File(f.Path, f.Before, f.After)
 	}
 	switch {
 	case !p.now.Known():
 		st.Todo("containerd is started, and at boot, once its package is installed")
-	case p.restarts(p.now) && p.lack != "":
+	case p.Restarts(p.now) && p.lack != "":
 		st.Todo("containerd is restarted: %s", p.lack)
-	case p.restarts(p.now):
+	case p.Restarts(p.now):
 		st.Todo("containerd is restarted; containers go on")
 	case !p.now.Active || !p.now.Starts():
 		st.Todo("containerd runs and starts at boot")
@@ -71,7 +71,7 @@ func (s containerdStep) Apply(ctx context.Context, h *host.Host) error {
 	if !p.now.Known() {
 		return software.Missing(h, errors.New("containerd is not installed"), "containerd")
 	}
-	return p.apply(ctx, h)
+	return p.Service.Apply(ctx, h)
 }
 
 func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPlan, err error) {
@@ -82,7 +82,7 @@ func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPla
 	if err != nil {
 		return p, fmt.Errorf("cannot configure containerd's sandbox image: %w", err)
 	}
-	p.service = service{unit: containerdUnit}
+	p.Service = host.Service{Unit: containerdUnit}
 	before, err := h.Text(containerdConfig)
 	if err != nil {
 		return p, err
@@ -100,13 +100,16 @@ func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPla
 	if err != nil {
 		return p, err
 	}
-	p.files = []file{{containerdConfig, before, after}, {crictlConfig, tool, withEndpoint(tool)}}
+	p.Files = []host.ServiceFile{
+		{Path: containerdConfig, Before: before, After: after},
+		{Path: crictlConfig, Before: tool, After: withEndpoint(tool)},
+	}
 	if p.now, err = h.Unit(ctx, containerdUnit); err != nil {
 		return p, err
 	}
 	if p.now.Active {
 		p.lack, err = lacks(ctx, h, pause)
-		p.stale = p.lack != ""
+		p.Stale = p.lack != ""
 		return p, err
 	}
 	mount, bad, err := noTypes(ctx, h, containerdRoot)

@@ -22,7 +22,7 @@ type dockerStep struct{}
 
 // dockerPlan is what is to be done.
 type dockerPlan struct {
-	service
+	host.Service
 	now    host.Unit
 	driver string // of cgroups, or noAnswer; "" where docker does not run
 }
@@ -41,8 +41,8 @@ func (s dockerStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	if err != nil {
 		return st, err
 	}
-	for _, f := range p.files {
-		st.File(f.path, f.before, f.after)
+	for _, f := range p.Files {
+		st.File(f.Path, f.Before, f.After)
 	}
 	switch {
 	case !p.now.Known():
@@ -51,14 +51,14 @@ func (s dockerStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	case p.driver == noAnswer:
 		st.Todo("docker is restarted: it does not answer")
 		return st, nil
-	case p.restarts(p.now) && p.driver != "systemd":
+	case p.Restarts(p.now) && p.driver != "systemd":
 		st.Todo("docker is restarted: its cgroup driver is %s, the kubelet's is systemd", p.driver)
-	case p.restarts(p.now):
+	case p.Restarts(p.now):
 		st.Todo("docker is restarted")
 	case !p.now.Active || !p.now.Starts():
 		st.Todo("docker runs and starts at boot")
 	}
-	if p.restarts(p.now) {
+	if p.Restarts(p.now) {
 		out, err := h.Run(ctx, dockerCmd("ps", "--quiet"))
 		if err != nil {
 			return st, err
@@ -88,7 +88,7 @@ func (s dockerStep) Apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 	}
-	return p.apply(ctx, h)
+	return p.Service.Apply(ctx, h)
 }
 
 // dockerKey is what dockerd makes when it starts for the first time: the key of
@@ -106,7 +106,7 @@ func cannotf(fix, format string, args ...any) error {
 
 // plan looks at a host. What keeps docker from running as it should is *cannot.
 func (s dockerStep) plan(ctx context.Context, h *host.Host) (p dockerPlan, err error) {
-	p.service = service{unit: dockerUnit, with: docker{}.About().With}
+	p.Service = host.Service{Unit: dockerUnit, With: docker{}.About().With}
 	line, err := execStart(h, dockerUnit)
 	if err != nil {
 		return p, err
@@ -131,13 +131,13 @@ func (s dockerStep) plan(ctx context.Context, h *host.Host) (p dockerPlan, err e
 	if err := conflicts(path, after, given); err != nil {
 		return p, err
 	}
-	p.files = []file{{path, before, after}}
+	p.Files = []host.ServiceFile{{Path: path, Before: before, After: after}}
 	if p.now, err = h.Unit(ctx, dockerUnit); err != nil {
 		return p, err
 	}
 	if p.now.Active {
 		if p.driver, err = s.driver(ctx, h); err == nil {
-			p.stale = p.driver != "systemd"
+			p.Stale = p.driver != "systemd"
 		}
 		return p, err
 	}

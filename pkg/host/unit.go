@@ -64,6 +64,18 @@ func (h *Host) Disable(ctx context.Context, name string) error {
 
 // Enable starts a unit now and at boot.
 func (h *Host) Enable(ctx context.Context, name string) error {
+	if err := h.EnableAtBoot(ctx, name); err != nil {
+		return err
+	}
+	u, err := h.Unit(ctx, name)
+	if err != nil || u.Active {
+		return err
+	}
+	return h.systemctl(ctx, "start", "stop", name)
+}
+
+// EnableAtBoot lets a unit start at boot.
+func (h *Host) EnableAtBoot(ctx context.Context, name string) error {
 	u, err := h.Unit(ctx, name)
 	if err != nil {
 		return err
@@ -73,15 +85,10 @@ func (h *Host) Enable(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	if !u.Starts() {
-		if err := h.systemctl(ctx, "enable", "disable", name); err != nil {
-			return err
-		}
+	if u.Starts() {
+		return nil
 	}
-	if !u.Active {
-		return h.systemctl(ctx, "start", "stop", name)
-	}
-	return nil
+	return h.systemctl(ctx, "enable", "disable", name)
 }
 
 // Mask keeps a unit from starting by any way, and stops it.

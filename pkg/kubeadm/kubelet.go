@@ -73,15 +73,7 @@ func (kubelet) Apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 	}
-	if u.Starts() {
-		return nil
-	}
-	if u.Load == "masked" {
-		if err := h.Change(ctx, host.Command("systemctl", "unmask", kubeletUnit), []string{"systemctl", "mask", kubeletUnit}); err != nil {
-			return err
-		}
-	}
-	return h.Change(ctx, host.Command("systemctl", "enable", kubeletUnit), []string{"systemctl", "disable", kubeletUnit})
+	return h.EnableAtBoot(ctx, kubeletUnit)
 }
 
 // startKubelet starts a kubelet that kubeadm configured and that does not run.

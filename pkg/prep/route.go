@@ -86,20 +86,8 @@ func (s serviceRoute) Apply(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	reload := []string{"systemctl", "daemon-reload"}
-	if text != s.text() {
-		// Undone in reverse: systemd forgets the unit when its file is gone.
-		if err := h.RecordUndo(reload...); err != nil {
-			return err
-		}
-		if err := h.WriteFile(routeFile, []byte(s.text()), host.FileMode); err != nil {
-			return err
-		}
-	}
-	if err := h.Change(ctx, host.Command(reload...), nil); err != nil {
-		return err
-	}
-	if err := h.Enable(ctx, routeUnit); err != nil {
+	unit := host.Service{Unit: routeUnit, Files: []host.ServiceFile{{Path: routeFile, Before: text, After: s.text()}}, Defined: true}
+	if err := unit.Apply(ctx, h); err != nil {
 		return err
 	}
 	if there, err := s.there(ctx, h); err != nil || there {

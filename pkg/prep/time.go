@@ -92,18 +92,5 @@ func (s clock) Apply(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	if want := withBlock(text, s.body()); want != text {
-		// Undone in reverse: chronyd reads its file again when that is back.
-		reload := []string{"systemctl", "try-restart", chronyUnit}
-		if err := h.Change(ctx, host.Command(reload...), reload); err != nil {
-			return err
-		}
-		if err := h.WriteFile(chronyFile, []byte(want), host.FileMode); err != nil {
-			return err
-		}
-		if err := h.Change(ctx, host.Command(reload...), nil); err != nil {
-			return err
-		}
-	}
-	return h.Enable(ctx, chronyUnit)
+	return host.Service{Unit: chronyUnit, Files: []host.ServiceFile{{Path: chronyFile, Before: text, After: withBlock(text, s.body())}}}.Apply(ctx, h)
 }

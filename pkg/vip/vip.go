@@ -77,24 +77,7 @@ func (s keepalived) Apply(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	want := s.o.config()
-	if text != want {
-		if u.Active {
-			// Undone in reverse: the file is back when this runs.
-			if err := h.RecordUndo("systemctl", "restart", unit); err != nil {
-				return err
-			}
-		}
-		if err := h.WriteFile(file, []byte(want), host.FileMode); err != nil {
-			return err
-		}
-		if u.Active {
-			if err := h.Change(ctx, host.Command("systemctl", "restart", unit), nil); err != nil {
-				return err
-			}
-		}
-	}
-	return h.Enable(ctx, unit)
+	return host.Service{Unit: unit, Files: []host.ServiceFile{{Path: file, Before: text, After: s.o.config()}}}.Apply(ctx, h)
 }
 
 // The priorities are 100 and less, in the order of the masters. One that does not
