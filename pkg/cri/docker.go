@@ -9,8 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
@@ -72,7 +71,7 @@ func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c.Stdin = r
 	err := dockerUnavailable(h, h.Change(ctx, c, nil))
 	var failed *host.CommandError
-	if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
+	if !errors.As(err, &failed) || !strings.Contains(failed.Stderr, syscall.ENOSPC.Error()) {
 		return err
 	}
 	dir := dockerRoot
@@ -85,11 +84,11 @@ func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 
 // free says how much room there is at a path, as part of a sentence.
 func free(h *host.Host, at string) string {
-	var st unix.Statfs_t
-	if unix.Statfs(h.Path(at), &st) != nil {
+	_, n, err := h.Space(at)
+	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf(" (%s are free)", progress.Size(int64(st.Bavail)*st.Bsize)) //nolint:gosec // bytes of a disk
+	return fmt.Sprintf(" (%s are free)", progress.Size(n))
 }
 
 func (docker) refName(ref image.Reference) string { return ref.DockerTag() }

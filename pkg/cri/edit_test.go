@@ -264,27 +264,7 @@ func FuzzExecStart(f *testing.F) {
 		for _, value := range serviceSettings(text) {
 			flags(filledIn(words(value, ""), nil), dockerShort())
 		}
-		mountOf(text, "/var/lib/docker")
 	})
-}
-
-func TestMountOf(t *testing.T) {
-	t.Parallel()
-	const mounts = `22 1 253:0 / / rw,relatime shared:1 - xfs /dev/mapper/centos-root rw,seclabel
-23 22 0:5 / /dev rw - devtmpfs devtmpfs rw
-40 22 253:2 / /var/lib rw,relatime - ext4 /dev/mapper/centos-var rw
-41 22 253:3 / /data\040disk rw - xfs /dev/sdb1 rw
-42 22 253:4 / /data\040disk rw - btrfs /dev/sdc1 rw
-garbage
-`
-	for dir, want := range map[string]string{
-		"/var/lib/docker": "/var/lib ext4", "/var/library": "/ xfs", "/var/lib": "/var/lib ext4", "/data disk/docker": "/data disk btrfs",
-	} {
-		mount, kind := mountOf(mounts, dir)
-		if got := mount + " " + kind; got != want {
-			t.Errorf("%s lies on %s, want %s", dir, got, want)
-		}
-	}
 }
 
 func TestWithEndpoint(t *testing.T) {

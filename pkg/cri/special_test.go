@@ -98,7 +98,7 @@ func TestSteps(t *testing.T) {
 		{"its file elsewhere", "docker", with(docker, unitFile, "[Service]\nExecStart=/usr/bin/dockerd --config-file /opt/docker.json\n", "/opt/docker.json", "{"), step.Impossible, "vi +1 /opt/docker.json"},
 		{"ftype=0", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs), step.Impossible, "the XFS at / was made with ftype=0"},
 		{"ftype=0, another driver chosen", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs, "/etc/docker/daemon.json", `{"storage-driver": "devicemapper"}`), step.ToDo, "docker runs"},
-		{"ftype=0, its data elsewhere", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs+"23 22 8:1 / /data rw - ext4 /dev/sdb1 rw\n", "/etc/docker/daemon.json", `{"data-root": "/data/docker"}`), step.ToDo, "docker runs"},
+		{"ftype=0, its data elsewhere", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs+"23 22 8:1 / /data rw - ext4 /dev/sdb1 rw\n", "/data/x", "", "/etc/docker/daemon.json", `{"data-root": "/data/docker"}`), step.ToDo, "docker runs"},
 		{"ftype=1", "docker", tune(docker, "xfs_info", ftype("1"), "/proc/self/mountinfo", xfs), step.ToDo, "docker runs"},
 		{"no xfs_info", "docker", with(docker, "/proc/self/mountinfo", xfs), step.ToDo, "docker runs"},
 		{"not installed", "containerd", func(*testing.T, *hosttest.Machine) {}, step.ToDo, "once its package is installed"},

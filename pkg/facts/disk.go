@@ -2,8 +2,8 @@ package facts
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"strings"
 
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
@@ -38,45 +38,10 @@ func DiskOf(h *host.Host, path string) (Disk, error) {
 	if d.Size, d.Free, err = h.Space(at); err != nil {
 		return d, err
 	}
-	mounts, err := text(h, "/proc/mounts")
+	m, err := h.MountOf(at)
 	if err != nil {
-		return d, err
+		return d, fmt.Errorf("cannot read what is mounted: %w", err)
 	}
-	m := mountOf(mounts, at)
-	d.Mount, d.Type = m.at, m.kind
-	d.ReadOnly, d.NoExec = slices.Contains(m.options, "ro"), slices.Contains(m.options, "noexec")
+	d.Mount, d.Type, d.ReadOnly, d.NoExec = m.At, m.Type, m.Has("ro"), m.Has("noexec")
 	return d, nil
-}
-
-type mount struct {
-	at, kind string
-	options  []string
-}
-
-// mountOf is the mount in /proc/mounts that path lies on: the one nearest
-// above, and of several at one place the last, which hides the others.
-func mountOf(text, path string) mount {
-	var best mount
-	for line := range strings.Lines(text) {
-		const fields = 4
-		f := strings.Fields(line)
-		if len(f) < fields {
-			continue
-		}
-		at := unescape(f[1])
-		if within(path, at) && len(at) >= len(best.at) {
-			best = mount{at: at, kind: f[2], options: strings.Split(f[3], ",")}
-		}
-	}
-	return best
-}
-
-// within says whether path is dir or below it.
-func within(path, dir string) bool {
-	return dir == "/" || path == dir || strings.HasPrefix(path, dir+"/")
-}
-
-// unescape undoes the octal escapes of /proc/mounts, proc(5).
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }

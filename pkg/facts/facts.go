@@ -49,7 +49,7 @@ type Facts struct {
 }
 
 // Disk is the file system that a path lies on, or would lie on. Mount is where
-// it is mounted, Type as /proc/mounts names it; Size and Free are bytes.
+// it is mounted, Type as the kernel names it; Size and Free are bytes.
 type Disk struct {
 	Path     string `json:"path"`
 	Mount    string `json:"mount"`

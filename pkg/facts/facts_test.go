@@ -62,7 +62,7 @@ func centos(t *testing.T) (*host.Host, *hosttest.Machine) {
 		"/proc/sys/kernel/hostname", "master1\n", "/proc/sys/kernel/osrelease", "3.10.0-1160.el7.x86_64\n",
 		"/proc/sys/kernel/random/boot_id", "b5e1c2a0-0a55-4b70-9d3b-4d8d6c1c7a10\n",
 		"/sys/class/dmi/id/product_uuid", "564D9C7E-1B2C-8A11-1D73-5E0D1A2B3C4D\n", "/etc/machine-id", "0123456789abcdef0123456789abcdef\n",
-		"/sys/devices/system/cpu/online", "0-1\n", "/proc/meminfo", meminfo, "/proc/swaps", swaps, "/proc/mounts", mounts,
+		"/sys/devices/system/cpu/online", "0-1\n", "/proc/meminfo", meminfo, "/proc/swaps", swaps, "/proc/self/mountinfo", hosttest.MountInfo(mounts),
 		"/sys/class/net/lo/address", "00:00:00:00:00:00\n", "/sys/class/net/lo/operstate", "unknown\n",
 		"/sys/class/net/eth0/address", "52:54:00:A1:B2:C3\n", "/sys/class/net/eth0/operstate", "up\n",
 		"/sys/class/net/eth1/address", "", "/sys/class/net/eth1/operstate", "unknown\n",

@@ -52,12 +52,16 @@ func (h *Host) Space(p string) (size, free int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(h.Path(at), &st); err != nil {
+	st, err := h.statfs(at)
+	if err != nil {
 		return 0, 0, fmt.Errorf("cannot ask the file system of %s: %w", p, err)
 	}
 	block := int64(st.Bsize) //nolint:unconvert // the type differs between systems
 	return bytesOf(st.Blocks, block), bytesOf(st.Bavail, block), nil
+}
+
+func (h *Host) statfs(at string) (st unix.Statfs_t, err error) {
+	return st, unix.Statfs(h.Path(at), &st)
 }
 
 // bytesOf is a number of blocks in bytes; more than an int64 holds no disk has.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -163,26 +164,16 @@ func (h *Host) locked(at string) error {
 
 // mounted says whether something is mounted at exactly this path.
 func (h *Host) mounted(at string) (bool, error) {
-	text, err := h.Text("/proc/self/mounts")
-	if err != nil {
-		return false, err
-	}
-	for line := range strings.Lines(text) {
-		if w := strings.Fields(line); len(w) > 1 && strings.ReplaceAll(w[1], `\040`, " ") == at {
-			return true, nil
-		}
-	}
-	return false, nil
+	list, err := h.Mounts()
+	return slices.ContainsFunc(list, func(m Mount) bool { return m.At == at }), err
 }
 
 // mountPoint is where the file system of a directory is mounted.
 func (h *Host) mountPoint(dir string) string {
-	for ; dir != "/"; dir = path.Dir(dir) {
-		if ok, err := h.mounted(dir); ok || err != nil {
-			break
-		}
+	if m, err := h.MountOf(dir); err == nil && m.At != "" {
+		return m.At
 	}
-	return dir
+	return "/"
 }
 
 // FullError is a file system that takes nothing more. Cause is what failed by it,
@@ -233,8 +224,8 @@ const scarce = 4 << 20
 // full is for a directory on a file system without room. One that counts no
 // inodes, as btrfs, has enough.
 func (h *Host) full(dir string) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(h.Path(dir), &st); err != nil {
+	st, err := h.statfs(dir)
+	if err != nil {
 		return h.unusable(dir, err)
 	}
 	switch {

@@ -64,7 +64,7 @@ func TestObstacle(t *testing.T) {
 			t.Errorf("%s: %v (hint %q), want %q", c.path, err, hint.Of(err), c.says)
 		}
 	}
-	m.Write(t, "/proc/self/mounts", "tmpfs /etc/fstab tmpfs rw 0 0\n")
+	m.Write(t, "/proc/self/mountinfo", hosttest.MountInfo("tmpfs /etc/fstab tmpfs rw 0 0\n"))
 	if err := h.Obstacle("/etc/fstab", false); err == nil || hint.Of(err) != "umount /etc/fstab" {
 		t.Errorf("a file that is mounted: %v", err)
 	}

@@ -374,7 +374,7 @@ func TestMounts(t *testing.T) {
 		for _, at := range slices.Sorted(maps.Keys(mounts)) {
 			b.WriteString(mounts[at] + " " + strings.ReplaceAll(at, " ", `\040`) + " ext4 rw 0 0\n")
 		}
-		w.m.Write(t, "/proc/mounts", b.String())
+		w.m.Write(t, "/proc/self/mountinfo", hosttest.MountInfo(b.String()))
 	}
 	const volume, token = "/var/lib/kubelet/pods/1/volumes/nfs data", "/var/lib/kubelet/pods/1/volumes/token"
 	mounts[volume], mounts[token] = "fileserver:/export", "tmpfs"
@@ -404,15 +404,6 @@ func TestMounts(t *testing.T) {
 	if err := w.undo(Init(Options{})); err != nil || len(mounts) != 2 || w.called("kubeadm reset") != 1 {
 		t.Errorf("%v; mounted: %v", err, mounts)
 	}
-}
-
-func FuzzUnescape(f *testing.F) {
-	f.Add(`/a\040b\`)
-	f.Fuzz(func(t *testing.T, s string) {
-		if got := unescape(s); !strings.Contains(s, `\`) && got != s {
-			t.Errorf("%q became %q", s, got)
-		}
-	})
 }
 
 // TestComplaints reads what kubeadm 1.17.4 printed.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"kubecrate/pkg/hint"
@@ -48,35 +47,12 @@ func freeKubelet(ctx context.Context, h *host.Host) error {
 // mounted lists what is mounted below the kubelet's directory, in the order in
 // which it was.
 func mounted(h *host.Host) ([]string, error) {
-	text, err := h.Text("/proc/mounts")
-	if err != nil {
-		return nil, err
-	}
+	mounts, err := h.Mounts()
 	var list []string
-	for line := range strings.Lines(text) {
-		const least = 2
-		if f := strings.Fields(line); len(f) >= least {
-			if at := unescape(f[1]); strings.HasPrefix(at, kubeletDir+"/") {
-				list = append(list, at)
-			}
+	for _, m := range mounts {
+		if strings.HasPrefix(m.At, kubeletDir+"/") {
+			list = append(list, m.At)
 		}
 	}
-	return list, nil
-}
-
-// unescape reads a field of /proc/mounts, in which a space is \040 (proc(5)).
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		const digits = 3
-		if s[i] == '\\' && i+digits < len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+1+digits], 8, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += digits
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
+	return list, err
 }

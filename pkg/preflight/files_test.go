@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/preflight"
 )
 
@@ -33,7 +34,7 @@ func TestFiles(t *testing.T) {
 		{"files", file("/var/lib/kubelet"), preflight.Failed, "/var/lib/kubelet is not a directory", "mv /var/lib/kubelet"},
 		{"files", func(e *env) {
 			file("/opt/x")(e)
-			e.m.Write(e.t, "/proc/mounts", mountsText+"/dev/b /opt ext4 rw,noexec 0 0\n")
+			e.m.Write(e.t, "/proc/self/mountinfo", hosttest.MountInfo(mountsText+"/dev/b /opt ext4 rw,noexec 0 0\n"))
 		}, preflight.Failed, "/opt/cni/bin is on /opt, which is mounted noexec", "mount -o remount,exec /opt"},
 	} {
 		c.test(t)

@@ -52,7 +52,7 @@ func ready(t *testing.T) *env {
 	h, m := hosttest.New(t)
 	m.Write(t,
 		"/etc/redhat-release", "CentOS Linux release 7.9.2009 (Core)\n", "/etc/os-release", "ID=\"centos\"\nVERSION_ID=\"7\"\n",
-		"/run/systemd/system/x", "", "/proc/mounts", mountsText, "/proc/cgroups", cgroupText,
+		"/run/systemd/system/x", "", "/proc/self/mountinfo", hosttest.MountInfo(mountsText), "/proc/cgroups", cgroupText,
 		"/proc/net/tcp", tcpHead+sshText, "/proc/net/tcp6", tcpHead, "/etc/cni/net.d/87-podman-bridge.conflist", "{}",
 	)
 	for _, name := range []string{"ip", "iptables", "modprobe", "mount", "nsenter", "rpm", "sysctl", "conntrack", "ebtables", "ethtool", "socat", "tc"} {
@@ -176,13 +176,15 @@ func TestMachine(t *testing.T) {
 		{"kernel", func(e *env) { e.o.Facts.Kernel = "2.6.32-754.el6.x86_64" }, preflight.Failed, "needs 3.10", "grubby"},
 		{"kernel", func(e *env) { e.o.Facts.Kernel = "4.19.1" }, preflight.OK, "4.19.1", ""},
 		{"systemd", func(e *env) { e.remove("/run/systemd/system") }, preflight.Failed, "systemd does not run", "boot"},
-		{"cgroups", func(e *env) { e.m.Write(e.t, "/proc/mounts", "/dev/a / xfs rw 0 0\n") }, preflight.Failed, "no control groups", "daemon-reexec"},
+		{"cgroups", func(e *env) { e.m.Write(e.t, "/proc/self/mountinfo", hosttest.MountInfo("/dev/a / xfs rw 0 0\n")) }, preflight.Failed, "no control groups", "daemon-reexec"},
 		{"cgroups", func(e *env) {
 			e.m.Write(e.t, "/proc/cgroups", strings.Replace(cgroupText, "memory\t4\t1\t1", "memory\t0\t1\t0", 1))
 		}, preflight.Failed, `"memory"`, "cgroup_disable=memory"},
-		{"cgroups", func(e *env) { e.m.Write(e.t, "/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n") }, preflight.Failed, "cgroup v1 only", "unified_cgroup_hierarchy=0"},
 		{"cgroups", func(e *env) {
-			e.m.Write(e.t, "/proc/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n")
+			e.m.Write(e.t, "/proc/self/mountinfo", hosttest.MountInfo("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"))
+		}, preflight.Failed, "cgroup v1 only", "unified_cgroup_hierarchy=0"},
+		{"cgroups", func(e *env) {
+			e.m.Write(e.t, "/proc/self/mountinfo", hosttest.MountInfo("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"))
 			e.o.Manifest.Kubernetes = "v1.28.2"
 		}, preflight.OK, "cgroup v2", ""},
 		{"cpus", func(e *env) { e.o.Facts.CPUs = 1 }, preflight.Failed, "this host has 1 CPU, a master needs 2", "CPU"},
@@ -203,7 +205,7 @@ func TestMachine(t *testing.T) {
 
 // v2 is a host that runs on cgroup v2 alone, whatever old hierarchy is mounted beside.
 func v2(e *env) {
-	e.m.Write(e.t, "/proc/mounts", "/dev/a / xfs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\ncgroup /run/vpn/net_cls cgroup rw,net_cls 0 0\n")
+	e.m.Write(e.t, "/proc/self/mountinfo", hosttest.MountInfo("/dev/a / xfs rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\ncgroup /run/vpn/net_cls cgroup rw,net_cls 0 0\n"))
 }
 
 // of is a bundle of a release.

@@ -81,16 +81,14 @@ const (
 )
 
 func cgroups(h *host.Host, o *Options, f *found) error {
-	text, err := h.Text("/proc/mounts")
+	mounts, err := h.Mounts()
 	if err != nil {
 		return err
 	}
 	v1, v2 := false, false
-	for line := range strings.Lines(text) {
-		if w := strings.Fields(line); len(w) > 2 {
-			v1 = v1 || w[2] == "cgroup"
-			v2 = v2 || w[2] == "cgroup2" && w[1] == "/sys/fs/cgroup"
-		}
+	for _, m := range mounts {
+		v1 = v1 || m.Type == "cgroup"
+		v2 = v2 || m.Type == "cgroup2" && m.At == "/sys/fs/cgroup"
 	}
 	minor, known := minorOf(o.Manifest.Kubernetes)
 	switch {
@@ -112,7 +110,8 @@ func cgroups(h *host.Host, o *Options, f *found) error {
 		f.fail(fix, "this host has cgroup v1, and the kubelet of Kubernetes %s does not start on it", o.Manifest.Kubernetes)
 		return nil
 	}
-	if text, err = h.Text("/proc/cgroups"); err != nil {
+	text, err := h.Text("/proc/cgroups")
+	if err != nil {
 		return err
 	}
 	for _, name := range cgroupsNeeded() {
