@@ -18,7 +18,8 @@ func FileLimit(dir string) (limit int64, ok bool) {
 	return fat, true
 }
 
-// freeBytes is what may still be written to the file system of dir, -1 unknown.
+// freeBytes is what may still be written to the file system of dir, -1 unknown. It
+// is the machine that builds, on which there is no host.Host.
 func freeBytes(dir string) int64 {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {

@@ -93,3 +93,28 @@ func program(exe string, args []string) string {
 	}
 	return name
 }
+
+// SocketOwner is the number of a process that has the socket with an inode open, ""
+// where none is seen.
+func (h *Host) SocketOwner(inode string) (pid string, err error) {
+	pids, err := h.ReadDir("/proc")
+	if err != nil {
+		return "", err
+	}
+	for _, pid := range pids {
+		if strings.Trim(pid, "0123456789") != "" {
+			continue
+		}
+		dir := "/proc/" + pid + "/fd"
+		fds, err := h.ReadDir(dir)
+		if err != nil {
+			continue // it has ended, or is not ours to see
+		}
+		for _, fd := range fds {
+			if link, err := os.Readlink(h.Path(dir + "/" + fd)); err == nil && link == "socket:["+inode+"]" {
+				return pid, nil
+			}
+		}
+	}
+	return "", nil
+}

@@ -65,3 +65,22 @@ func TestProcesses(t *testing.T) {
 		t.Error("a process that is not there")
 	}
 }
+
+func TestSocketOwner(t *testing.T) {
+	t.Parallel()
+	h := &host.Host{Root: t.TempDir()}
+	for path, to := range map[string]string{"proc/7/fd/3": "socket:[99]", "proc/8/fd/0": "/dev/null", "proc/8/fd/4": "socket:[100]", "proc/self/fd/1": "socket:[101]"} {
+		at := filepath.Join(h.Root, path)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(to, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for inode, want := range map[string]string{"99": "7", "100": "8", "101": "", "9": ""} {
+		if pid, err := h.SocketOwner(inode); err != nil || pid != want {
+			t.Errorf("%s: %q, %v", inode, pid, err)
+		}
+	}
+}

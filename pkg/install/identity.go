@@ -11,6 +11,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/host"
 	"kubecrate/pkg/identity"
 	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/kubeadm"
@@ -100,7 +101,7 @@ func (r *run) releaseMedia(ctx context.Context) {
 	say := func(text string) {
 		r.caller.Report.Report(progress.Event{Kind: progress.Note, Stage: "stick", Text: text})
 	}
-	mount := mountOf(r.bundle.media.stick())
+	mount := mountOf(r.host, r.bundle.media.stick())
 	if mount == "/" {
 		return
 	}
@@ -114,21 +115,16 @@ func (r *run) releaseMedia(ctx context.Context) {
 
 // mountOf is the directory at which the file system of dir is mounted; "/" where
 // it cannot be found out.
-func mountOf(dir string) string {
+func mountOf(h *host.Host, dir string) string {
 	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
 	if err != nil {
 		return "/"
 	}
-	var here, above unix.Stat_t
-	if unix.Stat(dir, &here) != nil {
-		return "/"
+	if m, err := h.MountOf(dir); err == nil && m.At != "" {
+		return m.At
 	}
-	for dir != "/" {
-		up := filepath.Dir(dir)
-		if unix.Stat(up, &above) != nil || above.Dev != here.Dev {
-			return dir
-		}
-		dir = up
-	}
-	return dir
+	return "/"
 }

@@ -377,10 +377,10 @@ func TestWarnOnly(t *testing.T) {
 
 func TestMountOf(t *testing.T) {
 	t.Parallel()
-	if got := mountOf("/proc/sys/kernel"); got != "/proc" && got != "/proc/sys" {
+	if got := mountOf(host.Local(), "/proc/sys/kernel"); got != "/proc" && got != "/proc/sys" {
 		t.Errorf("/proc/sys/kernel lies on %s", got)
 	}
-	if got := mountOf("/does/not/exist"); got != "/" {
+	if got := mountOf(host.Local(), "/does/not/exist"); got != "/" {
 		t.Errorf("nothing lies on %s", got)
 	}
 }

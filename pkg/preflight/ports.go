@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,25 +145,10 @@ func (p holder) hint(number int) string {
 // holderOf finds the process that has a socket open; the zero holder where that
 // cannot be seen.
 func holderOf(h *host.Host, inode string) (holder, error) {
-	pids, err := h.ReadDir("/proc")
-	if err != nil {
+	pid, err := h.SocketOwner(inode)
+	if err != nil || pid == "" {
 		return holder{}, err
 	}
-	for _, pid := range pids {
-		if strings.Trim(pid, "0123456789") != "" {
-			continue
-		}
-		fds, err := h.ReadDir("/proc/" + pid + "/fd")
-		if err != nil {
-			continue // it has ended, or is not ours to see
-		}
-		for _, fd := range fds {
-			link, err := os.Readlink(h.Path("/proc/" + pid + "/fd/" + fd))
-			if err == nil && link == "socket:["+inode+"]" {
-				name, err := h.Text("/proc/" + pid + "/comm")
-				return holder{pid, strings.TrimSpace(name)}, err
-			}
-		}
-	}
-	return holder{}, nil
+	name, err := h.Text("/proc/" + pid + "/comm")
+	return holder{pid, strings.TrimSpace(name)}, err
 }

@@ -59,7 +59,8 @@ func (s *Store) RequireSpace(need int64) error {
 }
 
 // freeBytes is what a user without privileges may still write to the disk of
-// dir, or of the nearest directory above that is there; -1 unknown.
+// dir, or of the nearest directory above that is there; -1 unknown. It is
+// the machine that builds, on which there is no host.Host.
 func freeBytes(dir string) int64 {
 	for {
 		var st unix.Statfs_t
