@@ -38,5 +38,5 @@ func (d Distro) configText() string {
 
 // configure writes the manager's configuration.
 func (s packages) configure(h *host.Host) error {
-	return h.Store(configFile, strings.NewReader(s.distro.configText()), host.FileMode)
+	return h.State().Store(configFile, strings.NewReader(s.distro.configText()), host.FileMode)
 }

@@ -256,7 +256,7 @@ func (s packages) testAll(ctx context.Context, h *host.Host, missing, again []st
 // one runs a transaction between two records: that it runs, and that it ended.
 // The log is emptied first, so that it cannot be taken for the end of this one.
 func (s packages) one(ctx context.Context, h *host.Host, r *record, verb string, names []string) error {
-	log, err := h.Log(logFile)
+	log, err := h.State().Log(logFile)
 	if err != nil {
 		return fmt.Errorf("cannot write a log: %w", err)
 	}

@@ -83,7 +83,7 @@ func (s packages) unpack(ctx context.Context, h *host.Host) error {
 			s.report.Report(progress.Event{Kind: progress.Start, Stage: StepName, Task: task, Total: total})
 		}
 		to, _ := placeOf(m)
-		if err := h.Store(to, r, host.FileMode); err != nil {
+		if err := h.State().Store(to, r, host.FileMode); err != nil {
 			return err
 		}
 		s.report.Report(progress.Event{Kind: progress.Advance, Stage: StepName, Task: task, Bytes: m.Size, Total: total})
@@ -151,7 +151,7 @@ func sweep(h *host.Host, want map[string]bool) error {
 		}
 		for _, n := range names {
 			if at := path.Join(dir, n); !want[at] && at != repoDir+"/repodata" {
-				if err := h.Discard(at); err != nil {
+				if err := h.State().Discard(at); err != nil {
 					return err
 				}
 			}
@@ -163,7 +163,7 @@ func sweep(h *host.Host, want map[string]bool) error {
 // forget removes what yum and dnf keep of the repository, so that they read it
 // as it is now, and nothing of it is left when it is gone.
 func forget(h *host.Host) error {
-	if err := h.Discard(cacheDir); err != nil {
+	if err := h.State().Discard(cacheDir); err != nil {
 		return err
 	}
 	for _, pattern := range []string{
@@ -179,7 +179,7 @@ func forget(h *host.Host) error {
 			if err != nil {
 				return err
 			}
-			if err := h.Discard("/" + rel); err != nil {
+			if err := h.State().Discard("/" + rel); err != nil {
 				return err
 			}
 		}

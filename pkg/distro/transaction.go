@@ -150,7 +150,7 @@ func (s packages) runToCompletion(ctx context.Context, h *host.Host, file string
 // logged runs a program whose output goes to a file, so that it goes on where
 // this program is killed.
 func (s packages) logged(ctx context.Context, h *host.Host, file string, argv []string) (err error) {
-	log, err := h.Log(file)
+	log, err := h.State().Log(file)
 	if err != nil {
 		return fmt.Errorf("cannot write a log: %w", err)
 	}

@@ -34,7 +34,7 @@ func (s packages) Undo(ctx context.Context, h *host.Host) error {
 		return fmt.Errorf("cannot remove what is cached of the bundle's repository: %w", err)
 	}
 	for _, own := range []string{repoDir, cacheDir, configFile, testFile, eraseFile, logFile, recordFile} { // the record last
-		if err := h.Discard(own); err != nil {
+		if err := h.State().Discard(own); err != nil {
 			return err
 		}
 	}

@@ -52,7 +52,7 @@ func (h *Host) Space(p string) (size, free int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	st, err := h.statfs(at)
+	st, err := statfs(h.Path(at))
 	if err != nil {
 		return 0, 0, fmt.Errorf("cannot ask the file system of %s: %w", p, err)
 	}
@@ -60,8 +60,9 @@ func (h *Host) Space(p string) (size, free int64, err error) {
 	return bytesOf(st.Blocks, block), bytesOf(st.Bavail, block), nil
 }
 
-func (h *Host) statfs(at string) (st unix.Statfs_t, err error) {
-	return st, unix.Statfs(h.Path(at), &st)
+func statfs(at string) (st unix.Statfs_t, err error) {
+	err = unix.Statfs(at, &st)
+	return st, err
 }
 
 // bytesOf is a number of blocks in bytes; more than an int64 holds no disk has.

@@ -46,7 +46,7 @@ func (h *Host) Obstacle(p string, dir bool) error {
 		if err := h.locked(at); err != nil {
 			return err
 		}
-		mounted, err := h.mounted(at)
+		mounted, err := mountedAt(h, at)
 		if err != nil {
 			return err
 		}
@@ -162,8 +162,8 @@ func (h *Host) locked(at string) error {
 	return nil
 }
 
-// mounted says whether something is mounted at exactly this path.
-func (h *Host) mounted(at string) (bool, error) {
+// mountedAt says whether something is mounted at exactly this path.
+func mountedAt(h *Host, at string) (bool, error) {
 	list, err := h.Mounts()
 	return slices.ContainsFunc(list, func(m Mount) bool { return m.At == at }), err
 }
@@ -224,7 +224,7 @@ const scarce = 4 << 20
 // full is for a directory on a file system without room. One that counts no
 // inodes, as btrfs, has enough.
 func (h *Host) full(dir string) error {
-	st, err := h.statfs(dir)
+	st, err := statfs(h.Path(dir))
 	if err != nil {
 		return h.unusable(dir, err)
 	}

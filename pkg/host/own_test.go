@@ -19,11 +19,11 @@ func TestOwn(t *testing.T) {
 	r := &tape{}
 	w := h.With(r)
 	const path = "/var/lib/kubecrate/repo/a.rpm"
-	if err := w.Store(path, strings.NewReader("one"), host.FileMode); err != nil {
+	if err := w.State().Store(path, strings.NewReader("one"), host.FileMode); err != nil {
 		t.Fatal(err)
 	}
 	broken := io.MultiReader(strings.NewReader("tw"), iotest.ErrReader(errors.New("damaged")))
-	if err := w.Store(path, broken, host.FileMode); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if err := w.State().Store(path, broken, host.FileMode); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a damaged source: %v", err)
 	}
 	if got := m.Read(t, path); got != "one" {
@@ -33,16 +33,16 @@ func TestOwn(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 	for what, err := range map[string]error{
-		"store of others":   w.Store("/etc/fstab", strings.NewReader(""), host.FileMode),
-		"discard of others": w.Discard("/var/lib/kubecrate/../../../etc/fstab"),
-		"read-only store":   h.Store(path, strings.NewReader(""), host.FileMode),
-		"read-only discard": h.Discard(path),
+		"store of others":   w.State().Store("/etc/fstab", strings.NewReader(""), host.FileMode),
+		"discard of others": w.State().Discard("/var/lib/kubecrate/../../../etc/fstab"),
+		"read-only store":   h.State().Store(path, strings.NewReader(""), host.FileMode),
+		"read-only discard": h.State().Discard(path),
 	} {
 		if err == nil {
 			t.Errorf("%s worked", what)
 		}
 	}
-	log, err := w.Log("/var/lib/kubecrate/yum.log")
+	log, err := w.State().Log("/var/lib/kubecrate/yum.log")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestOwn(t *testing.T) {
 	if got := m.Read(t, "/var/lib/kubecrate/yum.log"); got != "saidfailed" {
 		t.Errorf("the log holds %q", got)
 	}
-	if err := w.Discard("/var/lib/kubecrate/repo"); err != nil || m.Read(t, path) != "" {
+	if err := w.State().Discard("/var/lib/kubecrate/repo"); err != nil || m.Read(t, path) != "" {
 		t.Errorf("discard: %v", err)
 	}
 	if len(r.files) > 0 {

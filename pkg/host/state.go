@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"kubecrate/pkg/atomicfile"
@@ -110,6 +112,68 @@ func (s State) may(name string) error {
 	case s.h.Recorder == nil:
 		return ErrReadOnly
 	case !strings.HasPrefix(name, StateDir+"/") || path.Clean(name) != name:
+		return errors.New("it is not our own")
+	}
+	return nil
+}
+
+// Store gives path, which is this program's own, what r holds. Nothing is
+// recorded: what is our own goes when it is discarded, and there is no original
+// to keep. r is read to its end first; where that is an error, whatever was at
+// path stays. The file is on the disk when Store returns.
+func (s State) Store(path string, r io.Reader, mode fs.FileMode) error {
+	if err := s.own(path); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	if err := store(s.h.Path(path), r, mode); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+func store(at string, r io.Reader, mode fs.FileMode) (err error) {
+	if err := atomicfile.MkdirAll(filepath.Dir(at), dirMode); err != nil {
+		return err
+	}
+	f, err := atomicfile.Create(at, mode)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Abort()) }()
+	if _, err := f.ReadFrom(r); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// Discard removes path, which is this program's own, with all that is below it.
+// What is missing is no error.
+func (s State) Discard(path string) error {
+	if err := s.own(path); err != nil {
+		return fmt.Errorf("cannot remove %s: %w", path, err)
+	}
+	return os.RemoveAll(s.h.Path(path))
+}
+
+// Log opens path, which is this program's own, empty, for what programs write.
+func (s State) Log(path string) (*os.File, error) {
+	if err := s.own(path); err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	const mode = 0o600
+	if err := os.MkdirAll(filepath.Dir(s.h.Path(path)), dirMode); err != nil {
+		return nil, err
+	}
+	//atomicfile:except a log, which other programs write
+	return os.OpenFile(s.h.Path(path), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, mode)
+}
+
+// own is nil for a path that names this program, on a host that may be changed.
+func (s State) own(p string) error {
+	switch {
+	case s.h.Recorder == nil:
+		return ErrReadOnly
+	case !strings.Contains(path.Clean("/"+p), "kubecrate"):
 		return errors.New("it is not our own")
 	}
 	return nil

@@ -69,14 +69,12 @@ func managerPlaces() map[string]limit {
 // fileWriters are who makes, opens for writing or renames files, and why.
 func fileWriters() map[string]limit {
 	return map[string]limit{
-		"pkg/cli":      {2, "opens the terminal"},
-		"pkg/durable":  {3, "the one atomic write"},
-		"pkg/extract":  {1, "what the operator asks for, below a directory"},
-		"pkg/host":     {6, "the files of a machine"},
-		"pkg/hostlock": {1, "the lock that keeps two runs apart"},
-		"pkg/media":    {2, "the files of the stick"},
-		"pkg/step":     {3, "the journal, which grows in place"},
-		"pkg/store":    {4, "blobs get their name by hash, resumed in place"},
+		"pkg/cli":        {2, "opens the terminal"},
+		"pkg/atomicfile": {4, "the one atomic write"},
+		"pkg/host":       {1, "a log, which other programs write"},
+		"pkg/hostlock":   {1, "the lock that keeps two runs apart"},
+		"pkg/step":       {1, "the journal, which grows in place"},
+		"pkg/store":      {3, "blobs get their name by hash, resumed in place"},
 	}
 }
 

@@ -28,7 +28,7 @@ func (h *house) written(dir string, f *ast.FuncDecl, calls map[string]int) (rena
 			return true
 		}
 		on, _ := s.X.(*ast.Ident)
-		rename := strings.HasPrefix(s.Sel.Name, "Rename")
+		rename := strings.HasPrefix(s.Sel.Name, "Rename") && (on == nil || on.Name != "atomicfile")
 		switch {
 		case rename:
 			calls[dir]++
