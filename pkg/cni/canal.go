@@ -100,3 +100,11 @@ func canalFlanneld(d *document, c Cluster) error {
 	}
 	return nil
 }
+
+// differs is configured's.
+func (canal) differs(where, key, now, want string) string {
+	if key == canalInterface && want != "" && now != want {
+		return fmt.Sprintf("the interface in %s is %s, before %q", where, want, now)
+	}
+	return flannel{}.differs(where, key, now, want)
+}

@@ -227,6 +227,19 @@ func named(args []*yaml.Node) bool {
 	})
 }
 
+// differs is configured's.
+func (flannel) differs(where, key, now, want string) string {
+	if key != netConf || sameNetwork(now, want) {
+		return ""
+	}
+	network, _ := networkOf(want)
+	before := "it was not to be read"
+	if was, err := networkOf(now); err == nil {
+		before = "before " + was.String()
+	}
+	return fmt.Sprintf("the pods' network in %s is %s, %s", where, network, before)
+}
+
 // sameNetwork says whether two configurations of flannel have one Network.
 func sameNetwork(a, b string) bool {
 	if a == b {

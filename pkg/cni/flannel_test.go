@@ -77,7 +77,7 @@ func TestFlannelRender(t *testing.T) {
 			continue
 		}
 		for i := range want {
-			diff := append(want[i].differs(have[i]), have[i].differs(want[i])...)
+			diff := append(want[i].differs(have[i], flannelNetwork()), have[i].differs(want[i], flannelNetwork())...)
 			if !want[i].is(have[i]) || len(diff) > 0 && !(c.name == "no arguments" && strings.Contains(diff[0].what, "flanneld")) {
 				t.Errorf("%s: %s %s: %v", c.name, have[i].Kind, have[i], diff)
 			}

@@ -148,7 +148,7 @@ func (s *network) compare(ctx context.Context, h *host.Host, rendered []byte) ([
 			changes = append(changes, change{what: fmt.Sprintf("%s %s is made", want.Kind, want)})
 			continue
 		}
-		changes = append(changes, want.differs(live[at])...)
+		changes = append(changes, want.differs(live[at], s.n)...)
 	}
 	return changes, nil
 }
@@ -225,23 +225,26 @@ func objectsOf(stream []byte) []object {
 	}
 }
 
-// differs tells how now is otherwise than o.
-func (o object) differs(now object) []change {
+// configured is a Driver whose pods read ConfigMaps.
+type configured interface {
+	// differs tells what of a value of a ConfigMap counts and is otherwise than it
+	// has to be, "" for nothing. where names the ConfigMap.
+	differs(where, key, now, want string) string
+}
+
+// differs tells how now is otherwise than o, which is of n's manifest.
+func (o object) differs(now object, n Network) []change {
 	var changes []change
+	c, isConfigured := n.Driver.(configured)
 	for _, key := range slices.Sorted(maps.Keys(o.Data)) {
 		have, ok := now.Data[key]
 		switch {
 		case !ok:
 			changes = append(changes, change{fmt.Sprintf("%s %s gets %s", o.Kind, o, key), true})
-		case key == netConf && !sameNetwork(have, o.Data[key]):
-			want, _ := networkOf(o.Data[key])
-			before := "it was not to be read"
-			if was, err := networkOf(have); err == nil {
-				before = "before " + was.String()
+		case isConfigured:
+			if what := c.differs(fmt.Sprintf("%s %s", o.Kind, o), key, have, o.Data[key]); what != "" {
+				changes = append(changes, change{what, true})
 			}
-			changes = append(changes, change{fmt.Sprintf("the pods' network in %s %s is %s, %s", o.Kind, o, want, before), true})
-		case key == canalInterface && o.Data[key] != "" && have != o.Data[key]:
-			changes = append(changes, change{fmt.Sprintf("the interface in %s %s is %s, before %q", o.Kind, o, o.Data[key], have), true})
 		}
 	}
 	have := now.containers()

@@ -12,32 +12,29 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// Networks is a table of networks. The zero value is that of this version, All.
-type Networks struct{ list []Network }
+// Networks is a table of networks. nil is that of this version, All.
+type Networks []Network
 
 // All is the table of this version. A network more is one file and one line, and
 // its name in package manifest, which says what a manifest may name.
 func All() Networks {
-	return of(flannelNetwork(), canalNetwork(), calicoNetwork(),
-		weaveNetwork(), ciliumNetwork(), kubeRouterNetwork(), antreaNetwork(), kubeOVNNetwork(), ovnNetwork())
+	return Networks{
+		flannelNetwork(), canalNetwork(), calicoNetwork(),
+		weaveNetwork(), ciliumNetwork(), kubeRouterNetwork(), antreaNetwork(), kubeOVNNetwork(), ovnNetwork(),
+	}
 }
-
-func of(list ...Network) Networks { return Networks{append([]Network{}, list...)} }
-
-// With is the table with one network more.
-func (t Networks) With(n Network) Networks { return of(slices.Concat(t.each(), []Network{n})...) }
 
 // Installable is the table of those that can be installed: what they leave on a
 // host, reset removes.
 func (t Networks) Installable() Networks {
-	return of(slices.DeleteFunc(slices.Clone(t.each()), func(n Network) bool { return n.Driver == nil })...)
+	return slices.DeleteFunc(slices.Clone(t.each()), func(n Network) bool { return n.Driver == nil })
 }
 
-func (t Networks) each() []Network {
-	if t.list == nil {
-		return All().list
+func (t Networks) each() Networks {
+	if t == nil {
+		return All()
 	}
-	return t.list
+	return t
 }
 
 // Names lists the networks.

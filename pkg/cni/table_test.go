@@ -33,12 +33,12 @@ func TestLeftovers(t *testing.T) {
 		yes, no names
 	}{
 		{
-			of(flannelNetwork()),
+			Networks{flannelNetwork()},
 			names{links: []string{"cni0", "flannel.1", "flannel-v6.1", "flannel-wg"}, chains: []string{"FLANNEL-FWD", "FLANNEL-POSTRTG"}, folders: []string{"/run/flannel"}, plugins: []string{"flannel"}},
 			names{links: []string{"cni-podman0", "eth0", "tunl0"}, chains: []string{"CNI-FORWARD", "FLANNEL", "cali-INPUT"}, sets: []string{"cali40s:x", ""}, plugins: []string{"portmap"}},
 		},
 		{
-			of(calicoNetwork()),
+			Networks{calicoNetwork()},
 			names{
 				links: []string{"cali123", "vxlan.calico", "wireguard.cali", "tunl0"}, chains: []string{"cali-FORWARD"}, sets: []string{"cali40s:x", "cali60s:x"},
 				folders:    []string{"/run/calico", "/run/nodeagent", "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/nodeagent~uds", "/var/lib/calico"},
@@ -48,7 +48,7 @@ func TestLeftovers(t *testing.T) {
 			names{links: []string{"tunl1", "cni0", "vxlan.calico2"}, chains: []string{"calibre", "KUBE-FORWARD"}, sets: []string{"calibre"}, plugins: []string{"bridge", "my-plugin"}, namespaces: []string{"calico"}},
 		},
 		{
-			of(canalNetwork()),
+			Networks{canalNetwork()},
 			names{links: []string{"flannel.1", "cali123"}, chains: []string{"cali-FORWARD", "FLANNEL-FWD"}, sets: []string{"cali40s:x"}, folders: []string{"/run/flannel", "/run/calico", "/var/lib/calico"}, plugins: []string{"calico", "flannel"}},
 			names{links: []string{"cni0", "tunl0"}, sets: []string{"mine"}, folders: []string{"/var/lib/cni", "/run"}},
 		},
@@ -164,7 +164,7 @@ func (mesh) Render(manifest []byte, c Cluster) ([]byte, error) {
 func TestMadeUp(t *testing.T) {
 	t.Parallel()
 	const text = "kind: ConfigMap\nmetadata: {name: mesh, namespace: mesh-system}\ndata: {pods: PODS}\n---\nkind: DaemonSet\nmetadata: {name: mesh-agent, namespace: mesh-system}\n"
-	all := All().With(Network{
+	all := append(All(), Network{
 		Name: "mesh", Driver: mesh{}, DaemonSets: []string{"mesh-agent"}, Namespaces: []string{"mesh-"}, Configs: []string{"mesh"}, Hint: "mesh doctor",
 		Links: []Link{{Name: "mesh", Prefix: true, Of: "mesh"}}, Chains: []Chain{{"MESH-", "mesh", true}}, Sets: []string{"mesh-"}, Record: Record{"/run/mesh/env", "PODS"},
 	})

@@ -157,7 +157,9 @@ func (t Networks) Chains() []Chain {
 
 // HasChain says whether a chain of netfilter is a network's.
 func (t Networks) HasChain(name string) bool {
-	return slices.ContainsFunc(t.Chains(), func(c Chain) bool { return strings.HasPrefix(name, c.Prefix) })
+	return slices.ContainsFunc(t.each(), func(n Network) bool {
+		return slices.ContainsFunc(n.Chains, func(c Chain) bool { return strings.HasPrefix(name, c.Prefix) })
+	})
 }
 
 // HasComment says whether the comment of a rule of netfilter is a network's.

@@ -19,8 +19,8 @@ import (
 // kinds is the table of all steps that an installation, or a verb after it, can
 // consist of. A step is listed nowhere else: steps makes them, Reset finds in the
 // journal which of them were begun.
-func kinds(report progress.Func) step.Kinds {
-	return slices.Concat(prep.Kinds(), distro.Kinds(report), cri.Kinds(report), vip.Kinds(), kubeadm.Kinds(report), cni.Kinds())
+func kinds(report progress.Func, networks cni.Networks) step.Kinds {
+	return slices.Concat(prep.Kinds(), distro.Kinds(report), cri.Kinds(report), vip.Kinds(), kubeadm.Kinds(report, networks), cni.Kinds())
 }
 
 // openJournal opens the journal of h for a change. saved is the state that an

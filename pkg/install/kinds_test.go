@@ -18,7 +18,7 @@ func TestTable(t *testing.T) {
 	l := newLab(t, manifest.RuntimeDocker)
 	x := l.host("node1", "192.168.4.21")
 	seen := map[string]bool{}
-	for _, k := range kinds(nil) {
+	for _, k := range kinds(nil, nil) {
 		if k.Name == "" || seen[k.Name] {
 			t.Errorf("%q stands in the table more than once", k.Name)
 		}

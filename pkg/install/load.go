@@ -27,7 +27,7 @@ func (r *run) perform(ctx context.Context, steps ...step.Step) (changed []string
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
 	t := stepreport.New(r.caller.Report, stepreport.Names(steps), time.Now)
-	err = step.Run(ctx, r.host, j, kinds(r.caller.Report), steps, t.Event)
+	err = step.Run(ctx, r.host, j, kinds(r.caller.Report, r.caller.Networks), steps, t.Event)
 	return t.Changed(), err
 }
 

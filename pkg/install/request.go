@@ -37,7 +37,7 @@ type Caller struct {
 	EUID     int
 	Command  string             // how the program was called, for hints; "" where that holds a secret
 	Dialer   clusterhttp.Dialer // reaches the cluster; nil is the host's own network
-	Networks cni.Networks       // that are known; the zero value is all of this version
+	Networks cni.Networks       // that are known; nil is all of this version
 	Report   progress.Func
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
@@ -54,7 +55,7 @@ func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err er
 	} else if err := onlyLoaded(h); err != nil {
 		return nil, err
 	}
-	if err := u.undo(ctx, h, u.hear(q.Caller.Report), saved, q.KeepPackages); err != nil {
+	if err := u.undo(ctx, h, u.hear(q.Caller.Report), q.Caller.Networks, saved, q.KeepPackages); err != nil {
 		return nil, err
 	}
 	if err := removeState(h); err != nil || saved == nil {
@@ -65,13 +66,13 @@ func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err er
 }
 
 // undo takes back what the journal tells.
-func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, saved *target.State, keepPackages bool) (err error) {
+func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, networks cni.Networks, saved *target.State, keepPackages bool) (err error) {
 	j, err := openJournal(h, saved)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	kinds := kinds(report)
+	kinds := kinds(report, networks)
 	if keepPackages && saved != nil {
 		kinds = kinds.Keep(distro.StepName)
 		if err := j.Forget(distro.StepName); err != nil {

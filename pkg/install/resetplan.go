@@ -35,7 +35,7 @@ func PlanReset(h *host.Host, keepPackages bool) (*ResetPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := step.CanReset(h, kinds(nil)); err != nil {
+	if err := step.CanReset(h, kinds(nil, nil)); err != nil {
 		return nil, err
 	}
 	p := &ResetPlan{}

@@ -162,7 +162,7 @@ func (r *run) apply(ctx context.Context, steps []step.Step, report *stepreport.R
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	if err := step.Run(ctx, r.host, j, kinds(r.caller.Report), steps, report.Event); err != nil {
+	if err := step.Run(ctx, r.host, j, kinds(r.caller.Report, r.caller.Networks), steps, report.Event); err != nil {
 		return err
 	}
 	return errors.Join(r.saveState(true), removeSealed(r.host))

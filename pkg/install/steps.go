@@ -165,7 +165,7 @@ func (a *assembly) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
 	t, names := &a.target, a.bundle.imageNames()
 	o = kubeadm.Options{
 		Version: a.bundle.manifest.Kubernetes, Node: t.Node, Address: t.Address, Socket: r.Socket(), Runtime: r.About(), Cluster: t.Effective,
-		Images: names, Schedulable: t.Role == manifest.Single, Limits: a.terms.limits(t.ByIdentity), Progress: a.caller.Report, Given: t.Ticket.Begin, Dialer: a.caller.Dialer,
+		Images: names, Schedulable: t.Role == manifest.Single, Limits: a.terms.limits(t.ByIdentity), Progress: a.caller.Report, Given: t.Ticket.Begin, Dialer: a.caller.Dialer, Networks: a.caller.Networks,
 	}
 	o.Repository, err = kubeadm.Repository(names, a.bundle.manifest.Kubernetes)
 	return o, err

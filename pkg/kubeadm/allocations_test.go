@@ -68,7 +68,8 @@ func TestPodmanStays(t *testing.T) {
 		}
 	}
 	after := strings.Replace(before, "COMMIT", ":CNI-cluster2 - [0:0]\n-A POSTROUTING -s 10.244.0.2/32 -j CNI-cluster2\n-A CNI-HOSTPORT-MASQ -j CNI-cluster2\nCOMMIT", 1)
-	kept, changed := netfilter.Without(after, func(words []string) bool { return ofCluster(words, netip.MustParsePrefix("10.244.0.0/16"), m.Chains) })
+	m.pods = netip.MustParsePrefix("10.244.0.0/16")
+	kept, changed := netfilter.Without(after, m.ofCluster)
 	if kept != before || !changed {
 		t.Errorf("the rules are\n%s\nwant\n%s", kept, before)
 	}

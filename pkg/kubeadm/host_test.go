@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/hint"
@@ -312,9 +313,10 @@ func TestLinks(t *testing.T) {
 // the tunnel's link the one they gave it.
 func TestCalicoLeft(t *testing.T) {
 	t.Parallel()
+	const agents = "/usr/libexec/kubernetes/kubelet-plugins/volume/exec/nodeagent~uds"
 	for name, others := range map[string]string{"alone": "", "beside another": "4: tunl0 inet 10.99.0.1/32 scope global tunl0\n"} {
 		w := newWorld(t)
-		w.m.Write(t, pluginDir+"/portmap", "")
+		w.m.Write(t, cni.PluginDir+"/portmap", "")
 		addresses := "4: tunl0    inet 10.244.137.64/32 scope global tunl0\n"
 		link := w.m.Programs["ip"]
 		w.m.Programs["ip"] = func(args []string, stdin string) (string, error) {
@@ -336,14 +338,14 @@ func TestCalicoLeft(t *testing.T) {
 		w.m.Programs["ipvsadm"] = func([]string, string) (string, error) { return "", nil }
 		made(w)
 		w.m.Write(t, "/sys/class/net/tunl0/address", "", "/sys/class/net/vxlan.calico/address", "", "/sys/class/net/cali0/address", "",
-			"/var/lib/calico/nodename", "x", "/run/calico/bird.ctl", "", "/run/nodeagent/x", "", uds+"/uds", "",
-			cniDir+"/10-calico.conflist", "{}", cniDir+"/calico-kubeconfig", "{}", pluginDir+"/calico", "", pluginDir+"/calico-ipam", "", pluginDir+"/my-plugin", "")
+			"/var/lib/calico/nodename", "x", "/run/calico/bird.ctl", "", "/run/nodeagent/x", "", agents+"/uds", "",
+			cniDir+"/10-calico.conflist", "{}", cniDir+"/calico-kubeconfig", "{}", cni.PluginDir+"/calico", "", cni.PluginDir+"/calico-ipam", "", cni.PluginDir+"/my-plugin", "")
 		if err := w.undo(Init(Options{})); err != nil {
 			t.Fatal(err)
 		}
 		for dir, want := range map[string]string{
-			"/sys/class/net": "tunl0", "/var/lib/calico": "", "/run/calico": "", "/run/nodeagent": "", uds: "",
-			cniDir: "87-podman-bridge.conflist", pluginDir: "my-plugin portmap",
+			"/sys/class/net": "tunl0", "/var/lib/calico": "", "/run/calico": "", "/run/nodeagent": "", agents: "",
+			cniDir: "87-podman-bridge.conflist", cni.PluginDir: "my-plugin portmap",
 		} {
 			if names, err := w.h.ReadDir(dir); err != nil || strings.Join(names, " ") != want {
 				t.Errorf("%s: %s holds %v, want %s (%v)", name, dir, names, want, err)
@@ -474,5 +476,5 @@ func FuzzComplaints(f *testing.F) {
 
 // withoutCluster is what a reset leaves of saved rules.
 func withoutCluster(saved string, pods netip.Prefix) (kept string, changed bool) {
-	return netfilter.Without(saved, func(words []string) bool { return ofCluster(words, pods, nil) })
+	return netfilter.Without(saved, func(words []string) bool { return (&mark{pods: pods}).ofCluster(words) })
 }

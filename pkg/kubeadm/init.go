@@ -156,7 +156,7 @@ func (s initStep) takeBack(ctx context.Context, h *host.Host, m *mark) error {
 		}
 	}
 	s.o.note("init", "taking back what an earlier kubeadm init left")
-	return tearDown(ctx, h, m)
+	return s.o.tearDown(ctx, h, m)
 }
 
 // revive waits for a cluster that was made and does not answer now.

@@ -85,7 +85,7 @@ func (s joinStep) Apply(ctx context.Context, h *host.Host) error {
 		note:   func(m *mark) error { return s.finish(ctx, h, m) },
 		takeBack: func(m *mark) error {
 			s.o.note("join", "taking back what an earlier kubeadm join left")
-			return tearDown(ctx, h, m)
+			return s.o.tearDown(ctx, h, m)
 		},
 		begin: func(f finding) error { return s.begin(ctx, h, f) },
 	})

@@ -16,6 +16,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/clusterhttp"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
@@ -33,6 +34,7 @@ type Options struct {
 	Images      []string          // names of the bundle's images; without any, what kubeadm wants is not compared
 	Schedulable bool              // the control plane runs pods too
 	Given       *manifest.Ticket  // that an identity brought before the cluster began; nil without one
+	Networks    cni.Networks      // what any of them leaves is taken back; nil is all of this version
 	Limits      Limits
 	Dialer      clusterhttp.Dialer // reaches the API server; nil is the host's own network
 	Progress    progress.Func      // hears what is waited for
@@ -79,7 +81,7 @@ const (
 	kubeletConfig = kubeletDir + "/config.yaml"
 	kubeletConf   = etcDir + "/kubelet.conf"
 	bootstrapConf = etcDir + "/bootstrap-kubelet.conf"
-	cniDir        = "/etc/cni/net.d"
+	cniDir        = cni.ConfigDir
 	kubeletUnit   = "kubelet.service"
 
 	// AdminConf is the kubeconfig of the cluster's administrator, on a master.

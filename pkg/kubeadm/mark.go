@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/netfilter"
@@ -43,7 +44,8 @@ type mark struct {
 	Links        []string  `json:"links,omitempty"`      // names in /sys/class/net that were there before
 	Chains       []string  `json:"chains,omitempty"`     // of CNI plugins that were there before: podman uses them too
 
-	pods netip.Prefix // that tearDown takes the traces of back, see podNetwork
+	pods     netip.Prefix // that tearDown takes the traces of back, see podNetwork
+	networks cni.Networks // that may have left traces
 }
 
 // verb is what kubeadm was called for.
@@ -94,12 +96,13 @@ func (o *Options) newMark(ctx context.Context, h *host.Host, v verb, r remains, 
 		Node: o.Node, Socket: rel.criSocket(o.Socket), Version: o.Version,
 		Cluster: o.Cluster.Name, Endpoint: o.Endpoint(),
 		PodCIDR: o.Cluster.PodCIDR, ServiceCIDR: o.Cluster.ServiceCIDR,
+		networks: o.Networks,
 	}
 	if before != nil {
 		m.Given, m.CNI, m.Plugins, m.Dirs, m.Links, m.Chains = before.Given, before.CNI, before.Plugins, before.Dirs, before.Links, before.Chains
 		return m, nil
 	}
-	for _, dir := range directories() {
+	for _, dir := range m.directories() {
 		there, err := h.Exists(dir)
 		if err != nil {
 			return nil, err
@@ -118,6 +121,6 @@ func (o *Options) newMark(ctx context.Context, h *host.Host, v verb, r remains, 
 	if m.CNI, err = h.ReadDir(cniDir); err != nil {
 		return nil, err
 	}
-	m.Plugins, err = h.ReadDir(pluginDir)
+	m.Plugins, err = h.ReadDir(cni.PluginDir)
 	return m, err
 }

@@ -13,12 +13,8 @@ import (
 	"kubecrate/pkg/host"
 )
 
-const (
-	// clusterConfigPath is what kubeadm keeps of a cluster; every node may read it.
-	clusterConfigPath = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
-	// flannelFile is written by flannel's pod on each host, for its plugin.
-	flannelFile = "/run/flannel/subnet.env"
-)
+// clusterConfigPath is what kubeadm keeps of a cluster; every node may read it.
+const clusterConfigPath = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
 
 // podNetwork is the network of the pods as this host received it: from the
 // operator, where it began the cluster; from the cluster itself, where it joined
@@ -32,18 +28,13 @@ func podNetwork(h *host.Host, m *mark) (netip.Prefix, error) {
 	if p, err := manifest.ParseNetwork(text); err == nil || m.Verb != verbJoin {
 		return p, nil
 	}
-	env, err := h.Text(flannelFile)
+	text, err := m.networks.Recorded(h)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	for line := range strings.Lines(env) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "FLANNEL_NETWORK="); ok {
-			text = value
-		}
-	}
 	p, err := manifest.ParseNetwork(text)
 	if err != nil {
-		return netip.Prefix{}, nil // no flannel, or one that was never told
+		return netip.Prefix{}, nil // no network that notes it, or one that was never told
 	}
 	return p, nil
 }
@@ -59,7 +50,7 @@ func (m *mark) settlePods(h *host.Host) (err error) {
 }
 
 // receive notes the network of the pods as the cluster itself has it. Where that
-// cannot be asked now, a later undoing takes what flannel was told, or leaves
+// cannot be asked now, a later undoing takes what its network was told, or leaves
 // what nothing else tells to be the cluster's.
 func (m *mark) receive(ctx context.Context, h *host.Host, kubeconfig string) error {
 	if m.Received != "" {

@@ -43,7 +43,7 @@ func TestResetByTicket(t *testing.T) {
 		}
 		w.m.Write(t, "/run/rules", joined)
 		if c.flannel != "" {
-			w.m.Write(t, flannelFile, c.flannel)
+			w.m.Write(t, "/run/flannel/subnet.env", c.flannel)
 		}
 		if err := w.undo(Join(JoinOptions{})); err != nil {
 			t.Fatalf("%s: %v", what, err)

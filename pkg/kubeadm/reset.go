@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -23,7 +24,8 @@ const noPKI = "/var/lib/kubecrate/no-pki"
 // m was begun, and what the network left in the kernel. The caller has made sure
 // that nothing of it is wanted. It goes on where something fails, may be
 // repeated, and leaves the mark.
-func tearDown(ctx context.Context, h *host.Host, m *mark) error {
+func (o *Options) tearDown(ctx context.Context, h *host.Host, m *mark) error {
+	m.networks = o.Networks
 	if err := freeKubelet(ctx, h); err != nil {
 		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
 	}
@@ -96,7 +98,7 @@ func files(h *host.Host, m *mark) error {
 		errs = append(errs, h.Clear(f))
 	}
 	errs = append(errs, clearNetwork(h, m), clearAllocations(h, m))
-	for _, dir := range append(cri.KubeletDirs(), kubeletDir, etcdDir, "/var/lib/calico", "/run/flannel", "/var/run/kubernetes") {
+	for _, dir := range append(cri.KubeletDirs(), kubeletDir, etcdDir, "/var/run/kubernetes") {
 		errs = append(errs, h.ClearDir(dir))
 	}
 	return errors.Join(errs...)
@@ -104,7 +106,7 @@ func files(h *host.Host, m *mark) error {
 
 // rules takes the cluster's rules out of netfilter.
 func rules(ctx context.Context, h *host.Host, m *mark) error {
-	return netfilter.Prune(ctx, h, func(words []string) bool { return ofCluster(words, m.pods, m.Chains) })
+	return netfilter.Prune(ctx, h, m.ofCluster)
 }
 
 // proxyLink is the link that kube-proxy makes for ipvs.
@@ -121,29 +123,29 @@ func links(ctx context.Context, h *host.Host, m *mark) error {
 	if err != nil {
 		return err
 	}
+	networks := m.installable()
 	var errs []error
 	for _, name := range names {
+		link, made := networks.Link(name)
 		switch {
 		case name == proxyLink:
 			if err := h.Change(ctx, host.Command("ipvsadm", "--clear"), nil); err != nil && !host.NotFound(err) {
 				errs = append(errs, err)
 			}
-		case name == tunnelLink:
-			errs = append(errs, tunnel(ctx, h, m))
+		case made:
+			errs = append(errs, link.Remove(ctx, h, name, m.pods))
 			continue
-		case !networkLink(name) && !slices.Contains(bridges, name):
+		case !slices.Contains(bridges, name):
 			continue
 		}
-		err := h.Change(ctx, host.Command("ip", "link", "delete", name), nil)
-		if gone, _ := h.Exists("/sys/class/net/" + name); err != nil && gone {
-			errs = append(errs, err)
-		}
+		errs = append(errs, cni.RemoveLink(ctx, h, name))
 	}
 	return errors.Join(errs...)
 }
 
-// sets removes kube-proxy's and calico's sets of addresses, once no rule names them.
-func sets(ctx context.Context, h *host.Host, _ *mark) error {
+// sets removes kube-proxy's and the network's sets of addresses, once no rule names
+// them.
+func sets(ctx context.Context, h *host.Host, m *mark) error {
 	out, err := h.Query(ctx, "ipset", "list", "-n")
 	switch {
 	case ctx.Err() != nil:
@@ -151,9 +153,10 @@ func sets(ctx context.Context, h *host.Host, _ *mark) error {
 	case err != nil:
 		return nil // without the program, or a kernel that has sets, there are none
 	}
+	networks := m.installable()
 	var errs []error
 	for name := range strings.FieldsSeq(string(out)) {
-		if ours(name, nil) || felixSet(name) {
+		if ours(name, networks, nil) || networks.HasSet(name) {
 			errs = append(errs, h.Change(ctx, host.Command("ipset", "destroy", name), nil))
 		}
 	}
@@ -193,7 +196,7 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 		return hint.With(fmt.Errorf("the cluster on this host is not the one that was made by install: %s is another CA", caFile),
 			"kubeadm reset -f, if that cluster is to go; then rm %s", markFile)
 	}
-	if err := tearDown(ctx, h, m); err != nil {
+	if err := o.tearDown(ctx, h, m); err != nil {
 		return err
 	}
 	if v == verbJoin {
@@ -207,14 +210,20 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 
 // directories are those that kubeadm, the kubelet and the network make on their
 // way, the innermost first.
-func directories() []string {
-	return append(cri.KubeletDirs(), manifestsDir, etcDir, cniDir, path.Dir(cniDir), etcdDir, kubeletDir, "/var/lib/cni", "/run/flannel")
+func (m *mark) directories() []string {
+	list := append(cri.KubeletDirs(), manifestsDir, etcDir, cniDir, path.Dir(cniDir), etcdDir, kubeletDir, "/var/lib/cni")
+	for _, f := range m.installable().Folders() {
+		if f.Stays == cni.StaysIfBefore {
+			list = append(list, f.Path)
+		}
+	}
+	return list
 }
 
 // removeEmpty removes the directories that were not there before, as far as
 // nothing is in them.
 func removeEmpty(h *host.Host, m *mark) error {
-	for _, dir := range directories() {
+	for _, dir := range m.directories() {
 		if slices.Contains(m.Dirs, dir) {
 			continue
 		}

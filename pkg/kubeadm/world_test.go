@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/progress"
@@ -30,16 +31,17 @@ var errKilled = errors.New("killed")
 // world is a host with a kubeadm and a kubectl that do to it what the real ones
 // do, and can die between any two of their steps.
 type world struct {
-	t       *testing.T
-	h       *host.Host
-	m       *hosttest.Machine
-	ca      []byte            // of the cluster that kubeadm makes or joins
-	up      bool              // the API server answers
-	objects map[string]string // by path
-	hear    progress.Func     // what an undoing says
-	dieAt   int               // step at which kubeadm is killed; 0 never
-	fail    *hosttest.Exit    // how kubeadm init or join ends badly, at once
-	seen    []string          // configurations that were read
+	t        *testing.T
+	h        *host.Host
+	m        *hosttest.Machine
+	ca       []byte            // of the cluster that kubeadm makes or joins
+	up       bool              // the API server answers
+	objects  map[string]string // by path
+	networks cni.Networks      // that a reset knows
+	hear     progress.Func     // what an undoing says
+	dieAt    int               // step at which kubeadm is killed; 0 never
+	fail     *hosttest.Exit    // how kubeadm init or join ends badly, at once
+	seen     []string          // configurations that were read
 }
 
 func newWorld(t *testing.T) *world {

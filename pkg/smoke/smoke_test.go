@@ -105,7 +105,7 @@ func TestTroubles(t *testing.T) {
 			w.system = append(w.system, podObject("calico-system", "c", "node1", "", nil, "ErrImagePull: x", 0), podObject("mesh-system", "m", "node1", "", nil, "ErrImagePull: x", 0))
 		}, []string{"failed system calico-system/c does not work: ErrImagePull: x\n"}},
 		{"a made-up network", func(w *world, o *Options) {
-			o.Network, o.Networks = "mesh", cni.All().With(cni.Network{Name: "mesh", Namespaces: []string{"mesh-"}, Hint: "mesh doctor", Record: cni.Record{File: "/run/mesh/env"}})
+			o.Network, o.Networks = "mesh", append(cni.All(), cni.Network{Name: "mesh", Namespaces: []string{"mesh-"}, Hint: "mesh doctor", Record: cni.Record{File: "/run/mesh/env"}})
 			w.system = append(w.system, podObject("mesh-system", "m", "node1", "", nil, "ContainerCreating: open /run/mesh/env: no such file", 0))
 			w.deaf["10.244.1.7:80"] = ""
 		}, []string{"failed system mesh-system/m does not work: ContainerCreating: open /run/mesh/env: no such file", "hint: kubectl --namespace=kube-system get pods --output=wide; the network's pod on node1 has to run",
