@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/nevra"
 )
@@ -29,6 +30,8 @@ type Bundle struct {
 	Installed []nevra.NEVRA // that the hosts have without it
 	Images    []manifest.LockedImage
 	Manifests *Manifests // nil where they were not looked at
+
+	Networks cni.Networks // that are known; nil is all of this version
 
 	early bool // more images may come: what is missing is not told
 }

@@ -8,6 +8,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/agree"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/visible"
 )
@@ -161,6 +162,15 @@ func TestDisagrees(t *testing.T) {
 			without(b, "kubernetes-cni")
 			b.Packages = append(b.Packages, packages(t, "kubernetes-cni-1.2.0-0.x86_64")...)
 		}, []string{"flannel", "kubernetes-cni-1.2.0"}, false},
+		{"no plugin for canal", func(b *agree.Bundle) {
+			b.Network = "canal"
+			without(b, "kubernetes-cni")
+			b.Packages = append(b.Packages, packages(t, "kubernetes-cni-1.2.0-0.x86_64")...)
+		}, []string{"network is canal, and neither kubernetes-cni-1.2.0", "has the flannel plugin"}, false},
+		{"no plugin for a made-up network", func(b *agree.Bundle) {
+			b.Network = "mesh"
+			b.Networks = append(cni.All(), cni.Network{Name: "mesh", Brought: &cni.Plugin{Name: "meshed", Until: "0.1", Image: "mesh-plugin", Fix: "bring a mesh-plugin"}})
+		}, []string{"network is mesh, and neither kubernetes-cni-", "has the meshed plugin"}, false},
 		{"other family", func(b *agree.Bundle) { b.Platform.Family = "el8" }, []string{"el8", "hosts.txt", "el7"}, false},
 		{"other packages", func(b *agree.Bundle) { b.Platform.Family = "el8"; b.Installed = nil }, []string{"el8", "docker-ce-18.06.3.ce-3.el7"}, false},
 		{"a package of another family", func(b *agree.Bundle) { b.Packages = append(b.Packages, packages(t, "x-1-1.el9.x86_64")...) }, []string{"el7", "x-1-1.el9"}, true},

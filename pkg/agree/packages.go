@@ -172,23 +172,22 @@ func (b *Bundle) runtime(f *findings) {
 	}
 }
 
-// plugins: kubernetes-cni has no flannel plugin from 1.0 on. Manifests of flannel
-// from v0.15 on bring one as an image of its own.
+// plugins: the program that pods of the network need comes with a package or with
+// an image.
 func (b *Bundle) plugins(f *findings) {
-	const without = "1.0"
-	if b.Network != manifest.NetworkFlannel && b.Network != manifest.NetworkCanal {
+	p := b.Networks.Find(b.Network).Brought
+	if p == nil {
 		return
 	}
 	i := slices.IndexFunc(b.Packages, func(n nevra.NEVRA) bool { return n.Name == "kubernetes-cni" })
-	if i < 0 || nevra.Vercmp(b.Packages[i].Version, without) < 0 {
+	if i < 0 || nevra.Vercmp(b.Packages[i].Version, p.Until) < 0 {
 		return
 	}
 	brings := func(img manifest.LockedImage) bool {
 		base := baseName(img.Name)
-		return strings.Contains(base, "flannel-cni-plugin")
+		return strings.Contains(base, p.Image)
 	}
 	if !slices.ContainsFunc(b.Images, brings) {
-		f.fail("write kubernetes-cni-0.8.7-0 under packages.roots, or carry a manifest of flannel that brings its plugin (v0.15 or later)",
-			"network is %s, and neither %s nor an image has the flannel plugin", b.Network, b.Packages[i])
+		f.fail(p.Fix, "network is %s, and neither %s nor an image has the %s plugin", b.Network, b.Packages[i], p.Name)
 	}
 }

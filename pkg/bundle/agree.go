@@ -45,8 +45,7 @@ func beforeSolving(m *manifest.Manifest) error {
 // network finds the manifest of b's network, as the installer will, and the images
 // that it runs.
 func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
-	networks := cni.All()
-	n, err := networks.For(b.Network)
+	n, err := b.Networks.For(b.Network)
 	if err != nil {
 		return err
 	}
@@ -59,7 +58,7 @@ func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
 		if err != nil {
 			return err
 		}
-		if !networks.Claims(n, text) {
+		if !b.Networks.Claims(n, text) {
 			continue
 		}
 		if b.Manifests.Network != "" {

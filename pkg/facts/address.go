@@ -25,7 +25,7 @@ type candidate struct {
 func (f *Facts) global() []candidate {
 	var list []candidate
 	for _, i := range f.Interfaces {
-		if i.Virtual() {
+		if f.Virtual(i.Name) {
 			continue
 		}
 		for _, a := range i.Addresses {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 )
@@ -46,6 +47,8 @@ type Facts struct {
 	Routes      []Route     `json:"routes,omitempty"`      // IPv4, of the main table
 	Nameservers []string    `json:"nameservers,omitempty"` // in their order
 	Packages    []string    `json:"packages,omitempty"`    // NEVRAs, an epoch of 0 left out
+
+	networks cni.Networks // that are known
 }
 
 // Disk is the file system that a path lies on, or would lie on. Mount is where
@@ -91,12 +94,13 @@ type Route struct {
 type Options struct {
 	Now      time.Time
 	Packages bool
+	Networks cni.Networks // whose interfaces are told from the host's own
 }
 
 // Read looks at h and changes nothing. A file or a program that the host lacks
 // leaves its facts empty; an error is one that a healthy host does not give.
 func Read(ctx context.Context, h *host.Host, o Options) (*Facts, error) {
-	f := &Facts{APIVersion: manifest.APIVersion, Kind: Kind, Time: o.Now.UTC().Truncate(time.Second)}
+	f := &Facts{APIVersion: manifest.APIVersion, Kind: Kind, Time: o.Now.UTC().Truncate(time.Second), networks: o.Networks}
 	parts := []struct {
 		what string
 		read func(context.Context, *host.Host) error
@@ -121,23 +125,32 @@ func Read(ctx context.Context, h *host.Host, o Options) (*Facts, error) {
 	return f, nil
 }
 
-// virtual are the beginnings of the names of interfaces that belong to networks
-// of containers and virtual machines within a host: their addresses are the same
-// on many hosts, and none of them leads to another host.
+// virtual are the beginnings of the names of interfaces that belong to containers
+// and virtual machines within a host, whoever made them: their addresses are the
+// same on many hosts, and none of them leads to another host.
 func virtual() []string {
-	return append(cri.Links(), "virbr", "veth", "vnet", "cni", "flannel", "cali", "vxlan.calico", "tunl", "kube-", "nodelocaldns", "dummy", "ifb")
+	return slices.Concat(cri.Links(), cluster(), []string{"virbr", "veth", "vnet", "dummy", "ifb"})
 }
 
-// Virtual says that i belongs to a network of containers or of virtual machines
-// within the host, or is its loopback.
-func (i Interface) Virtual() bool {
-	return i.Name == "lo" || slices.ContainsFunc(virtual(), func(p string) bool { return strings.HasPrefix(i.Name, p) })
+// cluster are those of CNI plugins and of Kubernetes itself. What networks make
+// stands in package cni.
+func cluster() []string { return []string{"cni", "tunl", "kube-", "nodelocaldns"} }
+
+func begins(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// Cluster says that i was made by Kubernetes or one of its networks.
-func Cluster(name string) bool {
-	return slices.ContainsFunc([]string{"cni", "flannel", "cali", "vxlan.calico", "tunl", "kube-", "nodelocaldns"},
-		func(p string) bool { return strings.HasPrefix(name, p) })
+// Virtual says that an interface of that name belongs to a network of containers
+// or of virtual machines within the host, or is its loopback.
+func (f *Facts) Virtual(name string) bool {
+	return name == "lo" || begins(name, virtual()) || f.Cluster(name)
+}
+
+// Cluster says that an interface of that name was made by Kubernetes or a network
+// of pods.
+func (f *Facts) Cluster(name string) bool {
+	_, made := f.networks.Link(name)
+	return made || begins(name, cluster())
 }
 
 // DefaultRoute is the default route with the lowest metric.
@@ -177,7 +190,7 @@ func (f *Facts) MACs() []string {
 	var list []string
 	seen := map[string]bool{}
 	for _, i := range f.Interfaces {
-		if !i.Virtual() && i.MAC != "" && !seen[i.MAC] {
+		if !f.Virtual(i.Name) && i.MAC != "" && !seen[i.MAC] {
 			seen[i.MAC] = true
 			list = append(list, i.MAC)
 		}

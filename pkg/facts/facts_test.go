@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -254,5 +255,33 @@ func TestSelf(t *testing.T) {
 	}
 	if self, err := facts.Self(f, nil); err != nil || self != nil {
 		t.Errorf("without a cluster: %v, %v", self, err)
+	}
+}
+
+// TestVirtual: the interfaces of containers and of networks are told from those
+// that lead to other hosts; a network that only the table has, by the table.
+func TestVirtual(t *testing.T) {
+	t.Parallel()
+	h, _ := centos(t)
+	mesh := append(cni.All(), cni.Network{Name: "mesh", Links: []cni.Link{{Name: "mesh", Prefix: true, Of: "mesh"}}})
+	known, err := facts.Read(t.Context(), h, facts.Options{Now: now(), Networks: mesh})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := read(t, h)
+	for _, c := range []struct {
+		f                *facts.Facts
+		name             string
+		virtual, cluster bool
+	}{
+		{f, "lo", true, false}, {f, "docker0", true, false}, {f, "br-3f2a", true, false}, {f, "virbr0", true, false}, {f, "veth12", true, false}, {f, "dummy0", true, false},
+		{f, "cni0", true, true}, {f, "cni-podman0", true, true}, {f, "flannel.1", true, true}, {f, "flannel0", true, true}, {f, "cali0a1b", true, true},
+		{f, "vxlan.calico", true, true}, {f, "wireguard.cali", true, true}, {f, "tunl0", true, true}, {f, "kube-ipvs0", true, true}, {f, "nodelocaldns", true, true},
+		{f, "weave", true, true}, {f, "cilium_host", true, true},
+		{f, "eth0", false, false}, {f, "bond0.12", false, false}, {f, "mesh0", false, false}, {known, "mesh0", true, true}, {known, "eth0", false, false},
+	} {
+		if v, k := c.f.Virtual(c.name), c.f.Cluster(c.name); v != c.virtual || k != c.cluster {
+			t.Errorf("%s: virtual %v, of the cluster %v", c.name, v, k)
+		}
 	}
 }

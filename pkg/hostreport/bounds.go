@@ -27,7 +27,7 @@ func New(f *facts.Facts, result Result) *Report {
 	s.Interfaces, s.Routes = nil, nil
 	free := maxAddresses
 	for _, i := range f.Interfaces {
-		if facts.Cluster(i.Name) || i.Virtual() && len(i.Addresses) == 0 || len(s.Interfaces) == maxInterfaces {
+		if f.Cluster(i.Name) || f.Virtual(i.Name) && len(i.Addresses) == 0 || len(s.Interfaces) == maxInterfaces {
 			continue
 		}
 		i.Addresses = i.Addresses[:min(len(i.Addresses), free)]
@@ -35,7 +35,7 @@ func New(f *facts.Facts, result Result) *Report {
 		s.Interfaces = append(s.Interfaces, i)
 	}
 	for _, r := range f.Routes {
-		if !facts.Cluster(r.Interface) && len(s.Routes) < maxRoutes {
+		if !f.Cluster(r.Interface) && len(s.Routes) < maxRoutes {
 			s.Routes = append(s.Routes, r)
 		}
 	}

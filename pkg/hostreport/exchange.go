@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/media"
@@ -29,10 +30,13 @@ const (
 
 // Options say whose reports are exchanged, and where.
 type Options struct {
-	Stick  string       // the stick's directory; "" without one, and then nothing is read or written
-	Host   *host.Host   // this host
-	Self   *facts.Facts // what it was when the run began
-	VIP    string       // the control plane's virtual address, which is no host's own; "" without one
+	Stick string       // the stick's directory; "" without one, and then nothing is read or written
+	Host  *host.Host   // this host
+	Self  *facts.Facts // what it was when the run began
+	// Networks are those whose interfaces are told from the host's own.
+	Networks cni.Networks
+
+	VIP    string // the control plane's virtual address, which is no host's own; "" without one
 	Now    func() time.Time
 	Report progress.Func
 	// Keep brings a file of the installer's own to the host's disk, by its path.
@@ -253,7 +257,7 @@ func (x *Exchange) current(ctx context.Context) *facts.Facts {
 	}
 	ctx, cancel := context.WithTimeout(ctx, rpmWait)
 	defer cancel()
-	f, err := facts.Read(ctx, x.Host, facts.Options{Now: x.Now(), Packages: true})
+	f, err := facts.Read(ctx, x.Host, facts.Options{Now: x.Now(), Packages: true, Networks: x.Networks})
 	if err != nil {
 		x.warn("the sheet of this host has no list of packages: %v", err)
 		return x.Self

@@ -25,7 +25,7 @@ func (r *run) preflight(ctx context.Context, skip []string) (checks *preflight.R
 	}
 	t := &r.target
 	o := preflight.Options{
-		Role: t.Role, Facts: r.facts, Manifest: r.bundle.manifest, Lock: r.bundle.lock, Software: r.bundle.software, Cluster: t.Cluster, Ticket: t.Ticket.Join, TicketErr: t.Ticket.Err, Others: r.reports.Others(),
+		Role: t.Role, Facts: r.facts, Networks: r.caller.Networks, Manifest: r.bundle.manifest, Lock: r.bundle.lock, Software: r.bundle.software, Cluster: t.Cluster, Ticket: t.Ticket.Join, TicketErr: t.Ticket.Err, Others: r.reports.Others(),
 		Hostname: r.inputs.Request.Hostname, Advertise: t.Advertise, Interface: t.Named,
 		EUID: r.caller.EUID, Command: r.caller.Command, Environ: os.Environ(), Skip: skip, Ours: ours,
 	}

@@ -110,7 +110,7 @@ func (r *run) look(ctx context.Context, request target.Request) (err error) {
 	if in.Cluster, err = target.Cluster(request, file, r.saved); err != nil {
 		return err
 	}
-	if in.Facts, err = facts.Read(ctx, r.host, facts.Options{Now: in.Now}); err != nil {
+	if in.Facts, err = facts.Read(ctx, r.host, facts.Options{Now: in.Now, Networks: r.caller.Networks}); err != nil {
 		return err
 	}
 	if r.sealed, err = findIdentity(m, request.Identity); err != nil {
@@ -137,7 +137,7 @@ func (r *run) look(ctx context.Context, request target.Request) (err error) {
 
 // exchange says with which stick and which hosts this one compares itself.
 func (r *run) exchange() *hostreport.Exchange {
-	o := hostreport.Options{Stick: r.bundle.media.stick(), Host: r.host, Self: r.facts, Now: time.Now, Report: r.caller.Report}
+	o := hostreport.Options{Stick: r.bundle.media.stick(), Host: r.host, Self: r.facts, Networks: r.caller.Networks, Now: time.Now, Report: r.caller.Report}
 	o.Keep = func(path string, text []byte) error { return writeState(r.host, filepath.Base(path), text) }
 	if vip := r.target.Cluster.VIP; vip != nil {
 		o.VIP = vip.Address

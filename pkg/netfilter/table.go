@@ -185,7 +185,7 @@ func (p Packet) meets(flag, value string) answer {
 	return unknown
 }
 
-// named says whether an interface has a name as iptables takes it: "cali+".
+// named says whether an interface has a name as iptables takes it: "eth+".
 func named(iface, pattern string) bool {
 	if begin, ok := strings.CutSuffix(pattern, "+"); ok {
 		return strings.HasPrefix(iface, begin)

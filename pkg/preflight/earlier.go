@@ -5,10 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/host"
 )
-
-const cniDir = "/etc/cni/net.d"
 
 // earlier looks for a cluster that somebody else made on this host.
 func earlier(h *host.Host, o *Options, f *found) error {
@@ -49,10 +48,10 @@ func earlier(h *host.Host, o *Options, f *found) error {
 	return nil
 }
 
-// cni: the kubelet takes the network whose file has the first name.
-func cni(h *host.Host, o *Options, f *found) error {
-	own := "10-" + o.Manifest.Network + ".conflist"
-	names, err := h.ReadDir(cniDir)
+// networkFiles: the kubelet takes the network whose file has the first name.
+func networkFiles(h *host.Host, o *Options, f *found) error {
+	own := o.network().ConfigFile()
+	names, err := h.ReadDir(cni.ConfigDir)
 	if err != nil {
 		return err
 	}
@@ -60,10 +59,10 @@ func cni(h *host.Host, o *Options, f *found) error {
 		switch path.Ext(n) {
 		case ".conf", ".conflist", ".json":
 			if n < own {
-				f.fail("mv "+cniDir+"/"+n+" /root/", "%s/%s comes before %s, so pods would get that network and not the cluster's", cniDir, n, own)
+				f.fail("mv "+cni.ConfigDir+"/"+n+" /root/", "%s/%s comes before %s, so pods would get that network and not the cluster's", cni.ConfigDir, n, own)
 			}
 		}
 	}
-	f.okIf("no other pod network in %s comes first", cniDir)
+	f.okIf("no other pod network in %s comes first", cni.ConfigDir)
 	return nil
 }

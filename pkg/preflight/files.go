@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -14,8 +15,8 @@ import (
 // changes is looked at file by file, see step.Plan.
 func places(o *Options) map[string]bool {
 	list := map[string]bool{
-		"/usr/bin": true, "/usr/libexec": true, "/opt/cni/bin": true,
-		"/usr/lib/systemd/system": false, "/etc": false, "/etc/systemd/system": false, "/etc/kubernetes": false, cniDir: false,
+		"/usr/bin": true, "/usr/libexec": true, cni.PluginDir: true,
+		"/usr/lib/systemd/system": false, "/etc": false, "/etc/systemd/system": false, "/etc/kubernetes": false, cni.ConfigDir: false,
 		"/var/lib/kubecrate": false, "/var/lib/cni": false, "/var/log": false, "/run": false,
 		kubeletDir: false, ImageDir(o.Manifest.Runtime): false,
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/manifest"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/netfilter"
@@ -30,7 +29,7 @@ func filter(ctx context.Context, h *host.Host, o *Options, f *found) error {
 	native, err := h.Query(ctx, "nft", "list", "ruleset")
 	if err == nil {
 		for _, c := range netfilter.Dropping(string(native)) {
-			f.warn("nft list ruleset shows it; nodes need TCP 6443, 2379-2380, 10250 and 30000-32767, UDP 8472 between all hosts, and all of the pod network",
+			f.warn(o.nftHint(),
 				"nftables chain %s drops what no rule before accepts: it has to accept what the cluster sends", c)
 		}
 	}
@@ -39,6 +38,15 @@ func filter(ctx context.Context, h *host.Host, o *Options, f *found) error {
 	}
 	f.okIf("no rule of this host drops what the cluster sends")
 	return nil
+}
+
+// nftHint is what a table of nftables, which is not read any further, has to accept.
+func (o *Options) nftHint() string {
+	ports := "TCP 6443, 2379-2380, 10250 and 30000-32767"
+	for _, p := range o.network().Between() {
+		ports += ", " + p.String()
+	}
+	return "nft list ruleset shows it; nodes need " + ports + " between all hosts, and all of the pod network"
 }
 
 // traffic is a packet that has to pass, and how a person calls it.
@@ -57,26 +65,14 @@ func (o *Options) needed(peers, pods netip.Prefix, iface string) []traffic {
 	if o.controls() {
 		list = append(list, from(peers, iface, "tcp", api, "TCP 6443 (the API server)"))
 		if pods.IsValid() {
-			list = append(list, from(pods, podLink(o.Manifest.Network), "tcp", api, "TCP 6443 from pods"))
+			list = append(list, from(pods, o.network().PodLink, "tcp", api, "TCP 6443 from pods"))
 		}
 	}
 	list = append(list, from(peers, iface, "tcp", kubelet, "TCP 10250 (the kubelet)"))
-	const vxlan, bgp = 8472, 179
-	switch o.Manifest.Network {
-	case manifest.NetworkFlannel, manifest.NetworkCanal:
-		list = append(list, from(peers, iface, "udp", vxlan, "UDP 8472 (the pod network)"))
-	case manifest.NetworkCalico:
-		list = append(list, from(peers, iface, "tcp", bgp, "TCP 179 (calico's BGP)"))
+	for _, p := range o.network().Between() {
+		list = append(list, from(peers, iface, p.Protocol, p.Number, fmt.Sprintf("%s (%s)", p, p.What)))
 	}
 	return list
-}
-
-// podLink is the interface by which a pod's packets come to its host.
-func podLink(network string) string {
-	if network == manifest.NetworkFlannel {
-		return "cni0"
-	}
-	return "cali0123456789a"
 }
 
 // judgeRules tells what a table of rules drops of what the cluster sends.
@@ -110,7 +106,7 @@ func (o *Options) judgeRules(t netfilter.Table, f *found) {
 	if !pods.IsValid() {
 		return
 	}
-	through := netfilter.Packet{Source: pods.Addr().Next(), In: podLink(o.Manifest.Network), Out: iface, Protocol: "tcp", Port: 80}
+	through := netfilter.Packet{Source: pods.Addr().Next(), In: o.network().PodLink, Out: iface, Protocol: "tcp", Port: 80}
 	// A policy is not a rule: what the network appends comes before it.
 	if v := t.Forward(through); v.Dropped && !v.Policy {
 		fix := fmt.Sprintf("iptables -I FORWARD -s %[1]s -j ACCEPT; iptables -I FORWARD -d %[1]s -j ACCEPT; and the same where these rules are loaded from at boot", pods)

@@ -6,38 +6,29 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
 )
 
-// link is a network interface that a pod network or kube-proxy makes: its name,
-// or the beginning of it.
-type link struct {
-	name, of string
-	prefix   bool
+// clusterLinks are the network interfaces that Kubernetes itself makes.
+func clusterLinks() []cni.Link {
+	return []cni.Link{{Name: "kube-ipvs0", Of: kubeProxy}, {Name: "nodelocaldns", Of: "the DNS cache"}}
 }
 
-func clusterLinks() []link {
-	return []link{
-		{"cni0", "flannel or CRI-O", false}, {"flannel.", "flannel", true}, {"flannel-", "flannel", true},
-		{"cali", "calico", true}, {"vxlan.calico", "calico", false}, {"wireguard.cali", "calico", false}, {"tunl0", "calico", false},
-		{"weave", "weave", false}, {"vxlan-6784", "weave", false}, {"vethwe-", "weave", true},
-		{"cilium_", "cilium", true}, {"lxc_health", "cilium", false},
-		{"kube-ipvs0", "kube-proxy", false}, {"kube-bridge", "kube-router", false}, {"kube-dummy-if", "kube-router", false},
-		{"nodelocaldns", "the DNS cache", false}, {"antrea-", "antrea", true}, {"ovn0", "kube-ovn", false}, {"ovn-k8s-", "OVN", true},
-	}
-}
+const kubeProxy = "kube-proxy"
 
-// maker is whose link i is, "" for none of a cluster. The module ipip brings
-// tunl0 with it, which nobody can delete: it counts with an address only.
-func maker(i facts.Interface) string {
-	for _, l := range clusterLinks() {
-		if (i.Name == l.name || l.prefix && strings.HasPrefix(i.Name, l.name)) && (l.name != "tunl0" || len(i.Addresses) > 0) {
-			return l.of
-		}
+// linkOf finds i among the links of clusters. One that a kernel module brings
+// counts with an address only.
+func (o *Options) linkOf(i facts.Interface) (cni.Link, bool) {
+	if l, ok := o.Networks.Link(i.Name); ok {
+		return l, !l.Module || len(i.Addresses) > 0
 	}
-	return ""
+	all := clusterLinks()
+	if at := slices.IndexFunc(all, func(l cni.Link) bool { return l.Is(i.Name) }); at >= 0 {
+		return all[at], true
+	}
+	return cni.Link{}, false
 }
 
 // leftovers looks for links and rules of another cluster: a bridge with an
@@ -48,21 +39,21 @@ func leftovers(ctx context.Context, h *host.Host, o *Options, f *found) error {
 		f.ok("not looked at: kubeadm was begun on this host")
 		return nil
 	}
-	leftLinks(o.Facts, f)
+	o.leftLinks(f)
 	saved, err := h.Query(ctx, "iptables-save")
 	if err != nil && ignored(ctx) != nil {
 		return ignored(ctx)
 	}
-	leftChains(string(saved), o.Manifest.Network, f)
+	o.leftChains(string(saved), f)
 	f.okIf("no links or rules of another cluster")
 	return nil
 }
 
-func leftLinks(fs *facts.Facts, f *found) {
+func (o *Options) leftLinks(f *found) {
 	var names, commands, makers []string
-	for _, i := range fs.Interfaces {
-		of := maker(i)
-		if of == "" {
+	for _, i := range o.Facts.Interfaces {
+		l, made := o.linkOf(i)
+		if !made {
 			continue
 		}
 		name := i.Name
@@ -70,14 +61,10 @@ func leftLinks(fs *facts.Facts, f *found) {
 			name += " (" + i.Addresses[0].Prefix.String() + ")"
 		}
 		names = append(names, name)
-		if !slices.Contains(makers, of) {
-			makers = append(makers, of)
+		if !slices.Contains(makers, l.Of) {
+			makers = append(makers, l.Of)
 		}
-		command := "ip link delete " + i.Name
-		if i.Name == "tunl0" {
-			command = "ip address flush dev tunl0"
-		}
-		commands = append(commands, command)
+		commands = append(commands, l.RemoveCommand(i.Name))
 	}
 	if len(names) > 0 {
 		f.fail("if no container uses them (podman ps, crictl ps): "+strings.Join(commands, "; "),
@@ -85,46 +72,47 @@ func leftLinks(fs *facts.Facts, f *found) {
 	}
 }
 
-// chains are those of a network or program, by what their names begin with.
-type chains struct {
-	prefix, of string
-	harmless   bool // whoever makes them makes them anew
-}
-
-func clusterChains(network string) []chains {
-	felix := network == manifest.NetworkCalico || network == manifest.NetworkCanal
-	return []chains{
-		{"cali-", "calico", felix}, {"WEAVE", "weave", false}, {"CILIUM_", "cilium", false}, {"OLD_CILIUM_", "cilium", false},
-		{"KUBE-ROUTER-", "kube-router", false}, {"KUBE-NWPLCY-", "kube-router", false}, {"KUBE-POD-FW-", "kube-router", false},
-		{"ANTREA-", "antrea", false}, {"KUBE-", "kube-proxy", true},
+// clusterChains are those that are told: of networks, those that do harm unless
+// the bundle's network makes them again, and kube-proxy's, which come last since
+// names of others begin like them.
+func (o *Options) clusterChains() []cni.Chain {
+	own := o.network().Chains
+	var list []cni.Chain
+	for _, c := range o.Networks.Chains() {
+		if c.Harmful {
+			c.Harmful = !slices.ContainsFunc(own, func(x cni.Chain) bool { return x.Prefix == c.Prefix })
+			list = append(list, c)
+		}
 	}
+	return append(list, cni.Chain{Prefix: "KUBE-", Of: kubeProxy})
 }
 
 // leftChains looks for chains in what iptables-save prints. Those that podman's
 // and docker's plugins make (CNI-, DOCKER) are of nobody's cluster.
-func leftChains(saved, network string, f *found) {
+func (o *Options) leftChains(saved string, f *found) {
+	all := o.clusterChains()
 	count := map[string]int{}
 	for line := range strings.Lines(saved) {
 		name, ok := strings.CutPrefix(line, ":")
 		if !ok {
 			continue
 		}
-		for _, c := range clusterChains(network) {
-			if strings.HasPrefix(name, c.prefix) {
-				count[c.prefix]++
+		for _, c := range all {
+			if strings.HasPrefix(name, c.Prefix) {
+				count[c.Prefix]++
 				break
 			}
 		}
 	}
-	for _, c := range clusterChains(network) {
-		if count[c.prefix] == 0 {
+	for _, c := range all {
+		if count[c.Prefix] == 0 {
 			continue
 		}
-		fix := fmt.Sprintf("iptables-save | grep -v -e ':%[1]s' -e ' %[1]s' | iptables-restore", c.prefix)
-		if c.harmless {
-			f.warn(fix, "an earlier cluster left %d chains of %s in iptables, which are made again", count[c.prefix], c.of)
+		fix := fmt.Sprintf("iptables-save | grep -v -e ':%[1]s' -e ' %[1]s' | iptables-restore", c.Prefix)
+		if !c.Harmful {
+			f.warn(fix, "an earlier cluster left %d chains of %s in iptables, which are made again", count[c.Prefix], c.Of)
 		} else {
-			f.fail(fix, "an earlier cluster left %d chains of %s in iptables: they may drop what pods send", count[c.prefix], c.of)
+			f.fail(fix, "an earlier cluster left %d chains of %s in iptables: they may drop what pods send", count[c.Prefix], c.Of)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/preflight"
@@ -28,6 +29,17 @@ func withLink(name, prefix string) func(*env) {
 
 func calico(e *env) { e.o.Manifest.Network = "calico" }
 
+func canal(e *env) { e.o.Manifest.Network = "canal" }
+
+// meshed gives the bundle a network that only the table has.
+func meshed(e *env) {
+	e.o.Manifest.Network = "mesh"
+	e.o.Networks = append(cni.All(), cni.Network{
+		Name: "mesh", PodLink: "mesh0", Links: []cni.Link{{Name: "mesh", Prefix: true, Of: "the mesh"}}, Chains: []cni.Chain{{Prefix: "MESH-", Of: "the mesh", Harmful: true}},
+		Ports: []cni.Port{{Protocol: cni.UDP, Number: 7777, What: "the mesh", Between: true}, {Protocol: cni.TCP, Number: 179, What: "the mesh's routes"}},
+	})
+}
+
 // TestLeftovers: what an earlier cluster left, and what is of none.
 func TestLeftovers(t *testing.T) {
 	t.Parallel()
@@ -40,6 +52,16 @@ func TestLeftovers(t *testing.T) {
 		}
 	}
 	for _, c := range []change{
+		{"leftovers", both(withLink("flannel.1", ""), withLink("flannel-v6.1", ""), withLink("cni0", "")), preflight.Failed, "an earlier network (flannel, flannel or CRI-O) left flannel.1, flannel-v6.1, cni0", "ip link delete flannel.1; ip link delete flannel-v6.1; ip link delete cni0"},
+		{"leftovers", both(withLink("vxlan.calico", ""), withLink("wireguard.cali", ""), withLink("nodelocaldns", "")), preflight.Failed, "(calico, the DNS cache) left vxlan.calico, wireguard.cali, nodelocaldns", ""},
+		{"leftovers", both(withLink("weave", ""), withLink("kube-bridge", ""), withLink("antrea-gw0", ""), withLink("ovn0", ""), withLink("ovn-k8s-mp0", "")), preflight.Failed, "(weave, kube-router, antrea, kube-ovn, OVN) left", ""},
+		{"leftovers", withLink("tunl0", ""), preflight.OK, none, ""},
+		{"leftovers", said("iptables-save", "*filter\n:FLANNEL-FWD - [0:0]\n"), preflight.OK, none, ""},
+		{"leftovers", both(canal, said("iptables-save", "*filter\n:cali-FORWARD - [0:0]\n")), preflight.Warning, "1 chains of calico", "iptables-restore"},
+		{"leftovers", both(meshed, withLink("mesh7", "172.30.0.1/24")), preflight.Failed, "an earlier network (the mesh) left mesh7 (172.30.0.1/24)", "ip link delete mesh7"},
+		{"leftovers", both(meshed, said("iptables-save", "*filter\n:MESH-IN - [0:0]\n")), preflight.Warning, "1 chains of the mesh", "grep -v -e ':MESH-'"},
+		{"leftovers", both(meshed, func(e *env) { e.o.Manifest.Network = "flannel" }, said("iptables-save", "*filter\n:MESH-IN - [0:0]\n")), preflight.Failed, "1 chains of the mesh in iptables: they may drop", ""},
+		{"leftovers", said("iptables-save", "*filter\n:MESH-IN - [0:0]\n"), preflight.OK, none, ""},
 		{"leftovers", withLink("cni0", "10.99.0.1/24"), preflight.Failed, "left cni0 (10.99.0.1/24): pods would", "ip link delete cni0"},
 		{"leftovers", both(joining, withLink("cni0", "10.244.7.1/24")), preflight.Failed, "(flannel or CRI-O) left cni0 (10.244.7.1/24)", "ip link delete cni0"},
 		{"leftovers", both(withLink("cilium_host", ""), withLink("kube-ipvs0", "10.96.0.1/32")), preflight.Failed, "(cilium, kube-proxy) left cilium_host, kube-ipvs0", "ip link delete cilium_host; ip link delete kube-ipvs0"},
@@ -79,6 +101,14 @@ func TestFilter(t *testing.T) {
 		{"filter", rules(accepting + "-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -m limit --limit 1/sec -j DROP\n-A INPUT -m comment --comment \"not -j DROP\" -j LOG\n"), preflight.OK, ok, ""},
 		{"filter", rules(accepting + "-A FORWARD -j REJECT --reject-with icmp-host-prohibited\n"), preflight.Failed, "what is forwarded from and to pods", "iptables -I FORWARD -s 10.244.0.0/16 -j ACCEPT; iptables -I FORWARD -d 10.244.0.0/16"},
 		{"filter", rules("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A FORWARD -i docker0 ! -o docker0 -j ACCEPT\n-A DOCKER-USER -j RETURN\n"), preflight.OK, ok, ""},
+		{"filter", func(e *env) { calico(e); rules(accepting + "-A INPUT -p tcp -m tcp --dport 100:200 -j DROP\n")(e) }, preflight.Failed, "drops what comes in for TCP 179 (calico's BGP)", ""},
+		{"filter", func(e *env) { canal(e); rules(accepting + "-A INPUT -p udp -j DROP\n")(e) }, preflight.Failed, "drops what comes in for UDP 8472 (the pod network)", ""},
+		{"filter", func(e *env) { meshed(e); rules(accepting + "-A INPUT -p udp -j DROP\n")(e) }, preflight.Failed, "drops what comes in for UDP 7777 (the mesh)", ""},
+		{"filter", func(e *env) { meshed(e); rules(accepting + "-A INPUT -i mesh0 -j DROP\n")(e) }, preflight.Failed, "drops what comes in for TCP 6443 from pods", ""},
+		{"filter", func(e *env) {
+			meshed(e)
+			said("nft", "table inet own {\n\tchain in {\n\t\ttype filter hook input priority 0; policy drop;\n\t}\n}\n")(e)
+		}, preflight.Warning, "nftables chain inet own in drops", "TCP 6443, 2379-2380, 10250 and 30000-32767, UDP 7777 between all hosts, and all of the pod network"},
 		{"filter", func(e *env) {
 			rules(accepting + "-A INPUT -j DROP\n")(e)
 			e.m.Units["firewalld.service"] = &hosttest.Unit{Active: true}

@@ -34,7 +34,7 @@ func iface(_ *host.Host, o *Options, f *found) error {
 	there := map[string]bool{}
 	for _, i := range o.Facts.Interfaces {
 		there[i.Name] = true
-		if !i.Virtual() {
+		if !o.Facts.Virtual(i.Name) {
 			names = append(names, i.Name)
 		}
 	}
@@ -126,7 +126,7 @@ type taken struct {
 func takenBy(fs *facts.Facts, services netip.Prefix) []taken {
 	var list []taken
 	for _, i := range fs.Interfaces {
-		if i.Name == "lo" || facts.Cluster(i.Name) {
+		if i.Name == "lo" || fs.Cluster(i.Name) {
 			continue
 		}
 		for _, a := range i.Addresses {
@@ -137,7 +137,7 @@ func takenBy(fs *facts.Facts, services netip.Prefix) []taken {
 	}
 	for _, r := range fs.Routes {
 		made := r.Destination == services && !r.Gateway.IsValid()
-		if r.Destination.IsValid() && r.Destination.Bits() > 0 && !facts.Cluster(r.Interface) && !made {
+		if r.Destination.IsValid() && r.Destination.Bits() > 0 && !fs.Cluster(r.Interface) && !made {
 			list = append(list, taken{r.Destination, func(who string) string {
 				return fmt.Sprintf("%s, to which %s has a route on %s", r.Destination, who, r.Interface)
 			}})

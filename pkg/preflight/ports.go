@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/host"
 )
 
@@ -36,15 +37,19 @@ func portList() []port {
 	}
 }
 
-// networkPorts are those that a network listens on, on every host.
-func networkPorts(network string) []port {
-	switch network {
-	case manifest.NetworkCalico:
-		return []port{{179, "calico's BGP", false}, {9099, "calico's health check", false}}
-	case manifest.NetworkCanal:
-		return []port{{9099, "canal's health check", false}}
+// network is what is known of the bundle's network.
+func (o *Options) network() cni.Network { return o.Networks.Find(o.Manifest.Network) }
+
+// networkPorts are those that the network listens on, on every host. The kernel
+// takes those of UDP beside any other program.
+func (o *Options) networkPorts() []port {
+	var list []port
+	for _, p := range o.network().Ports {
+		if p.Protocol == cni.TCP {
+			list = append(list, port{p.Number, p.What, false})
+		}
 	}
-	return nil
+	return list
 }
 
 // The ports that services of type NodePort get, the API server's default.
@@ -63,7 +68,7 @@ func ports(h *host.Host, o *Options, f *found) error {
 		}
 		list = append(list, parseListeners(text)...)
 	}
-	all := append(portList(), networkPorts(o.Manifest.Network)...)
+	all := append(portList(), o.networkPorts()...)
 	for _, p := range all {
 		if p.control && !o.controls() {
 			continue

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/cni"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -25,6 +26,7 @@ import (
 type Options struct {
 	Role     manifest.Role
 	Facts    *facts.Facts       // of this host, read now
+	Networks cni.Networks       // that are known; nil is all of this version
 	Manifest *manifest.Manifest // the bundle's
 	Lock     *manifest.Lock     // the bundle's: what its packages bring is not missed
 	Software software.Source    // how the bundle's programs come to the host
@@ -118,7 +120,7 @@ func checks() []check {
 		{name: "clock", look: clock},
 		{name: "ticket", look: ticket},
 		{name: "earlier", look: earlier},
-		{name: "cni", look: cni},
+		{name: "cni", look: networkFiles},
 		{name: "leftovers", ask: leftovers},
 		{name: "filter", ask: filter},
 	}

@@ -482,6 +482,7 @@ func TestPorts(t *testing.T) {
 		{"ports", func(e *env) { api(e); e.o.Ours = true }, preflight.OK, "kubeadm was begun", ""},
 		{"ports", bgp, preflight.OK, "10250", ""},
 		{"ports", func(e *env) { e.o.Manifest.Network = "canal"; bgp(e) }, preflight.OK, "9099", ""},
+		{"ports", func(e *env) { meshed(e); bgp(e) }, preflight.Failed, "port 179, which the mesh's routes needs, is taken by another program", "sport = :179"},
 		{"ports", func(e *env) { e.o.Manifest.Network = "calico"; bgp(e) }, preflight.Failed, "port 179, which calico's BGP needs, is taken by another program", "sport = :179"},
 		{"ports", func(e *env) { e.m.Write(e.t, "/proc/net/tcp", strings.Replace(sshText, ":0016", ":7530", 1)) }, preflight.Warning, "port 30000", "sport = :30000"},
 		{"ports", func(e *env) { e.m.Write(e.t, "/proc/net/tcp", strings.Replace(sshText, ":0016", ":7FFF", 1)) }, preflight.Warning, "port 32767", "sport = :32767"},

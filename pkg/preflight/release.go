@@ -20,7 +20,9 @@ func bundled(_ *host.Host, o *Options, f *found) error {
 	if o.Lock == nil {
 		return nil
 	}
-	for _, x := range agree.Of(o.Manifest, o.Lock, o.Facts.Packages).Check() {
+	b := agree.Of(o.Manifest, o.Lock, o.Facts.Packages)
+	b.Networks = o.Networks
+	for _, x := range b.Check() {
 		fix := "on the connected machine, in the manifest: " + x.Hint + "; then bundle build MANIFEST --update"
 		if x.Warn || x.Absent && o.Lock.Baseline != manifest.NoBaseline && len(o.Facts.Packages) == 0 {
 			f.warn(fix, "%s", x.Text)

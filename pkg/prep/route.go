@@ -13,7 +13,7 @@ import (
 // ServiceRoute is the step that lets a host without a default route reach the
 // cluster's services: iptables turns their addresses into those of pods only
 // after the kernel has found some route to them, and without one the programs
-// in the host's own network, flannel among them, get "network is unreachable".
+// in the host's own network, those of the pod network among them, get "network is unreachable".
 // The route comes back at boot by a systemd unit, before the kubelet.
 func ServiceRoute(services netip.Prefix, iface string) step.Step {
 	return serviceRoute{services.Masked(), iface}
