@@ -21,7 +21,7 @@ import (
 // app is what the verbs share.
 type app struct {
 	out    cli.Out
-	media  install.Media // as the flags name it, "" for an archive that is to be found
+	media  install.Media // as set by flags; "" searches for the archive
 	caller install.Caller
 }
 
@@ -32,7 +32,7 @@ func newApp(stdout, stderr io.Writer) *app {
 	return a
 }
 
-// command is how this program was called, for hints; "" where that holds a secret.
+// command is this program's command line, for hints; "" if it contains a secret.
 func command(args []string) string {
 	for _, arg := range args {
 		if strings.HasPrefix(arg, "--token") {
@@ -42,7 +42,7 @@ func command(args []string) string {
 	return host.CommandLine(append([]string{"./install"}, args...))
 }
 
-// path is the archive that --archive names, or the one that is found.
+// path returns the archive given with --archive, or searches for one.
 func (a *app) path() (string, error) {
 	if a.media.Archive != "" {
 		return a.media.Archive, nil
@@ -50,19 +50,20 @@ func (a *app) path() (string, error) {
 	return install.FindArchive()
 }
 
-// found is the media with the archive at path.
+// found returns the media with the archive at path.
 func (a *app) found(path string) install.Media {
 	return install.Media{Archive: path, Trust: a.media.Trust}
 }
 
-// heard is the caller that hears what happens.
+// heard returns the caller with report as its progress callback.
 func (a *app) heard(report progress.Func) install.Caller {
 	c := a.caller
 	c.Report = report
 	return c
 }
 
-// asRoot is err, or that this needs root where that is all that is wrong.
+// asRoot replaces a permission error of a user other than root by one that asks
+// for root.
 func (a *app) asRoot(err error) error {
 	if a.caller.EUID == 0 || !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -70,12 +71,12 @@ func (a *app) asRoot(err error) error {
 	return hint.With(fmt.Errorf(preflight.NotRoot+": %v", a.caller.EUID, err), "%s", hint.Root(a.caller.Command))
 }
 
-// stick is the media for a verb that needs no archive, which may have none. What is wrong
-// with one that may be there is told, as it is not looked at then.
+// stick returns the media for a verb that works without an archive. If finding one
+// fails for another reason than its absence, it warns that the stick is ignored.
 func (a *app) stick(report progress.Func) install.Media {
 	path, err := a.path()
 	if err != nil && !errors.Is(err, install.ErrNoArchive) {
-		text := fmt.Sprintf("%v: what lies there is not looked at", err)
+		text := fmt.Sprintf("%v: the stick is ignored", err)
 		if h := hint.Of(err); h != "" {
 			text += "; " + h
 		}
@@ -84,18 +85,18 @@ func (a *app) stick(report progress.Func) install.Media {
 	return a.found(path)
 }
 
-// show starts progress, runs f and closes it, whatever f returns.
+// show runs f with a progress display.
 func (a *app) show(f func(progress.Func) error) error {
 	r := a.out.Progress()
 	defer r.Close()
 	return f(r.Event)
 }
 
-// result is what a verb prints in the end.
+// result is the final output of a verb.
 type result interface{ WriteText(w io.Writer) error }
 
-// on runs f, which needs an archive, on this host and prints its result, also
-// where f failed with one.
+// on runs f, which needs an archive, on this host and prints its result, even if f
+// also returned an error.
 func (a *app) on(f func(h *host.Host, m install.Media, c install.Caller) (result, error)) error {
 	path, err := a.path()
 	if err != nil {
@@ -106,7 +107,7 @@ func (a *app) on(f func(h *host.Host, m install.Media, c install.Caller) (result
 	})
 }
 
-// local is this host, whose programs are told with --verbose.
+// local is this host; --verbose prints the commands that it runs.
 func local(report progress.Func) *host.Host {
 	h := host.Local()
 	h.Runner = host.Narrator{Runner: h.Runner, Tell: func(commandLine string) {
@@ -132,7 +133,7 @@ func (a *app) print(f func(progress.Func) (result, error)) error {
 	return errors.Join(a.out.Print(res, res.WriteText), err)
 }
 
-// open opens the archive that --archive names, or the one that is found.
+// open opens the archive given with --archive, or the one found.
 func (a *app) open(use func(*archive.Reader) error) (err error) {
 	path, err := a.path()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestResultsAreDocumented: docs/JSON.md has what every command prints.
+// TestResultsAreDocumented: docs/JSON.md documents the output of every command.
 func TestResultsAreDocumented(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile("../../docs/JSON.md")

@@ -14,29 +14,29 @@ import (
 	"kubecrate/pkg/visible/hostiletest"
 )
 
-// stick is where the examples have it.
+// stick is the path of the stick in the examples.
 const stick = "/mnt/usb"
 
-// example is one of the help, as a shell would split it: what is behind >, && and
-// # belongs to the shell.
+// example splits an example of the help as a shell would: it drops everything after
+// >, && and #.
 func example(t *testing.T, line string) (args []string, wellFormed bool) {
 	t.Helper()
 	line, _, _ = strings.Cut(line, " #")
 	line, next, chained := strings.Cut(line, " && ")
 	if chained && strings.Contains(next, "install") {
-		t.Errorf("%q: a second command of install is not looked at", next)
+		t.Errorf("%q: a second command of install is not tested", next)
 	}
 	line, _, _ = strings.Cut(line, " >")
 	words := strings.Fields(line)
 	return words[min(1, len(words)):], len(words) > 0 && words[0] == "./install" && !strings.ContainsAny(line, `'"\$`)
 }
 
-// looks says which exit codes a command may have that changes nothing, on any host
-// and with any user; others are not run, only read up to their first look at it.
+// looks returns the allowed exit codes of a command that changes nothing, on any host
+// and for any user; other commands are only parsed.
 func looks(c *cobra.Command, args []string) (codes []int, ok bool) {
 	host := []int{cli.ExitDone, cli.ExitFailed, cli.ExitPreflight}
 	switch {
-	case slices.Contains(args, "--key"), c.Name() == "verify": // which did not sign this archive, whose lock lists more than it holds
+	case slices.Contains(args, "--key"), c.Name() == "verify": // this archive has another signer, and its lock lists more than it contains
 		return []int{cli.ExitCorrupt}, true
 	case c.Name() == "reset" && slices.Contains(args, "--plan"):
 		return host, true
@@ -46,9 +46,8 @@ func looks(c *cobra.Command, args []string) (codes []int, ok bool) {
 	return []int{cli.ExitDone}, slices.Contains([]string{"inspect", "version"}, c.Name())
 }
 
-// TestExamples: every example of the help is a command that there is, with flags
-// and values that it takes and files that a stick has. Those that change nothing
-// are run beside an archive.
+// TestExamples: every example of the help is an existing command, with valid flags
+// and values, and files of a stick. Those that change nothing are run with an archive.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	var list []string
@@ -79,7 +78,7 @@ func TestExamples(t *testing.T) {
 func tryExample(t *testing.T, line string) {
 	args, ok := example(t, line)
 	if !ok {
-		t.Fatal("it is not a plain command of ./install")
+		t.Fatal("not a plain command of ./install")
 	}
 	dir := t.TempDir()
 	archive := hostiletest.Archive(t, dir)
@@ -90,7 +89,7 @@ func tryExample(t *testing.T, line string) {
 	for i, a := range args {
 		if name, ok := strings.CutPrefix(a, stick+"/"); ok {
 			if _, known := files[name]; !known {
-				t.Errorf("%s is not a file of a stick: it has %q", a, slices.Collect(maps.Keys(files)))
+				t.Errorf("%s is not a file on the stick: %q", a, slices.Collect(maps.Keys(files)))
 			}
 			args[i] = filepath.Join(dir, name)
 		}
@@ -118,11 +117,11 @@ func tryExample(t *testing.T, line string) {
 		t.Errorf("exit code %d, want one of %v:\n%s%s", code, codes, stdout.String(), stderr.String())
 	}
 	if harmless && stdout.Len()+stderr.Len() == 0 {
-		t.Error("it says nothing")
+		t.Error("no output")
 	}
 }
 
-// TestInspectJSON: --json is --output json, which one can read on.
+// TestInspectJSON: --json means --output json, and its last line is the result.
 func TestInspectJSON(t *testing.T) {
 	t.Parallel()
 	archive := hostiletest.Archive(t, t.TempDir())
@@ -138,7 +137,7 @@ func TestInspectJSON(t *testing.T) {
 			Members    []struct{ Path string }
 		}
 		all := strings.Split(strings.TrimSpace(stdout.String()), "\n")
-		last := all[len(all)-1] // events come before what was asked for
+		last := all[len(all)-1] // events come before the result
 		if err := json.Unmarshal([]byte(last), &line); err != nil {
 			t.Fatalf("%q: %v\n%s", flags, err, stdout.String())
 		}

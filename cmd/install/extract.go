@@ -15,10 +15,10 @@ func (a *app) extractCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "extract MEMBER...",
 		Short: "Write members of the archive to a directory",
-		Long: `Write members of the archive below a directory, under their own paths. What is
-read is compared with the index; a file that is there is never overwritten. A name
-that ends with a slash takes all that is below it. An installation applies the
-network's manifest only: other files are for you to apply.`,
+		Long: `Write members of the archive to a directory, under their own paths. Their hashes
+are verified against the index; existing files are never overwritten. A name ending
+in a slash selects everything below it. An installation applies only the network's
+manifest: apply other manifests yourself.`,
 		Example: `  ./install extract manifests/extra.yaml -o /root && kubectl apply --filename=/root/manifests/extra.yaml
   ./install extract files/ sbom.spdx.json`,
 		Args: cobra.MinimumNArgs(1),
@@ -40,6 +40,6 @@ network's manifest only: other files are for you to apply.`,
 			})
 		},
 	}
-	c.Flags().StringVarP(&dir, "out", "o", ".", "directory to write below, made if missing")
+	c.Flags().StringVarP(&dir, "out", "o", ".", "directory to write to, created if missing")
 	return c
 }

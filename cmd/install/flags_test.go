@@ -12,8 +12,7 @@ import (
 	"kubecrate/pkg/install/target"
 )
 
-// TestFlagsKeepDefaults: no flag of one verb changes what another takes where
-// nothing is said.
+// TestFlagsKeepDefaults: no verb changes the defaults of another.
 func TestFlagsKeepDefaults(t *testing.T) {
 	t.Parallel()
 	root := newApp(io.Discard, io.Discard).root()
@@ -29,7 +28,7 @@ func TestFlagsKeepDefaults(t *testing.T) {
 	}
 }
 
-// TestHostFlags: what the flags say reaches the request, each verb's its own.
+// TestHostFlags: the flags reach the request of their own verb only.
 func TestHostFlags(t *testing.T) {
 	t.Parallel()
 	c := &cobra.Command{}
@@ -50,8 +49,8 @@ func TestHostFlags(t *testing.T) {
 	}
 }
 
-// TestWrongUse: a wrong command line ends with 2, whether an archive is there or
-// not, and names what was likely meant.
+// TestWrongUse: a wrong command line exits with 2, with or without an archive, and
+// suggests a correction.
 func TestWrongUse(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ line, says string }{

@@ -27,7 +27,7 @@ func ticketText(t *testing.T, field string, value any) string {
 	return string(b)
 }
 
-func sheetText(t *testing.T, field string, value any) string {
+func reportText(t *testing.T, field string, value any) string {
 	t.Helper()
 	m := map[string]any{"apiVersion": "kubecrate/v1", "kind": "Facts", "hostname": "node9", "time": "2020-01-01T00:00:00Z", "os": map[string]any{},
 		"kernel": "", "arch": "amd64", "cpus": 1, "memory": 1, "swap": 0, "interfaces": []any{map[string]any{"name": "eth0", "mac": "52:54:00:00:00:99"}}}
@@ -39,9 +39,8 @@ func sheetText(t *testing.T, field string, value any) string {
 	return string(b)
 }
 
-// TestHostile: whatever stands on the stick, on the command line and in the
-// environment, no output has anything that a terminal obeys, or a line that the
-// program did not make.
+// TestHostile: whatever the stick, the command line and the environment contain, the
+// output has no terminal escapes and no forged lines.
 func TestHostile(t *testing.T) {
 	t.Parallel()
 	const text = hostiletest.Text
@@ -60,12 +59,12 @@ func TestHostile(t *testing.T) {
 		"bytes in a ticket":               {files{"join.yaml": "cluster: " + hostiletest.Bytes}, plan},
 		"a cluster file":                  {files{"cluster.yaml": "apiVersion: kubecrate/v1\nkind: Cluster\nname: " + hostiletest.Quoted()}, plan},
 		"a key of a cluster file":         {files{"cluster.yaml": hostiletest.Quoted() + ": 1\n"}, plan},
-		"a route in a sheet":              {files{"hosts/node9.json": sheetText(t, "routes", []any{map[string]any{"interface": "eth0" + text, "destination": "10.244.7.0/24"}})}, preflight},
-		"a name in a sheet":               {files{"hosts/node9.json": sheetText(t, "hostname", text)}, preflight},
-		"a time in a sheet":               {files{"hosts/node9.json": sheetText(t, "time", text)}, preflight},
-		"a machine in a sheet":            {files{"hosts/node9.json": sheetText(t, "productUUID", text)}, preflight},
-		"a key of a sheet":                {files{"hosts/node9.json": sheetText(t, text, 1)}, preflight},
-		"the name of a sheet":             {files{"hosts/" + strings.ReplaceAll(hostiletest.Bytes, "/", "") + ".json": "{"}, preflight},
+		"a route in a host report":        {files{"hosts/node9.json": reportText(t, "routes", []any{map[string]any{"interface": "eth0" + text, "destination": "10.244.7.0/24"}})}, preflight},
+		"a name in a host report":         {files{"hosts/node9.json": reportText(t, "hostname", text)}, preflight},
+		"a time in a host report":         {files{"hosts/node9.json": reportText(t, "time", text)}, preflight},
+		"a machine in a host report":      {files{"hosts/node9.json": reportText(t, "productUUID", text)}, preflight},
+		"a key of a host report":          {files{"hosts/node9.json": reportText(t, text, 1)}, preflight},
+		"the name of a host report":       {files{"hosts/" + strings.ReplaceAll(hostiletest.Bytes, "/", "") + ".json": "{"}, preflight},
 		"a name in the sidecar":           {files{"k-amd64.tar.zst.sha256": strings.Repeat("a", 64) + "  evil" + strings.ReplaceAll(hostiletest.Bytes, "\n", "\v") + ".tar\n"}, []string{"verify"}},
 		"the lock":                        {nil, []string{"inspect"}},
 		"a public key":                    {files{"k.pub": "untrusted comment: " + hostiletest.Bytes}, []string{"verify", "--key", "k.pub"}},
@@ -101,7 +100,7 @@ func TestHostile(t *testing.T) {
 				a := newApp(&stdout, &stderr)
 				cli.Run(a.root(), &a.out, args)
 				if stdout.Len()+stderr.Len() == 0 {
-					t.Fatal("it says nothing")
+					t.Fatal("no output")
 				}
 				hostiletest.Check(t, "stdout", stdout.String())
 				hostiletest.Check(t, "stderr", stderr.String())

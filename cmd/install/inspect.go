@@ -11,7 +11,7 @@ func (a *app) inspectCmd() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "inspect",
-		Short:   "Say what the archive holds",
+		Short:   "Show the contents of the archive",
 		Example: "  ./install inspect --output json",
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {
@@ -26,6 +26,6 @@ func (a *app) inspectCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "the same as --output json")
+	c.Flags().BoolVar(&asJSON, "json", false, "same as --output json")
 	return c
 }

@@ -11,11 +11,12 @@ func (a *app) inventoryCmd() *cobra.Command {
 	var baseline bool
 	c := &cobra.Command{
 		Use:   "inventory",
-		Short: "Say what this host is: system, addresses, disks, packages",
-		Long: `Print what this host is. With --baseline only the list of its packages, in the form
-that packages.baseline of a bundle's manifest and bundle lock --baseline take: the
-closure is then solved against this very host. An installation leaves the same on
-the stick, as hosts/NAME.json; --output json prints such a sheet, unsigned.`,
+		Short: "Show this host's system, addresses, disks and packages",
+		Long: `Show this host's system, addresses, disks and packages. --baseline prints only the
+packages, in the format of packages.baseline in a bundle's manifest and of bundle
+lock --baseline, which then resolve dependencies for exactly this host. An
+installation writes the same data to the stick as the host report hosts/NAME.json;
+--output json prints it unsigned.`,
 		Example: "  ./install inventory\n  ./install inventory --baseline >/mnt/usb/host1.baseline",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := install.Inventory(cmd.Context(), host.Local())
@@ -28,6 +29,6 @@ the stick, as hosts/NAME.json; --output json prints such a sheet, unsigned.`,
 			return a.out.Print(f, f.WriteText)
 		},
 	}
-	c.Flags().BoolVar(&baseline, "baseline", false, "print only the packages, one a line")
+	c.Flags().BoolVar(&baseline, "baseline", false, "print only the packages, one per line")
 	return c
 }

@@ -13,10 +13,9 @@ func (a *app) loadCmd() *cobra.Command {
 	var role string
 	c := &cobra.Command{
 		Use:   "load",
-		Short: "Load the images of this host's role that are missing",
-		Long: `Load the images of this host's role from the archive into the container runtime,
-those that are not there. The kubelet removes images when the disk fills up; this
-brings them back.`,
+		Short: "Load missing images of this host's role",
+		Long: `Load the images of this host's role that the container runtime does not have, from
+the archive. The kubelet removes images when the disk fills up; this restores them.`,
 		Example: "  ./install load\n  ./install load --role master",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			as, err := parseRole(role)
@@ -33,6 +32,6 @@ brings them back.`,
 		},
 	}
 	cli.Resumes(c, "continue where it stopped")
-	c.Flags().StringVar(&role, "role", "", "whose images: master, node or single (default that of an earlier run)")
+	c.Flags().StringVar(&role, "role", "", "load the images of this role: master, node or single (default the role of an earlier run)")
 	return c
 }

@@ -1,5 +1,5 @@
-// Install brings a Kubernetes cluster up on hosts that never see a network,
-// from the archive that stands beside it on the stick.
+// Install brings up a Kubernetes cluster on isolated hosts, from the archive beside
+// it on the stick.
 package main
 
 import (
@@ -10,9 +10,9 @@ import (
 )
 
 func main() {
-	// Directories, and what programs make that are run, are to be what they are on
-	// every host: a hardened umask would shut files off from whoever needs them.
-	// What is secret has a mode of its own.
+	// Directories, and files created by child processes, must get the same modes on
+	// every host: a hardened umask would make files unreadable for services that
+	// need them. Secrets are created with an explicit mode.
 	const umask = 0o022
 	syscall.Umask(umask)
 	a := newApp(os.Stdout, os.Stderr)

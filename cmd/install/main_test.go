@@ -17,8 +17,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata"})
 }
 
-// TestLinksNoOutside holds the installer to what an isolated host may run:
-// nothing that fetches, and none of the builder's libraries.
+// TestLinksNoOutside: the installer links nothing that fetches from the outside, and
+// none of the builder's libraries.
 func TestLinksNoOutside(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", "kubecrate/cmd/install").Output()
@@ -43,8 +43,8 @@ func TestLinksNoOutside(t *testing.T) {
 	}
 }
 
-// TestOneClient: of what the installer links, only the package whose client knows
-// the addresses of a cluster alone speaks HTTP.
+// TestOneClient: of the packages that the installer links, only clusterhttp, whose
+// client connects to the cluster alone, uses HTTP.
 func TestOneClient(t *testing.T) {
 	t.Parallel()
 	const client = "kubecrate/pkg/clusterhttp"

@@ -13,10 +13,10 @@ func (a *app) planCmd() *cobra.Command {
 	var flags *hostFlags
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Say what an installation would change on this host; nothing is touched",
-		Long: `List every step of an installation with what it would change here, and the checks
-that it begins with. Nothing is touched. The exit code is 3 where a check failed or
-a step is impossible.`,
+		Short: "Show what an installation would change on this host, without changing it",
+		Long: `Run the preflight checks and list every step of an installation with what it would
+change on this host. Nothing is changed. The exit code is 3 if a check failed or a
+step is impossible.`,
 		Example: `  ./install plan --role master
   ./install plan --role node --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,7 +34,7 @@ a step is impossible.`,
 	return c
 }
 
-// planned runs f, which looks at an installation that the flags describe.
+// planned runs f, which inspects the installation described by the flags.
 func (a *app) planned(flags *hostFlags, f func(h *host.Host, q install.PlanRequest) (result, error)) error {
 	as, err := flags.request()
 	if err != nil {

@@ -12,8 +12,8 @@ func (a *app) preflightCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "preflight",
 		Short: "Check whether this host meets the requirements of its role",
-		Long: `Make every check of the host that an installation begins with, and report all
-that fails at once. Nothing is touched. The exit code is 3 where a check failed.`,
+		Long: `Run every check that an installation begins with, and report all failures at once.
+Nothing is changed. The exit code is 3 if a check failed.`,
 		Example: "  ./install preflight --role node",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.planned(flags, func(h *host.Host, q install.PlanRequest) (result, error) {

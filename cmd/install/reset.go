@@ -18,15 +18,15 @@ func (a *app) resetCmd() *cobra.Command {
 	var keep, yes, plan bool
 	c := &cobra.Command{
 		Use:   "reset",
-		Short: "Take the installation back: this host as it was before",
-		Long: `Undo every step of the installation in reverse: leave the cluster, remove what
-was loaded and installed, and restore every file and service that was changed.
-What somebody else changed since is kept beside, and named. The stick is not
-needed. Running it again goes on where something failed.
+		Short: "Undo the installation: restore this host to its previous state",
+		Long: `Undo every step of the installation in reverse order: leave the cluster, remove
+loaded images and installed packages, and restore changed files and services. Files
+changed since the installation are saved and listed. The stick is not needed. After
+a failure, run it again to continue.
 
-A master's part of the cluster, its data among it, is gone after that: on a
-terminal the name of the node has to be typed. Everywhere else --yes is needed.`,
-		Example: "  ./install reset --plan     # what would be undone; nothing is touched\n  ./install reset\n  ./install reset --yes --keep-packages",
+On a master this deletes its part of the cluster, including etcd data: on a terminal
+it asks for the name of the node. In all other cases --yes is required.`,
+		Example: "  ./install reset --plan     # show what would be undone, without changing it\n  ./install reset\n  ./install reset --yes --keep-packages",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h := host.Local()
 			p, err := install.PlanReset(h, keep)
@@ -50,30 +50,30 @@ terminal the name of the node has to be typed. Everywhere else --yes is needed.`
 		},
 	}
 	f := c.Flags()
-	f.BoolVar(&keep, "keep-packages", false, "leave the installed packages where they are")
-	f.BoolVar(&yes, "yes", false, "do it without asking")
-	f.BoolVar(&plan, "plan", false, "say what would be undone, and change nothing")
+	f.BoolVar(&keep, "keep-packages", false, "keep the installed packages")
+	f.BoolVar(&yes, "yes", false, "do not ask for confirmation")
+	f.BoolVar(&plan, "plan", false, "show what would be undone, without changing it")
 	cli.Without(c, "archive", "key", "require-signature")
 	cli.Resumes(c, "continue where it stopped")
 	return c
 }
 
-// confirmReset lets a reset pass that is wanted: by --yes, or on a master by the
-// node's name as a person types it. ask is nil where nobody can be asked.
+// confirmReset returns nil if the reset is confirmed: by --yes, or on a master by
+// typing the node's name. ask is nil without a terminal.
 func confirmReset(ctx context.Context, p *install.ResetPlan, yes bool, ask cli.Asker) error {
 	const help = "./install reset --plan shows what it would undo; ./install reset --yes does it"
 	switch {
 	case yes || p.Empty:
 		return nil
 	case ask == nil || !p.Controls() || p.Node == "":
-		return hint.With(cli.Usagef("reset undoes the whole installation of this host, and --yes is missing: nothing was changed"), help)
+		return hint.With(cli.Usagef("reset undoes the whole installation of this host and requires --yes: nothing was changed"), help)
 	}
-	typed, err := ask(ctx, fmt.Sprintf("this removes %s.\ntype the name of the node, %s, to go on: ", strings.Join(p.Losing, "; "), p.Node))
+	typed, err := ask(ctx, fmt.Sprintf("this removes %s.\ntype the name of the node, %s, to continue: ", strings.Join(p.Losing, "; "), p.Node))
 	if err != nil {
 		return err
 	}
 	if strings.TrimSpace(typed) != p.Node {
-		return hint.With(cli.Usagef("that is not the name of the node, %s: nothing was changed", p.Node), help)
+		return hint.With(cli.Usagef("the name does not match the node, %s: nothing was changed", p.Node), help)
 	}
 	return nil
 }

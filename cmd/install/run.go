@@ -17,7 +17,7 @@ func (a *app) runCmd() *cobra.Command {
 	var noSmoke bool
 	c := &cobra.Command{
 		Use:   "run",
-		Short: "Install: the same as install without a verb",
+		Short: "Install Kubernetes on this host; the same as ./install without a verb",
 		Example: `  ./install run --role master --advertise-address 192.168.4.11
   ./install run --role node --ticket /mnt/usb/join.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,8 +43,8 @@ func (a *app) runCmd() *cobra.Command {
 	cli.Resumes(c, "continue where it stopped")
 	flags = addHostFlags(c)
 	f := c.Flags()
-	cli.PeriodVar(f, &ttl, "ticket-ttl", ticketTTL, "how long the ticket that a master writes is good for")
-	f.BoolVar(&noSmoke, "no-smoke", false, "leave out the test of the new cluster")
+	cli.PeriodVar(f, &ttl, "ticket-ttl", ticketTTL, "lifetime of the ticket that a master writes")
+	f.BoolVar(&noSmoke, "no-smoke", false, "skip the smoke test of the new cluster")
 	cli.Group(c, "Joining", "ticket-ttl")
 	cli.Group(c, "Checks and waiting", "no-smoke")
 	return c

@@ -14,10 +14,10 @@ func (a *app) smokeCmd() *cobra.Command {
 	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "smoke",
-		Short: "Test the cluster: nodes, DNS, services, the proxy mode",
-		Long: `Run a pod on every node and reach it through its address, a service, DNS and a
-NodePort; then remove all of it. Nothing is pulled from anywhere. On a node, only
-what the node itself may see is tested.`,
+		Short: "Test the cluster: nodes, DNS, services, proxy mode",
+		Long: `Run a pod on every node, connect to it by address, service, DNS and NodePort, then
+remove the pods. No images are pulled. On a node, only what its kubelet's
+credentials can access is tested.`,
 		Example: "  ./install smoke",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.print(func(report progress.Func) (result, error) {
@@ -30,6 +30,6 @@ what the node itself may see is tested.`,
 			})
 		},
 	}
-	cli.PeriodVar(c.Flags(), &wait, "wait", waitFor, "how long to wait for what is still starting")
+	cli.PeriodVar(c.Flags(), &wait, "wait", waitFor, "timeout for components that are still starting")
 	return c
 }

@@ -12,8 +12,8 @@ import (
 	"kubecrate/pkg/install"
 )
 
-// TestConfirmReset: nothing is reset by accident. A script needs --yes, and a
-// person at a master the node's name.
+// TestConfirmReset: a script needs --yes, and a person on a master types the node's
+// name.
 func TestConfirmReset(t *testing.T) {
 	t.Parallel()
 	master := &install.ResetPlan{Bundle: "b", Role: manifest.Master, Node: "master1"}
@@ -27,17 +27,17 @@ func TestConfirmReset(t *testing.T) {
 		ask  cli.Asker
 		says string // "" passes
 	}{
-		"a script":                       {master, false, nil, "--yes is missing"},
+		"a script":                       {master, false, nil, "requires --yes"},
 		"a script with --yes":            {master, true, nil, ""},
 		"the name":                       {master, false, types("master1\n"), ""},
 		"a single host's name":           {&install.ResetPlan{Role: manifest.Single, Node: "one"}, false, types(" one \n"), ""},
-		"another name":                   {master, false, types("yes\n"), "that is not the name of the node, master1"},
-		"nothing typed":                  {master, false, types("\n"), "that is not the name"},
+		"another name":                   {master, false, types("yes\n"), "the name does not match the node, master1"},
+		"nothing typed":                  {master, false, types("\n"), "the name does not match"},
 		"a terminal with --yes":          {master, true, types("no\n"), ""},
-		"a node on a terminal":           {node, false, types("node1\n"), "--yes is missing"},
+		"a node on a terminal":           {node, false, types("node1\n"), "requires --yes"},
 		"a host that is not installed":   {&install.ResetPlan{Empty: true}, false, nil, ""},
-		"a host with images alone":       {&install.ResetPlan{}, false, types("\n"), "--yes is missing"},
-		"a master without a name, Enter": {&install.ResetPlan{Role: manifest.Master}, false, types("\n"), "--yes is missing"},
+		"a host with images alone":       {&install.ResetPlan{}, false, types("\n"), "requires --yes"},
+		"a master without a name, Enter": {&install.ResetPlan{Role: manifest.Master}, false, types("\n"), "requires --yes"},
 	} {
 		err := confirmReset(t.Context(), c.plan, c.yes, c.ask)
 		var usage *cli.UsageError

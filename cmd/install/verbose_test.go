@@ -11,7 +11,7 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// TestVerbose: -v shows the programs that are run, as they could be pasted.
+// TestVerbose: -v prints the commands that are run, ready to paste.
 func TestVerbose(t *testing.T) {
 	t.Parallel()
 	for _, verbose := range []bool{false, true} {
@@ -34,7 +34,7 @@ func TestVerbose(t *testing.T) {
 	}
 }
 
-// TestAfterInterrupt: only what continues where it stopped is said to.
+// TestAfterInterrupt: only verbs that continue where they stopped say so.
 func TestAfterInterrupt(t *testing.T) {
 	t.Parallel()
 	a := newApp(&strings.Builder{}, &strings.Builder{})

@@ -7,7 +7,7 @@ import (
 	"kubecrate/pkg/cli/clitest"
 )
 
-// TestVerbs: one file a verb, and root.go only puts them together.
+// TestVerbs: one file per verb; root.go only assembles them.
 func TestVerbs(t *testing.T) {
 	t.Parallel()
 	clitest.CheckVerbs(t, newApp(io.Discard, io.Discard).root(), ".")

@@ -12,7 +12,7 @@ import (
 func (a *app) verifyCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "verify",
-		Short:   "Read every byte of the archive, name what is damaged and who signed it",
+		Short:   "Read the whole archive, report damage and show who signed it",
 		Example: "  ./install verify\n  ./install verify --key RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := a.path()
