@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kubecrate/pkg/atomicfile"
+	"kubecrate/pkg/imageref"
 )
 
 const (
@@ -269,10 +270,10 @@ func (l *Lock) difference(m *Manifest) string {
 	}
 	images := map[string]bool{}
 	for _, img := range l.Images {
-		images[fullRepository(img.Name)] = true
+		images[imageref.Complete(img.Name)] = true
 	}
 	for _, img := range m.Images.List {
-		if !images[fullRepository(img.Name)] {
+		if !images[imageref.Complete(img.Name)] {
 			return fmt.Sprintf("the image %s is new in the manifest", img.Name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/nevra"
 )
 
@@ -63,8 +64,7 @@ func over(value *string, with string) {
 }
 
 func imageKey(name string) string {
-	repository, _ := splitImage(name)
-	return fullRepository(repository)
+	return imageref.Complete(imageref.Split(name).Repository)
 }
 
 // lay puts the entries of child over those of parent: the first of a key takes

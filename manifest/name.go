@@ -4,81 +4,34 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
 
 	"kubecrate/pkg/credential"
+	"kubecrate/pkg/imageref"
 )
 
-// The forms of names. An image's repository and tag follow the grammar of the
-// distribution project's reference package.
+// The forms of names; those of images are package imageref's.
 const (
-	namePattern       = `^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`
-	versionPattern    = `^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`
-	digestPattern     = `^sha256:[0-9a-f]{64}$`
-	sha256Pattern     = `^[0-9a-f]{64}$`
-	hexPattern        = `^[0-9A-Fa-f]+$`
-	hostPattern       = `^(([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`
-	repositoryPattern = `^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`
-	tagPattern        = `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`
+	namePattern    = `^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`
+	versionPattern = `^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`
+	digestPattern  = `^sha256:[0-9a-f]{64}$`
+	sha256Pattern  = `^[0-9a-f]{64}$`
+	hexPattern     = `^[0-9A-Fa-f]+$`
 )
 
 // patterns are the compiled forms; a regexp is never changed.
 var (
-	nameForm       = regexp.MustCompile(namePattern)
-	versionForm    = regexp.MustCompile(versionPattern)
-	digestForm     = regexp.MustCompile(digestPattern)
-	sha256Form     = regexp.MustCompile(sha256Pattern)
-	hexForm        = regexp.MustCompile(hexPattern)
-	hostForm       = regexp.MustCompile(hostPattern)
-	repositoryForm = regexp.MustCompile(repositoryPattern)
-	tagForm        = regexp.MustCompile(tagPattern)
+	nameForm    = regexp.MustCompile(namePattern)
+	versionForm = regexp.MustCompile(versionPattern)
+	digestForm  = regexp.MustCompile(digestPattern)
+	sha256Form  = regexp.MustCompile(sha256Pattern)
+	hexForm     = regexp.MustCompile(hexPattern)
 )
 
 // longestName bounds image names, as registries do.
 const longestName = 255
-
-// splitImage splits "repo:tag@digest"; reference is "tag", "digest" or both.
-func splitImage(name string) (repository, reference string) {
-	head, digest, ok := strings.Cut(name, "@")
-	repository, reference = SplitTag(head)
-	if ok {
-		reference += "@" + digest
-	}
-	return repository, reference
-}
-
-// fullRepository is the repository with its registry: "nginx" is
-// "docker.io/library/nginx".
-func fullRepository(repository string) string {
-	host, rest, ok := strings.Cut(repository, "/")
-	switch {
-	case ok && (strings.ContainsAny(host, ".:") || host == "localhost"):
-		if host == "docker.io" && !strings.Contains(rest, "/") {
-			return "docker.io/library/" + rest
-		}
-		return repository
-	case ok:
-		return "docker.io/" + repository
-	}
-	return "docker.io/library/" + repository
-}
-
-// isRegistry says whether s is the HOST[:PORT] of a registry: a name, an IPv4
-// address, or an IPv6 address in brackets.
-func isRegistry(s string) bool {
-	if !hostForm.MatchString(s) {
-		return false
-	}
-	if inner, ok := strings.CutPrefix(s, "["); ok {
-		inner, _, _ = strings.Cut(inner, "]")
-		addr, err := netip.ParseAddr(inner)
-		return err == nil && addr.Is6()
-	}
-	return true
-}
 
 // errLogin says how a registry is logged in to, for names that try it.
 var errLogin = errors.New("a name with a user or a password in it, which would end up in the lock and in the archive: write it without, and log in with docker login HOST")
@@ -88,25 +41,24 @@ func checkImage(name string) error {
 	if credential.InURL(name) != "" {
 		return errLogin
 	}
-	repository, reference := splitImage(name)
+	p, pinned := imageref.Split(name), strings.Contains(name, "@")
 	if len(name) > longestName {
 		return fmt.Errorf("an image name of %d characters", len(name))
 	}
-	host, rest, _ := strings.Cut(fullRepository(repository), "/")
-	if !isRegistry(host) || !repositoryForm.MatchString(rest) {
-		if strings.ToLower(rest) != rest && repositoryForm.MatchString(strings.ToLower(rest)) {
-			return fmt.Errorf("%q is not an image name: write the repository in lower case, %s", name, strings.Replace(name, repository, strings.ToLower(repository), 1))
+	host, rest, _ := strings.Cut(imageref.Complete(p.Repository), "/")
+	if !imageref.IsRegistry(host) || !imageref.IsRepository(rest) {
+		if lower := strings.ToLower(rest); lower != rest && imageref.IsRepository(lower) {
+			return fmt.Errorf("%q is not an image name: write the repository in lower case, %s", name, strings.Replace(name, p.Repository, strings.ToLower(p.Repository), 1))
 		}
 		return fmt.Errorf("%q is not an image name", name)
 	}
-	tag, digest, pinned := strings.Cut(reference, "@")
 	switch {
-	case reference == "":
+	case p.Tag == "" && !pinned:
 		return fmt.Errorf("image %q has no tag: pin one, such as %s:1.0", name, name)
-	case pinned && !digestForm.MatchString(digest):
+	case pinned && !imageref.IsDigest(p.Digest):
 		return fmt.Errorf("the digest of %q must be sha256: and 64 hex digits", name)
-	case (tag != "" || !pinned) && !tagForm.MatchString(tag):
-		return fmt.Errorf("%q is no tag of an image", tag)
+	case (p.Tag != "" || !pinned) && !imageref.IsTag(p.Tag):
+		return fmt.Errorf("%q is no tag of an image", p.Tag)
 	}
 	return nil
 }
@@ -118,7 +70,7 @@ func checkMirrored(prefix string) error {
 	if credential.InURL(prefix) != "" {
 		return errLogin
 	}
-	if !isRegistry(host) || ok && (!repositoryForm.MatchString(rest) || !strings.ContainsAny(host, ".:") && host != "localhost") {
+	if !imageref.IsRegistry(host) || ok && (!imageref.IsRepository(rest) || !imageref.HasRegistry(prefix)) {
 		return fmt.Errorf("%q is no registry: want HOST[:PORT], or HOST[:PORT]/REPOSITORY for a part of one", prefix)
 	}
 	return nil
@@ -133,7 +85,7 @@ func checkMirror(prefix string) error {
 		return fmt.Errorf("write %q without the scheme, as HOST[:PORT][/PATH]", credential.Shown(prefix))
 	}
 	host, rest, ok := strings.Cut(prefix, "/")
-	if !isRegistry(host) || ok && !repositoryForm.MatchString(rest) {
+	if !imageref.IsRegistry(host) || ok && !imageref.IsRepository(rest) {
 		return fmt.Errorf("%q is no mirror: want HOST[:PORT][/PATH]", credential.Shown(prefix))
 	}
 	return nil

@@ -1,6 +1,10 @@
 package manifest
 
-import "strings"
+import (
+	"strings"
+
+	"kubecrate/pkg/imageref"
+)
 
 // RolesOf gives the roles that need an image of images.list that names none: only
 // masters for the images of the control plane, every role (nil) for all others. Those
@@ -13,15 +17,14 @@ func (m *Manifest) RolesOf(image string) []Role {
 		names = append(names, i.Name)
 	}
 	repository := ControlPlaneRepository(names, m.Kubernetes)
-	name, reference := splitImage(image)
-	parent, base := cutBase(fullRepository(name))
-	if own, _ := cutBase(fullRepository(repository + "/etcd")); repository == "" || parent != own {
+	name := imageref.Split(image)
+	parent, base := cutBase(imageref.Complete(name.Repository))
+	if own, _ := cutBase(imageref.Complete(repository + "/etcd")); repository == "" || parent != own {
 		return nil
 	}
-	tag, _, pinned := strings.Cut(reference, "@")
 	switch base {
 	case "kube-apiserver", "kube-controller-manager", "kube-scheduler":
-		if tag == m.Kubernetes || tag == "" && pinned {
+		if name.Tag == m.Kubernetes || name.Tag == "" && name.Digest != "" {
 			return []Role{Master}
 		}
 	case "etcd":
@@ -48,12 +51,12 @@ func cutBase(repository string) (parent, base string) {
 func ControlPlaneRepository(images []string, version string) string {
 	other := ""
 	for _, name := range images {
-		repository, reference := splitImage(name)
-		parent, base := cutBase(repository)
+		ref := imageref.Split(name)
+		parent, base := cutBase(ref.Repository)
 		if base != "kube-apiserver" || parent == "" {
 			continue
 		}
-		if tag, _, _ := strings.Cut(reference, "@"); tag == version {
+		if ref.Tag == version {
 			return parent
 		}
 		if other == "" {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kubecrate/pkg/credential"
+	"kubecrate/pkg/imageref"
 )
 
 // embedded begins an entry of gpgkey that names a key of Keys.
@@ -227,7 +228,7 @@ func (f *findings) images(m *Images, partial bool) {
 		if err := checkImage(img.Name); err != nil {
 			f.add(at, "%v", err)
 		}
-		full := fullRepository(img.Name)
+		full := imageref.Complete(img.Name)
 		if seen[full] {
 			f.add(at, "%q is there twice", img.Name)
 		}

@@ -12,6 +12,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/cni"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/nevra"
 )
 
@@ -165,11 +166,7 @@ func (b *Bundle) empty() bool {
 }
 
 // baseName is the last part of an image's repository.
-func baseName(name string) string {
-	name, _, _ = strings.Cut(name, "@")
-	repository, _ := manifest.SplitTag(name)
-	return repository[strings.LastIndexByte(repository, '/')+1:]
-}
+func baseName(name string) string { return imageref.Split(name).Base() }
 
 // minor is the 17 of v1.17.4; ok is false for what is not Kubernetes 1.
 func (b *Bundle) minor() (minor, patch int, ok bool) {

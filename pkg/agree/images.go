@@ -8,6 +8,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/cri"
+	"kubecrate/pkg/imageref"
 )
 
 // control compares the images with those that kubeadm of the version runs.
@@ -62,12 +63,11 @@ func (c *comparison) want(repository string, w wanted, roles []manifest.Role) {
 	var other []string
 	var right []manifest.LockedImage
 	for _, img := range c.images {
-		name, _, _ := strings.Cut(img.Name, "@")
-		has, tag := manifest.SplitTag(name)
-		if has != repository {
+		ref := imageref.Split(img.Name)
+		if ref.Repository != repository {
 			continue
 		}
-		if w.admits(tag) {
+		if w.admits(ref.Tag) {
 			right = append(right, img)
 			continue
 		}
@@ -157,9 +157,8 @@ func isManifest(p string) bool {
 func (b *Bundle) names(f *findings) {
 	byTag := map[string]manifest.LockedImage{}
 	for _, img := range b.Images {
-		name, digest, pinned := strings.Cut(img.Name, "@")
-		_, tag := manifest.SplitTag(name)
-		if tag != "" {
+		ref := imageref.Split(img.Name)
+		if name := ref.Tagged(); ref.Tag != "" {
 			if other, ok := byTag[name]; ok && other.Digest != img.Digest {
 				f.fail("leave one of the two out of images.list, or of the file that names it",
 					"%s and %s are two images of one name, %s: a runtime keeps one of them", other.Name, img.Name, name)
@@ -167,14 +166,14 @@ func (b *Bundle) names(f *findings) {
 			byTag[name] = img
 		}
 		if !about(b.Runtime).KeepsDigests {
-			b.byTag(f, img, name, tag, digest, pinned)
+			b.byTag(f, img, ref)
 		}
 	}
 }
 
 // byTag: a runtime that keeps no digests of the images it loads, as docker, looks
 // for what a pod names by digest in a registry.
-func (b *Bundle) byTag(f *findings, img manifest.LockedImage, name, tag, digest string, pinned bool) {
+func (b *Bundle) byTag(f *findings, img manifest.LockedImage, ref imageref.Parts) {
 	by := "images.list names"
 	if img.From != "" {
 		by = img.From + " names"
@@ -184,11 +183,11 @@ func (b *Bundle) byTag(f *findings, img manifest.LockedImage, name, tag, digest 
 	case img.KeepDigest:
 		f.fail("leave keepDigest out, and name the image by its tag in pods; or "+other,
 			"runtime is %[1]s, and images.list says keepDigest of %[2]s: %[1]s cannot load an image under its digest", b.Runtime, img.Name)
-	case pinned && (tag == "" || img.From != ""):
-		f.fail(fmt.Sprintf("name it by a tag, such as %s:TAG, there and in pods; the lock pins the digest of a tag, too. Or %s", strings.TrimSuffix(name, ":"+tag), other),
+	case ref.Digest != "" && (ref.Tag == "" || img.From != ""):
+		f.fail(fmt.Sprintf("name it by a tag, such as %s:TAG, there and in pods; the lock pins the digest of a tag, too. Or %s", ref.Repository, other),
 			"runtime is %[1]s, and %[2]s %[3]s by its digest: %[1]s cannot load an image under its digest, and pods would pull it", b.Runtime, by, img.Name)
-	case pinned:
-		f.warn("name it by its tag in pods: "+name,
-			"runtime is %s, which loads %s as %s: a pod that names %.19s... would pull it", b.Runtime, img.Name, name, digest)
+	case ref.Digest != "":
+		f.warn("name it by its tag in pods: "+ref.Tagged(),
+			"runtime is %s, which loads %s as %s: a pod that names %.19s... would pull it", b.Runtime, img.Name, ref.Tagged(), ref.Digest)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"kubecrate/pkg/depsolve"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/repodata"
 	"kubecrate/pkg/source"
@@ -263,14 +264,14 @@ func lockImages(ctx context.Context, m *manifest.Manifest, s *Sources, found []n
 	}
 	for _, img := range m.Images.List {
 		// What a file names too runs wherever its pods do.
-		if name, err := image.Canonical(img.Name); err == nil && len(img.Roles) == 0 && !inFiles[name] {
+		if name, err := imageref.Canonical(img.Name); err == nil && len(img.Roles) == 0 && !inFiles[name] {
 			img.Roles = m.RolesOf(name)
 		}
 		all = append(all, namedImage{Image: img})
 	}
 	var wanted []namedImage
 	for _, img := range append(all, found...) {
-		full, err := image.FullName(img.Name)
+		full, err := imageref.Full(img.Name)
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/step"
 )
@@ -97,7 +98,7 @@ func (containerd) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	return err
 }
 
-func (containerd) refName(ref image.Reference) string { return ref.Full() }
+func (containerd) refName(ref imageref.Reference) string { return ref.Full() }
 
 func (containerd) write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error {
 	return image.WriteOCI(ctx, w, archive, names)
@@ -113,7 +114,7 @@ func (containerd) present(ctx context.Context, h *host.Host) (present, error) {
 	now := present{names: map[string]string{}}
 	for line := range strings.Lines(string(out)) {
 		const digest = 2
-		if f := strings.Fields(line); len(f) > digest && image.CheckDigest(f[digest]) == nil {
+		if f := strings.Fields(line); len(f) > digest && imageref.CheckDigest(f[digest]) == nil {
 			now.names[f[0]] = f[digest]
 		}
 	}

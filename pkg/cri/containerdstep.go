@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 )
@@ -78,7 +78,7 @@ func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPla
 	if s.pause == "" {
 		return p, cannotf("bundle build again, with k8s.gcr.io/pause:3.1 among the manifest's images", "the bundle has no pause image, and containerd would ask a registry for its own")
 	}
-	pause, err := image.FullName(s.pause)
+	pause, err := imageref.Full(s.pause)
 	if err != nil {
 		return p, fmt.Errorf("cannot configure containerd's sandbox image: %w", err)
 	}

@@ -12,14 +12,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
@@ -46,7 +45,7 @@ type Runtime interface {
 type store interface {
 	// refName is the name under which the runtime keeps an image, "" where it can
 	// keep it by its ID only.
-	refName(ref image.Reference) string
+	refName(ref imageref.Reference) string
 	// present is what there is. It wraps ErrUnavailable where the runtime does not run.
 	present(ctx context.Context, h *host.Host) (present, error)
 	// write is the stream that Load takes.
@@ -99,7 +98,7 @@ func For(name string) (Runtime, error) {
 // there is none.
 func Pause(images []manifest.LockedImage) string {
 	for _, img := range images {
-		if repo, _ := manifest.SplitTag(img.Name); path.Base(repo) == "pause" {
+		if imageref.Split(img.Name).Base() == "pause" {
 			return img.Name
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 )
@@ -91,7 +92,7 @@ func free(h *host.Host, at string) string {
 	return fmt.Sprintf(" (%s are free)", progress.Size(n))
 }
 
-func (docker) refName(ref image.Reference) string { return ref.DockerTag() }
+func (docker) refName(ref imageref.Reference) string { return ref.DockerTag() }
 
 func (docker) write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error {
 	return image.WriteDocker(ctx, w, archive, names)

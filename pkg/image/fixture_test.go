@@ -19,6 +19,8 @@ import (
 	"kubecrate/manifest"
 )
 
+const aDigest = "sha256:485b610fefec7ff6c463ced9623314a04ed67e3945b9c08d7e53a47f6d108dc7"
+
 // registry is a double of what a registry and a store hold, by digest.
 type registry struct {
 	blobs map[string][]byte

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/imageref"
 )
 
 // Layer is a member that holds a layer. Its content is the raw tar, so that
@@ -80,14 +81,14 @@ func checkImages(images []manifest.LockedImage) error {
 }
 
 func checkImage(img manifest.LockedImage) error {
-	name, err := Canonical(img.Name)
+	name, err := imageref.Canonical(img.Name)
 	if err != nil {
 		return err
 	}
 	if name != img.Name {
 		return fmt.Errorf("its name must be spelt %s", name)
 	}
-	if err := errors.Join(CheckDigest(img.Digest), CheckDigest(img.Config.Digest)); err != nil {
+	if err := errors.Join(imageref.CheckDigest(img.Digest), imageref.CheckDigest(img.Config.Digest)); err != nil {
 		return err
 	}
 	if _, err := platform(img.Platform); err != nil {
@@ -97,7 +98,7 @@ func checkImage(img manifest.LockedImage) error {
 		return fmt.Errorf("it has %d layers, at most %d are allowed", len(img.Layers), MaxLayers)
 	}
 	for i, l := range img.Layers {
-		if err := errors.Join(CheckDigest(l.Digest), CheckDigest(l.DiffID), CheckLayer(l.MediaType)); err != nil {
+		if err := errors.Join(imageref.CheckDigest(l.Digest), imageref.CheckDigest(l.DiffID), CheckLayer(l.MediaType)); err != nil {
 			return fmt.Errorf("layer %d: %w", i+1, err)
 		}
 		if l.Size < 0 {

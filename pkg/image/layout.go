@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/imageref"
 )
 
 // Dir is where images stand in an archive.
@@ -125,7 +126,7 @@ func (b *builder) add(img manifest.LockedImage) error {
 	if err != nil {
 		return err
 	}
-	ref, err := ParseReference(img.Name)
+	ref, err := imageref.Parse(img.Name)
 	if err != nil {
 		return err
 	}
@@ -248,7 +249,7 @@ func (b *builder) head() ([]File, error) {
 func layoutContent() []byte { return []byte(`{"imageLayoutVersion":"` + layoutVersion + `"}`) }
 
 // entry is an image as docker's manifest.json lists it.
-func entry(ref Reference, m *Manifest) dockerEntry {
+func entry(ref imageref.Reference, m *Manifest) dockerEntry {
 	e := dockerEntry{Config: blobName(m.Config.Digest), RepoTags: []string{}, Layers: []string{}}
 	if tag := ref.DockerTag(); tag != "" {
 		e.RepoTags = append(e.RepoTags, tag)

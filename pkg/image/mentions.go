@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"kubecrate/pkg/imageref"
 )
 
 // Mention is a text that reads like the name of an image, and the line it is on.
@@ -190,7 +192,7 @@ func tagOf(name string) (repository string, tagged bool) {
 }
 
 func (m *mentions) add(name string, line int) {
-	canonical, err := Canonical(name)
+	canonical, err := imageref.Canonical(name)
 	if err != nil || m.known[canonical] {
 		return // it only looked like one, or is there
 	}

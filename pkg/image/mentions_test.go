@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 )
 
 // operators is YAML as storage and monitoring operators write it.
@@ -105,7 +106,7 @@ func FuzzMentions(f *testing.F) {
 	f.Add(operators)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, m := range image.Mentions(strings.NewReader(text)) {
-			if c, err := image.Canonical(m.Name); err != nil || c != m.Name || m.Line < 1 {
+			if c, err := imageref.Canonical(m.Name); err != nil || c != m.Name || m.Line < 1 {
 				t.Errorf("%+v: %v", m, err)
 			}
 		}

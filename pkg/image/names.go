@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/yamlsize"
 )
 
@@ -211,7 +212,7 @@ func (w *walker) imageOf(n *yaml.Node, key string) error {
 		if v.Tag == "!!null" || v.Value == "" {
 			continue
 		}
-		name, err := Canonical(v.Value)
+		name, err := imageref.Canonical(v.Value)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", v.Line, err)
 		}

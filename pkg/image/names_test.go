@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kubecrate/pkg/imageref"
 )
 
 // sharedData is the folder of real files beside the repository.
@@ -191,7 +193,7 @@ func FuzzNames(f *testing.F) {
 			t.Fatal("names beside an error")
 		}
 		for _, n := range names {
-			if c, err := Canonical(n); err != nil || c != n {
+			if c, err := imageref.Canonical(n); err != nil || c != n {
 				t.Fatalf("%q is not canonical: %q, %v", n, c, err)
 			}
 		}

@@ -11,12 +11,13 @@ import (
 	"strings"
 
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/imageref"
 )
 
 // stored is an image of a layout: what its index says of it, and its manifest,
 // whose digest was checked.
 type stored struct {
-	ref      Reference
+	ref      imageref.Reference
 	desc     Descriptor
 	manifest *Manifest
 	body     []byte
@@ -27,7 +28,7 @@ type stored struct {
 // that of the config, which is docker's image ID. Blobs are its config and its
 // layers.
 type Info struct {
-	Ref      Reference
+	Ref      imageref.Reference
 	Manifest string
 	Upstream string
 	Config   string
@@ -115,9 +116,9 @@ func openIndex(fsys fs.FS) ([]stored, error) {
 }
 
 // reference is the name that an index entry gives to an image.
-func reference(desc Descriptor) (Reference, error) {
+func reference(desc Descriptor) (imageref.Reference, error) {
 	name, full := desc.Annotations[annotationRefName], desc.Annotations[annotationFullName]
-	ref, err := ParseReference(name)
+	ref, err := imageref.Parse(name)
 	if err == nil && (ref.String() != name || ref.Full() != full) {
 		err = fmt.Errorf("names %s and %s are not canonical", quoted(name), quoted(full))
 	}
@@ -154,7 +155,7 @@ func choose(images []stored, names []string) ([]stored, error) {
 	}
 	want := map[string]bool{}
 	for _, name := range names {
-		ref, err := ParseReference(name)
+		ref, err := imageref.Parse(name)
 		if err != nil {
 			return nil, err
 		}

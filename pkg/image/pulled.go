@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"kubecrate/pkg/imageref"
 )
 
 // Pulled lists the images that a stream of Kubernetes objects has pulled whenever
@@ -40,7 +42,7 @@ func (w *walker) pullOf(n *yaml.Node, imageKey, policyKey string) error {
 	if image == nil || image.Tag == "!!null" || image.Value == "" {
 		return nil
 	}
-	name, err := Canonical(image.Value)
+	name, err := imageref.Canonical(image.Value)
 	if err != nil {
 		return fmt.Errorf("line %d: %w", image.Line, err)
 	}

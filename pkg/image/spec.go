@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+
+	"kubecrate/pkg/imageref"
 )
 
 // Media types of manifests, configs and layers: the OCI image-spec 1.0's
@@ -214,25 +215,13 @@ func (d Descriptor) Check() error {
 	if d.unreadable != nil {
 		return d.unreadable
 	}
-	if err := CheckDigest(d.Digest); err != nil {
+	if err := imageref.CheckDigest(d.Digest); err != nil {
 		return err
 	}
 	if d.Size < 0 {
 		return fmt.Errorf("size %d is negative", d.Size)
 	}
 	return nil
-}
-
-// CheckDigest says what is wrong with a digest: only "sha256:" and 64 lower-case
-// hex digits are taken, so a digest is safe as part of a path.
-func CheckDigest(digest string) error {
-	if digestGrammar.MatchString(digest) {
-		return nil
-	}
-	if algorithm, _, ok := strings.Cut(digest, ":"); ok && algorithm != "sha256" {
-		return fmt.Errorf("digest %s is of an algorithm that is not supported: only sha256 is", quoted(digest))
-	}
-	return fmt.Errorf("%s is not a digest", quoted(digest))
 }
 
 // ParseConfig reads an image's config of at most MaxConfig bytes. Every diffID
@@ -256,9 +245,18 @@ func ParseConfig(body []byte) (*Config, error) {
 		return nil, fmt.Errorf("config has %d diffIDs, at most %d are allowed", len(c.RootFS.DiffIDs), MaxLayers)
 	}
 	for i, id := range c.RootFS.DiffIDs {
-		if err := CheckDigest(id); err != nil {
+		if err := imageref.CheckDigest(id); err != nil {
 			return nil, fmt.Errorf("diffID %d: %w", i+1, err)
 		}
 	}
 	return &c, nil
+}
+
+// quoted keeps a message short and printable whatever was given.
+func quoted(s string) string {
+	const most = 120
+	if len(s) > most {
+		return fmt.Sprintf("%q...", s[:most])
+	}
+	return fmt.Sprintf("%q", s)
 }

@@ -3,7 +3,6 @@ package install
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"kubecrate/manifest"
@@ -12,6 +11,7 @@ import (
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/identity"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/prep"
@@ -228,7 +228,7 @@ func (a *assembly) smokeOptions() smoke.Options {
 // HTTP.
 func (a *assembly) smokeImage() string {
 	for _, img := range a.bundle.lock.Images {
-		if repository, _ := manifest.SplitTag(img.Name); repository == "nginx" || slices.Contains([]string{"docker.io/library/nginx", "library/nginx"}, repository) {
+		if imageref.Complete(imageref.Split(img.Name).Repository) == "docker.io/library/nginx" {
 			return img.Name
 		}
 	}

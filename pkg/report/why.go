@@ -11,6 +11,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/nevra"
 	"kubecrate/pkg/spelling"
@@ -24,20 +25,23 @@ type Why struct {
 	Also  []string `json:"also,omitempty"`
 }
 
-// Explain finds name, a package's name or NEVRA, an image or a file, in l. The
+// Explain finds name, a package in any form of a pin or the beginning of its NEVRA
+// up to a dot, an image or a file, in l. The
 // error of an unknown name suggests near ones.
 func Explain(l *manifest.Lock, name string) (*Why, error) {
+	pin := nevra.ParsePin(name)
 	byNEVRA := map[string]manifest.LockedPackage{}
 	for _, p := range l.Packages {
 		byNEVRA[p.NEVRA] = p
 	}
 	for _, p := range l.Packages {
-		if p.NEVRA == name || packageName(p.NEVRA) == name || strings.HasPrefix(p.NEVRA, name+".") {
+		n, err := nevra.Parse(p.NEVRA)
+		if err == nil && pin.Match(n) != nevra.NoForm || strings.HasPrefix(p.NEVRA, name+".") {
 			return explainPackage(byNEVRA, p), nil
 		}
 	}
 	for _, img := range l.Images {
-		if img.Name == name || strings.HasSuffix(img.Name, "/"+name) || repository(img.Name) == name {
+		if imageref.Same(img.Name, name) || strings.HasSuffix(img.Name, "/"+name) || repository(img.Name) == name {
 			return explainImage(img), nil
 		}
 	}
@@ -103,8 +107,7 @@ func packageName(id string) string {
 
 // repository is an image's name without its tag.
 func repository(image string) string {
-	repo, _ := manifest.SplitTag(image)
-	return repo
+	return imageref.Split(image).Repository
 }
 
 // similar lists at most three names of l: those that hold name, or that name holds,
@@ -141,7 +144,7 @@ func similar(l *manifest.Lock, name string) []string {
 	for _, img := range l.Images {
 		typo(img.Name, img.Name)
 		typo(img.Name, repository(img.Name))
-		typo(img.Name, path.Base(repository(img.Name)))
+		typo(img.Name, imageref.Split(img.Name).Base())
 	}
 	for _, f := range l.Files {
 		typo(f.Path, path.Base(f.Path))

@@ -9,6 +9,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/credential"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/nevra"
 )
 
@@ -124,11 +125,10 @@ func rpmPackage(family string, p manifest.LockedPackage) (pkg, error) {
 }
 
 func imagePackage(img manifest.LockedImage) pkg {
-	repo, tag := manifest.SplitTag(img.Name)
-	base := repo[strings.LastIndexByte(repo, '/')+1:]
-	purl := fmt.Sprintf("pkg:oci/%s@%s?repository_url=%s&tag=%s", base, url.QueryEscape(img.Digest), url.QueryEscape(repo), url.QueryEscape(tag))
+	name := imageref.Split(img.Name)
+	purl := fmt.Sprintf("pkg:oci/%s@%s?repository_url=%s&tag=%s", name.Base(), url.QueryEscape(img.Digest), url.QueryEscape(name.Repository), url.QueryEscape(name.Version()))
 	return pkg{
-		Name: img.Name, VersionInfo: tag, DownloadLocation: "NOASSERTION",
+		Name: img.Name, VersionInfo: name.Version(), DownloadLocation: "NOASSERTION",
 		Checksums:    []checksum{{"SHA256", strings.TrimPrefix(img.Digest, "sha256:")}},
 		ExternalRefs: []ref{{"PACKAGE-MANAGER", "purl", purl}},
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"kubecrate/pkg/imageref"
 )
 
 // checkPulls looks for images that were pulled, or that a node tried to pull, in
@@ -39,14 +41,9 @@ func (s *session) checkPulls(ctx context.Context) Check {
 	return or(troubles, well)
 }
 
-// bundled says whether an image is one of the bundle; short names are of Docker
-// Hub.
+// bundled says whether an image is one of the bundle.
 func (s *session) bundled(image string) bool {
-	full := func(name string) string {
-		name = strings.TrimPrefix(name, "docker.io/")
-		return strings.TrimPrefix(name, "library/")
-	}
-	return slices.ContainsFunc(s.Images, func(i string) bool { return full(i) == full(image) })
+	return slices.ContainsFunc(s.Images, func(i string) bool { return imageref.Same(i, image) })
 }
 
 // pulledImage is the image that an event of the kubelet says was pulled or tried.

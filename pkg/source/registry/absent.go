@@ -12,6 +12,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/source"
 	"kubecrate/pkg/spelling"
 )
@@ -26,7 +27,7 @@ const (
 
 // absent says that no place has an image: what each of them answered.
 type absent struct {
-	ref    image.Reference
+	ref    imageref.Reference
 	places []*place
 	errs   []error
 	tries  []int
@@ -235,7 +236,7 @@ func similar(tag string, tags []string) []string {
 	}
 	var near []scored
 	for _, t := range tags {
-		if _, err := image.Canonical("x:" + t); err != nil || t == tag {
+		if _, err := imageref.Canonical("x:" + t); err != nil || t == tag {
 			continue // nothing that is no tag reaches a terminal
 		}
 		near = append(near, scored{t, spelling.Distance(tag, t)})

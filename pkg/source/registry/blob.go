@@ -6,6 +6,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/source"
 )
 
@@ -22,7 +23,7 @@ func (p *Puller) Blob(_ context.Context, img manifest.LockedImage, b manifest.Lo
 }
 
 func (p *Puller) blob(img manifest.LockedImage, item string, b manifest.LockedBlob) (source.Blob, error) {
-	if err := image.CheckDigest(b.Digest); err != nil {
+	if err := imageref.CheckDigest(b.Digest); err != nil {
 		return source.Blob{}, err
 	}
 	from, err := p.origin(img)
@@ -39,7 +40,7 @@ func (p *Puller) blob(img manifest.LockedImage, item string, b manifest.LockedBl
 // gone is the hint where no place has a part of an image.
 func gone(name string) string {
 	registry := "REGISTRY"
-	if ref, err := image.ParseReference(name); err == nil {
+	if ref, err := imageref.Parse(name); err == nil {
 		registry = ref.Registry
 	}
 	return fmt.Sprintf("no place has it, or has it any more: add one that does, --mirror %s=HOST/PREFIX, or pin what is there now with bundle lock MANIFEST", registry)
@@ -69,7 +70,7 @@ func (p *Puller) Metadata(ctx context.Context, img manifest.LockedImage) error {
 
 // origin is the place that a locked image was resolved at.
 func (p *Puller) origin(img manifest.LockedImage) (*place, error) {
-	from, err := image.ParseReference(img.Source)
+	from, err := imageref.Parse(img.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (p *Puller) origin(img manifest.LockedImage) (*place, error) {
 // locations lists where a digest of the named image may be, first the place
 // that is known to have had it.
 func (p *Puller) locations(item, digest string, first *place, name string) ([]source.Location, error) {
-	ref, err := image.ParseReference(name)
+	ref, err := imageref.Parse(name)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/source"
 )
 
@@ -53,7 +54,7 @@ func accept() string {
 }
 
 // reference is how the place is asked for what ref names.
-func (pl *place) reference(ref image.Reference) string {
+func (pl *place) reference(ref imageref.Reference) string {
 	if ref.Digest != "" {
 		return pl.name + "@" + ref.Digest
 	}
@@ -61,7 +62,7 @@ func (pl *place) reference(ref image.Reference) string {
 }
 
 // source is the reference without a digest, as the lock keeps it.
-func (pl *place) source(ref image.Reference) string {
+func (pl *place) source(ref imageref.Reference) string {
 	if ref.Tag == "" {
 		return pl.name
 	}
@@ -70,7 +71,7 @@ func (pl *place) source(ref image.Reference) string {
 
 // placesOf lists where ref may be, in the order to try: the mirrors for it, then
 // the registry itself.
-func (p *Puller) placesOf(ref image.Reference) ([]*place, error) {
+func (p *Puller) placesOf(ref imageref.Reference) ([]*place, error) {
 	var places []*place
 	prefix, rest := p.mirrored(ref)
 	for _, mirror := range p.mirrors[prefix] {
@@ -89,7 +90,7 @@ func (p *Puller) placesOf(ref image.Reference) ([]*place, error) {
 
 // mirrored finds the longest key of the mirrors that ref's registry and
 // repository begin with, word by word, and what of the repository follows it.
-func (p *Puller) mirrored(ref image.Reference) (prefix, rest string) {
+func (p *Puller) mirrored(ref imageref.Reference) (prefix, rest string) {
 	name := ref.Registry + "/" + ref.Repository
 	for prefix = name; ; prefix = prefix[:strings.LastIndexByte(prefix, '/')] {
 		if _, ok := p.mirrors[prefix]; ok || prefix == ref.Registry {
@@ -108,7 +109,7 @@ func (p *Puller) mirrorPlace(of, mirror, rest string) (*place, error) {
 	if rest != "" {
 		name += "/" + rest
 	}
-	there, err := image.ParseReference(name + ":latest")
+	there, err := imageref.Parse(name + ":latest")
 	if err != nil {
 		return nil, fmt.Errorf("mirror %q of %s is not HOST[:PORT]/PREFIX: %w", mirror, of, err)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 
-	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/source"
 )
 
@@ -52,8 +52,8 @@ func New(f *source.Fetcher, mirrors map[string][]string, o Options) *Puller {
 	p := &Puller{fetcher: f, mirrors: map[string][]string{}, options: o, places: map[string]*place{}}
 	for registry, list := range mirrors {
 		registry = strings.TrimSuffix(registry, "/")
-		if rest, ok := strings.CutPrefix(registry, "index."+image.DefaultRegistry); ok && (rest == "" || rest[0] == '/') {
-			registry = image.DefaultRegistry + rest
+		if rest, ok := strings.CutPrefix(registry, "index."+imageref.DefaultRegistry); ok && (rest == "" || rest[0] == '/') {
+			registry = imageref.DefaultRegistry + rest
 		}
 		p.mirrors[registry] = append(p.mirrors[registry], list...)
 	}
@@ -66,8 +66,8 @@ type netrc struct{ fetcher *source.Fetcher }
 // Resolve implements authn.Keychain.
 func (n netrc) Resolve(r authn.Resource) (authn.Authenticator, error) {
 	hosts := []string{r.RegistryStr()}
-	if hosts[0] == "index."+image.DefaultRegistry {
-		hosts = append(hosts, image.DefaultRegistry)
+	if hosts[0] == "index."+imageref.DefaultRegistry {
+		hosts = append(hosts, imageref.DefaultRegistry)
 	}
 	for _, host := range hosts {
 		if login, ok := n.fetcher.Login(host); ok {

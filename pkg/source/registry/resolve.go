@@ -12,6 +12,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/image"
+	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/source"
 )
 
@@ -36,7 +37,7 @@ type found struct {
 // is given up, is passed over like none. The error names the image and every
 // place with what it answered or had, and carries a hint.
 func (p *Puller) Resolve(ctx context.Context, img manifest.Image, platform manifest.Platform) (manifest.LockedImage, error) {
-	ref, err := image.ParseReference(img.Name)
+	ref, err := imageref.Parse(img.Name)
 	if err != nil {
 		return manifest.LockedImage{}, err
 	}
@@ -52,7 +53,7 @@ func (p *Puller) Resolve(ctx context.Context, img manifest.Image, platform manif
 }
 
 // resolve asks the places for ref until one has it for the platform of want.
-func (p *Puller) resolve(ctx context.Context, ref image.Reference, want manifest.LockedImage) (manifest.LockedImage, error) {
+func (p *Puller) resolve(ctx context.Context, ref imageref.Reference, want manifest.LockedImage) (manifest.LockedImage, error) {
 	places, err := p.placesOf(ref)
 	if err != nil {
 		return want, err
@@ -101,7 +102,7 @@ func (e *unusableError) Unwrap() error { return e.err }
 
 // take makes of what a place gave for ref a locked image, all but its blobs in
 // the store.
-func (p *Puller) take(ctx context.Context, ref image.Reference, pl *place, body []byte, want manifest.LockedImage) (manifest.LockedImage, error) {
+func (p *Puller) take(ctx context.Context, ref imageref.Reference, pl *place, body []byte, want manifest.LockedImage) (manifest.LockedImage, error) {
 	top, err := read(pl, ref, body)
 	if err != nil {
 		return want, err
@@ -144,7 +145,7 @@ func (p *Puller) fromManifest(ctx context.Context, doc found, locked manifest.Lo
 }
 
 // get gives the first answer of the places, and whose it was.
-func (p *Puller) get(ctx context.Context, ref image.Reference, places []*place) ([]byte, *place, error) {
+func (p *Puller) get(ctx context.Context, ref imageref.Reference, places []*place) ([]byte, *place, error) {
 	locations := make([]source.Location, len(places))
 	for i, pl := range places {
 		locations[i] = pl.location(manifests, ref.Identifier())
@@ -157,7 +158,7 @@ func (p *Puller) get(ctx context.Context, ref image.Reference, places []*place) 
 }
 
 // at finds the place that a manifest's URL belongs to.
-func at(places []*place, ref image.Reference, url string) *place {
+func at(places []*place, ref imageref.Reference, url string) *place {
 	for _, pl := range places {
 		if pl.url(manifests, ref.Identifier()) == url {
 			return pl
@@ -167,7 +168,7 @@ func at(places []*place, ref image.Reference, url string) *place {
 }
 
 // read takes what a place gave for ref apart.
-func read(pl *place, ref image.Reference, body []byte) (found, error) {
+func read(pl *place, ref imageref.Reference, body []byte) (found, error) {
 	digest := digestOf(body)
 	if ref.Digest != "" && digest != ref.Digest {
 		return found{}, fmt.Errorf("its answer has digest %s", digest)

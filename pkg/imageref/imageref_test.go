@@ -1,4 +1,4 @@
-package image
+package imageref
 
 import (
 	"strings"
@@ -30,7 +30,7 @@ func TestReference(t *testing.T) {
 		{"nginx:1.14@" + aDigest, "nginx:1.14@" + aDigest, "docker.io/library/nginx@" + aDigest, "nginx:1.14"},
 		{"Reg.example/a:1", "Reg.example/a:1", "Reg.example/a:1", "Reg.example/a:1"},
 	} {
-		ref, err := ParseReference(c.in)
+		ref, err := Parse(c.in)
 		if err != nil {
 			t.Errorf("%s: %v", c.in, err)
 			continue
@@ -68,7 +68,7 @@ func TestReferenceErrors(t *testing.T) {
 		if _, err := Canonical(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", in, err, want)
 		}
-		if _, err := FullName(in); err == nil {
+		if _, err := Full(in); err == nil {
 			t.Errorf("%q has a full name", in)
 		}
 	}
@@ -83,15 +83,15 @@ func FuzzReference(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		ref, err := ParseReference(s)
+		ref, err := Parse(s)
 		if err != nil {
 			return
 		}
-		again, err := ParseReference(ref.String())
+		again, err := Parse(ref.String())
 		if err != nil || again != ref {
 			t.Fatalf("%q: canonical %q means %+v (%v), not %+v", s, ref.String(), again, err, ref)
 		}
-		if full, err := ParseReference(ref.Full()); err != nil || full.Registry != ref.Registry || full.Repository != ref.Repository || full.Identifier() != ref.Identifier() {
+		if full, err := Parse(ref.Full()); err != nil || full.Registry != ref.Registry || full.Repository != ref.Repository || full.Identifier() != ref.Identifier() {
 			t.Fatalf("%q: full name %q means %+v (%v)", s, ref.Full(), full, err)
 		}
 		other, err := name.ParseReference(ref.Full())

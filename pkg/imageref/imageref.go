@@ -1,37 +1,44 @@
-package image
+// Package imageref is the grammar of image names and their spellings: docker's
+// short one, which kubecrate keeps, and the full one of containerd. Every other
+// package compares and takes apart names through it.
+//
+// The grammar is that of the distribution project's reference package, with less
+// let in: only sha256 digests, IPv6 addresses that are some, ports of five digits,
+// and a first part in upper case is no registry unless it has a dot or a port.
+package imageref
 
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"regexp"
 	"strings"
+
+	"github.com/distribution/reference"
 )
 
-// The registry and the namespace that a name without them means, and the older
-// name of that registry, which docker still takes for the same.
+// DefaultRegistry is the registry that a name without one means.
+const DefaultRegistry = "docker.io"
+
+// The older name of that registry, which docker still takes for the same, its
+// namespace for a name without one, and the tag of a name without one.
 const (
-	DefaultRegistry  = "docker.io"
 	legacyRegistry   = "index.docker.io"
 	defaultNamespace = "library/"
 	defaultTag       = "latest"
 )
 
-// maxName bounds registry and repository together, as the distribution
-// project's reference grammar does; maxReference bounds all of a reference.
+// maxName bounds registry and repository together, as registries do;
+// maxReference bounds all of a reference.
 const (
 	maxName      = 255
 	maxReference = maxName + 1 + 128 + 1 + 7 + 64
 )
 
-// The grammar of the distribution project, reference/regexp.go: a registry is
-// host names, an IPv4 or a bracketed IPv6 address with an optional port.
 var (
-	registryGrammar = regexp.MustCompile(`^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?$`)
-	repoGrammar     = regexp.MustCompile(`^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$`)
-	tagGrammar      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+	registryGrammar = regexp.MustCompile("^(?:" + reference.DomainRegexp.String() + ")$")
+	tagGrammar      = regexp.MustCompile("^(?:" + reference.TagRegexp.String() + ")$")
+	hexGrammar      = regexp.MustCompile("^" + reference.IdentifierRegexp.String() + "$")
 	digestGrammar   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	hexGrammar      = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 // Reference is an image name taken apart. Registry and Repository are complete
@@ -43,18 +50,18 @@ type Reference struct {
 	Digest     string // "sha256:HEX"
 }
 
-// ParseReference reads a name as docker does: without a registry it means
+// Parse reads a name as docker does: without a registry it means
 // docker.io, without a namespace there it means library/, and with neither tag
 // nor digest it means the tag latest, which becomes explicit.
-func ParseReference(name string) (Reference, error) {
-	r, err := parseReference(name)
+func Parse(name string) (Reference, error) {
+	r, err := parse(name)
 	if err != nil {
 		return Reference{}, fmt.Errorf("cannot read image name %s: %w", quoted(name), err)
 	}
 	return r, nil
 }
 
-func parseReference(name string) (Reference, error) {
+func parse(name string) (Reference, error) {
 	if name == "" {
 		return Reference{}, errors.New("it is empty")
 	}
@@ -65,7 +72,7 @@ func parseReference(name string) (Reference, error) {
 		return Reference{}, errors.New("it is a URL, write it without http:// or https://")
 	}
 	rest, digest, pinned := strings.Cut(name, "@")
-	if pinned && !digestGrammar.MatchString(digest) {
+	if pinned && !IsDigest(digest) {
 		if _, sum, _ := strings.Cut(digest, ":"); sum != "" && !strings.HasPrefix(digest, "sha256:") && !strings.Contains(sum, ":") {
 			return Reference{}, CheckDigest(digest)
 		}
@@ -74,11 +81,14 @@ func parseReference(name string) (Reference, error) {
 	tag := ""
 	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, '/') {
 		rest, tag = rest[:i], rest[i+1:]
-		if !tagGrammar.MatchString(tag) {
+		if !IsTag(tag) {
 			return Reference{}, fmt.Errorf("tag %s is not letters, digits, '_', '.' and '-', at most 128", quoted(tag))
 		}
 	}
 	registry, repo := splitRegistry(rest)
+	if len(rest) > maxName {
+		return Reference{}, errLong
+	}
 	if err := checkRepository(registry, repo, rest); err != nil {
 		return Reference{}, err
 	}
@@ -89,7 +99,7 @@ func parseReference(name string) (Reference, error) {
 		repo = defaultNamespace + repo
 	}
 	if len(registry)+1+len(repo) > maxName {
-		return Reference{}, fmt.Errorf("registry and repository are longer than %d bytes", maxName)
+		return Reference{}, errLong
 	}
 	if tag == "" && digest == "" {
 		tag = defaultTag
@@ -97,12 +107,14 @@ func parseReference(name string) (Reference, error) {
 	return Reference{Registry: registry, Repository: repo, Tag: tag, Digest: digest}, nil
 }
 
+var errLong = fmt.Errorf("registry and repository are longer than %d bytes", maxName)
+
 func checkRepository(registry, repo, whole string) error {
-	if !registryGrammar.MatchString(registry) || registry[0] == '[' && !hasIPv6(registry) {
+	if !IsRegistry(registry) {
 		return fmt.Errorf("%s is not a registry's host[:port]", quoted(registry))
 	}
-	if !repoGrammar.MatchString(repo) {
-		if repoGrammar.MatchString(strings.ToLower(repo)) {
+	if !IsRepository(repo) {
+		if IsRepository(strings.ToLower(repo)) {
 			return fmt.Errorf("repository %s must be lower case", quoted(repo))
 		}
 		return fmt.Errorf("%s is not a repository", quoted(repo))
@@ -113,30 +125,23 @@ func checkRepository(registry, repo, whole string) error {
 	return nil
 }
 
-func hasIPv6(registry string) bool {
-	addr, err := netip.ParseAddr(registry[1:strings.IndexByte(registry, ']')])
-	return err == nil && addr.Is6()
-}
-
-// splitRegistry takes the part before the first slash for a registry if it
-// cannot be a namespace: it holds a dot or a colon, or it is localhost.
 func splitRegistry(name string) (registry, repo string) {
-	first, rest, found := strings.Cut(name, "/")
-	if !found || (!strings.ContainsAny(first, ".:") && first != "localhost") {
+	if !HasRegistry(name) {
 		return DefaultRegistry, name
 	}
-	return first, rest
+	registry, repo, _ = strings.Cut(name, "/")
+	return registry, repo
 }
 
 // String is the canonical name, see Canonical.
-func (r Reference) String() string { return r.suffixed(r.familiar(), r.Tag, r.Digest) }
+func (r Reference) String() string { return suffixed(r.familiar(), r.Tag, r.Digest) }
 
-// Full is the name as containerd and the kubelet's CRI keep it, see FullName.
+// Full is the name as containerd and the kubelet's CRI keep it, see Full.
 func (r Reference) Full() string {
 	if r.Digest != "" {
-		return r.suffixed(r.Registry+"/"+r.Repository, "", r.Digest)
+		return suffixed(r.Registry+"/"+r.Repository, "", r.Digest)
 	}
-	return r.suffixed(r.Registry+"/"+r.Repository, r.Tag, "")
+	return suffixed(r.Registry+"/"+r.Repository, r.Tag, "")
 }
 
 // Identifier is what a registry is asked for: the digest, or else the tag.
@@ -153,7 +158,7 @@ func (r Reference) DockerTag() string {
 	if r.Tag == "" {
 		return ""
 	}
-	return r.suffixed(r.familiar(), r.Tag, "")
+	return suffixed(r.familiar(), r.Tag, "")
 }
 
 // familiar leaves docker.io and library/ out, unless what remains would be
@@ -172,7 +177,7 @@ func (r Reference) familiar() string {
 	return short
 }
 
-func (Reference) suffixed(name, tag, digest string) string {
+func suffixed(name, tag, digest string) string {
 	if tag != "" {
 		name += ":" + tag
 	}
@@ -186,18 +191,18 @@ func (Reference) suffixed(name, tag, digest string) string {
 // familiar form with the tag explicit. "docker.io/library/nginx:1.14-alpine"
 // gives "nginx:1.14-alpine", "nginx" gives "nginx:latest"; a digest stays.
 func Canonical(name string) (string, error) {
-	r, err := ParseReference(name)
+	r, err := Parse(name)
 	if err != nil {
 		return "", err
 	}
 	return r.String(), nil
 }
 
-// FullName is the name under which containerd keeps an image and a kubelet
+// Full is the name under which containerd keeps an image and a kubelet
 // asks for it: "nginx:1.14-alpine" gives "docker.io/library/nginx:1.14-alpine".
 // Beside a digest the tag is dropped, as containerd's CRI plugin drops it.
-func FullName(name string) (string, error) {
-	r, err := ParseReference(name)
+func Full(name string) (string, error) {
+	r, err := Parse(name)
 	if err != nil {
 		return "", err
 	}
