@@ -125,8 +125,8 @@ func size(list []wanted) (total int64) {
 	seen := map[string]bool{}
 	for _, img := range list {
 		for _, b := range img.Blobs {
-			if !seen[b.Digest] {
-				seen[b.Digest] = true
+			if !seen[b.Digest.String()] {
+				seen[b.Digest.String()] = true
 				total += b.Size
 			}
 		}

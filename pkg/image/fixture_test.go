@@ -15,6 +15,9 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"kubecrate/manifest"
 )
@@ -116,11 +119,11 @@ func (r *registry) layer(t testing.TB, mediaType string, raw []byte) manifest.Lo
 func (r *registry) image(t testing.TB, name, note string, layers ...manifest.LockedLayer) manifest.LockedImage {
 	t.Helper()
 	config := map[string]any{"architecture": "amd64", "os": "linux", "author": note, "config": map[string]any{"Cmd": []string{"/" + note}}}
-	m := Manifest{SchemaVersion: 2, MediaType: DockerManifest, Layers: []Descriptor{}}
+	m := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: schemaVersion}, MediaType: DockerManifest, Layers: []ocispec.Descriptor{}}
 	diffIDs := []string{}
 	for _, l := range layers {
 		diffIDs = append(diffIDs, l.DiffID)
-		m.Layers = append(m.Layers, Descriptor{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size})
+		m.Layers = append(m.Layers, ocispec.Descriptor{MediaType: l.MediaType, Digest: digest.Digest(l.Digest), Size: l.Size})
 		if strings.HasPrefix(l.MediaType, OCILayer) {
 			m.MediaType = OCIManifest
 		}
@@ -130,7 +133,7 @@ func (r *registry) image(t testing.TB, name, note string, layers ...manifest.Loc
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Config = Descriptor{MediaType: DockerConfig, Digest: r.put(body), Size: int64(len(body))}
+	m.Config = ocispec.Descriptor{MediaType: DockerConfig, Digest: digest.Digest(r.put(body)), Size: int64(len(body))}
 	if m.MediaType == OCIManifest {
 		m.Config.MediaType = OCIConfig
 	}
@@ -140,7 +143,7 @@ func (r *registry) image(t testing.TB, name, note string, layers ...manifest.Loc
 	}
 	return manifest.LockedImage{
 		Name: name, Source: name, Digest: r.put(doc), Platform: "linux/amd64", MediaType: m.MediaType, Size: int64(len(doc)),
-		Config: manifest.LockedBlob{Digest: m.Config.Digest, Size: m.Config.Size}, Layers: layers,
+		Config: manifest.LockedBlob{Digest: m.Config.Digest.String(), Size: m.Config.Size}, Layers: layers,
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"kubecrate/manifest"
 	"kubecrate/pkg/imageref"
 )
@@ -108,12 +110,12 @@ func checkImage(img manifest.LockedImage) error {
 	return nil
 }
 
-func platform(s string) (*Platform, error) {
+func platform(s string) (*ocispec.Platform, error) {
 	parts := strings.Split(s, "/")
 	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") {
 		return nil, fmt.Errorf("platform %s is not OS/ARCH", quoted(s))
 	}
-	p := &Platform{OS: parts[0], Architecture: parts[1]}
+	p := &ocispec.Platform{OS: parts[0], Architecture: parts[1]}
 	if len(parts) == 3 {
 		p.Variant = parts[2]
 	}

@@ -10,6 +10,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"kubecrate/manifest"
 	"kubecrate/pkg/imageref"
 )
@@ -21,12 +25,13 @@ const Dir = "images"
 // images: the OCI image-spec's annotations.md, containerd's images package, and
 // kubecrate's own for the digest that the registry knew the image by.
 const (
-	layoutFile         = "oci-layout"
-	indexFile          = "index.json"
+	layoutFile         = ocispec.ImageLayoutFile
+	indexFile          = ocispec.ImageIndexFile
 	dockerFile         = "manifest.json"
-	layoutVersion      = "1.0.0"
-	annotationRefName  = "org.opencontainers.image.ref.name"
+	layoutVersion      = ocispec.ImageLayoutVersion
+	annotationRefName  = ocispec.AnnotationRefName
 	annotationFullName = "io.containerd.image.name"
+	schemaVersion      = 2 // of manifests and indexes
 	annotationUpstream = "dev.kubecrate.upstream.digest"
 )
 
@@ -95,7 +100,7 @@ func Layout(images []manifest.LockedImage, blobs Blobs, layerSize func(diffID st
 		}
 		b.sizes[l.Digest] = l.Size
 	}
-	b.index = Index{SchemaVersion: 2, MediaType: OCIIndex, Manifests: []Descriptor{}}
+	b.index = emptyIndex()
 	for _, img := range images {
 		if err := b.add(img); err != nil {
 			return nil, fmt.Errorf("cannot lay out image %s: %w", img.Name, err)
@@ -113,7 +118,7 @@ type builder struct {
 	sizes  map[string]int64
 	files  []File
 	at     map[string]int
-	index  Index
+	index  ocispec.Index
 	docker []dockerEntry
 }
 
@@ -136,8 +141,8 @@ func (b *builder) add(img manifest.LockedImage) error {
 	}
 	b.small(digestOf(body), body, img.Roles)
 	b.small(img.Config.Digest, config, img.Roles)
-	b.index.Manifests = append(b.index.Manifests, Descriptor{
-		MediaType: m.MediaType, Digest: digestOf(body), Size: int64(len(body)), Platform: p,
+	b.index.Manifests = append(b.index.Manifests, ocispec.Descriptor{
+		MediaType: m.MediaType, Digest: digest.Digest(digestOf(body)), Size: int64(len(body)), Platform: p,
 		Annotations: map[string]string{annotationRefName: ref.String(), annotationFullName: ref.Full(), annotationUpstream: img.Digest},
 	})
 	if dockerLoads(m) {
@@ -168,22 +173,22 @@ func (b *builder) config(img manifest.LockedImage) ([]byte, error) {
 
 // manifest gives the registry's own manifest for an image that keeps its
 // digest, a new one over raw layers for others.
-func (b *builder) manifest(img manifest.LockedImage, configSize int64) (*Manifest, []byte, error) {
+func (b *builder) manifest(img manifest.LockedImage, configSize int64) (*ocispec.Manifest, []byte, error) {
 	if img.KeepDigest {
 		return b.upstream(img)
 	}
-	m := &Manifest{
-		SchemaVersion: 2, MediaType: OCIManifest, Layers: []Descriptor{},
-		Config: Descriptor{MediaType: OCIConfig, Digest: img.Config.Digest, Size: configSize},
+	m := &ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: schemaVersion}, MediaType: OCIManifest, Layers: []ocispec.Descriptor{},
+		Config: ocispec.Descriptor{MediaType: OCIConfig, Digest: digest.Digest(img.Config.Digest), Size: configSize},
 	}
 	for _, l := range img.Layers {
-		m.Layers = append(m.Layers, Descriptor{MediaType: OCILayer, Digest: l.DiffID, Size: b.sizes[l.DiffID]})
+		m.Layers = append(m.Layers, ocispec.Descriptor{MediaType: OCILayer, Digest: digest.Digest(l.DiffID), Size: b.sizes[l.DiffID]})
 	}
 	body, err := json.Marshal(m)
 	return m, body, err
 }
 
-func (b *builder) upstream(img manifest.LockedImage) (*Manifest, []byte, error) {
+func (b *builder) upstream(img manifest.LockedImage) (*ocispec.Manifest, []byte, error) {
 	body, err := b.blob(img.Digest)
 	if err != nil {
 		return nil, nil, fmt.Errorf("manifest: %w", err)
@@ -197,11 +202,11 @@ func (b *builder) upstream(img manifest.LockedImage) (*Manifest, []byte, error) 
 	}
 	m := *doc.Manifest
 	m.MediaType = doc.MediaType
-	if m.Config.Digest != img.Config.Digest || len(m.Layers) != len(img.Layers) {
+	if m.Config.Digest.String() != img.Config.Digest || len(m.Layers) != len(img.Layers) {
 		return nil, nil, errors.New("its manifest is not what the lock says")
 	}
 	for i, l := range m.Layers {
-		if locked := img.Layers[i]; l.Digest != locked.Digest || l.Size != locked.Size || l.MediaType != locked.MediaType {
+		if locked := img.Layers[i]; l.Digest.String() != locked.Digest || l.Size != locked.Size || l.MediaType != locked.MediaType {
 			return nil, nil, fmt.Errorf("layer %d of its manifest is not what the lock says", i+1)
 		}
 	}
@@ -246,22 +251,27 @@ func (b *builder) head() ([]File, error) {
 	}, nil
 }
 
+// emptyIndex is an OCI index that lists nothing yet.
+func emptyIndex() ocispec.Index {
+	return ocispec.Index{Versioned: specs.Versioned{SchemaVersion: schemaVersion}, MediaType: OCIIndex, Manifests: []ocispec.Descriptor{}}
+}
+
 func layoutContent() []byte { return []byte(`{"imageLayoutVersion":"` + layoutVersion + `"}`) }
 
 // entry is an image as docker's manifest.json lists it.
-func entry(ref imageref.Reference, m *Manifest) dockerEntry {
-	e := dockerEntry{Config: blobName(m.Config.Digest), RepoTags: []string{}, Layers: []string{}}
+func entry(ref imageref.Reference, m *ocispec.Manifest) dockerEntry {
+	e := dockerEntry{Config: blobName(m.Config.Digest.String()), RepoTags: []string{}, Layers: []string{}}
 	if tag := ref.DockerTag(); tag != "" {
 		e.RepoTags = append(e.RepoTags, tag)
 	}
 	for _, l := range m.Layers {
-		e.Layers = append(e.Layers, blobName(l.Digest))
+		e.Layers = append(e.Layers, blobName(l.Digest.String()))
 	}
 	return e
 }
 
 // dockerLoads says whether docker load can unpack the layers of m. It detects
 // gzip by itself, and up to version 20.10 knows no zstd.
-func dockerLoads(m *Manifest) bool {
-	return !slices.ContainsFunc(m.Layers, func(l Descriptor) bool { return strings.HasSuffix(l.MediaType, "zstd") })
+func dockerLoads(m *ocispec.Manifest) bool {
+	return !slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool { return strings.HasSuffix(l.MediaType, "zstd") })
 }

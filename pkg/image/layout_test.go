@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"kubecrate/manifest"
 )
@@ -54,7 +56,7 @@ func TestLayout(t *testing.T) {
 			t.Errorf("%s: roles %v, %v, want %v", digest, got, ok, want)
 		}
 	}
-	var index Index
+	var index ocispec.Index
 	if err := json.Unmarshal(files.Small[1].Content, &index); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func TestLayout(t *testing.T) {
 		index.Manifests[1].Annotations[annotationFullName] != "docker.io/library/nginx:1.14-alpine" {
 		t.Errorf("annotations: %v, %v", first.Annotations, index.Manifests[1].Annotations)
 	}
-	if kept := index.Manifests[2]; kept.Digest != images[2].Digest || kept.MediaType != DockerManifest {
+	if kept := index.Manifests[2]; kept.Digest.String() != images[2].Digest || kept.MediaType != DockerManifest {
 		t.Errorf("flannel did not keep its digest: %+v", kept)
 	}
 	var docker []dockerEntry
@@ -222,6 +224,34 @@ func TestLayoutIsValidOCI(t *testing.T) {
 			if err := raw.Close(); err != nil {
 				t.Error(err)
 			}
+		}
+	}
+}
+
+// TestLayoutBytes holds what an archive has of one image to the bytes that the
+// first releases wrote: a lock gives the same archive with every release.
+func TestLayoutBytes(t *testing.T) {
+	t.Parallel()
+	r := newRegistry()
+	layer := r.layer(t, OCILayer, []byte("a tar"))
+	img := r.image(t, "nginx:1.14-alpine", "nginx", layer)
+	img.Platform = "linux/arm/v7"
+	files, err := Layout([]manifest.LockedImage{img}, r.get, r.size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"` +
+		img.Config.Digest + fmt.Sprintf(`","size":%d},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"`, img.Config.Size) + layer.DiffID + `","size":5}]}`
+	index := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"` +
+		digestOf([]byte(doc)) + fmt.Sprintf(`","size":%d,"annotations":{"dev.kubecrate.upstream.digest":"`, len(doc)) + img.Digest +
+		`","io.containerd.image.name":"docker.io/library/nginx:1.14-alpine","org.opencontainers.image.ref.name":"nginx:1.14-alpine"},"platform":{"architecture":"arm","os":"linux","variant":"v7"}}]}`
+	want := []string{
+		`{"imageLayoutVersion":"1.0.0"}`, index,
+		`[{"Config":"` + blobName(img.Config.Digest) + `","RepoTags":["nginx:1.14-alpine"],"Layers":["` + blobName(layer.DiffID) + `"]}]`, doc,
+	}
+	for i, w := range want {
+		if got := string(files.Small[i].Content); got != w {
+			t.Errorf("%s:\n%s\nwant\n%s", files.Small[i].Path, got, w)
 		}
 	}
 }

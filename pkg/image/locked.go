@@ -75,9 +75,9 @@ func (a *agreement) image(fsys fs.FS, l manifest.LockedImage, img stored) error 
 	switch {
 	case img.desc.Annotations[annotationUpstream] != l.Digest:
 		return fmt.Errorf("the lock says digest %s, the archive %s", l.Digest, quoted(img.desc.Annotations[annotationUpstream]))
-	case l.KeepDigest && img.desc.Digest != l.Digest:
+	case l.KeepDigest && img.desc.Digest.String() != l.Digest:
 		return fmt.Errorf("the lock keeps digest %s, the archive has %s", l.Digest, img.desc.Digest)
-	case m.Config.Digest != l.Config.Digest:
+	case m.Config.Digest.String() != l.Config.Digest:
 		return fmt.Errorf("the lock says config %s, the archive %s", l.Config.Digest, m.Config.Digest)
 	case m.Config.Size != l.Config.Size:
 		return fmt.Errorf("the lock says a config of %d bytes, the archive %d", l.Config.Size, m.Config.Size)
@@ -90,17 +90,17 @@ func (a *agreement) image(fsys fs.FS, l manifest.LockedImage, img stored) error 
 	if err != nil {
 		return err
 	}
-	a.use(img.desc.Digest, l.Roles)
-	a.use(m.Config.Digest, l.Roles)
+	a.use(img.desc.Digest.String(), l.Roles)
+	a.use(m.Config.Digest.String(), l.Roles)
 	for i, layer := range m.Layers {
 		want := l.Layers[i].DiffID
 		if l.KeepDigest {
 			want = l.Layers[i].Digest
 		}
-		if layer.Digest != want || diffIDs[i] != l.Layers[i].DiffID {
+		if layer.Digest.String() != want || diffIDs[i] != l.Layers[i].DiffID {
 			return fmt.Errorf("layer %d is %s in the lock, %s in the archive", i+1, want, layer.Digest)
 		}
-		a.use(layer.Digest, l.Roles)
+		a.use(layer.Digest.String(), l.Roles)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/imageref"
 )
@@ -18,9 +20,14 @@ import (
 // whose digest was checked.
 type stored struct {
 	ref      imageref.Reference
-	desc     Descriptor
-	manifest *Manifest
+	desc     ocispec.Descriptor
+	manifest *ocispec.Manifest
 	body     []byte
+}
+
+// blobs are the config and the layers.
+func (img *stored) blobs() []ocispec.Descriptor {
+	return append([]ocispec.Descriptor{img.manifest.Config}, img.manifest.Layers...)
 }
 
 // Info describes an image that an archive holds. Manifest is the digest under
@@ -32,7 +39,7 @@ type Info struct {
 	Manifest string
 	Upstream string
 	Config   string
-	Blobs    []Descriptor
+	Blobs    []ocispec.Descriptor
 }
 
 // List describes the named images (all, without names) of the archive fsys, in
@@ -46,8 +53,8 @@ func List(fsys fs.FS, names []string) ([]Info, error) {
 	list := make([]Info, len(images))
 	for i, img := range images {
 		list[i] = Info{
-			Ref: img.ref, Manifest: img.desc.Digest, Upstream: img.desc.Annotations[annotationUpstream],
-			Config: img.manifest.Config.Digest, Blobs: append([]Descriptor{img.manifest.Config}, img.manifest.Layers...),
+			Ref: img.ref, Manifest: img.desc.Digest.String(), Upstream: img.desc.Annotations[annotationUpstream],
+			Config: img.manifest.Config.Digest.String(), Blobs: img.blobs(),
 		}
 	}
 	return list, nil
@@ -76,9 +83,7 @@ func openChosen(fsys fs.FS, names []string) ([]stored, error) {
 
 // openIndex reads the images' names and digests.
 func openIndex(fsys fs.FS) ([]stored, error) {
-	var version struct {
-		Version string `json:"imageLayoutVersion"`
-	}
+	var version ocispec.ImageLayout
 	if err := readJSON(fsys, layoutFile, &version); err != nil {
 		return nil, err
 	}
@@ -98,10 +103,10 @@ func openIndex(fsys fs.FS) ([]stored, error) {
 	}
 	var images []stored
 	seen := map[string]bool{}
-	for _, desc := range doc.Index.Manifests {
-		ref, err := reference(desc)
+	for _, entry := range doc.Index.Manifests {
+		ref, err := reference(entry.Descriptor)
 		if err == nil {
-			err = desc.Check()
+			err = entry.Check()
 		}
 		if err == nil && seen[ref.String()] {
 			err = fmt.Errorf("it names %s twice", ref)
@@ -110,13 +115,13 @@ func openIndex(fsys fs.FS) ([]stored, error) {
 			return nil, fmt.Errorf("cannot read %s/%s: %w", Dir, indexFile, err)
 		}
 		seen[ref.String()] = true
-		images = append(images, stored{ref: ref, desc: desc})
+		images = append(images, stored{ref: ref, desc: entry.Descriptor})
 	}
 	return images, nil
 }
 
 // reference is the name that an index entry gives to an image.
-func reference(desc Descriptor) (imageref.Reference, error) {
+func reference(desc ocispec.Descriptor) (imageref.Reference, error) {
 	name, full := desc.Annotations[annotationRefName], desc.Annotations[annotationFullName]
 	ref, err := imageref.Parse(name)
 	if err == nil && (ref.String() != name || ref.Full() != full) {
@@ -127,7 +132,7 @@ func reference(desc Descriptor) (imageref.Reference, error) {
 
 // open reads the manifest of an image.
 func (img *stored) open(fsys fs.FS) error {
-	body, err := readBlob(fsys, img.desc.Digest, img.desc.Size, MaxManifest)
+	body, err := readBlob(fsys, img.desc.Digest.String(), img.desc.Size, MaxManifest)
 	if err != nil {
 		return fmt.Errorf("cannot read image %s: manifest: %w", img.ref, err)
 	}

@@ -5,16 +5,18 @@ import (
 	"errors"
 	"fmt"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"kubecrate/pkg/imageref"
 )
 
 // Media types of manifests, configs and layers: the OCI image-spec 1.0's
 // media-types.md and the distribution project's manifest-v2-2.md.
 const (
-	OCIManifest        = "application/vnd.oci.image.manifest.v1+json"
-	OCIIndex           = "application/vnd.oci.image.index.v1+json"
-	OCIConfig          = "application/vnd.oci.image.config.v1+json"
-	OCILayer           = "application/vnd.oci.image.layer.v1.tar"
+	OCIManifest        = ocispec.MediaTypeImageManifest
+	OCIIndex           = ocispec.MediaTypeImageIndex
+	OCIConfig          = ocispec.MediaTypeImageConfig
+	OCILayer           = ocispec.MediaTypeImageLayer
 	DockerManifest     = "application/vnd.docker.distribution.manifest.v2+json"
 	DockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
 	DockerConfig       = "application/vnd.docker.container.image.v1+json"
@@ -30,28 +32,27 @@ const (
 	maxImages   = 4096
 )
 
-// Descriptor points at a blob. Size is in bytes, 0 where it is not given; Digest
-// is "sha256:HEX" where Check finds nothing wrong.
-type Descriptor struct {
-	MediaType   string            `json:"mediaType"`
-	Digest      string            `json:"digest"`
-	Size        int64             `json:"size"`
-	URLs        []string          `json:"urls,omitempty"`
-	Annotations map[string]string `json:"annotations,omitempty"`
-	Platform    *Platform         `json:"platform,omitempty"`
+// Descriptor points at a blob.
+type Descriptor = ocispec.Descriptor
 
-	unreadable error // of an index entry
+// Entry is one manifest of an Index. Nothing of it is judged before it is used:
+// see Check.
+type Entry struct {
+	ocispec.Descriptor
+
+	unreadable error
 }
 
-// Platform is what an image runs on, as Go names it.
-type Platform struct {
-	Architecture string `json:"architecture"`
-	OS           string `json:"os"`
-	Variant      string `json:"variant,omitempty"`
+// Index lists the manifests of one image for several platforms; it is also the
+// form of an OCI layout's index.json. It is ocispec.Index, but an entry that
+// cannot be read does no harm to the others. MediaType is never empty.
+type Index struct {
+	MediaType string
+	Manifests []Entry
 }
 
-// String is "linux/arm64", or "linux/arm/v7" with a variant.
-func (p Platform) String() string {
+// PlatformString is "linux/arm64", or "linux/arm/v7" with a variant.
+func PlatformString(p ocispec.Platform) string {
 	s := p.OS + "/" + p.Architecture
 	if p.Variant != "" {
 		s += "/" + p.Variant
@@ -59,24 +60,10 @@ func (p Platform) String() string {
 	return s
 }
 
-// Manifest is the manifest of one image, of docker's schema 2 or OCI.
-type Manifest struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType,omitempty"`
-	Config        Descriptor   `json:"config"`
-	Layers        []Descriptor `json:"layers"`
-}
-
-// Index lists the manifests of one image for several platforms; it is also the
-// form of an OCI layout's index.json.
-type Index struct {
-	SchemaVersion int          `json:"schemaVersion"`
-	MediaType     string       `json:"mediaType,omitempty"`
-	Manifests     []Descriptor `json:"manifests"`
-}
-
 // Config is the part of an image's config that is of use here. DiffIDs are
-// the digests of the layers' tars, from the lowest up.
+// the digests of the layers' tars, from the lowest up. It is not ocispec.Image,
+// which would refuse a config for the form of a field that nobody asks for, such
+// as a time that is no RFC 3339; the config itself is kept byte by byte.
 type Config struct {
 	Architecture string `json:"architecture"`
 	OS           string `json:"os"`
@@ -107,7 +94,7 @@ func (e *NotImageError) Error() string {
 // Index is set. MediaType is never empty.
 type Document struct {
 	MediaType string
-	Manifest  *Manifest
+	Manifest  *ocispec.Manifest
 	Index     *Index
 }
 
@@ -116,7 +103,7 @@ type Document struct {
 // taken for both is refused. The errors are ErrSchema1 and what is wrong with
 // the document: no JSON, over MaxManifest, a digest other than sha256, a
 // negative size, more than MaxLayers layers. An entry of an index is not judged
-// before it is used: see Descriptor.Check. Nor is the type of a config, which
+// before it is used: see Entry.Check. Nor is the type of a config, which
 // says less than its content: see ParseConfig and NotImageError.
 func ParseDocument(body []byte) (*Document, error) {
 	if len(body) > MaxManifest {
@@ -160,21 +147,21 @@ func parseManifest(body []byte, mediaType string) (*Document, error) {
 	default:
 		return nil, fmt.Errorf("media type %s is not that of an image's manifest", quoted(mediaType))
 	}
-	var m Manifest
+	var m ocispec.Manifest
 	if err := json.Unmarshal(body, &m); err != nil {
 		return nil, fmt.Errorf("cannot read manifest: %w", err)
 	}
 	if len(m.Layers) > MaxLayers {
 		return nil, fmt.Errorf("it has %d layers, at most %d are allowed", len(m.Layers), MaxLayers)
 	}
-	if err := m.Config.Check(); err != nil {
+	if err := check(m.Config); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	if m.Config.Size > MaxConfig {
 		return nil, fmt.Errorf("config is %d bytes, at most %d are allowed", m.Config.Size, MaxConfig)
 	}
 	for i, l := range m.Layers {
-		if err := l.Check(); err != nil {
+		if err := check(l); err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i+1, err)
 		}
 	}
@@ -190,8 +177,7 @@ func parseIndex(body []byte, mediaType string) (*Document, error) {
 		return nil, fmt.Errorf("media type %s is not that of an index", quoted(mediaType))
 	}
 	var x struct {
-		SchemaVersion int               `json:"schemaVersion"`
-		Manifests     []json.RawMessage `json:"manifests"`
+		Manifests []json.RawMessage `json:"manifests"`
 	}
 	if err := json.Unmarshal(body, &x); err != nil {
 		return nil, fmt.Errorf("cannot read index: %w", err)
@@ -199,23 +185,28 @@ func parseIndex(body []byte, mediaType string) (*Document, error) {
 	if len(x.Manifests) > maxImages {
 		return nil, fmt.Errorf("index has %d entries, at most %d are allowed", len(x.Manifests), maxImages)
 	}
-	index := &Index{SchemaVersion: x.SchemaVersion, MediaType: mediaType, Manifests: make([]Descriptor, len(x.Manifests))}
+	index := &Index{MediaType: mediaType, Manifests: make([]Entry, len(x.Manifests))}
 	for i, entry := range x.Manifests {
 		// One that nobody asks for does no harm, whatever it is.
-		if err := json.Unmarshal(entry, &index.Manifests[i]); err != nil {
-			index.Manifests[i] = Descriptor{unreadable: fmt.Errorf("it is not a descriptor: %w", err)}
+		if err := json.Unmarshal(entry, &index.Manifests[i].Descriptor); err != nil {
+			index.Manifests[i] = Entry{unreadable: fmt.Errorf("it is not a descriptor: %w", err)}
 		}
 	}
 	return &Document{MediaType: mediaType, Index: index}, nil
 }
 
-// Check says why d cannot be followed: its digest is none, or of an algorithm
-// that is not supported, or its size is negative.
-func (d Descriptor) Check() error {
-	if d.unreadable != nil {
-		return d.unreadable
+// Check says why e cannot be followed: its digest is none, or of an algorithm
+// that is not supported, or its size is negative. Its size is 0 where it is not
+// given.
+func (e Entry) Check() error {
+	if e.unreadable != nil {
+		return e.unreadable
 	}
-	if err := imageref.CheckDigest(d.Digest); err != nil {
+	return check(e.Descriptor)
+}
+
+func check(d ocispec.Descriptor) error {
+	if err := imageref.CheckDigest(d.Digest.String()); err != nil {
 		return err
 	}
 	if d.Size < 0 {

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"kubecrate/pkg/hint"
 )
 
@@ -71,14 +73,14 @@ func WriteOCI(ctx context.Context, w io.Writer, fsys fs.FS, names []string) erro
 	if err != nil {
 		return err
 	}
-	index := Index{SchemaVersion: 2, MediaType: OCIIndex, Manifests: []Descriptor{}}
+	index := emptyIndex()
 	first := []member{small(layoutFile, layoutContent())}
 	seen := map[string]bool{}
 	for _, img := range images {
 		index.Manifests = append(index.Manifests, img.desc)
-		if !seen[img.desc.Digest] {
-			seen[img.desc.Digest] = true
-			first = append(first, small(blobName(img.desc.Digest), img.body))
+		if digest := img.desc.Digest.String(); !seen[digest] {
+			seen[digest] = true
+			first = append(first, small(blobName(digest), img.body))
 		}
 	}
 	body, err := json.Marshal(index)
@@ -117,18 +119,19 @@ func blobsOf(fsys fs.FS, images []stored) ([]member, error) {
 	var blobs []member
 	sizes := map[string]int64{}
 	for _, img := range images {
-		for _, d := range append([]Descriptor{img.manifest.Config}, img.manifest.Layers...) {
-			if size, known := sizes[d.Digest]; known {
+		for _, d := range img.blobs() {
+			digest := d.Digest.String()
+			if size, known := sizes[digest]; known {
 				if size != d.Size {
-					return nil, fmt.Errorf("cannot write image %s: two sizes are given for %s", img.ref, d.Digest)
+					return nil, fmt.Errorf("cannot write image %s: two sizes are given for %s", img.ref, digest)
 				}
 				continue
 			}
-			sizes[d.Digest] = d.Size
+			sizes[digest] = d.Size
 			if err := checkSize(fsys, d); err != nil {
 				return nil, fmt.Errorf("cannot write image %s: %w", img.ref, err)
 			}
-			blobs = append(blobs, member{name: blobName(d.Digest), digest: d.Digest, size: d.Size})
+			blobs = append(blobs, member{name: blobName(digest), digest: digest, size: d.Size})
 		}
 	}
 	inOrder(fsys, blobs, func(m member) string { return m.digest })
@@ -145,13 +148,14 @@ func inOrder[T any](fsys fs.FS, blobs []T, digest func(T) string) {
 	slices.SortStableFunc(blobs, func(a, b T) int { return cmp.Compare(offset(a), offset(b)) })
 }
 
-func checkSize(fsys fs.FS, d Descriptor) error {
-	info, err := fs.Stat(fsys, blobPath(d.Digest))
+func checkSize(fsys fs.FS, d ocispec.Descriptor) error {
+	name := blobPath(d.Digest.String())
+	info, err := fs.Stat(fsys, name)
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() || info.Size() != d.Size {
-		return fmt.Errorf("%s has %d bytes, not %d", blobPath(d.Digest), info.Size(), d.Size)
+		return fmt.Errorf("%s has %d bytes, not %d", name, info.Size(), d.Size)
 	}
 	return nil
 }

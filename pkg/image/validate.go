@@ -12,6 +12,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // maxProblems bounds how many problems Validate reports.
@@ -41,7 +43,7 @@ func Validate(ctx context.Context, fsys fs.FS, sum func(path string) (sha256 str
 		}
 		known := ""
 		if sum != nil {
-			known, _ = sum(blobPath(use.Digest))
+			known, _ = sum(blobPath(use.Digest.String()))
 		}
 		if err := use.validate(ctx, fsys, known); err != nil {
 			problems = append(problems, fmt.Errorf("cannot verify image %s: %w", use.image, err))
@@ -64,10 +66,10 @@ func layersOf(fsys fs.FS, images []stored) (layers []*layerUse, problems []error
 			continue
 		}
 		for i, l := range img.manifest.Layers {
-			use := known[l.Digest]
+			use := known[l.Digest.String()]
 			if use == nil {
 				use = &layerUse{Descriptor: l, image: img.ref.String()}
-				known[l.Digest] = use
+				known[l.Digest.String()] = use
 				layers = append(layers, use)
 			}
 			if l.Size != use.Size {
@@ -78,20 +80,20 @@ func layersOf(fsys fs.FS, images []stored) (layers []*layerUse, problems []error
 			}
 		}
 	}
-	inOrder(fsys, layers, func(u *layerUse) string { return u.Digest })
+	inOrder(fsys, layers, func(u *layerUse) string { return u.Digest.String() })
 	return layers, problems
 }
 
 // layerUse is a layer's blob and the diffIDs that configs give it: one, unless
 // a config lies.
 type layerUse struct {
-	Descriptor
+	ocispec.Descriptor
 	image   string
 	diffIDs []string
 }
 
 func validateConfig(fsys fs.FS, img stored) ([]string, error) {
-	body, err := readBlob(fsys, img.manifest.Config.Digest, img.manifest.Config.Size, MaxConfig)
+	body, err := readBlob(fsys, img.manifest.Config.Digest.String(), img.manifest.Config.Size, MaxConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -108,12 +110,12 @@ func validateConfig(fsys fs.FS, img stored) ([]string, error) {
 // validate hashes a blob and, if it is packed, what it unpacks to. A raw tar
 // whose hash is known needs no reading.
 func (u *layerUse) validate(ctx context.Context, fsys fs.FS, known string) error {
-	name := blobPath(u.Digest)
+	name := blobPath(u.Digest.String())
 	if err := checkSize(fsys, u.Descriptor); err != nil {
 		return err
 	}
 	raw := u.MediaType == OCILayer || u.MediaType == DockerLayer
-	if raw && len(u.diffIDs) == 1 && u.diffIDs[0] == u.Digest && "sha256:"+known == u.Digest {
+	if raw && len(u.diffIDs) == 1 && u.diffIDs[0] == u.Digest.String() && "sha256:"+known == u.Digest.String() {
 		return nil
 	}
 	return u.read(ctx, fsys, name)
@@ -133,7 +135,7 @@ func (u *layerUse) read(ctx context.Context, fsys fs.FS, name string) (err error
 	if err = errors.Join(copyContext(ctx, tarred, raw), raw.Close()); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if got := "sha256:" + hex.EncodeToString(blob.Sum(nil)); got != u.Digest {
+	if got := "sha256:" + hex.EncodeToString(blob.Sum(nil)); got != u.Digest.String() {
 		return fmt.Errorf("%s: its content has digest %s", name, got)
 	}
 	diffID := "sha256:" + hex.EncodeToString(tarred.Sum(nil))

@@ -51,8 +51,9 @@ func networkPlaces() map[string]limit {
 // runtimePlaces are where a runtime is known outside of pkg/cri, and why.
 func runtimePlaces() map[string]limit {
 	return map[string]limit{
-		"manifest":  {8, "the words that a manifest may use"},
-		"pkg/image": {46, "the format that docker load reads is an image format"},
+		"manifest":     {8, "the words that a manifest may use"},
+		"pkg/image":    {45, "the format that docker load reads is an image format"},
+		"pkg/imageref": {1, "docker's own spelling of a name"},
 	}
 }
 

@@ -77,7 +77,7 @@ func (p *Puller) fromIndex(ctx context.Context, index found, locked manifest.Loc
 
 // fromEntry follows one entry of an index.
 func (p *Puller) fromEntry(ctx context.Context, from *place, e entry, locked manifest.LockedImage, depth int) (manifest.LockedImage, error) {
-	doc, err := p.child(ctx, from, e.Descriptor, locked.Name)
+	doc, err := p.child(ctx, from, e.Entry, locked.Name)
 	if err != nil {
 		return locked, err
 	}
@@ -88,18 +88,18 @@ func (p *Puller) fromEntry(ctx context.Context, from *place, e entry, locked man
 }
 
 // child gets the document that an entry of an index points at.
-func (p *Puller) child(ctx context.Context, from *place, desc image.Descriptor, name string) (found, error) {
+func (p *Puller) child(ctx context.Context, from *place, desc image.Entry, name string) (found, error) {
 	if err := desc.Check(); err != nil {
 		return found{}, err
 	}
 	if desc.Size > image.MaxManifest {
 		return found{}, fmt.Errorf("its manifest is %d bytes, at most %d are allowed", desc.Size, image.MaxManifest)
 	}
-	locations, err := p.locations(manifests, desc.Digest, from, name)
+	locations, err := p.locations(manifests, desc.Digest.String(), from, name)
 	if err != nil {
 		return found{}, err
 	}
-	body, err := p.small(ctx, source.Blob{Name: name + " manifest", Digest: desc.Digest, Size: desc.Size, Locations: locations, Gone: gone(name)}, image.MaxManifest)
+	body, err := p.small(ctx, source.Blob{Name: name + " manifest", Digest: desc.Digest.String(), Size: desc.Size, Locations: locations, Gone: gone(name)}, image.MaxManifest)
 	if err != nil {
 		return found{}, err
 	}
@@ -107,12 +107,12 @@ func (p *Puller) child(ctx context.Context, from *place, desc image.Descriptor, 
 	if err != nil {
 		return found{}, err
 	}
-	return found{Document: doc, place: from, body: body, digest: desc.Digest}, nil
+	return found{Document: doc, place: from, body: body, digest: desc.Digest.String()}, nil
 }
 
 // entry is an entry of an index that may be for a platform.
 type entry struct {
-	image.Descriptor
+	image.Entry
 	named bool // the index says that it is
 }
 
@@ -121,7 +121,7 @@ type entry struct {
 // variant that asks for more than the architecture's base (amd64/v3) is not for
 // every host and is passed over; v8 is all there is of arm64's base, v1 of
 // amd64's. Attestations are not images. others are the platforms of the rest.
-func choose(descriptors []image.Descriptor, platform string) (entries []entry, others []string) {
+func choose(descriptors []image.Entry, platform string) (entries []entry, others []string) {
 	var unnamed []entry
 	for _, d := range descriptors {
 		_, attestation := d.Annotations["vnd.docker.reference.type"]
@@ -130,7 +130,7 @@ func choose(descriptors []image.Descriptor, platform string) (entries []entry, o
 			continue
 		case d.Platform == nil, d.Platform.OS == "", d.Platform.Architecture == "":
 			if d.Check() == nil {
-				unnamed = append(unnamed, entry{Descriptor: d})
+				unnamed = append(unnamed, entry{Entry: d})
 			}
 			continue
 		}
@@ -138,10 +138,10 @@ func choose(descriptors []image.Descriptor, platform string) (entries []entry, o
 		if base.Architecture == "arm64" && base.Variant == "v8" || base.Architecture == "amd64" && base.Variant == "v1" {
 			base.Variant = ""
 		}
-		if base.String() == platform {
-			entries = append(entries, entry{Descriptor: d, named: true})
+		if image.PlatformString(base) == platform {
+			entries = append(entries, entry{Entry: d, named: true})
 		} else if len(others) < 20 {
-			others = append(others, d.Platform.String())
+			others = append(others, image.PlatformString(*d.Platform))
 		}
 	}
 	return append(entries, unnamed...), others

@@ -43,7 +43,7 @@ func (p *Puller) Resolve(ctx context.Context, img manifest.Image, platform manif
 	}
 	want := manifest.LockedImage{
 		Name: ref.String(), Roles: img.Roles, KeepDigest: img.KeepDigest,
-		Platform: image.Platform{OS: operatingSystem, Architecture: platform.Arch}.String(),
+		Platform: operatingSystem + "/" + platform.Arch,
 	}
 	locked, err := p.resolve(ctx, ref, want)
 	if err != nil {
@@ -120,7 +120,7 @@ func (p *Puller) take(ctx context.Context, ref imageref.Reference, pl *place, bo
 // the index has the last word: there are arm64 images whose config says amd64.)
 func (p *Puller) fromManifest(ctx context.Context, doc found, locked manifest.LockedImage, judged bool) (manifest.LockedImage, error) {
 	locked.Digest, locked.Size, locked.MediaType = doc.digest, int64(len(doc.body)), doc.MediaType
-	locked.Config = manifest.LockedBlob{Digest: doc.Manifest.Config.Digest, Size: doc.Manifest.Config.Size}
+	locked.Config = manifest.LockedBlob{Digest: doc.Manifest.Config.Digest.String(), Size: doc.Manifest.Config.Size}
 	kind := doc.Manifest.Config.MediaType
 	if kind == image.OCIConfig || kind == image.DockerConfig {
 		if err := checkLayers(doc.Manifest.Layers); err != nil {
@@ -131,7 +131,7 @@ func (p *Puller) fromManifest(ctx context.Context, doc found, locked manifest.Lo
 	if err != nil {
 		return locked, err
 	}
-	if has := (image.Platform{OS: config.OS, Architecture: config.Architecture}).String(); judged && has != locked.Platform {
+	if has := config.OS + "/" + config.Architecture; judged && has != locked.Platform {
 		return locked, &otherPlatformError{want: locked.Platform, has: []string{has}}
 	}
 	locked.CPU = config.CPU()
@@ -192,7 +192,7 @@ func layers(blobs []image.Descriptor, diffIDs []string) ([]manifest.LockedLayer,
 	}
 	list := make([]manifest.LockedLayer, 0, len(blobs))
 	for _, l := range blobs {
-		list = append(list, manifest.LockedLayer{LockedBlob: manifest.LockedBlob{Digest: l.Digest, Size: l.Size}, MediaType: l.MediaType})
+		list = append(list, manifest.LockedLayer{LockedBlob: manifest.LockedBlob{Digest: l.Digest.String(), Size: l.Size}, MediaType: l.MediaType})
 	}
 	if len(diffIDs) != len(blobs) {
 		return nil, fmt.Errorf("its config has %d diffIDs for %d layers", len(diffIDs), len(blobs))
