@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -97,6 +98,10 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at path) {
 		}
 		n = n.Alias
 	}
+	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		d.text(n, text, at)
+		return
+	}
 	if image, ok := v.Addr().Interface().(*Image); ok && n.Kind == yaml.ScalarNode {
 		d.value(n, reflect.ValueOf(&image.Name).Elem(), at)
 		return
@@ -119,6 +124,19 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at path) {
 		v.Set(target)
 	default:
 		d.scalar(n, v, at)
+	}
+}
+
+// text decodes a word into a value that reads itself.
+func (d *decoder) text(n *yaml.Node, v encoding.TextUnmarshaler, at path) {
+	var word string
+	before := len(d.problems)
+	d.scalar(n, reflect.ValueOf(&word).Elem(), at)
+	if len(d.problems) > before {
+		return
+	}
+	if err := v.UnmarshalText([]byte(word)); err != nil {
+		d.report(n, "%s: %v", at, err)
 	}
 }
 

@@ -1,5 +1,7 @@
 package manifest
 
+import "kubecrate/pkg/nevra"
+
 // Lock is what a Manifest means exactly. Two builds from one lock give the
 // same archive. All hashes are 64 lower-case hex digits, sizes are bytes;
 // digests of images are "sha256:" and 64 hex digits.
@@ -19,17 +21,17 @@ type Lock struct {
 // relative to its base URL; URL is where it was found. Why holds every direct
 // reason for which it was chosen, the first one that led to it first.
 type LockedPackage struct {
-	NEVRA    string `yaml:"nevra" json:"nevra"`
-	Repo     string `yaml:"repo" json:"repo"`
-	Location string `yaml:"location" json:"location"`
-	URL      string `yaml:"url" json:"url"`
-	Size     int64  `yaml:"size" json:"size"`
-	SHA256   string `yaml:"sha256" json:"sha256"`
+	NEVRA    nevra.NEVRA `yaml:"nevra" json:"nevra"`
+	Repo     string      `yaml:"repo" json:"repo"`
+	Location string      `yaml:"location" json:"location"`
+	URL      string      `yaml:"url" json:"url"`
+	Size     int64       `yaml:"size" json:"size"`
+	SHA256   string      `yaml:"sha256" json:"sha256"`
 	// Relations is the sha256 of what the repository's metadata said of other
 	// packages: what the closure was solved on. "" in locks of older versions.
 	Relations string `yaml:"relations,omitempty" json:"relations,omitempty"`
 
-	Upgrades string         `yaml:"upgrades,omitempty" json:"upgrades,omitempty"` // NEVRA of the baseline that it replaces
+	Upgrades nevra.NEVRA    `yaml:"upgrades,omitempty" json:"upgrades,omitzero"` // of the baseline, that it replaces
 	Why      []LockedReason `yaml:"why" json:"why"`
 }
 

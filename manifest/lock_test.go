@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"kubecrate/pkg/nevra/nevratest"
 )
 
 func sampleLock() *Lock {
@@ -16,10 +18,10 @@ func sampleLock() *Lock {
 	return &Lock{
 		APIVersion: APIVersion, Kind: KindLock, Name: "small", Platform: Platform{Family: "el7", Arch: "amd64"}, Manifest: ones, Baseline: NoBaseline,
 		Packages: []LockedPackage{
-			{NEVRA: "socat-1.7.3.2-2.el7.x86_64", Repo: "base", Location: "Packages/socat.rpm", URL: "https://m.example/socat.rpm", Size: 290, SHA256: ones,
+			{NEVRA: nevratest.Parse("socat-1.7.3.2-2.el7.x86_64"), Repo: "base", Location: "Packages/socat.rpm", URL: "https://m.example/socat.rpm", Size: 290, SHA256: ones,
 				Why: []LockedReason{{By: "kubelet-1.17.4-0.x86_64", Requires: "socat"}}},
-			{NEVRA: "kubelet-1.17.4-0.x86_64", Repo: "kubernetes", Location: "../../pool/k.rpm", URL: "https://m.example/k.rpm", Size: 12, SHA256: ones,
-				Upgrades: "kubelet-1.16.0-0.x86_64", Why: []LockedReason{{Root: "kubelet-1.17.4-0"}}},
+			{NEVRA: nevratest.Parse("kubelet-1.17.4-0.x86_64"), Repo: "kubernetes", Location: "../../pool/k.rpm", URL: "https://m.example/k.rpm", Size: 12, SHA256: ones,
+				Upgrades: nevratest.Parse("kubelet-1.16.0-0.x86_64"), Why: []LockedReason{{Root: "kubelet-1.17.4-0"}}},
 		},
 		Images: []LockedImage{{
 			Name: "k8s.gcr.io/pause:3.1", Source: "mirror.example/google/pause:3.1", Digest: "sha256:" + ones, Index: "sha256:" + ones, Platform: "linux/amd64",
@@ -49,7 +51,7 @@ func TestLockRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if back.Packages[0].NEVRA != "kubelet-1.17.4-0.x86_64" || back.Images[0].Layers[0].Digest == "" {
+	if back.Packages[0].NEVRA.String() != "kubelet-1.17.4-0.x86_64" || back.Images[0].Layers[0].Digest == "" {
 		t.Errorf("got %+v", back)
 	}
 	again, err := back.Marshal()

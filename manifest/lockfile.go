@@ -83,7 +83,7 @@ func (l *Lock) Marshal() ([]byte, error) {
 	c.Packages = orEmpty(slices.Clone(l.Packages))
 	c.Images = orEmpty(slices.Clone(l.Images))
 	c.Files = orEmpty(slices.Clone(l.Files))
-	slices.SortFunc(c.Packages, func(a, b LockedPackage) int { return strings.Compare(a.NEVRA, b.NEVRA) })
+	slices.SortFunc(c.Packages, func(a, b LockedPackage) int { return strings.Compare(a.NEVRA.String(), b.NEVRA.String()) })
 	slices.SortFunc(c.Images, func(a, b LockedImage) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.Files, func(a, b LockedFile) int { return strings.Compare(a.Path, b.Path) })
 	return marshal(lockHeader, &c)
@@ -139,11 +139,10 @@ func (f *findings) lockedPackages(list []LockedPackage) {
 	before := ""
 	for i := range list {
 		p, at := &list[i], root.key("packages").index(i)
-		if f.need(at.key("nevra"), p.NEVRA) && !isNEVRA(p.NEVRA) {
-			f.add(at.key("nevra"), "%q must be name-[epoch:]version-release.arch", p.NEVRA)
-		}
-		f.order(at.key("nevra"), before, p.NEVRA)
-		before = p.NEVRA
+		id := p.NEVRA.String()
+		f.need(at.key("nevra"), id)
+		f.order(at.key("nevra"), before, id)
+		before = id
 		f.form(at.key("repo"), p.Repo, nameForm, "the id of a repository")
 		f.location(at.key("location"), p.Location)
 		f.location(at.key("url"), p.URL)
@@ -151,9 +150,6 @@ func (f *findings) lockedPackages(list []LockedPackage) {
 		f.form(at.key("sha256"), p.SHA256, sha256Form, "64 hex digits")
 		if p.Relations != "" {
 			f.form(at.key("relations"), p.Relations, sha256Form, "64 hex digits")
-		}
-		if p.Upgrades != "" && !isNEVRA(p.Upgrades) {
-			f.add(at.key("upgrades"), "%q must be name-[epoch:]version-release.arch", p.Upgrades)
 		}
 		for j, w := range p.Why {
 			if (w.Root == "") == (w.By == "" && w.Requires == "") || (w.By == "") != (w.Requires == "") {

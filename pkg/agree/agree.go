@@ -68,7 +68,7 @@ func Of(m *manifest.Manifest, l *manifest.Lock, installed []string) *Bundle {
 		b.Files = append(b.Files, file.Path)
 	}
 	for _, p := range l.Packages {
-		b.Packages = append(b.Packages, parse([]string{p.NEVRA})...)
+		b.Packages = append(b.Packages, p.NEVRA)
 	}
 	return b
 }

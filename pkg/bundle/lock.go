@@ -98,7 +98,7 @@ func lockPackages(ctx context.Context, m *manifest.Manifest, s *Sources) ([]mani
 	if err := g.Wait(); err != nil {
 		return nil, "", err
 	}
-	sort.Slice(locked, func(i, j int) bool { return locked[i].NEVRA < locked[j].NEVRA })
+	sort.Slice(locked, func(i, j int) bool { return locked[i].NEVRA.String() < locked[j].NEVRA.String() })
 	return locked, baseline, nil
 }
 
@@ -176,11 +176,11 @@ func (u *universe) lock(ctx context.Context, s *Sources, c depsolve.Choice) (man
 			"take another mirror: --repo %s=URL", r.ID)
 	}
 	l := manifest.LockedPackage{
-		NEVRA: p.NEVRA.String(), Repo: r.ID, Location: rpmrepo.Href(p), URL: locations[0].URL, Size: p.Size,
+		NEVRA: p.NEVRA, Repo: r.ID, Location: rpmrepo.Href(p), URL: locations[0].URL, Size: p.Size,
 		Relations: repodata.Relations(&p.Metadata),
 	}
 	if c.Upgrades != nil {
-		l.Upgrades = c.Upgrades.String()
+		l.Upgrades = *c.Upgrades
 	}
 	for _, why := range c.Why {
 		l.Why = append(l.Why, lockReason(why))
@@ -190,7 +190,7 @@ func (u *universe) lock(ctx context.Context, s *Sources, c depsolve.Choice) (man
 		return l, nil
 	}
 	got, err := s.fetcher.Fetch(ctx, source.Blob{
-		Name: l.NEVRA, Digest: p.Checksum.Digest(), Size: p.Size, Locations: locations,
+		Name: l.NEVRA.String(), Digest: p.Checksum.Digest(), Size: p.Size, Locations: locations,
 	})
 	if err != nil {
 		return l, err

@@ -78,7 +78,7 @@ func TestModules(t *testing.T) {
 		}
 		var got []string
 		for _, p := range locked {
-			got = append(got, p.NEVRA)
+			got = append(got, p.NEVRA.String())
 		}
 		if err != nil || strings.Join(got, " ") != c.want || !strings.Contains(said, c.said) || (said == "") != (c.said == "") {
 			t.Errorf("%s: %q, %v, said %q, want %s and %q", c.name, got, err, said, c.want, c.said)

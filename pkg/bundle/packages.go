@@ -42,7 +42,7 @@ func (b *builder) packages(ctx context.Context) ([]archive.Entry, error) {
 	}
 	b.signers = make(map[string]string, len(signers))
 	for i, p := range b.lock.Packages {
-		b.signers[p.NEVRA] = signers[i]
+		b.signers[p.NEVRA.String()] = signers[i]
 	}
 	metadata, err := repositoryEntries(pkgs)
 	if err != nil {
@@ -92,7 +92,7 @@ func (b *builder) onePackage(ctx context.Context, p manifest.LockedPackage, t re
 		return e, pkg, "", err
 	}
 	got, err := b.fetcher.Fetch(ctx, source.Blob{
-		Name: p.NEVRA, Digest: "sha256:" + p.SHA256, Size: p.Size, Locations: from,
+		Name: p.NEVRA.String(), Digest: "sha256:" + p.SHA256, Size: p.Size, Locations: from,
 		Gone: fmt.Sprintf("the mirrors have dropped it: bundle lock MANIFEST pins what they have now, or name one that keeps it: --repo %s=URL", p.Repo),
 	})
 	if err != nil {
@@ -128,9 +128,9 @@ func (b *builder) verifyPackage(p manifest.LockedPackage, digest string, t repoT
 		return pkg, "", err
 	}
 	for _, w := range v.Warnings {
-		b.report.Report(progress.Event{Kind: progress.Warn, Stage: "verify", Task: p.NEVRA, Text: w})
+		b.report.Report(progress.Event{Kind: progress.Warn, Stage: "verify", Task: p.NEVRA.String(), Text: w})
 	}
-	if got := v.Metadata.NEVRA.String(); got != p.NEVRA {
+	if got := v.Metadata.NEVRA; got.String() != p.NEVRA.String() {
 		return pkg, "", fmt.Errorf("it is %s inside", got)
 	}
 	name, err := repodata.FileName(v.Metadata.NEVRA)

@@ -58,7 +58,7 @@ func (b *builder) otherRelations(ctx context.Context, p manifest.LockedPackage, 
 	var differences []string
 	if err == nil {
 		for _, known := range r.Packages {
-			if known.String() == p.NEVRA && repodata.Relations(&known.Metadata) == p.Relations {
+			if known.NEVRA == p.NEVRA && repodata.Relations(&known.Metadata) == p.Relations {
 				differences = repodata.DifferentRelations(header, &known.Metadata)
 			}
 		}

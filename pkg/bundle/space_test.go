@@ -10,6 +10,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/nevra/nevratest"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/store"
 )
@@ -33,7 +34,7 @@ func TestRequireSpace(t *testing.T) {
 		t.Errorf("nothing: %v, %q", err, warned)
 	}
 	const most = 1 << 60
-	b.lock.Packages = []manifest.LockedPackage{{NEVRA: "a-1-1.noarch", Size: most, SHA256: strings.Repeat("a", 64)}}
+	b.lock.Packages = []manifest.LockedPackage{{NEVRA: nevratest.Parse("a-1-1.noarch"), Size: most, SHA256: strings.Repeat("a", 64)}}
 	if err := b.requireSpace(o); !errors.Is(err, unix.ENOSPC) || !strings.Contains(hint.Of(err), "df -h "+o.Dir) {
 		t.Errorf("%v, hint %q", err, hint.Of(err))
 	}

@@ -29,12 +29,9 @@ type problem struct {
 
 // compare lists what of the lock is missing on a host, and what is newer than
 // the version that the bundle was asked to have.
-func compare(lock []manifest.LockedPackage, have installed) (missing []change, newer []problem, err error) {
+func compare(lock []manifest.LockedPackage, have installed) (missing []change, newer []problem) {
 	for _, p := range lock {
-		n, err := nevra.Parse(p.NEVRA)
-		if err != nil {
-			return nil, nil, fmt.Errorf("cannot read the bundle's lock: %w", err)
-		}
+		n := p.NEVRA
 		list := have.of(n)
 		if len(list) == 0 {
 			missing = append(missing, change{want: n})
@@ -51,7 +48,7 @@ func compare(lock []manifest.LockedPackage, have installed) (missing []change, n
 			})
 		}
 	}
-	return missing, newer, nil
+	return missing, newer
 }
 
 // pinned says that the manifest asks for this version of the package and not

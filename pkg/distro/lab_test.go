@@ -97,7 +97,7 @@ func realBundle(t *testing.T, specs ...rpmtest.Spec) software.Bundle {
 			Metadata: *v.Metadata, Location: s.NEVRA().FileName(), Size: e.Size, Checksum: repodata.Checksum{Type: "sha256", Value: e.SHA256},
 			FileTime: v.Metadata.BuildTime, HeaderStart: v.Header.Start, HeaderEnd: v.Header.End,
 		})
-		lock = append(lock, manifest.LockedPackage{NEVRA: s.NEVRA().String(), Why: []manifest.LockedReason{{Root: s.Name + "-" + s.Version}}})
+		lock = append(lock, manifest.LockedPackage{NEVRA: s.NEVRA(), Why: []manifest.LockedReason{{Root: s.Name + "-" + s.Version}}})
 	}
 	var files []*memory
 	create := func(name string) (io.WriteCloser, error) {

@@ -70,9 +70,7 @@ func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, er
 	if err != nil {
 		return t, err
 	}
-	if t.missing, t.problems, err = compare(s.bundle.Packages, have); err != nil {
-		return t, err
-	}
+	t.missing, t.problems = compare(s.bundle.Packages, have)
 	if t.again, err = r.again(h, have); err != nil {
 		return t, err
 	}

@@ -109,7 +109,7 @@ func bundled(tb testing.TB, list []packed) ([]byte, []manifest.LockedPackage) {
 		if p.root == "" {
 			why = manifest.LockedReason{By: dockerCE, Requires: n.Name}
 		}
-		lock = append(lock, manifest.LockedPackage{NEVRA: p.id, Why: []manifest.LockedReason{why}})
+		lock = append(lock, manifest.LockedPackage{NEVRA: n, Why: []manifest.LockedReason{why}})
 	}
 	var out bytes.Buffer
 	o := archive.CreateOptions{Name: "test", Platform: manifest.Platform{Family: "el7", Arch: "amd64"}, Level: archive.Fast}

@@ -31,10 +31,10 @@ type record struct {
 }
 
 // installedPackage is a package that came with the bundle, and the build that was there
-// before, "" for none.
+// before, the zero NEVRA for none.
 type installedPackage struct {
-	NEVRA string `json:"nevra"`
-	Was   string `json:"was,omitempty"`
+	NEVRA nevra.NEVRA `json:"nevra"`
+	Was   nevra.NEVRA `json:"was,omitzero"`
 }
 
 func readRecord(h *host.Host) (*record, error) {
@@ -55,9 +55,9 @@ func (r *record) add(list []change) {
 		key := c.want.Name + "." + c.want.Arch
 		old, known := r.Packages[key]
 		if !known && c.from != nil {
-			old.Was = c.from.String()
+			old.Was = *c.from
 		}
-		old.NEVRA = c.want.String()
+		old.NEVRA = c.want
 		r.Packages[key] = old
 	}
 }
@@ -105,8 +105,8 @@ func (r *record) again(h *host.Host, have installed) ([]string, error) {
 func (r *record) duplicates(have installed, lock []manifest.LockedPackage) (mine, others []nevra.NEVRA) {
 	names := map[string]bool{}
 	for _, p := range lock {
-		if n, err := nevra.Parse(p.NEVRA); err == nil && !strings.HasPrefix(n.Name, "kernel") { // several kernels may be installed
-			names[n.Name] = true
+		if !strings.HasPrefix(p.NEVRA.Name, "kernel") { // several kernels may be installed
+			names[p.NEVRA.Name] = true
 		}
 	}
 	for _, name := range sorted(names) {
@@ -115,7 +115,7 @@ func (r *record) duplicates(have installed, lock []manifest.LockedPackage) (mine
 			newer := slices.ContainsFunc(list[:i], func(x nevra.NEVRA) bool { return x.Arch == o.Arch })
 			switch {
 			case !newer:
-			case r.Packages[o.Name+"."+o.Arch].Was == o.String():
+			case r.Packages[o.Name+"."+o.Arch].Was.String() == o.String():
 				mine = append(mine, o)
 			default:
 				others = append(others, o)

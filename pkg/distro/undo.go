@@ -49,14 +49,11 @@ func (s packages) remove(ctx context.Context, h *host.Host, r *record) error {
 	var list []nevra.NEVRA
 	for _, key := range sorted(r.Packages) {
 		c := r.Packages[key]
-		n, err := nevra.Parse(c.NEVRA)
-		if err != nil {
-			return fmt.Errorf("cannot read %s: %w", recordFile, err)
-		}
+		n := c.NEVRA
 		there := have.of(n)
 		switch {
 		case len(there) == 0:
-		case c.Was != "":
+		case c.Was != nevra.NEVRA{}:
 			if have.has(n) {
 				s.warn("%s stays; it was %s before, which this host has no repository for", n, c.Was)
 			}

@@ -183,7 +183,7 @@ func (b *bundle) name() string { return b.lock.Name + "-" + b.lock.Platform.Arch
 func (b *bundle) needs(role manifest.Role) Needs {
 	var n Needs
 	for _, p := range b.lock.Packages {
-		n.Packages = append(n.Packages, p.NEVRA)
+		n.Packages = append(n.Packages, p.NEVRA.String())
 	}
 	for _, img := range b.images(role) {
 		n.Images = append(n.Images, img.Name)

@@ -138,7 +138,7 @@ func (b *builder) packages(runtime string) {
 		fmt.Fprintf(&text, `<package type="rpm"><name>%s</name><arch>%s</arch><version epoch="%s" ver="%s" rel="%s"/><format></format></package>`,
 			n.Name, n.Arch, "0"+n.Epoch, n.Version, n.Release)
 		b.member("rpms/"+n.FileName(), content, manifest.KindRPM)
-		b.lock.Packages = append(b.lock.Packages, manifest.LockedPackage{NEVRA: id, Repo: "base", Location: n.FileName(), URL: "https://example.invalid/" + n.FileName(),
+		b.lock.Packages = append(b.lock.Packages, manifest.LockedPackage{NEVRA: n, Repo: "base", Location: n.FileName(), URL: "https://example.invalid/" + n.FileName(),
 			Size: int64(len(content)), SHA256: sha(content), Why: []manifest.LockedReason{{Root: n.Name}}})
 	}
 	text.WriteString("</metadata>")

@@ -128,7 +128,7 @@ func (a *assembly) virtual() vip.Options {
 		}
 	}
 	for _, p := range a.bundle.lock.Packages {
-		o.Bundled = o.Bundled || strings.HasPrefix(p.NEVRA, "keepalived-")
+		o.Bundled = o.Bundled || p.NEVRA.Name == "keepalived"
 	}
 	return o
 }

@@ -74,15 +74,35 @@ func (e EVR) epoch() string {
 // NEVRA identifies one build of a package: name, epoch, version, release and
 // architecture.
 type NEVRA struct {
-	Name string `json:"name"`
+	Name string
 	EVR
-	Arch string `json:"arch"`
+	Arch string
 }
 
 // String is "name-[epoch:]version-release.arch", the form yum accepts as an
-// argument. An epoch of 0 is left out.
+// argument. An epoch of 0 is left out. The zero NEVRA is "".
 func (n NEVRA) String() string {
+	if n == (NEVRA{}) {
+		return ""
+	}
 	return fmt.Sprintf("%s-%s.%s", n.Name, n.EVR, n.Arch)
+}
+
+// MarshalText writes n as String does: the form of locks and records.
+func (n NEVRA) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads n as Parse does; "" is the zero NEVRA.
+func (n *NEVRA) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*n = NEVRA{}
+		return nil
+	}
+	read, err := Parse(string(text))
+	if err != nil {
+		return fmt.Errorf("%q must be name-[epoch:]version-release.arch", text)
+	}
+	*n = read
+	return nil
 }
 
 // FileName is "name-version-release.arch.rpm", rpm's own name for the file.

@@ -1,6 +1,9 @@
 package nevra
 
-import "testing"
+import (
+	"encoding/json"
+	"testing"
+)
 
 func TestParse(t *testing.T) {
 	t.Parallel()
@@ -69,5 +72,32 @@ func TestMatches(t *testing.T) {
 	}
 	if other := (Relation{Name: "b"}); other.Matches(rel(Any, "")) {
 		t.Error("another name matches")
+	}
+}
+
+// TestText: a NEVRA in a document is the text that it always was.
+func TestText(t *testing.T) {
+	t.Parallel()
+	type document struct {
+		NEVRA NEVRA `json:"nevra"`
+		Was   NEVRA `json:"was,omitzero"`
+	}
+	for text, want := range map[string]document{
+		`{"nevra":"a-1-2.noarch"}`: {NEVRA: NEVRA{"a", EVR{"", "1", "2"}, "noarch"}},
+		`{"nevra":"docker-ce-3:18.06.3.ce-3.el7.x86_64","was":"docker-ce-1-1.x86_64"}`: {
+			NEVRA{"docker-ce", EVR{"3", "18.06.3.ce", "3.el7"}, "x86_64"}, NEVRA{"docker-ce", EVR{"", "1", "1"}, "x86_64"}},
+		`{"nevra":""}`: {},
+	} {
+		var d document
+		if err := json.Unmarshal([]byte(text), &d); err != nil || d != want {
+			t.Errorf("%s: %+v, %v", text, d, err)
+		}
+		if got, err := json.Marshal(d); err != nil || string(got) != text {
+			t.Errorf("%s, %v, want %s", got, err, text)
+		}
+	}
+	var d document
+	if err := json.Unmarshal([]byte(`{"nevra":"socat"}`), &d); err == nil || err.Error() != `"socat" must be name-[epoch:]version-release.arch` {
+		t.Error(err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/nevra"
 )
 
 // NotRoot is what a user is told whose number follows, where root is needed.
@@ -136,7 +135,7 @@ func programs(h *host.Host, o *Options, f *found) error {
 			return err
 		case there:
 			continue
-		case o.Lock != nil && slices.ContainsFunc(o.Lock.Packages, func(l manifest.LockedPackage) bool { return packageName(l.NEVRA) == provider }):
+		case o.Lock != nil && slices.ContainsFunc(o.Lock.Packages, func(l manifest.LockedPackage) bool { return l.NEVRA.Name == provider }):
 			brought = append(brought, p.name)
 			continue
 		}
@@ -161,12 +160,4 @@ func hasProgram(h *host.Host, name string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-func packageName(id string) string {
-	n, err := nevra.Parse(id)
-	if err != nil {
-		return id
-	}
-	return n.Name
 }

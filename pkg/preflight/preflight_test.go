@@ -19,6 +19,7 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
+	"kubecrate/pkg/nevra/nevratest"
 	"kubecrate/pkg/preflight"
 )
 
@@ -196,7 +197,7 @@ func TestMachine(t *testing.T) {
 		{"programs", func(e *env) { e.remove("/usr/sbin/socat") }, preflight.Warning, "socat is missing", "socat-*.rpm"},
 		{"programs", func(e *env) {
 			e.remove("/usr/sbin/conntrack")
-			e.o.Lock = &manifest.Lock{Packages: []manifest.LockedPackage{{NEVRA: "conntrack-tools-1.4.4-7.el7.x86_64"}, {NEVRA: "x"}}}
+			e.o.Lock = &manifest.Lock{Packages: []manifest.LockedPackage{{NEVRA: nevratest.Parse("conntrack-tools-1.4.4-7.el7.x86_64")}, {}}}
 		}, preflight.OK, "conntrack: come with the bundle", ""},
 	} {
 		c.test(t)
@@ -249,7 +250,7 @@ func TestBundle(t *testing.T) {
 		return func(e *env) {
 			e.o.Lock = &manifest.Lock{Baseline: baseline}
 			for _, p := range packages {
-				e.o.Lock.Packages = append(e.o.Lock.Packages, manifest.LockedPackage{NEVRA: p})
+				e.o.Lock.Packages = append(e.o.Lock.Packages, manifest.LockedPackage{NEVRA: nevratest.Parse(p)})
 			}
 			for _, n := range []string{"kube-apiserver:v1.17.4", "kube-controller-manager:v1.17.4", "kube-scheduler:v1.17.4", "kube-proxy:v1.17.4", "pause:3.1", "etcd:3.4.3-0", "coredns:1.6.5"} {
 				e.o.Lock.Images = append(e.o.Lock.Images, manifest.LockedImage{Name: "k8s.gcr.io/" + n})

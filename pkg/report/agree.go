@@ -13,7 +13,6 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/image"
-	"kubecrate/pkg/nevra"
 )
 
 // Members that describe the others.
@@ -113,12 +112,7 @@ func sameRoles(a, b []manifest.Role) bool {
 // yum, which reads both.
 func (a *agreement) packages(list []manifest.LockedPackage) {
 	for _, p := range list {
-		n, err := nevra.Parse(p.NEVRA)
-		if err != nil {
-			a.problem("%v", err)
-			continue
-		}
-		a.take(manifest.Artifact{Path: path.Join("rpms", n.FileName()), Size: p.Size, SHA256: p.SHA256, Kind: manifest.KindRPM})
+		a.take(manifest.Artifact{Path: path.Join("rpms", p.NEVRA.FileName()), Size: p.Size, SHA256: p.SHA256, Kind: manifest.KindRPM})
 	}
 	for name, m := range a.members {
 		if m.Kind == manifest.KindRepodata && path.Dir(name) == "rpms/repodata" && len(list) > 0 {

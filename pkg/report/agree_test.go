@@ -11,6 +11,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/nevra/nevratest"
 	"kubecrate/pkg/report"
 )
 
@@ -32,7 +33,7 @@ func bundled() (*manifest.Lock, []archive.Entry) {
 	l := &manifest.Lock{
 		APIVersion: manifest.APIVersion, Kind: manifest.KindLock,
 		Name: "x", Platform: manifest.Platform{Family: "el7", Arch: "amd64"}, Manifest: hexSum(nil), Baseline: manifest.NoBaseline,
-		Packages: []manifest.LockedPackage{{NEVRA: "a-1:2-3.x86_64", Repo: "r", Location: "a.rpm", URL: "https://example.org/a.rpm", Size: int64(len(rpm)), SHA256: hexSum([]byte(rpm)), Why: []manifest.LockedReason{{Root: "a"}}}},
+		Packages: []manifest.LockedPackage{{NEVRA: nevratest.Parse("a-1:2-3.x86_64"), Repo: "r", Location: "a.rpm", URL: "https://example.org/a.rpm", Size: int64(len(rpm)), SHA256: hexSum([]byte(rpm)), Why: []manifest.LockedReason{{Root: "a"}}}},
 		Files:    []manifest.LockedFile{{Path: "manifests/f.yml", URL: "https://example.org/f.yml", Size: int64(len(file)), SHA256: hexSum([]byte(file)), Roles: []manifest.Role{manifest.Master}}},
 	}
 	return l, []archive.Entry{
@@ -81,10 +82,10 @@ func TestAgree(t *testing.T) {
 		{name: "as built"},
 		{name: "hash of a package", lock: func(l *manifest.Lock) { l.Packages[0].SHA256 = hexSum([]byte("x")) }, says: "of rpms/a-2-3.x86_64.rpm, which has"},
 		{name: "size of a package", lock: func(l *manifest.Lock) { l.Packages[0].Size++ }, says: "bytes of rpms/a-2-3.x86_64.rpm, which has 6"},
-		{name: "version of a package", lock: func(l *manifest.Lock) { l.Packages[0].NEVRA = "a-1:2-4.x86_64" }, says: "it lists rpms/a-2-4.x86_64.rpm, which is not in the archive"},
+		{name: "version of a package", lock: func(l *manifest.Lock) { l.Packages[0].NEVRA = nevratest.Parse("a-1:2-4.x86_64") }, says: "it lists rpms/a-2-4.x86_64.rpm, which is not in the archive"},
 		{name: "package too many in the lock", lock: func(l *manifest.Lock) {
 			p := l.Packages[0]
-			p.NEVRA = "b-1-1.noarch"
+			p.NEVRA = nevratest.Parse("b-1-1.noarch")
 			l.Packages = append(l.Packages, p)
 		}, says: "it lists rpms/b-1-1.noarch.rpm"},
 		{name: "package too many in the archive", list: func(m []archive.Entry) []archive.Entry {

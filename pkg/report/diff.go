@@ -78,7 +78,7 @@ func put(m map[string]string, name, value string) {
 func packagesOf(l *manifest.Lock) map[string]string {
 	m := map[string]string{}
 	for _, p := range l.Packages {
-		put(m, packageName(p.NEVRA)+archSuffix(p.NEVRA), p.NEVRA+" "+Short(p.SHA256))
+		put(m, p.NEVRA.Name+archSuffix(p.NEVRA), p.NEVRA.String()+" "+Short(p.SHA256))
 	}
 	return m
 }

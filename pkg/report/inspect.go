@@ -147,7 +147,7 @@ func (c *Contents) WriteText(w io.Writer) error {
 	p.Line("")
 	p.Line("PACKAGE\tSIZE\tREPOSITORY\tSIGNED BY\tWHY")
 	for _, k := range c.Lock.Packages {
-		p.Line("%s\t%s\t%s\t%s\t%s", k.NEVRA, progress.Size(k.Size), k.Repo, keyID(c.Signers[k.NEVRA]), FirstReason(k))
+		p.Line("%s\t%s\t%s\t%s\t%s", k.NEVRA, progress.Size(k.Size), k.Repo, keyID(c.Signers[k.NEVRA.String()]), FirstReason(k))
 	}
 	p.Line("")
 	p.Line("FILE\tSIZE\tSHA256\tFROM")

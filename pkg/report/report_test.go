@@ -8,6 +8,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
+	"kubecrate/pkg/nevra/nevratest"
 	"kubecrate/pkg/report"
 )
 
@@ -15,11 +16,11 @@ func testLock() *manifest.Lock {
 	return &manifest.Lock{
 		Name: "test",
 		Packages: []manifest.LockedPackage{
-			{NEVRA: "kubeadm-1.17.4-0.x86_64", SHA256: strings.Repeat("a", 64), Why: []manifest.LockedReason{{Root: "kubeadm-1.17.4-0"}}},
-			{NEVRA: "kubelet-1.17.4-0.x86_64", SHA256: strings.Repeat("b", 64), Why: []manifest.LockedReason{
+			{NEVRA: nevratest.Parse("kubeadm-1.17.4-0.x86_64"), SHA256: strings.Repeat("a", 64), Why: []manifest.LockedReason{{Root: "kubeadm-1.17.4-0"}}},
+			{NEVRA: nevratest.Parse("kubelet-1.17.4-0.x86_64"), SHA256: strings.Repeat("b", 64), Why: []manifest.LockedReason{
 				{By: "kubeadm-1.17.4-0.x86_64", Requires: "kubelet >= 1.13.0"}, {Root: "kubelet-1.17.4-0"},
 			}},
-			{NEVRA: "conntrack-tools-1.4.4-7.el7.x86_64", SHA256: strings.Repeat("c", 64), Upgrades: "conntrack-tools-1.4.3-1.el7.x86_64", Why: []manifest.LockedReason{
+			{NEVRA: nevratest.Parse("conntrack-tools-1.4.4-7.el7.x86_64"), SHA256: strings.Repeat("c", 64), Upgrades: nevratest.Parse("conntrack-tools-1.4.3-1.el7.x86_64"), Why: []manifest.LockedReason{
 				{By: "kubelet-1.17.4-0.x86_64", Requires: "conntrack"},
 			}},
 		},
@@ -82,8 +83,8 @@ func TestExplainUnknown(t *testing.T) {
 func TestExplainLoop(t *testing.T) {
 	t.Parallel()
 	l := &manifest.Lock{Packages: []manifest.LockedPackage{
-		{NEVRA: "a-1-1.noarch", Why: []manifest.LockedReason{{By: "b-1-1.noarch", Requires: "a"}}},
-		{NEVRA: "b-1-1.noarch", Why: []manifest.LockedReason{{By: "a-1-1.noarch", Requires: "b"}}},
+		{NEVRA: nevratest.Parse("a-1-1.noarch"), Why: []manifest.LockedReason{{By: "b-1-1.noarch", Requires: "a"}}},
+		{NEVRA: nevratest.Parse("b-1-1.noarch"), Why: []manifest.LockedReason{{By: "a-1-1.noarch", Requires: "b"}}},
 	}}
 	got, err := report.Explain(l, "a")
 	if err != nil || len(got.Chain) != 2 {
@@ -95,7 +96,7 @@ func TestDiff(t *testing.T) {
 	t.Parallel()
 	a, b := testLock(), testLock()
 	b.Packages = b.Packages[:2]
-	b.Packages[0].NEVRA = "kubeadm-1.17.5-0.x86_64"
+	b.Packages[0].NEVRA = nevratest.Parse("kubeadm-1.17.5-0.x86_64")
 	b.Files = append(b.Files, manifest.LockedFile{Path: "files/x", SHA256: strings.Repeat("f", 64)})
 	var out bytes.Buffer
 	if err := report.WriteDiff(&out, report.Diff(a, b)); err != nil {

@@ -18,7 +18,7 @@ func TestInspectNamesSigners(t *testing.T) {
 	key := strings.Repeat("0123456789ABCDEF", 4)[:40]
 	same := func(s string) string { return s }
 	l, members := bundled()
-	text, err := sbom.Document(l, hexSum(nil), "test", map[string]string{l.Packages[0].NEVRA: "signed by " + key + " with key X"})
+	text, err := sbom.Document(l, hexSum(nil), "test", map[string]string{l.Packages[0].NEVRA.String(): "signed by " + key + " with key X"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestInspectNamesSigners(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got.Signers[l.Packages[0].NEVRA] != c.want {
+		if err != nil || got.Signers[l.Packages[0].NEVRA.String()] != c.want {
 			t.Errorf("%s: %v, %v", what, got, err)
 			continue
 		}

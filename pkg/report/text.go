@@ -18,9 +18,8 @@ func Short(digest string) string {
 
 // archSuffix tells packages apart that are there for two architectures; noarch
 // and the common case stay short.
-func archSuffix(id string) string {
-	n, err := nevra.Parse(id)
-	if err != nil || n.Arch == "noarch" || n.Arch == "x86_64" || n.Arch == "aarch64" {
+func archSuffix(n nevra.NEVRA) string {
+	if n.Arch == "noarch" || n.Arch == "x86_64" || n.Arch == "aarch64" {
 		return ""
 	}
 	return "." + n.Arch

@@ -32,11 +32,10 @@ func Explain(l *manifest.Lock, name string) (*Why, error) {
 	pin := nevra.ParsePin(name)
 	byNEVRA := map[string]manifest.LockedPackage{}
 	for _, p := range l.Packages {
-		byNEVRA[p.NEVRA] = p
+		byNEVRA[p.NEVRA.String()] = p
 	}
 	for _, p := range l.Packages {
-		n, err := nevra.Parse(p.NEVRA)
-		if err == nil && pin.Match(n) != nevra.NoForm || strings.HasPrefix(p.NEVRA, name+".") {
+		if pin.Match(p.NEVRA) != nevra.NoForm || strings.HasPrefix(p.NEVRA.String(), name+".") {
 			return explainPackage(byNEVRA, p), nil
 		}
 	}
@@ -58,13 +57,13 @@ func Explain(l *manifest.Lock, name string) (*Why, error) {
 }
 
 func explainPackage(byNEVRA map[string]manifest.LockedPackage, p manifest.LockedPackage) *Why {
-	w := &Why{Name: p.NEVRA}
+	w := &Why{Name: p.NEVRA.String()}
 	var steps []string
-	seen := map[string]bool{}
+	seen := map[nevra.NEVRA]bool{}
 	for at := p; !seen[at.NEVRA] && len(at.Why) > 0; {
 		seen[at.NEVRA] = true
 		first := at.Why[0]
-		steps = append(steps, sentence(at.NEVRA, first))
+		steps = append(steps, sentence(at.NEVRA.String(), first))
 		next, ok := byNEVRA[first.By]
 		if first.Root != "" || !ok {
 			break
@@ -74,11 +73,11 @@ func explainPackage(byNEVRA map[string]manifest.LockedPackage, p manifest.Locked
 	for i := len(steps) - 1; i >= 0; i-- {
 		w.Chain = append(w.Chain, steps[i])
 	}
-	if p.Upgrades != "" {
+	if p.Upgrades != (nevra.NEVRA{}) {
 		w.Chain = append(w.Chain, fmt.Sprintf("it replaces %s of the baseline", p.Upgrades))
 	}
 	for i := 1; i < len(p.Why); i++ {
-		w.Also = append(w.Also, sentence(p.NEVRA, p.Why[i]))
+		w.Also = append(w.Also, sentence(p.NEVRA.String(), p.Why[i]))
 	}
 	return w
 }
@@ -121,7 +120,7 @@ func similar(l *manifest.Lock, name string) []string {
 		}
 	}
 	for _, p := range l.Packages {
-		consider(p.NEVRA, packageName(p.NEVRA))
+		consider(p.NEVRA.String(), p.NEVRA.Name)
 	}
 	for _, img := range l.Images {
 		consider(img.Name, repository(img.Name))
@@ -139,7 +138,7 @@ func similar(l *manifest.Lock, name string) []string {
 		}
 	}
 	for _, p := range l.Packages {
-		typo(packageName(p.NEVRA), packageName(p.NEVRA))
+		typo(p.NEVRA.Name, p.NEVRA.Name)
 	}
 	for _, img := range l.Images {
 		typo(img.Name, img.Name)

@@ -10,7 +10,6 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/credential"
 	"kubecrate/pkg/imageref"
-	"kubecrate/pkg/nevra"
 )
 
 // document is the part of SPDX 2.3 that is written here.
@@ -79,11 +78,8 @@ func Document(l *manifest.Lock, lockSHA256, tool string, signers map[string]stri
 		CreationInfo:      creation{Created: created, Creators: []string{"Tool: " + tool}},
 	}
 	for i, p := range l.Packages {
-		part, err := rpmPackage(l.Platform.Family, p)
-		if err != nil {
-			return nil, err
-		}
-		part.Comment = signers[p.NEVRA]
+		part := rpmPackage(l.Platform.Family, p)
+		part.Comment = signers[p.NEVRA.String()]
 		doc.add(fmt.Sprintf("SPDXRef-rpm-%d", i), part)
 	}
 	for i, img := range l.Images {
@@ -108,11 +104,8 @@ func (d *document) add(id string, p pkg) {
 	d.Relationships = append(d.Relationships, relationship{"SPDXRef-DOCUMENT", "DESCRIBES", id})
 }
 
-func rpmPackage(family string, p manifest.LockedPackage) (pkg, error) {
-	n, err := nevra.Parse(p.NEVRA)
-	if err != nil {
-		return pkg{}, err
-	}
+func rpmPackage(family string, p manifest.LockedPackage) pkg {
+	n := p.NEVRA
 	purl := fmt.Sprintf("pkg:rpm/%s@%s-%s?arch=%s&distro=%s", url.PathEscape(n.Name), url.PathEscape(n.Version), url.PathEscape(n.Release), n.Arch, family)
 	if n.Epoch != "" && n.Epoch != "0" {
 		purl += "&epoch=" + n.Epoch
@@ -121,7 +114,7 @@ func rpmPackage(family string, p manifest.LockedPackage) (pkg, error) {
 		Name: n.Name, VersionInfo: n.EVR.String(), DownloadLocation: location(p.URL),
 		Checksums:    []checksum{{"SHA256", p.SHA256}},
 		ExternalRefs: []ref{{"PACKAGE-MANAGER", "purl", purl}},
-	}, nil
+	}
 }
 
 func imagePackage(img manifest.LockedImage) pkg {

@@ -34,7 +34,7 @@ func Signers(text []byte, l *manifest.Lock) (map[string]string, error) {
 	signers := map[string]string{}
 	for _, p := range l.Packages {
 		if key := bySum[p.SHA256]; key != "" {
-			signers[p.NEVRA] = key
+			signers[p.NEVRA.String()] = key
 		}
 	}
 	return signers, nil

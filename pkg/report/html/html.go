@@ -33,7 +33,7 @@ func Write(w io.Writer, c *report.Contents) error {
 			const percent = 100
 			return part * percent / c.Raw
 		},
-		"chain": func(p manifest.LockedPackage) (*report.Why, error) { return report.Explain(c.Lock, p.NEVRA) },
+		"chain": func(p manifest.LockedPackage) (*report.Why, error) { return report.Explain(c.Lock, p.NEVRA.String()) },
 	}).Parse(page)
 	if err != nil {
 		return fmt.Errorf("cannot read the report's template: %w", err)

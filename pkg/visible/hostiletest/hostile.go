@@ -17,6 +17,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
+	"kubecrate/pkg/nevra/nevratest"
 )
 
 // Text clears the screen, sets the title, hides and reorders text, and forges
@@ -100,7 +101,7 @@ func Lock(m *manifest.Manifest) *manifest.Lock {
 	sum := strings.Repeat("a", sha256.Size*2)
 	return &manifest.Lock{
 		APIVersion: manifest.APIVersion, Kind: manifest.KindLock, Name: "k", Platform: m.Platform, Manifest: m.Digest(), Baseline: manifest.NoBaseline,
-		Packages: []manifest.LockedPackage{{NEVRA: "kubelet-1.17.4-0.x86_64", Repo: "r", Location: "k.rpm", URL: "https://r.example/k.rpm", Size: 1, SHA256: sum,
+		Packages: []manifest.LockedPackage{{NEVRA: nevratest.Parse("kubelet-1.17.4-0.x86_64"), Repo: "r", Location: "k.rpm", URL: "https://r.example/k.rpm", Size: 1, SHA256: sum,
 			Why: []manifest.LockedReason{{By: "kubelet-1.17.4-0.x86_64", Requires: Text}, {Root: Text}}}},
 		Images: []manifest.LockedImage{{Name: "k8s.gcr.io/pause:3.1", Source: Text, Digest: "sha256:" + sum,
 			Platform: "linux/amd64", MediaType: Text, Size: 1, Config: manifest.LockedBlob{Digest: "sha256:" + sum, Size: 1},
