@@ -11,6 +11,11 @@
 //	r.Verify(ctx, nil, nil)                      // every byte; names the damaged member
 //	r.Each(ctx, want, use)                       // one pass, each frame decoded once
 //
+// Frames, seek table and tar headers are written by hand, over a library's zstd:
+// a frame has to begin where a reader would want to begin, which writers of
+// seekable zstd leave to chance, and equal members have to give equal bytes with
+// every release, which archive/tar does not promise.
+//
 // # Format version 1
 //
 // What follows is enough to write another reader. All integers are

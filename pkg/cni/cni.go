@@ -2,6 +2,10 @@
 // needs. All that is known of a network stands in its file: how its manifest is
 // fitted to a cluster, and what it needs, makes and leaves on a host. Networks
 // lists them, and every other package asks that table.
+//
+// A manifest is changed in its lines and in its tree at once: the YAML library
+// alone would write all of it anew, and nobody could compare what a cluster got
+// with what its project published.
 package cni
 
 import "net/netip"

@@ -4,6 +4,11 @@
 //
 //	rt, err := cri.For(manifest.Runtime)
 //	steps = append(steps, packages, rt.Steps(...)..., cri.Images(rt, archive, images, report))
+//
+// config.toml and daemon.json are changed in place, key by key, and units are read
+// with their drop-ins, by code of this package: a library for TOML or JSON writes
+// the whole file anew, without the comments and the order that it has for its
+// owner, and none for units says in which file a word stands.
 package cri
 
 import (

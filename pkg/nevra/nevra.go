@@ -1,5 +1,10 @@
 // Package nevra is the vocabulary of RPM packages: their names, versions and
-// relations, compared as rpm compares them.
+// relations, compared as rpm compares them, what a package says of itself, and
+// the pins by which people ask for packages.
+//
+// The comparison of versions is written by hand: it is a hundred lines, decides
+// what gets installed, and has to follow rpm in "~", "^" and what is no letter or
+// digit. Tests hold it to the answers of rpm itself.
 package nevra
 
 import (

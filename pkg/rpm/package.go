@@ -1,6 +1,12 @@
 // Package rpm reads RPM packages from people we do not trust: it splits the
 // file within fixed bounds, and verifies its signature against pinned keys and
 // its payload against a signed digest.
+//
+// Whom to trust is decided here and by no library: which bytes a signature
+// covers, which digests may stand for the payload, and which of two readings of
+// a header counts. Libraries for RPM answer that for files that mean well; one of
+// them is the second opinion of the tests. The cryptography of keys and
+// signatures is go-crypto's.
 package rpm
 
 import (
