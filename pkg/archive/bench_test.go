@@ -63,7 +63,7 @@ func BenchmarkPack(b *testing.B) {
 // BenchmarkCreate copies frames that are packed already: a warm build.
 func BenchmarkCreate(b *testing.B) {
 	p := NewPacker(Fast)
-	e := packed(b, p, member("x", programs(b, 64<<20), manifest.KindImage))
+	e := compressed(b, p, member("x", programs(b, 64<<20), manifest.KindImage))
 	o := options(Fast)
 	o.Packer = p
 	b.SetBytes(e.Size)
@@ -81,16 +81,16 @@ func BenchmarkRead(b *testing.B) {
 	for _, l := range []Level{Default, Better, Best} {
 		o := options(l)
 		o.Packer = NewPacker(l)
-		var packed bytes.Buffer
+		var compressed bytes.Buffer
 		entries := []Entry{member("large", data, manifest.KindImage)}
 		for i := range 500 {
 			entries = append(entries, member(fmt.Sprintf("rpms/%d", i), data[i*100_000:(i+1)*100_000], manifest.KindRPM))
 		}
-		if _, err := Create(b.Context(), &packed, o, entries); err != nil {
+		if _, err := Create(b.Context(), &compressed, o, entries); err != nil {
 			b.Fatal(err)
 		}
-		src, size := bytes.NewReader(packed.Bytes()), int64(packed.Len())
-		r := open(b, packed.Bytes())
+		src, size := bytes.NewReader(compressed.Bytes()), int64(compressed.Len())
+		r := open(b, compressed.Bytes())
 		b.Run(l.String()+"/open", func(b *testing.B) {
 			for b.Loop() {
 				if _, err := Open(src, size); err != nil {

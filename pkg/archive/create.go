@@ -106,9 +106,9 @@ type builder struct {
 	entries []Entry
 	groups  []string // of each entry, "" for none
 	index   *Index
-	text    []byte // of the index
-	total   int64  // of the tar stream
-	shared  *slab  // the frame that small things go to
+	text    []byte       // of the index
+	total   int64        // of the tar stream
+	shared  *frameBuffer // the frame that small things go to
 	solid   *zstd.Encoder
 }
 
@@ -201,7 +201,7 @@ func (b *builder) produce(ctx context.Context, l *pipeline) error {
 			if err := b.flush(ctx, l); err != nil {
 				return err
 			}
-			if err := l.put(ctx, &solidWork{b: b, entries: b.entries[i:end]}); err != nil {
+			if err := l.put(ctx, &solidJob{b: b, entries: b.entries[i:end]}); err != nil {
 				return err
 			}
 		} else if err := b.member(ctx, l, b.entries[i]); err != nil {
@@ -220,23 +220,23 @@ func (b *builder) produceIndex(ctx context.Context, l *pipeline) error {
 	if err := b.share(ctx, l, header(indexArtifact(int64(len(b.text))))); err != nil {
 		return err
 	}
-	b.shared.raw = append(b.shared.raw, b.text...)
+	b.shared.decompressed = append(b.shared.decompressed, b.text...)
 	return b.flush(ctx, l)
 }
 
 // share appends p to the frame of small things.
 func (b *builder) share(ctx context.Context, l *pipeline, p []byte) (err error) {
-	if b.shared != nil && len(b.shared.raw)+len(p) > sharedFrame {
+	if b.shared != nil && len(b.shared.decompressed)+len(p) > sharedFrame {
 		if err := b.flush(ctx, l); err != nil {
 			return err
 		}
 	}
 	if b.shared == nil {
-		if b.shared, err = l.p.slab(ctx); err != nil {
+		if b.shared, err = l.p.frameBuffer(ctx); err != nil {
 			return err
 		}
 	}
-	b.shared.raw = append(b.shared.raw, p...)
+	b.shared.decompressed = append(b.shared.decompressed, p...)
 	return nil
 }
 
@@ -247,7 +247,7 @@ func (b *builder) flush(ctx context.Context, l *pipeline) error {
 	if s == nil {
 		return nil
 	}
-	return l.putSlab(ctx, s)
+	return l.putBuffer(ctx, s)
 }
 
 // member puts a member that is in no group.
@@ -345,9 +345,9 @@ func moreThan(n, size int64) error {
 	return fmt.Errorf("it has more than %d bytes: %w", size, errContent)
 }
 
-// cached returns the packed file of e as work, or nil where there is none that
+// cached returns the packed file of e as a job, or nil where there is none that
 // can be used and the content can be compressed again.
-func (b *builder) cached(ctx context.Context, e Entry) (*copyWork, error) {
+func (b *builder) cached(ctx context.Context, e Entry) (*copyJob, error) {
 	if e.Packed == nil {
 		return nil, nil
 	}

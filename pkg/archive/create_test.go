@@ -131,7 +131,7 @@ func TestSameBytes(t *testing.T) {
 			for i, e := range entries {
 				again[i] = e
 				if e.Size >= ownFrames && (i+workers)%2 == 0 {
-					again[i] = packed(t, p, e)
+					again[i] = compressed(t, p, e)
 				}
 			}
 			var got bytes.Buffer
@@ -237,7 +237,7 @@ func TestWindow(t *testing.T) {
 		if _, err := Create(t.Context(), io.Discard, o, entries); err != nil {
 			t.Fatal(err)
 		}
-		return cache.entries[(&solidWork{b: &builder{o: o, packer: NewPacker(Best)}, entries: []Entry{a}}).key()]
+		return cache.entries[(&solidJob{b: &builder{o: o, packer: NewPacker(Best)}, entries: []Entry{a}}).key()]
 	}
 	alone := frames(a)
 	if len(alone) == 0 || !bytes.Equal(alone, frames(b, a)) || !bytes.Equal(alone, frames(a, b)) {
@@ -259,7 +259,7 @@ func TestFrameSizes(t *testing.T) {
 		{[]int64{maxFrame - 2*head, 512}, fmt.Sprint([]int64{maxFrame - head, 1024})},
 		{[]int64{512, 3 * maxFrame}, fmt.Sprint([]int64{1024, maxFrame, maxFrame, maxFrame, head})},
 	} {
-		w := &solidWork{}
+		w := &solidJob{}
 		for i, n := range test.sizes {
 			w.entries = append(w.entries, Entry{Artifact: manifest.Artifact{Path: fmt.Sprint(i), Size: n}})
 		}
@@ -300,7 +300,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"too long", wrong(func(e *Entry) { e.Size-- }), "it has more than 99999 bytes"},
 		{"small and short", wrong(func(e *Entry) { e.Size = 10; e.Open = member("", nil, "").Open }), "it has 0 bytes, not 10"},
 		{"other content", wrong(func(e *Entry) { e.Open = other.Open }), "its content has SHA-256"},
-		{"other frames", wrong(func(e *Entry) { e.Packed = packed(t, p, other).Packed; e.Open = nil }), "cached frames have changed"},
+		{"other frames", wrong(func(e *Entry) { e.Packed = compressed(t, p, other).Packed; e.Open = nil }), "cached frames have changed"},
 		{"unreadable", wrong(func(e *Entry) { e.Open = func() (io.ReadCloser, error) { return nil, fs.ErrPermission } }), "permission denied"},
 	} {
 		for _, l := range levels() {

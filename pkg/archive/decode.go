@@ -11,31 +11,31 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// decode returns the content of a frame that is decoded in one piece. The
+// decode returns the content of a frame that is decoded as a whole. The
 // result is the caller's; give it to r.buffers when it is of no use any more.
 // With sums the compressed bytes are compared with their checksum, and the
 // error is errChanged, beside the content, where only they differ.
 func (r *Reader) decode(i int, sums []uint32) ([]byte, error) {
 	f := r.table.frames[i]
-	packed := r.buffers.get(int(f.packed))
-	defer r.buffers.put(packed)
-	if err := readAt(r.src, packed, r.table.at[i]); err != nil {
+	compressed := r.buffers.get(int(f.compressed))
+	defer r.buffers.put(compressed)
+	if err := readAt(r.src, compressed, r.table.at[i]); err != nil {
 		return nil, err
 	}
-	if err := checkFrame(packed, f, sums != nil); err != nil {
+	if err := checkFrame(compressed, f, sums != nil); err != nil {
 		return nil, err
 	}
-	raw, err := r.decoder.DecodeAll(packed, r.buffers.get(int(f.raw))[:0])
-	if err == nil && len(raw) != int(f.raw) {
-		err = fmt.Errorf("%d bytes, not %d", len(raw), f.raw)
+	decompressed, err := r.decoder.DecodeAll(compressed, r.buffers.get(int(f.decompressed))[:0])
+	if err == nil && len(decompressed) != int(f.decompressed) {
+		err = fmt.Errorf("%d bytes, not %d", len(decompressed), f.decompressed)
 	}
 	if err != nil {
 		return nil, damage("a frame cannot be decompressed: %v", err)
 	}
-	if sums != nil && crc32.Checksum(packed, castagnoli()) != sums[i] {
-		return raw, errChanged
+	if sums != nil && crc32.Checksum(compressed, castagnoli()) != sums[i] {
+		return decompressed, errChanged
 	}
-	return raw, nil
+	return decompressed, nil
 }
 
 // errChanged says that compressed bytes differ from what was written while

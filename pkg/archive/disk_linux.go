@@ -35,8 +35,8 @@ func startWriteback(f *os.File, offset, n int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), offset, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
-// letGo asks the kernel to forget what it remembers of a file that was synced,
+// dropCache asks the kernel to drop what it caches of a file that was synced,
 // so that a read goes to the disk. It may not do so, and says nothing then.
-func letGo(f *os.File) {
+func dropCache(f *os.File) {
 	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 }

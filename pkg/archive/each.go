@@ -26,8 +26,8 @@ func (r *Reader) Each(ctx context.Context, want func(Member) bool, fn func(Membe
 			list = r.need(list, m.Offset, m.Offset+m.Size)
 		}
 	}
-	p := &passage{pieces: r.pieces(list, readAhead, nil)}
-	defer p.pieces.stop()
+	p := &chunkReader{chunks: r.chunks(list, readAhead, nil)}
+	defer p.chunks.stop()
 	for _, i := range chosen {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -43,16 +43,16 @@ func (r *Reader) Each(ctx context.Context, want func(Member) bool, fn func(Membe
 	return nil
 }
 
-// passage goes through pieces in order.
-type passage struct {
-	pieces *pieces
-	now    piece
+// chunkReader goes through chunks in order.
+type chunkReader struct {
+	chunks *chunks
+	now    chunk
 }
 
 // from returns what there is from offset at on, at least a byte.
-func (p *passage) from(at int64) ([]byte, error) {
+func (p *chunkReader) from(at int64) ([]byte, error) {
 	for at >= p.now.at+p.now.size {
-		next, ok := p.pieces.next()
+		next, ok := p.chunks.next()
 		if !ok {
 			return nil, damage("a member reaches beyond the frames")
 		}
@@ -64,10 +64,10 @@ func (p *passage) from(at int64) ([]byte, error) {
 	return p.now.b[at-p.now.at:], nil
 }
 
-// memberReader reads one member of a passage.
+// memberReader reads one member of a chunkReader.
 type memberReader struct {
 	r       *Reader
-	p       *passage
+	p       *chunkReader
 	member  Member
 	sum     hash.Hash
 	done    int64
@@ -147,7 +147,7 @@ func (r *Reader) Compressed(want func(Member) bool) int64 {
 	}
 	var n int64
 	for _, frame := range list {
-		n += int64(r.table.frames[frame.frame].packed)
+		n += int64(r.table.frames[frame.frame].compressed)
 	}
 	return n
 }

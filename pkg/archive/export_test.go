@@ -86,10 +86,10 @@ func (f *Forged) Around(t testing.TB, index []byte) []byte {
 	}
 	var out bytes.Buffer
 	var frames []frame
-	add := func(raw []byte) {
-		packed := e.EncodeAll(raw, nil)
-		out.Write(packed)
-		frames = append(frames, describe(packed, len(raw)))
+	add := func(decompressed []byte) {
+		compressed := e.EncodeAll(decompressed, nil)
+		out.Write(compressed)
+		frames = append(frames, describe(compressed, len(decompressed)))
 	}
 	add(append(header(indexArtifact(int64(len(index)))), index...))
 	for i, content := range f.Contents {
@@ -97,8 +97,8 @@ func (f *Forged) Around(t testing.TB, index []byte) []byte {
 		if head == nil {
 			head = header(f.Index.Members[i].Artifact)
 		}
-		raw := append(bytes.Clone(head), content...)
-		add(append(raw, make([]byte, roundUp(int64(len(content)))-int64(len(content)))...))
+		decompressed := append(bytes.Clone(head), content...)
+		add(append(decompressed, make([]byte, roundUp(int64(len(content)))-int64(len(content)))...))
 	}
 	add(make([]byte, 2*blockSize))
 	out.Write(newTable(frames).trailer())

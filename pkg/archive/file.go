@@ -48,14 +48,14 @@ type file struct {
 	member Member
 	info   info
 
-	mu     sync.Mutex // guards what follows
-	pos    int64      // of the next Read, within the member
-	seq    *sequence  // from the start up to pos, nil where Seek has jumped
-	raw    []byte     // of the frame rawOf, for random access
-	rawOf  int
-	part   []byte // the part partOf, as it was proven
-	partOf int64
-	closed bool
+	mu             sync.Mutex        // guards what follows
+	pos            int64             // of the next Read, within the member
+	seq            *sequentialReader // from the start up to pos, nil where Seek has jumped
+	decompressed   []byte            // of the frame decompressedOf, for random access
+	decompressedOf int
+	part           []byte // the part partOf, as it was proven
+	partOf         int64
+	closed         bool
 }
 
 // Stat describes the member.
@@ -71,7 +71,7 @@ func (f *file) Read(b []byte) (int, error) {
 	case len(b) == 0:
 		return 0, nil
 	case f.pos == 0 && f.seq == nil:
-		f.seq = f.r.sequence(f)
+		f.seq = f.r.sequentialReader(f)
 	}
 	if f.seq != nil && f.seq.done == f.pos {
 		n, err := f.seq.read(b)
@@ -147,16 +147,16 @@ func (f *file) readAt(b []byte, offset int64) (int, error) {
 
 // frame returns the content of a whole frame; the last one is kept.
 func (f *file) frame(i int) ([]byte, error) {
-	if f.raw != nil && f.rawOf == i {
-		return f.raw, nil
+	if f.decompressed != nil && f.decompressedOf == i {
+		return f.decompressed, nil
 	}
-	f.r.buffers.put(f.raw)
-	f.raw = nil
-	raw, err := f.r.decode(i, nil)
+	f.r.buffers.put(f.decompressed)
+	f.decompressed = nil
+	decompressed, err := f.r.decode(i, nil)
 	if err == nil {
-		f.raw, f.rawOf = raw, i
+		f.decompressed, f.decompressedOf = decompressed, i
 	}
-	return raw, err
+	return decompressed, err
 }
 
 // Close gives up what the file holds.
@@ -169,8 +169,8 @@ func (f *file) Close() error {
 	f.closed = true
 	f.stop()
 	f.r.solid.leave(f)
-	f.r.buffers.put(f.raw)
-	f.raw = nil
+	f.r.buffers.put(f.decompressed)
+	f.decompressed = nil
 	return nil
 }
 

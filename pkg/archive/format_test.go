@@ -76,17 +76,17 @@ func TestFormat(t *testing.T) {
 		at := 0
 		for i := range n {
 			entry := seek[8+12*i:]
-			packed, raw, xxh := data[at:at+int(u32(entry))], int(u32(entry[4:])), u32(entry[8:])
-			at += len(packed)
+			compressed, decompressed, xxh := data[at:at+int(u32(entry))], int(u32(entry[4:])), u32(entry[8:])
+			at += len(compressed)
 			if i == n-1 {
-				checkChecks(t, packed, seek, sums, raw, xxh)
+				checkChecks(t, compressed, seek, sums, decompressed, xxh)
 				break
 			}
-			content, err := d.DecodeAll(packed, nil)
-			if err != nil || len(content) != raw || u32(packed[len(packed)-4:]) != xxh {
+			content, err := d.DecodeAll(compressed, nil)
+			if err != nil || len(content) != decompressed || u32(compressed[len(compressed)-4:]) != xxh {
 				t.Fatalf("frame %d: %d bytes, %v", i, len(content), err)
 			}
-			sums = append(sums, crc32.Checksum(packed, table))
+			sums = append(sums, crc32.Checksum(compressed, table))
 			tar = append(tar, content...)
 			if i == 0 && (len(content)%512 != 0 || content[len(content)-1] != '\n') {
 				t.Errorf("the first frame has %d bytes", len(content))
@@ -99,7 +99,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-func checkChecks(t *testing.T, b, seek []byte, sums []uint32, raw int, xxh uint32) {
+func checkChecks(t *testing.T, b, seek []byte, sums []uint32, decompressed int, xxh uint32) {
 	t.Helper()
 	table := crc32.MakeTable(crc32.Castagnoli)
 	want := binary.LittleEndian.AppendUint32(nil, 0x184D2A5B)
@@ -111,7 +111,7 @@ func checkChecks(t *testing.T, b, seek []byte, sums []uint32, raw int, xxh uint3
 	}
 	want = binary.LittleEndian.AppendUint32(want, crc32.Checksum(seek, table))
 	want = binary.LittleEndian.AppendUint32(want, crc32.Checksum(want[8:], table))
-	if !bytes.Equal(b, want) || raw != 0 || xxh != 0x51D8E999 {
+	if !bytes.Equal(b, want) || decompressed != 0 || xxh != 0x51D8E999 {
 		t.Errorf("checksums are % x, want % x", b, want)
 	}
 }

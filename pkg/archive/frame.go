@@ -11,7 +11,7 @@ import (
 // zstd for maxFrame (ZSTD_SEEKABLE_MAX_FRAME_DECOMPRESSED_SIZE).
 const (
 	maxFrame  = 1 << 30   // content of a frame
-	maxPlain  = 16 << 20  // content of a frame that is decoded in one piece
+	maxPlain  = 16 << 20  // content of a frame that is decoded as a whole
 	maxWindow = 128 << 20 // what zstd -d takes without a flag
 
 	skippableHeader = 8 // magic and length, both little-endian uint32
@@ -21,29 +21,29 @@ const (
 // content's XXH64, which is the zstd frame's own checksum, crc the CRC-32C of
 // the compressed bytes.
 type frame struct {
-	packed, raw uint32
-	sum, crc    uint32
+	compressed, decompressed uint32
+	sum, crc                 uint32
 }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// describe makes the table entry of a finished frame with raw bytes of content.
-func describe(packed []byte, raw int) frame {
+// describe makes the table entry of a finished frame with its bytes of content.
+func describe(compressed []byte, decompressed int) frame {
 	return frame{
-		packed: uint32(len(packed)), //nolint:gosec // a frame is far below 4 GiB
-		raw:    uint32(raw),         //nolint:gosec // at most maxFrame
-		sum:    tailSum(packed),
-		crc:    crc32.Checksum(packed, castagnoli()),
+		compressed:   uint32(len(compressed)), //nolint:gosec // a frame is far below 4 GiB
+		decompressed: uint32(decompressed),    //nolint:gosec // at most maxFrame
+		sum:          tailSum(compressed),
+		crc:          crc32.Checksum(compressed, castagnoli()),
 	}
 }
 
-// plain says that a frame is decoded in one piece rather than as a stream.
-func (f frame) plain() bool { return f.raw <= maxPlain }
+// plain says that a frame is decoded as a whole rather than as a stream.
+func (f frame) plain() bool { return f.decompressed <= maxPlain }
 
-// packedBound is the most that raw bytes of content can take as a frame: raw
+// compressedBound is the most that so many bytes of content can take as a frame:
 // blocks of 128 KiB or less with 3 bytes each, header and checksum. Encoders
 // that make small blocks are given room.
-func packedBound(raw int64) int64 { return raw + raw/512 + 1024 }
+func compressedBound(decompressed int64) int64 { return decompressed + decompressed/512 + 1024 }
 
 // checkHeader compares the start of a frame with its table entry.
 func checkHeader(start []byte, f frame) error {
@@ -54,8 +54,8 @@ func checkHeader(start []byte, f frame) error {
 	switch {
 	case h.Skippable || h.DictionaryID != 0 || !h.HasCheckSum || !h.HasFCS:
 		return damage("a frame is not as this format has it: skippable, without its size or its checksum, or with a dictionary")
-	case h.FrameContentSize != uint64(f.raw):
-		return damage("a frame holds %d bytes, the seek table says %d", h.FrameContentSize, f.raw)
+	case h.FrameContentSize != uint64(f.decompressed):
+		return damage("a frame holds %d bytes, the seek table says %d", h.FrameContentSize, f.decompressed)
 	case h.SingleSegment && !f.plain(), h.WindowSize > maxWindow:
 		return damage("a frame needs a window of over %d MiB", maxWindow>>20)
 	}
@@ -90,4 +90,6 @@ const (
 
 // tailSum is the checksum at the end of a frame: the low half of the content's
 // XXH64.
-func tailSum(packed []byte) uint32 { return binary.LittleEndian.Uint32(packed[len(packed)-4:]) }
+func tailSum(compressed []byte) uint32 {
+	return binary.LittleEndian.Uint32(compressed[len(compressed)-4:])
+}

@@ -18,8 +18,8 @@ type frameWriter struct {
 }
 
 // frame writes a frame.
-func (f *frameWriter) frame(packed []byte, entry frame) error {
-	if _, err := f.w.Write(packed); err != nil {
+func (f *frameWriter) frame(compressed []byte, entry frame) error {
+	if _, err := f.w.Write(compressed); err != nil {
 		return err
 	}
 	return f.wrote(entry)
@@ -32,7 +32,7 @@ func (f *frameWriter) wrote(entry frame) error {
 	}
 	f.frames = append(f.frames, entry)
 	if f.advance != nil {
-		f.advance(int64(entry.raw))
+		f.advance(int64(entry.decompressed))
 	}
 	return nil
 }
@@ -72,11 +72,11 @@ func newHashWriter(w io.Writer) *hashWriter {
 }
 
 func (h *hashWriter) Write(p []byte) (int, error) {
-	const piece = 1 << 20
+	const chunk = 1 << 20
 	for rest := p; len(rest) > 0; {
 		b := <-h.empty
 		b.Reset()
-		n := min(len(rest), piece)
+		n := min(len(rest), chunk)
 		b.Write(rest[:n])
 		h.full <- b
 		rest = rest[n:]

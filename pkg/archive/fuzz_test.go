@@ -129,7 +129,7 @@ func FuzzIndex(f *testing.F) {
 
 // FuzzSeekTable reads a seek table; what is accepted fills the file.
 func FuzzSeekTable(f *testing.F) {
-	small := newTable([]frame{{packed: 100, raw: 1000}, {packed: 50, raw: 512}})
+	small := newTable([]frame{{compressed: 100, decompressed: 1000}, {compressed: 50, decompressed: 512}})
 	f.Add(append(make([]byte, small.checks), small.trailer()...))
 	f.Add(create(f, Fast, tiny()))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -143,7 +143,7 @@ func FuzzSeekTable(f *testing.F) {
 			t.Errorf("accepted: %+v", tab)
 		}
 		for i := range tab.frames {
-			if tab.find(tab.rawAt[i]) != i || tab.at[i] >= tab.at[i+1] {
+			if tab.find(tab.decompressedAt[i]) != i || tab.at[i] >= tab.at[i+1] {
 				t.Errorf("frame %d of %+v", i, tab)
 			}
 		}

@@ -34,18 +34,18 @@ type CacheEntry interface {
 	Abort() error
 }
 
-// solidWork is a group: members with their tar headers in frames of up to 1
+// solidJob is a group: members with their tar headers in frames of up to 1
 // GiB and a window of 128 MiB. They are compressed in their turn, as a stream,
 // since two such encoders would take 600 MB.
-type solidWork struct {
+type solidJob struct {
 	b       *builder
 	entries []Entry
 }
 
-func (*solidWork) release(*Packer) {}
+func (*solidJob) release(*Packer) {}
 
 // key names the frames of a group by all that goes into them.
-func (w *solidWork) key() string {
+func (w *solidJob) key() string {
 	h := sha256.New()
 	for _, e := range w.entries {
 		h.Write(header(e.Artifact))
@@ -55,14 +55,14 @@ func (w *solidWork) key() string {
 }
 
 // size is the length of the group in the tar stream.
-func (w *solidWork) size() (n int64) {
+func (w *solidJob) size() (n int64) {
 	for _, e := range w.entries {
 		n += headerSize(e.Artifact) + roundUp(e.Size)
 	}
 	return n
 }
 
-func (w *solidWork) write(ctx context.Context, to *frameWriter) error {
+func (w *solidJob) write(ctx context.Context, to *frameWriter) error {
 	cache := w.b.o.Groups
 	if cache == nil {
 		_, err := w.encode(ctx, to, to.w)
@@ -76,9 +76,9 @@ func (w *solidWork) write(ctx context.Context, to *frameWriter) error {
 	if err != nil {
 		return err
 	}
-	packed, err := w.encode(ctx, to, io.MultiWriter(to.w, entry))
+	compressed, err := w.encode(ctx, to, io.MultiWriter(to.w, entry))
 	if err == nil {
-		_, err = entry.Write(packed.footer())
+		_, err = entry.Write(compressed.footer())
 	}
 	if err != nil {
 		return errors.Join(err, entry.Abort())
@@ -88,7 +88,7 @@ func (w *solidWork) write(ctx context.Context, to *frameWriter) error {
 
 // cached opens the frames kept of this group, nil where there are none that
 // are whole.
-func (w *solidWork) cached(ctx context.Context, cache GroupCache) *copyWork {
+func (w *solidJob) cached(ctx context.Context, cache GroupCache) *copyJob {
 	f, err := cache.Open(w.key())
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -108,10 +108,10 @@ func (w *solidWork) cached(ctx context.Context, cache GroupCache) *copyWork {
 		w.warn(err)
 		return nil
 	}
-	return &copyWork{file: f, packed: p}
+	return &copyJob{file: f, compressed: p}
 }
 
-func (w *solidWork) warn(err error) {
+func (w *solidJob) warn(err error) {
 	w.b.o.Report.Report(progress.Event{
 		Kind: progress.Warn, Stage: stage, Task: w.entries[0].Path,
 		Text: fmt.Sprintf("compressing its group again: %v", err),
@@ -119,7 +119,7 @@ func (w *solidWork) warn(err error) {
 }
 
 // encode compresses the group to out and notes its frames in to.
-func (w *solidWork) encode(ctx context.Context, to *frameWriter, out io.Writer) (Packed, error) {
+func (w *solidJob) encode(ctx context.Context, to *frameWriter, out io.Writer) (Packed, error) {
 	cut := &frameCutter{to: to, out: &tailWriter{w: out}, sum: sha256.New(), sizes: w.frameSizes()}
 	var err error
 	if cut.encoder, err = w.b.solidEncoder(); err != nil {
@@ -164,7 +164,7 @@ func (b *builder) solidEncoder() (*zstd.Encoder, error) {
 }
 
 // member writes header, content and padding of e.
-func (w *solidWork) member(ctx context.Context, to io.Writer, e Entry) error {
+func (w *solidJob) member(ctx context.Context, to io.Writer, e Entry) error {
 	if _, err := to.Write(header(e.Artifact)); err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (w *solidWork) member(ctx context.Context, to io.Writer, e Entry) error {
 
 // frameSizes says where the group is cut into frames: before a member that
 // does not fit into maxFrame any more, and within one that never would.
-func (w *solidWork) frameSizes() []int64 {
+func (w *solidJob) frameSizes() []int64 {
 	var sizes []int64
 	var open int64
 	for _, e := range w.entries {
@@ -254,10 +254,10 @@ func (c *frameCutter) endFrame() error {
 		return err
 	}
 	f := frame{
-		packed: uint32(c.out.n),    //nolint:gosec // little more than maxFrame
-		raw:    uint32(c.sizes[0]), //nolint:gosec // at most maxFrame
-		sum:    tailSum(c.out.last[:]),
-		crc:    c.out.crc,
+		compressed:   uint32(c.out.n),    //nolint:gosec // little more than maxFrame
+		decompressed: uint32(c.sizes[0]), //nolint:gosec // at most maxFrame
+		sum:          tailSum(c.out.last[:]),
+		crc:          c.out.crc,
 	}
 	c.frames = append(c.frames, f)
 	c.sizes, c.open = c.sizes[1:], false

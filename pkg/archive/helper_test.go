@@ -46,8 +46,8 @@ type readCloser struct{ *bytes.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// packed is an entry whose content was packed before; Open fails the test.
-func packed(t testing.TB, p *Packer, e Entry) Entry {
+// compressed is an entry whose content was packed before; Open fails the test.
+func compressed(t testing.TB, p *Packer, e Entry) Entry {
 	t.Helper()
 	f, err := e.Open()
 	if err != nil {

@@ -135,12 +135,12 @@ func (o *oneFrame) end(f frame, known bool) error {
 }
 
 // checkFrame compares all bytes of a table entry with it; known is as end has it.
-func checkFrame(packed []byte, f frame, known bool) error {
-	if err := checkHeader(packed, f); err != nil {
+func checkFrame(compressed []byte, f frame, known bool) error {
+	if err := checkHeader(compressed, f); err != nil {
 		return err
 	}
 	var o oneFrame
-	if err := o.write(packed); err != nil {
+	if err := o.write(compressed); err != nil {
 		return err
 	}
 	return o.end(f, known)

@@ -215,7 +215,7 @@ func (v *volumes) check(r *Reader) error {
 		if i >= len(t.frames) || t.at[i] >= v.starts[k+1] {
 			continue
 		}
-		start, sum := make([]byte, min(maxHeader, int64(t.frames[i].packed))), make([]byte, 4)
+		start, sum := make([]byte, min(maxHeader, int64(t.frames[i].compressed))), make([]byte, 4)
 		err := readAt(v, start, t.at[i])
 		if err == nil {
 			err = checkHeader(start, t.frames[i])

@@ -48,7 +48,7 @@ func (p *Packer) Pack(ctx context.Context, w io.Writer, r io.Reader) (Packed, er
 	}
 	done := Packed{Size: size, SHA256: hex.EncodeToString(sum.Sum(nil)), frames: to.frames}
 	for _, f := range to.frames {
-		done.Compressed += int64(f.packed)
+		done.Compressed += int64(f.compressed)
 	}
 	if _, err := w.Write(done.footer()); err != nil {
 		return Packed{}, fmt.Errorf("cannot write compressed frames: %w", err)
@@ -59,7 +59,7 @@ func (p *Packer) Pack(ctx context.Context, w io.Writer, r io.Reader) (Packed, er
 func (p Packed) footer() []byte {
 	b := make([]byte, 0, packedEntry*len(p.frames)+packedTail)
 	for _, f := range p.frames {
-		for _, v := range []uint32{f.packed, f.raw, f.sum, f.crc} {
+		for _, v := range []uint32{f.compressed, f.decompressed, f.sum, f.crc} {
 			b = binary.LittleEndian.AppendUint32(b, v)
 		}
 	}
@@ -116,18 +116,18 @@ func decodePacked(b []byte, frames int64) (Packed, error) {
 		Size:   int64(binary.LittleEndian.Uint64(tail)), //nolint:gosec // compared with the frames below
 		SHA256: hex.EncodeToString(tail[8 : 8+sha256.Size]),
 	}
-	var raw int64
+	var decompressed int64
 	for e := b[skippableHeader : len(b)-packedTail]; len(e) > 0; e = e[packedEntry:] {
 		u := binary.LittleEndian.Uint32
-		f := frame{packed: u(e), raw: u(e[4:]), sum: u(e[8:]), crc: u(e[12:])}
-		if f.raw == 0 || f.raw > maxFrame || f.packed < minFrame || int64(f.packed) > packedBound(int64(f.raw)) {
-			return Packed{}, fmt.Errorf("%w: a frame of %d bytes for %d", errPacked, f.packed, f.raw)
+		f := frame{compressed: u(e), decompressed: u(e[4:]), sum: u(e[8:]), crc: u(e[12:])}
+		if f.decompressed == 0 || f.decompressed > maxFrame || f.compressed < minFrame || int64(f.compressed) > compressedBound(int64(f.decompressed)) {
+			return Packed{}, fmt.Errorf("%w: a frame of %d bytes for %d", errPacked, f.compressed, f.decompressed)
 		}
 		p.frames = append(p.frames, f)
-		p.Compressed += int64(f.packed)
-		raw += int64(f.raw)
+		p.Compressed += int64(f.compressed)
+		decompressed += int64(f.decompressed)
 	}
-	if p.Compressed != frames || p.Size < 0 || raw != roundUp(p.Size) {
+	if p.Compressed != frames || p.Size < 0 || decompressed != roundUp(p.Size) {
 		return Packed{}, fmt.Errorf("%w: sizes do not add up", errPacked)
 	}
 	return p, nil
@@ -162,7 +162,7 @@ func (p Packed) copyTo(ctx context.Context, r io.Reader, to *frameWriter) error 
 	buf := make([]byte, 1<<20)
 	for i, f := range p.frames {
 		var sum uint32
-		for left := int64(f.packed); left > 0; {
+		for left := int64(f.compressed); left > 0; {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

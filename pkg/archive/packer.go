@@ -16,19 +16,19 @@ import (
 // wait for each other where these are all in use. Make one for a whole build.
 // Its methods are safe for concurrent use.
 type Packer struct {
-	level    Level
-	scheme   scheme
-	encoders chan *zstd.Encoder // nil: not made yet
-	slabs    chan *slab         // nil: not made yet
+	level        Level
+	scheme       scheme
+	encoders     chan *zstd.Encoder // nil: not made yet
+	frameBuffers chan *frameBuffer  // nil: not made yet
 }
 
-// slab is the memory of a frame on its way: content, its compressed form, and
+// frameBuffer is the memory of a frame on its way: content, its compressed form, and
 // what came of it once done is closed.
-type slab struct {
-	raw, packed []byte
-	frame       frame
-	err         error
-	done        chan struct{}
+type frameBuffer struct {
+	decompressed, compressed []byte
+	frame                    frame
+	err                      error
+	done                     chan struct{}
 }
 
 // NewPacker returns a Packer that compresses as many frames at once as there are
@@ -45,26 +45,26 @@ func NewPacker(level Level) *Packer {
 func newPacker(level Level, workers int) *Packer {
 	p := &Packer{
 		level: level, scheme: schemeOf(level),
-		encoders: make(chan *zstd.Encoder, workers),
-		slabs:    make(chan *slab, workers+1),
+		encoders:     make(chan *zstd.Encoder, workers),
+		frameBuffers: make(chan *frameBuffer, workers+1),
 	}
 	for range workers {
 		p.encoders <- nil
 	}
 	for range workers + 1 {
-		p.slabs <- nil
+		p.frameBuffers <- nil
 	}
 	return p
 }
 
-// slab takes an empty slab, waiting for one where all are in use.
-func (p *Packer) slab(ctx context.Context) (*slab, error) {
+// frameBuffer takes an empty buffer, waiting for one where all are in use.
+func (p *Packer) frameBuffer(ctx context.Context) (*frameBuffer, error) {
 	select {
-	case s := <-p.slabs:
+	case s := <-p.frameBuffers:
 		if s == nil {
-			s = &slab{raw: make([]byte, 0, p.scheme.frame), packed: make([]byte, 0, packedBound(int64(p.scheme.frame)))}
+			s = &frameBuffer{decompressed: make([]byte, 0, p.scheme.frame), compressed: make([]byte, 0, compressedBound(int64(p.scheme.frame)))}
 		}
-		s.raw, s.packed, s.err = s.raw[:0], s.packed[:0], nil
+		s.decompressed, s.compressed, s.err = s.decompressed[:0], s.compressed[:0], nil
 		s.done = make(chan struct{})
 		return s, nil
 	case <-ctx.Done():
@@ -72,13 +72,13 @@ func (p *Packer) slab(ctx context.Context) (*slab, error) {
 	}
 }
 
-// rest gives up the memory of slabs and encoders that are not in use, until they
+// rest gives up the memory of buffers and encoders that are not in use, until they
 // are needed again.
 func (p *Packer) rest() {
-	for range cap(p.slabs) {
+	for range cap(p.frameBuffers) {
 		select {
-		case <-p.slabs:
-			p.slabs <- nil
+		case <-p.frameBuffers:
+			p.frameBuffers <- nil
 		default:
 		}
 	}
@@ -91,11 +91,11 @@ func (p *Packer) rest() {
 	}
 }
 
-// free gives a slab back.
-func (p *Packer) free(s *slab) { p.slabs <- s }
+// free gives a buffer back.
+func (p *Packer) free(s *frameBuffer) { p.frameBuffers <- s }
 
 // encode compresses s in the background; s.done is closed when that is over.
-func (p *Packer) encode(s *slab) {
+func (p *Packer) encode(s *frameBuffer) {
 	go func() {
 		defer close(s.done)
 		e := <-p.encoders
@@ -107,25 +107,25 @@ func (p *Packer) encode(s *slab) {
 				return
 			}
 		}
-		s.packed = e.EncodeAll(s.raw, s.packed[:0])
-		s.frame = describe(s.packed, len(s.raw))
+		s.compressed = e.EncodeAll(s.decompressed, s.compressed[:0])
+		s.frame = describe(s.compressed, len(s.decompressed))
 	}()
 }
 
 // pipeline compresses frames in parallel and hands them on in order.
 type pipeline struct {
 	p     *Packer
-	queue chan work
+	queue chan job
 }
 
-// work is something to be written in its turn. write is called once unless an
+// job is something to be written in its turn. write is called once unless an
 // error came first, and release always.
-type work interface {
+type job interface {
 	write(ctx context.Context, to *frameWriter) error
 	release(p *Packer)
 }
 
-func (s *slab) write(ctx context.Context, to *frameWriter) error {
+func (s *frameBuffer) write(ctx context.Context, to *frameWriter) error {
 	select {
 	case <-s.done:
 	case <-ctx.Done():
@@ -134,19 +134,19 @@ func (s *slab) write(ctx context.Context, to *frameWriter) error {
 	if s.err != nil {
 		return s.err
 	}
-	return to.frame(s.packed, s.frame)
+	return to.frame(s.compressed, s.frame)
 }
 
-func (s *slab) release(p *Packer) {
+func (s *frameBuffer) release(p *Packer) {
 	<-s.done
 	p.free(s)
 }
 
-// run calls produce, which puts work, and writes what it put, in order. It
+// run calls produce, which puts jobs, and writes what it put, in order. It
 // returns when everything is written and given back, or with the first error.
 func (p *Packer) run(ctx context.Context, to *frameWriter, produce func(context.Context, *pipeline) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	l := &pipeline{p: p, queue: make(chan work, cap(p.slabs))}
+	l := &pipeline{p: p, queue: make(chan job, cap(p.frameBuffers))}
 	g.Go(func() error {
 		defer close(l.queue)
 		return produce(ctx, l)
@@ -164,7 +164,7 @@ func (p *Packer) run(ctx context.Context, to *frameWriter, produce func(context.
 }
 
 // put queues w behind what was put before.
-func (l *pipeline) put(ctx context.Context, w work) error {
+func (l *pipeline) put(ctx context.Context, w job) error {
 	select {
 	case l.queue <- w:
 		return nil
@@ -174,8 +174,8 @@ func (l *pipeline) put(ctx context.Context, w work) error {
 	}
 }
 
-// putSlab starts to compress s and queues it.
-func (l *pipeline) putSlab(ctx context.Context, s *slab) error {
+// putBuffer starts to compress s and queues it.
+func (l *pipeline) putBuffer(ctx context.Context, s *frameBuffer) error {
 	l.p.encode(s)
 	return l.put(ctx, s)
 }
@@ -185,11 +185,11 @@ func (l *pipeline) putSlab(ctx context.Context, s *slab) error {
 func (l *pipeline) content(ctx context.Context, r io.Reader) (int64, error) {
 	var total int64
 	for {
-		s, err := l.p.slab(ctx)
+		s, err := l.p.frameBuffer(ctx)
 		if err != nil {
 			return total, err
 		}
-		n, err := readFull(ctx, r, s.raw[:cap(s.raw)])
+		n, err := readFull(ctx, r, s.decompressed[:cap(s.decompressed)])
 		total += int64(n)
 		end := errors.Is(err, io.EOF)
 		if err != nil && !end {
@@ -200,8 +200,8 @@ func (l *pipeline) content(ctx context.Context, r io.Reader) (int64, error) {
 			l.p.free(s)
 			return total, nil
 		}
-		s.raw = append(s.raw[:n], make([]byte, roundUp(total)-total)...)
-		if err := l.putSlab(ctx, s); err != nil || end {
+		s.decompressed = append(s.decompressed[:n], make([]byte, roundUp(total)-total)...)
+		if err := l.putBuffer(ctx, s); err != nil || end {
 			return total, err
 		}
 	}

@@ -22,7 +22,7 @@ func (f *file) prove() (*proof, error) {
 	if p := f.r.proofs[f.number].Load(); p != nil {
 		return p, nil
 	}
-	s := f.r.sequence(f)
+	s := f.r.sequentialReader(f)
 	defer s.stop()
 	parts := partHasher{sum: sha256.New()}
 	for {

@@ -42,7 +42,7 @@ func TestProof(t *testing.T) {
 		}
 	}
 	i, k := r.table.find(r.index.Members[0].Offset), o.table.find(o.index.Members[0].Offset)
-	if r.table.frames[i].packed != o.table.frames[k].packed || r.table.frames[i].raw != o.table.frames[k].raw {
+	if r.table.frames[i].compressed != o.table.frames[k].compressed || r.table.frames[i].decompressed != o.table.frames[k].decompressed {
 		t.Fatalf("frames %+v and %+v are not of one size", r.table.frames[i], o.table.frames[k])
 	}
 	copy(data[r.table.at[i]:r.table.at[i+1]], other[o.table.at[k]:o.table.at[k+1]])

@@ -82,7 +82,7 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 func (w *volumeWriter) readBack(ctx context.Context, o CreateOptions, sums [][sha256.Size]byte, entries []Entry) (*Reader, error) {
 	v := &volumes{starts: []int64{0}}
 	for i, vol := range w.volumes {
-		letGo(vol.file.File)
+		dropCache(vol.file.File)
 		v.files = append(v.files, vol.file.File)
 		v.starts = append(v.starts, v.starts[i]+vol.n)
 	}
@@ -100,12 +100,12 @@ func (w *volumeWriter) readBack(ctx context.Context, o CreateOptions, sums [][sh
 	case s.exchanged.Load():
 		return nil, hint.With(fmt.Errorf("what was written cannot be read back: %s", someDamages(err)), "the disk of %s loses what it is given: write to another one with -o DIR", filepath.Dir(w.path))
 	}
-	return nil, forget(err, o.Groups, entries)
+	return nil, purgeCaches(err, o.Groups, entries)
 }
 
-// forget removes from the caches what members that are damaged came from: the
+// purgeCaches removes from the caches what members that are damaged came from: the
 // bytes are those that were written, so they were wrong before.
-func forget(err error, groups GroupCache, entries []Entry) error {
+func purgeCaches(err error, groups GroupCache, entries []Entry) error {
 	failed := fmt.Errorf("what the cache held was something else: %s", someDamages(err))
 	bad := map[string]bool{}
 	for _, d := range Damages(err) {

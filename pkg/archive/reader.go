@@ -39,7 +39,7 @@ type Reader struct {
 
 	decoder *zstd.Decoder // for whole frames
 	buffers buffers
-	solid   *cursors
+	solid   *decoderPool
 	shared  sharedFrames
 }
 
@@ -70,7 +70,7 @@ func newReader(src io.ReaderAt, t *table) (*Reader, error) {
 		return nil, fmt.Errorf("cannot decompress: %w", err)
 	}
 	r := &Reader{src: src, table: t, decoder: decoder}
-	r.solid = newCursors(r)
+	r.solid = newDecoderPool(r)
 	if r.index, r.text, err = r.readIndex(); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func newReader(src io.ReaderAt, t *table) (*Reader, error) {
 
 // readIndex decodes the first frame, which holds index.json and nothing else.
 func (r *Reader) readIndex() (*Index, []byte, error) {
-	if len(r.table.frames) == 0 || r.table.frames[0].raw > maxIndex+blockSize {
+	if len(r.table.frames) == 0 || r.table.frames[0].decompressed > maxIndex+blockSize {
 		return nil, nil, damage("index.json is not where it should be")
 	}
 	b, err := r.decode(0, nil)
@@ -145,10 +145,10 @@ func (r *Reader) Offset(name string) (offset int64, ok bool) {
 // sharedFrames keeps the frames of small members decoded: the last few small
 // ones, and in the last slot one of any size.
 type sharedFrames struct {
-	mu     sync.Mutex
-	number [5]int
-	raw    [5][]byte
-	next   int
+	mu           sync.Mutex
+	number       [5]int
+	decompressed [5][]byte
+	next         int
 }
 
 // sharedFrame returns the content of a whole frame, which must not be changed.
@@ -156,21 +156,21 @@ func (r *Reader) sharedFrame(i int) ([]byte, error) {
 	s := &r.shared
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for k, raw := range s.raw {
-		if raw != nil && s.number[k] == i {
-			return raw, nil
+	for k, decompressed := range s.decompressed {
+		if decompressed != nil && s.number[k] == i {
+			return decompressed, nil
 		}
 	}
-	raw, err := r.decode(i, nil)
+	decompressed, err := r.decode(i, nil)
 	if err != nil {
 		return nil, err
 	}
-	slot, last := s.next, len(s.raw)-1
-	if len(raw) > sharedFrame {
+	slot, last := s.next, len(s.decompressed)-1
+	if len(decompressed) > sharedFrame {
 		slot = last
 	} else {
 		s.next = (s.next + 1) % last
 	}
-	s.number[slot], s.raw[slot] = i, raw
-	return raw, nil
+	s.number[slot], s.decompressed[slot] = i, decompressed
+	return decompressed, nil
 }

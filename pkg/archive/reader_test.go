@@ -81,7 +81,7 @@ func packedSize(r *Reader, want func(Member) bool) (n int64) {
 		}
 	}
 	for _, f := range list {
-		n += int64(r.table.frames[f.frame].packed)
+		n += int64(r.table.frames[f.frame].compressed)
 	}
 	return n
 }
@@ -217,7 +217,7 @@ func TestInterleaved(t *testing.T) {
 			t.Errorf("read after close: %v", err)
 		}
 	}
-	if n := len(r.solid.all); n > maxCursors {
+	if n := len(r.solid.all); n > maxDecoders {
 		t.Errorf("%d decoders", n)
 	}
 }
@@ -272,9 +272,9 @@ func bomb(t *testing.T, size int, patch func(frame []byte, f *frame)) []byte {
 	if err := b.packer.run(t.Context(), to, b.produce); err != nil {
 		t.Fatal(err)
 	}
-	content := slices.IndexFunc(to.frames, func(f frame) bool { return f.raw == ownFrames })
+	content := slices.IndexFunc(to.frames, func(f frame) bool { return f.decompressed == ownFrames })
 	at := int(newTable(to.frames).at[content])
-	before, after := bytes.Clone(out.Bytes()[:at]), bytes.Clone(out.Bytes()[at+int(to.frames[content].packed):])
+	before, after := bytes.Clone(out.Bytes()[:at]), bytes.Clone(out.Bytes()[at+int(to.frames[content].compressed):])
 	to.frames[content] = describe(large, ownFrames)
 	patch(large, &to.frames[content])
 	return slices.Concat(before, large, after, newTable(to.frames).trailer())

@@ -46,7 +46,7 @@ func walkFrames(r io.ReaderAt, size int64) (*table, error) {
 			break
 		}
 		frames = append(frames, f)
-		at += int64(f.packed)
+		at += int64(f.compressed)
 	}
 	t := newTable(frames)
 	t.size = size
@@ -60,24 +60,24 @@ func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
 	// would make this take long.
 	const leastBlock = 256
 	head := make([]byte, min(maxHeader, size-at))
-	if err := rawReadAt(r, head, at); err != nil {
+	if err := readAllAt(r, head, at); err != nil {
 		return f, false, err
 	}
 	var h zstd.Header
 	if err := h.Decode(head); err != nil || !h.HasFCS || h.FrameContentSize == 0 || h.FrameContentSize > maxFrame {
 		return f, false, nil
 	}
-	f.raw = uint32(h.FrameContentSize)
+	f.decompressed = uint32(h.FrameContentSize)
 	if checkHeader(head, f) != nil {
 		return f, false, nil
 	}
 	block := make([]byte, blockHeader)
 	end := at + int64(h.HeaderSize)
-	for most := int64(f.raw)/leastBlock + leastBlock; ; most-- {
+	for most := int64(f.decompressed)/leastBlock + leastBlock; ; most-- {
 		if end+blockHeader > size || most == 0 {
 			return f, false, nil
 		}
-		if err := rawReadAt(r, block, end); err != nil {
+		if err := readAllAt(r, block, end); err != nil {
 			return f, false, err
 		}
 		b := int64(block[0]) | int64(block[1])<<8 | int64(block[2])<<16
@@ -93,12 +93,12 @@ func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
 			continue
 		}
 		end += frameChecksum
-		if end > size || end-at > packedBound(int64(f.raw)) {
+		if end > size || end-at > compressedBound(int64(f.decompressed)) {
 			return f, false, nil
 		}
-		f.packed = uint32(end - at) //nolint:gosec // bounded by packedBound
+		f.compressed = uint32(end - at) //nolint:gosec // bounded by compressedBound
 		sum := make([]byte, frameChecksum)
-		if err := rawReadAt(r, sum, end-frameChecksum); err != nil {
+		if err := readAllAt(r, sum, end-frameChecksum); err != nil {
 			return f, false, err
 		}
 		f.sum = tailSum(sum)
@@ -106,8 +106,8 @@ func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
 	}
 }
 
-// rawReadAt fills b, which lies within the file.
-func rawReadAt(r io.ReaderAt, b []byte, at int64) error {
+// readAllAt fills b, which lies within the file.
+func readAllAt(r io.ReaderAt, b []byte, at int64) error {
 	n, err := r.ReadAt(b, at)
 	if n == len(b) {
 		return nil

@@ -25,19 +25,19 @@ const (
 // table is what stands where: frames and, in entry i and i+1 of the offsets,
 // where frame i starts and ends in the file and in the tar stream.
 type table struct {
-	frames    []frame
-	at, rawAt []int64
-	checks    int64 // where the checksums' frame starts: the end of the frames
-	seek      int64 // where the seek table's frame starts
-	size      int64 // of the file
+	frames             []frame
+	at, decompressedAt []int64
+	checks             int64 // where the checksums' frame starts: the end of the frames
+	seek               int64 // where the seek table's frame starts
+	size               int64 // of the file
 }
 
 // newTable lays frames out one behind the other.
 func newTable(frames []frame) *table {
-	t := &table{frames: frames, at: make([]int64, len(frames)+1), rawAt: make([]int64, len(frames)+1)}
+	t := &table{frames: frames, at: make([]int64, len(frames)+1), decompressedAt: make([]int64, len(frames)+1)}
 	for i, f := range frames {
-		t.at[i+1] = t.at[i] + int64(f.packed)
-		t.rawAt[i+1] = t.rawAt[i] + int64(f.raw)
+		t.at[i+1] = t.at[i] + int64(f.compressed)
+		t.decompressedAt[i+1] = t.decompressedAt[i] + int64(f.decompressed)
 	}
 	t.checks = t.at[len(frames)]
 	t.seek = t.checks + int64(checksOverhead+4*len(frames))
@@ -48,11 +48,11 @@ func newTable(frames []frame) *table {
 // find is the number of the frame that holds the byte at offset of the tar
 // stream, or the number of frames when it lies behind them.
 func (t *table) find(offset int64) int {
-	return sort.Search(len(t.frames), func(i int) bool { return t.rawAt[i+1] > offset })
+	return sort.Search(len(t.frames), func(i int) bool { return t.decompressedAt[i+1] > offset })
 }
 
 // total is the length of the tar stream.
-func (t *table) total() int64 { return t.rawAt[len(t.frames)] }
+func (t *table) total() int64 { return t.decompressedAt[len(t.frames)] }
 
 // trailer is what follows the frames: the checksums, then the seek table,
 // which lists the frame of the checksums as one without content.
@@ -69,11 +69,11 @@ func (t *table) trailer() []byte {
 }
 
 func (t *table) seekTable() []byte {
-	checks := frame{packed: uint32(t.seek - t.checks), sum: emptyXXH64} //nolint:gosec // 4 bytes a frame
+	checks := frame{compressed: uint32(t.seek - t.checks), sum: emptyXXH64} //nolint:gosec // 4 bytes a frame
 	payload := make([]byte, 0, t.size-t.seek)
 	for _, f := range append(t.frames[:len(t.frames):len(t.frames)], checks) {
-		payload = binary.LittleEndian.AppendUint32(payload, f.packed)
-		payload = binary.LittleEndian.AppendUint32(payload, f.raw)
+		payload = binary.LittleEndian.AppendUint32(payload, f.compressed)
+		payload = binary.LittleEndian.AppendUint32(payload, f.decompressed)
 		payload = binary.LittleEndian.AppendUint32(payload, f.sum)
 	}
 	payload = binary.LittleEndian.AppendUint32(payload, uint32(len(t.frames)+1)) //nolint:gosec // at most maxFrames
@@ -115,17 +115,17 @@ func decodeTable(b []byte, size int64) (*table, error) {
 	frames := make([]frame, len(b)/seekEntry)
 	for i := range frames {
 		e := b[i*seekEntry:]
-		f := frame{packed: binary.LittleEndian.Uint32(e), raw: binary.LittleEndian.Uint32(e[4:]), sum: binary.LittleEndian.Uint32(e[8:])}
+		f := frame{compressed: binary.LittleEndian.Uint32(e), decompressed: binary.LittleEndian.Uint32(e[4:]), sum: binary.LittleEndian.Uint32(e[8:])}
 		last := i == len(frames)-1
 		switch {
-		case last && (f.raw != 0 || f.sum != emptyXXH64):
+		case last && (f.decompressed != 0 || f.sum != emptyXXH64):
 			return nil, damage("the seek table does not end with the checksums")
-		case !last && (f.raw == 0 || f.raw > maxFrame || f.packed < minFrame || int64(f.packed) > packedBound(int64(f.raw))):
-			return nil, damage("the seek table has a frame of %d bytes for %d", f.packed, f.raw)
+		case !last && (f.decompressed == 0 || f.decompressed > maxFrame || f.compressed < minFrame || int64(f.compressed) > compressedBound(int64(f.decompressed))):
+			return nil, damage("the seek table has a frame of %d bytes for %d", f.compressed, f.decompressed)
 		}
 		frames[i] = f
 	}
-	checks := frames[len(frames)-1].packed
+	checks := frames[len(frames)-1].compressed
 	t := newTable(frames[:len(frames)-1])
 	if t.size != size || int64(checks) != t.seek-t.checks {
 		return nil, damage("the seek table describes a file of %d bytes, this one has %d", t.size, size)

@@ -128,6 +128,6 @@ func parseSidecar(r io.Reader) (*sidecar, error) {
 
 // isSum says whether s is a SHA-256 in hex.
 func isSum(s string) bool {
-	raw, err := hex.DecodeString(s)
-	return err == nil && len(raw) == sha256.Size
+	decompressed, err := hex.DecodeString(s)
+	return err == nil && len(decompressed) == sha256.Size
 }

@@ -24,7 +24,7 @@ func rebuilt(t *testing.T, data []byte, change func(i int, b []byte) []byte) []b
 	var frames []frame
 	for i, f := range r.table.frames {
 		b := change(i, bytes.Clone(data[r.table.at[i]:r.table.at[i+1]]))
-		entry := describe(b, int(f.raw))
+		entry := describe(b, int(f.decompressed))
 		entry.sum = f.sum
 		frames = append(frames, entry)
 		out = append(out, b...)

@@ -132,10 +132,10 @@ func (v *verifier) run(ctx context.Context, list []need, sums []uint32, report p
 	task := v.r.index.Name
 	var total int64
 	for _, n := range list {
-		total += int64(v.r.table.frames[n.frame].raw)
+		total += int64(v.r.table.frames[n.frame].decompressed)
 	}
 	report.Report(progress.Event{Kind: progress.Start, Stage: verify, Task: task, Total: total})
-	p := v.r.pieces(list, max(readAhead, runtime.GOMAXPROCS(0)), sums)
+	p := v.r.chunks(list, max(readAhead, runtime.GOMAXPROCS(0)), sums)
 	defer p.stop()
 	for {
 		if ctx.Err() != nil {
@@ -146,7 +146,7 @@ func (v *verifier) run(ctx context.Context, list []need, sums []uint32, report p
 		if !ok {
 			break
 		}
-		v.piece(next)
+		v.chunk(next)
 		if next.b != nil {
 			report.Report(progress.Event{Kind: progress.Advance, Stage: verify, Task: task, Bytes: next.size, Total: total})
 		}
@@ -158,8 +158,8 @@ func (v *verifier) run(ctx context.Context, list []need, sums []uint32, report p
 	return nil
 }
 
-// piece compares a piece with the segments that it touches.
-func (v *verifier) piece(p piece) {
+// chunk compares a chunk with the segments that it touches.
+func (v *verifier) chunk(p chunk) {
 	end := p.at + p.size
 	switch {
 	case p.err != nil:
@@ -213,8 +213,8 @@ func (v *verifier) blame(s segment, reason string) {
 	}
 }
 
-// blameAll blames every member that the piece touches.
-func (v *verifier) blameAll(p piece, reason string) {
+// blameAll blames every member that the chunk touches.
+func (v *verifier) blameAll(p chunk, reason string) {
 	for _, s := range v.segments {
 		if s.from < p.at+p.size && s.to > p.at {
 			v.blame(s, reason)

@@ -28,7 +28,7 @@ func tiny() []Entry {
 // touched lists what lies in frame i, headers and padding included: "" is the
 // end of the tar stream.
 func touched(r *Reader, i int) []string {
-	from, to := r.table.rawAt[i], r.table.rawAt[i+1]
+	from, to := r.table.decompressedAt[i], r.table.decompressedAt[i+1]
 	set := map[string]bool{}
 	at := blockSize + int64(len(r.text))
 	if from < at {

@@ -336,7 +336,7 @@ func TestFullDisk(t *testing.T) {
 	_, err := WriteFile(t.Context(), path, options(Default), entries)
 	check(err)
 	// Frames that are packed already are known not to fit before any is written.
-	entries[0] = packed(t, NewPacker(Default), entries[0])
+	entries[0] = compressed(t, NewPacker(Default), entries[0])
 	_, err = WriteFile(t.Context(), path, options(Default), entries)
 	check(err)
 	if !strings.Contains(err.Error(), "are needed and") {

@@ -51,7 +51,7 @@ type primary struct {
 	*scanner
 	strings   interner
 	relations []nevra.Relation // scratch
-	slab      []nevra.Relation // room for relations of packages to come
+	spare     []nevra.Relation // room for relations of packages to come
 	files     []nevra.File     // scratch
 	pkg       *Package
 	sized     bool

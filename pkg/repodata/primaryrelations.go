@@ -28,17 +28,17 @@ func (p *primary) readRelations(kind string) ([]nevra.Relation, error) {
 	return p.keep(p.relations), err
 }
 
-// keep copies relations into a slab shared by many packages.
+// keep copies relations into a buffer shared by many packages.
 func (p *primary) keep(rs []nevra.Relation) []nevra.Relation {
 	if len(rs) == 0 {
 		return nil
 	}
-	if len(p.slab)+len(rs) > cap(p.slab) {
-		p.slab = make([]nevra.Relation, 0, max(len(rs), 512))
+	if len(p.spare)+len(rs) > cap(p.spare) {
+		p.spare = make([]nevra.Relation, 0, max(len(rs), 512))
 	}
-	begin := len(p.slab)
-	p.slab = append(p.slab, rs...)
-	return p.slab[begin:len(p.slab):len(p.slab)]
+	begin := len(p.spare)
+	p.spare = append(p.spare, rs...)
+	return p.spare[begin:len(p.spare):len(p.spare)]
 }
 
 func (p *primary) relation() (nevra.Relation, error) {

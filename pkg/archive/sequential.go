@@ -7,21 +7,21 @@ import (
 	"io"
 )
 
-// sequence reads a member from its start to its end, and hashes it.
-type sequence struct {
+// sequentialReader reads a member from its start to its end, and hashes it.
+type sequentialReader struct {
 	f     *file
 	sum   hash.Hash
 	done  int64   // bytes handed out
 	total int64   // bytes hashed
-	whole *pieces // where all frames are whole ones
+	whole *chunks // where all frames are whole ones
 	rest  []byte  // decoded and hashed, not handed out
 	ended error
 	buf   []byte // for solid frames
 }
 
-// sequence starts on the member of f.
-func (r *Reader) sequence(f *file) *sequence {
-	s := &sequence{f: f, sum: sha256.New()}
+// sequentialReader starts on the member of f.
+func (r *Reader) sequentialReader(f *file) *sequentialReader {
+	s := &sequentialReader{f: f, sum: sha256.New()}
 	list := r.need(nil, f.member.Offset, f.member.Offset+f.member.Size)
 	for _, n := range list {
 		if !r.table.frames[n.frame].plain() {
@@ -29,17 +29,17 @@ func (r *Reader) sequence(f *file) *sequence {
 			return s
 		}
 	}
-	s.whole = r.pieces(list, readAhead, nil)
+	s.whole = r.chunks(list, readAhead, nil)
 	return s
 }
 
-func (s *sequence) stop() {
+func (s *sequentialReader) stop() {
 	if s.whole != nil {
 		s.whole.stop()
 	}
 }
 
-func (s *sequence) read(b []byte) (int, error) {
+func (s *sequentialReader) read(b []byte) (int, error) {
 	if len(s.rest) == 0 {
 		rest, err := s.next()
 		if err != nil {
@@ -55,7 +55,7 @@ func (s *sequence) read(b []byte) (int, error) {
 
 // next returns the next stretch of the member, hashed. Its bytes are good until
 // the next call. The end is io.EOF only where the hash is right.
-func (s *sequence) next() ([]byte, error) {
+func (s *sequentialReader) next() ([]byte, error) {
 	if s.ended != nil {
 		return nil, s.ended
 	}
@@ -68,7 +68,7 @@ func (s *sequence) next() ([]byte, error) {
 	return b, nil
 }
 
-func (s *sequence) fetch() ([]byte, error) {
+func (s *sequentialReader) fetch() ([]byte, error) {
 	m := s.f.member
 	at := m.Offset + s.total
 	left := m.Offset + m.Size - at

@@ -9,15 +9,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// copyWork is a packed file whose frames are copied in their turn.
-type copyWork struct {
-	file   io.ReadSeekCloser
-	packed Packed
+// copyJob is a packed file whose frames are copied in their turn.
+type copyJob struct {
+	file       io.ReadSeekCloser
+	compressed Packed
 }
 
 // openPacked opens a packed file and checks that it is whole and of that
 // content.
-func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), size int64, sum string) (w *copyWork, err error) {
+func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), size int64, sum string) (w *copyJob, err error) {
 	f, p, err := openFooter(open)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), siz
 	if err := p.check(ctx, f); err != nil {
 		return nil, err
 	}
-	return &copyWork{file: f, packed: p}, nil
+	return &copyJob{file: f, compressed: p}, nil
 }
 
 // openFooter opens a packed file and reads what it says of itself.
@@ -49,12 +49,12 @@ func openFooter(open func() (io.ReadSeekCloser, error)) (io.ReadSeekCloser, Pack
 	return f, p, nil
 }
 
-func (w *copyWork) write(ctx context.Context, to *frameWriter) error {
-	return w.packed.copyTo(ctx, w.file, to)
+func (w *copyJob) write(ctx context.Context, to *frameWriter) error {
+	return w.compressed.copyTo(ctx, w.file, to)
 }
 
 // release closes the file; only reads went through it.
-func (w *copyWork) release(*Packer) { _ = w.file.Close() }
+func (w *copyJob) release(*Packer) { _ = w.file.Close() }
 
 // unpack opens the content of a packed file.
 func unpack(open func() (io.ReadSeekCloser, error)) (rc io.ReadCloser, err error) {

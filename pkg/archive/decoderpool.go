@@ -7,25 +7,26 @@ import (
 	"sync"
 )
 
-// cursors are the places in solid frames from which decoding can go on. Such a
+// decoderPool holds the decoders of solid frames, each at the place from which it
+// can continue. Such a
 // frame can only be decoded from its start, and every decoder holds a window of
 // up to 128 MiB: so there are two at most, shared by all files, and one that is
-// left where a file ended serves the file behind it. A cursor is held for the
-// length of one read; a file whose cursor was taken since starts anew.
-type cursors struct {
+// left where a file ended serves the file behind it. A decoder is held for the
+// length of one read; a file whose decoder was taken since starts anew.
+type decoderPool struct {
 	r    *Reader
 	mu   sync.Mutex
 	idle *sync.Cond
-	all  []*cursor
+	all  []*pooledDecoder
 	tick int64
 }
 
-// maxCursors bounds the memory of decoders of solid frames.
-const maxCursors = 2
+// maxDecoders bounds the memory of decoders of solid frames.
+const maxDecoders = 2
 
-// cursor is a decoder of a solid frame that stands at offset at of the tar
+// pooledDecoder is a decoder of a solid frame that stands at offset at of the tar
 // stream. owner is the file that read with it last and still may.
-type cursor struct {
+type pooledDecoder struct {
 	frame  int
 	at     int64
 	stream *solidStream
@@ -34,15 +35,15 @@ type cursor struct {
 	used   int64
 }
 
-func newCursors(r *Reader) *cursors {
-	c := &cursors{r: r}
+func newDecoderPool(r *Reader) *decoderPool {
+	c := &decoderPool{r: r}
 	c.idle = sync.NewCond(&c.mu)
 	return c
 }
 
 // readAt fills b from offset at of the tar stream, which lies in a solid frame
 // together with the end of b.
-func (c *cursors) readAt(owner *file, frame int, b []byte, at int64) error {
+func (c *decoderPool) readAt(owner *file, frame int, b []byte, at int64) error {
 	cur := c.take(owner, frame, at)
 	err := c.use(cur, frame, b, at)
 	c.mu.Lock()
@@ -57,13 +58,13 @@ func (c *cursors) readAt(owner *file, frame int, b []byte, at int64) error {
 
 // use moves cur to at and reads. It is called without the lock, by whoever
 // has cur.
-func (c *cursors) use(cur *cursor, frame int, b []byte, at int64) error {
+func (c *decoderPool) use(cur *pooledDecoder, frame int, b []byte, at int64) error {
 	if cur.stream == nil || cur.frame != frame || cur.at > at {
 		s, err := c.r.openSolid(frame, nil, cur.stream)
 		if err != nil {
 			return err
 		}
-		cur.stream, cur.frame, cur.at = s, frame, c.r.table.rawAt[frame]
+		cur.stream, cur.frame, cur.at = s, frame, c.r.table.decompressedAt[frame]
 	}
 	n, err := io.CopyN(io.Discard, cur.stream.decoder, at-cur.at)
 	cur.at += n
@@ -78,8 +79,8 @@ func (c *cursors) use(cur *cursor, frame int, b []byte, at int64) error {
 	return cur.stream.src.damage(err)
 }
 
-// take returns a cursor for owner, the nearest that it can have.
-func (c *cursors) take(owner *file, frame int, at int64) *cursor {
+// take returns a decoder for owner, the nearest that it can have.
+func (c *decoderPool) take(owner *file, frame int, at int64) *pooledDecoder {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -94,8 +95,8 @@ func (c *cursors) take(owner *file, frame int, at int64) *cursor {
 
 // best chooses: the owner's own, a free one that is on its way there, any free
 // one, a new one, and then the one unused for longest.
-func (c *cursors) best(owner *file, frame int, at int64) *cursor {
-	var best *cursor
+func (c *decoderPool) best(owner *file, frame int, at int64) *pooledDecoder {
+	var best *pooledDecoder
 	bestRank := 0
 	for _, cur := range c.all {
 		if cur.busy {
@@ -114,15 +115,15 @@ func (c *cursors) best(owner *file, frame int, at int64) *cursor {
 			best, bestRank = cur, rank
 		}
 	}
-	if bestRank <= 1 && len(c.all) < maxCursors {
-		best = &cursor{}
+	if bestRank <= 1 && len(c.all) < maxDecoders {
+		best = &pooledDecoder{}
 		c.all = append(c.all, best)
 	}
 	return best
 }
 
-// leave says that owner reads no more: its cursor goes to whoever comes.
-func (c *cursors) leave(owner *file) {
+// leave says that owner reads no more: its decoder goes to whoever comes.
+func (c *decoderPool) leave(owner *file) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, cur := range c.all {
@@ -133,7 +134,7 @@ func (c *cursors) leave(owner *file) {
 }
 
 // close gives up the decoder and its window.
-func (cur *cursor) close() {
+func (cur *pooledDecoder) close() {
 	if cur.stream != nil {
 		cur.stream.decoder.Close()
 		cur.stream = nil
@@ -141,7 +142,7 @@ func (cur *cursor) close() {
 }
 
 // release gives up all decoders that nobody is reading with.
-func (c *cursors) release() {
+func (c *decoderPool) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, cur := range c.all {
@@ -157,7 +158,7 @@ func (r *Reader) readRange(owner *file, b []byte, at int64) error {
 		if i == len(r.table.frames) {
 			return damage("a member reaches beyond the frames")
 		}
-		start, end := r.table.rawAt[i], r.table.rawAt[i+1]
+		start, end := r.table.decompressedAt[i], r.table.decompressedAt[i+1]
 		part := b[:min(int64(len(b)), end-at)]
 		if err := r.readFrame(owner, i, part, at-start); err != nil {
 			return err
@@ -171,18 +172,18 @@ func (r *Reader) readRange(owner *file, b []byte, at int64) error {
 func (r *Reader) readFrame(owner *file, i int, b []byte, from int64) error {
 	f := r.table.frames[i]
 	if !f.plain() {
-		return r.solid.readAt(owner, i, b, r.table.rawAt[i]+from)
+		return r.solid.readAt(owner, i, b, r.table.decompressedAt[i]+from)
 	}
-	if f.raw <= sharedFrame || owner.member.Size <= inMemory {
-		raw, err := r.sharedFrame(i)
+	if f.decompressed <= sharedFrame || owner.member.Size <= inMemory {
+		decompressed, err := r.sharedFrame(i)
 		if err == nil {
-			copy(b, raw[from:])
+			copy(b, decompressed[from:])
 		}
 		return err
 	}
-	raw, err := owner.frame(i)
+	decompressed, err := owner.frame(i)
 	if err == nil {
-		copy(b, raw[from:])
+		copy(b, decompressed[from:])
 	}
 	return err
 }

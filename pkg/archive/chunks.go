@@ -10,26 +10,26 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// piece is a stretch of the tar stream: b, which starts at offset at, or why
+// chunk is a stretch of the tar stream: b, which starts at offset at, or why
 // the stretch of size bytes from there cannot be had. changed says that the
 // compressed bytes it comes from are not those that were written; for a frame
-// decoded as a stream a piece without bytes at its end says so.
-type piece struct {
+// decoded as a stream a chunk without bytes at its end says so.
+type chunk struct {
 	at, size int64
 	b        []byte
 	changed  bool
 	err      error
 }
 
-// pieces decodes frames ahead of their use, in order. It must be stopped.
-type pieces struct {
+// chunks decodes frames ahead of their use, in order. It must be stopped.
+type chunks struct {
 	r     *Reader
 	list  []need   // frames to come
 	ahead int      // whole frames to decode at once, beside the one in use
 	sums  []uint32 // checksums of compressed frames to compare with, or nil
 	quit  chan struct{}
-	whole []chan piece
-	solid chan piece
+	whole []chan chunk
+	solid chan chunk
 	// stream is the one decoded last; the goroutine behind solid has it until
 	// it closes that.
 	stream *solidStream
@@ -46,7 +46,7 @@ type need struct {
 // need lists the frames that hold the bytes of the tar stream from from to to,
 // behind those of list, which end at or before from.
 func (r *Reader) need(list []need, from, to int64) []need {
-	for i := r.table.find(from); i < len(r.table.frames) && r.table.rawAt[i] < to; i++ {
+	for i := r.table.find(from); i < len(r.table.frames) && r.table.decompressedAt[i] < to; i++ {
 		if n := len(list); n > 0 && list[n-1].frame == i {
 			list[n-1].to = to
 			continue
@@ -59,17 +59,17 @@ func (r *Reader) need(list []need, from, to int64) []need {
 // readAhead is how many whole frames are decoded beside the one in use.
 const readAhead = 2
 
-// pieces starts on the frames of list.
-func (r *Reader) pieces(list []need, ahead int, sums []uint32) *pieces {
-	return &pieces{r: r, list: list, ahead: ahead, sums: sums, quit: make(chan struct{})}
+// chunks starts on the frames of list.
+func (r *Reader) chunks(list []need, ahead int, sums []uint32) *chunks {
+	return &chunks{r: r, list: list, ahead: ahead, sums: sums, quit: make(chan struct{})}
 }
 
 // stop ends the work that is under way.
-func (p *pieces) stop() { close(p.quit) }
+func (p *chunks) stop() { close(p.quit) }
 
-// next returns the next piece; its bytes are good until the next call. ok is
+// next returns the next chunk; its bytes are good until the next call. ok is
 // false at the end. It does not wait for longer than a frame takes to read.
-func (p *pieces) next() (next piece, ok bool) {
+func (p *chunks) next() (next chunk, ok bool) {
 	if p.solid != nil {
 		if p.held != nil {
 			p.free <- p.held
@@ -93,7 +93,7 @@ func (p *pieces) next() (next piece, ok bool) {
 		return next, true
 	}
 	if len(p.list) == 0 {
-		return piece{}, false
+		return chunk{}, false
 	}
 	p.startSolid(p.list[0])
 	p.list = p.list[1:]
@@ -101,12 +101,12 @@ func (p *pieces) next() (next piece, ok bool) {
 }
 
 // decode decodes a whole frame in the background.
-func (p *pieces) decode(i int) chan piece {
-	c := make(chan piece, 1)
+func (p *chunks) decode(i int) chan chunk {
+	c := make(chan chunk, 1)
 	go func() {
 		t := p.r.table
 		b, err := p.r.decode(i, p.sums)
-		next := piece{at: t.rawAt[i], size: int64(t.frames[i].raw), b: b, err: err}
+		next := chunk{at: t.decompressedAt[i], size: int64(t.frames[i].decompressed), b: b, err: err}
 		if errors.Is(err, errChanged) {
 			next.changed, next.err = true, nil
 		}
@@ -116,9 +116,9 @@ func (p *pieces) decode(i int) chan piece {
 }
 
 // startSolid decodes a frame as a stream in the background.
-func (p *pieces) startSolid(n need) {
+func (p *chunks) startSolid(n need) {
 	const buffers, size = 3, 1 << 20
-	p.solid = make(chan piece, buffers)
+	p.solid = make(chan chunk, buffers)
 	p.free = make(chan []byte, buffers+1)
 	for range buffers {
 		p.free <- p.r.buffers.get(size)
@@ -126,13 +126,13 @@ func (p *pieces) startSolid(n need) {
 	go p.runSolid(n, p.solid, p.free)
 }
 
-func (p *pieces) runSolid(want need, out chan<- piece, free <-chan []byte) {
+func (p *chunks) runSolid(want need, out chan<- chunk, free <-chan []byte) {
 	defer close(out)
 	t, i := p.r.table, want.frame
-	at, end := t.rawAt[i], t.rawAt[i+1]
+	at, end := t.decompressedAt[i], t.decompressedAt[i+1]
 	s, err := p.r.openSolid(i, p.sums, p.stream)
 	if err != nil {
-		p.send(out, piece{at: at, size: end - at, err: err})
+		p.send(out, chunk{at: at, size: end - at, err: err})
 		return
 	}
 	p.stream = s
@@ -145,12 +145,12 @@ func (p *pieces) runSolid(want need, out chan<- piece, free <-chan []byte) {
 		}
 		b = b[:min(int64(cap(b)), end-at)]
 		n, err := io.ReadFull(s.decoder, b)
-		if n > 0 && !p.send(out, piece{at: at, size: int64(n), b: b[:n]}) {
+		if n > 0 && !p.send(out, chunk{at: at, size: int64(n), b: b[:n]}) {
 			return
 		}
 		at += int64(n)
 		if err != nil {
-			p.send(out, piece{at: at, size: end - at, err: s.src.damage(err)})
+			p.send(out, chunk{at: at, size: end - at, err: s.src.damage(err)})
 			return
 		}
 	}
@@ -158,11 +158,11 @@ func (p *pieces) runSolid(want need, out chan<- piece, free <-chan []byte) {
 		return
 	}
 	if changed, err := s.finish(); err != nil || changed {
-		p.send(out, piece{at: t.rawAt[i], size: end - t.rawAt[i], changed: changed, err: err})
+		p.send(out, chunk{at: t.decompressedAt[i], size: end - t.decompressedAt[i], changed: changed, err: err})
 	}
 }
 
-func (p *pieces) send(out chan<- piece, next piece) bool {
+func (p *chunks) send(out chan<- chunk, next chunk) bool {
 	select {
 	case out <- next:
 		return true
@@ -200,7 +200,7 @@ func (s *sumReader) Read(p []byte) (int, error) {
 // stream that is over, unless that is nil, because its window is worth 128 MiB.
 func (r *Reader) openSolid(i int, sums []uint32, used *solidStream) (*solidStream, error) {
 	f, at := r.table.frames[i], r.table.at[i]
-	start := make([]byte, min(int64(f.packed), maxHeader))
+	start := make([]byte, min(int64(f.compressed), maxHeader))
 	if err := readAt(r.src, start, at); err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (r *Reader) openSolid(i int, sums []uint32, used *solidStream) (*solidStrea
 	if sums != nil {
 		s.want = &sums[i]
 	}
-	s.sum = &sumReader{r: io.NewSectionReader(r.src, at, int64(f.packed))}
+	s.sum = &sumReader{r: io.NewSectionReader(r.src, at, int64(f.compressed))}
 	s.src = &trackedReader{r: s.sum}
 	in := bufio.NewReaderSize(s.src, solidBuffer)
 	var err error
