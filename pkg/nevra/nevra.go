@@ -10,6 +10,7 @@ package nevra
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // EVR is epoch, version and release. An empty Epoch is equal to "0"; an empty
@@ -116,10 +117,10 @@ func (n NEVRA) FileName() string {
 }
 
 // Parse reads "name-[epoch:]version-release.arch". The four parts must be
-// there, without blanks or slashes; a Pin may leave some out.
+// there, without blanks, control characters or slashes; a Pin may leave some out.
 func Parse(s string) (NEVRA, error) {
-	if strings.ContainsAny(s, " \t\r\n/") {
-		return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: it holds a blank or a slash", s)
+	if strings.ContainsFunc(s, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: it holds a blank, a control character or a slash", s)
 	}
 	rest, arch, ok := cutLast(s, ".")
 	if !ok {

@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 	if n := (NEVRA{"a", EVR{"0", "1", "2"}, "noarch"}).String(); n != "a-1-2.noarch" {
 		t.Errorf("an epoch of 0 is written: %s", n)
 	}
-	for _, bad := range []string{"", "a", "a-1", "a-1-2", "a-1-.noarch", "-1-2.noarch", "a-x:1-2.noarch", "a-1-2.", "a-1:-2.noarch", "a b-1-2.noarch", "../a-1-2.noarch", "a.b", "a-1.x86_64"} {
+	for _, bad := range []string{"", "a", "a-1", "a-1-2", "a-1-.noarch", "-1-2.noarch", "a-x:1-2.noarch", "a-1-2.", "a-1:-2.noarch", "a b-1-2.noarch", "\v-1-2.noarch", "a\x1b-1-2.noarch", "../a-1-2.noarch", "a.b", "a-1.x86_64"} {
 		if n, err := Parse(bad); err == nil {
 			t.Errorf("Parse(%q) = %+v", bad, n)
 		}
