@@ -26,7 +26,7 @@ func Load(ref string) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := invalid(l.files[0], validate(m).problems(nil)); err != nil {
+	if err := invalid(l.files[0], validate(m, Words{}).problems(nil)); err != nil {
 		return nil, err
 	}
 	m.origin = &origin{dir: dir, raw: *m}
@@ -59,7 +59,7 @@ func (l *loader) load(ref, from string) (m *Manifest, dir string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	f := validate(m)
+	f := validate(m, Words{})
 	if err := invalid(name, f.problems(doc)); err != nil {
 		return nil, "", err
 	}

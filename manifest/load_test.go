@@ -342,7 +342,7 @@ func TestOverrideErrors(t *testing.T) {
 // TestNetworks: the profiles have the manifest of each network.
 func TestNetworks(t *testing.T) {
 	for _, p := range Profiles() {
-		for _, network := range networks() {
+		for _, network := range Vocabulary()["network"] {
 			m, err := Load(p.Name)
 			if err == nil {
 				err = m.Override(Overrides{Set: []string{"network=" + network}})

@@ -33,13 +33,16 @@ func LockPath(ref string) string {
 
 // ParseLock reads a lock strictly; name is what errors call the file. The error
 // is an *InvalidError.
-func ParseLock(name string, data []byte) (*Lock, error) {
+func ParseLock(name string, data []byte) (*Lock, error) { return Words{}.ParseLock(name, data) }
+
+// ParseLock is as the function ParseLock, for a lock that may use the words of w.
+func (w Words) ParseLock(name string, data []byte) (*Lock, error) {
 	l := &Lock{}
 	doc, err := decode(name, data, decoder{limit: maxLockValues}, MaxLockSize, l)
 	if err != nil {
 		return nil, err
 	}
-	if err := invalid(name, validateLock(l).problems(doc)); err != nil {
+	if err := invalid(name, validateLock(l, w).problems(doc)); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -91,11 +94,11 @@ func (l *Lock) Marshal() ([]byte, error) {
 
 // Validate checks a lock. The error is an *InvalidError.
 func (l *Lock) Validate() error {
-	return invalid("lock", validateLock(l).problems(nil))
+	return invalid("lock", validateLock(l, Words{}).problems(nil))
 }
 
-func validateLock(l *Lock) *findings {
-	f := &findings{}
+func validateLock(l *Lock, w Words) *findings {
+	f := &findings{words: w}
 	f.header(l.APIVersion, l.Kind, KindLock)
 	if at := root.key("name"); f.need(at, l.Name) && !nameForm.MatchString(l.Name) {
 		f.add(at, "%q is no file name", l.Name)

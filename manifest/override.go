@@ -77,7 +77,7 @@ func (m *Manifest) Override(o Overrides) error {
 			return fmt.Errorf("--baseline %s: %w", credential.Shown(s), err)
 		}
 	}
-	if f := validate(&next.raw); len(f.list) > 0 {
+	if f := validate(&next.raw, Words{}); len(f.list) > 0 {
 		return fmt.Errorf("cannot use --set: %w", invalid(m.Name, f.problems(nil)))
 	}
 	m.origin = next

@@ -32,12 +32,15 @@ type origin struct {
 // manifest that stands alone comes back resolved: variables in URLs are
 // expanded, files of other networks are gone. One that extends another comes
 // back as written; Load resolves it.
-func Parse(name string, data []byte) (*Manifest, error) {
+func Parse(name string, data []byte) (*Manifest, error) { return Words{}.Parse(name, data) }
+
+// Parse is as the function Parse, for a manifest that may use the words of w.
+func (w Words) Parse(name string, data []byte) (*Manifest, error) {
 	m, doc, err := parse(name, data)
 	if err != nil {
 		return nil, err
 	}
-	if err := invalid(name, validate(m).problems(doc)); err != nil {
+	if err := invalid(name, validate(m, w).problems(doc)); err != nil {
 		return nil, err
 	}
 	if m.Extends == "" {

@@ -36,11 +36,16 @@ const (
 	NoBaseline = "none"
 )
 
-func archs() []string    { return []string{"amd64", "arm64"} }
-func runtimes() []string { return []string{RuntimeDocker, RuntimeContainerd} }
-func networks() []string { return []string{NetworkFlannel, NetworkCalico, NetworkCanal} }
+func archs() []string { return []string{"amd64", "arm64"} }
 
-func familyNames() []string {
+// Words are the names of families, runtimes and networks that a manifest may use. A
+// list that is nil is that of this version.
+type Words struct{ Families, Runtimes, Networks []string }
+
+func (w Words) families() []string {
+	if w.Families != nil {
+		return w.Families
+	}
 	var names []string
 	for _, f := range families() {
 		names = append(names, f.name)
@@ -48,16 +53,33 @@ func familyNames() []string {
 	return names
 }
 
+func (w Words) runtimes() []string {
+	if w.Runtimes != nil {
+		return w.Runtimes
+	}
+	return []string{RuntimeDocker, RuntimeContainerd}
+}
+
+func (w Words) networks() []string {
+	if w.Networks != nil {
+		return w.Networks
+	}
+	return []string{NetworkFlannel, NetworkCalico, NetworkCanal}
+}
+
 // Vocabulary lists the words that a key of a manifest may hold, by the key's
 // path: "platform.family", "platform.arch", "runtime", "network".
-func Vocabulary() map[string][]string {
+func (w Words) Vocabulary() map[string][]string {
 	return map[string][]string{
-		"platform.family": familyNames(),
+		"platform.family": w.families(),
 		"platform.arch":   archs(),
-		"runtime":         runtimes(),
-		"network":         networks(),
+		"runtime":         w.runtimes(),
+		"network":         w.networks(),
 	}
 }
+
+// Vocabulary is that of Words of this version.
+func Vocabulary() map[string][]string { return Words{}.Vocabulary() }
 
 // ReleaseVer is yum's $releasever of the target ("7"), "" for a family that is
 // not known.

@@ -180,7 +180,10 @@ func child(n *yaml.Node, segment string) *yaml.Node {
 }
 
 // findings collects what a validation finds, by path.
-type findings struct{ list []finding }
+type findings struct {
+	list  []finding
+	words Words // that a manifest may use
+}
 
 type finding struct {
 	at      path

@@ -26,13 +26,13 @@ func (m *Manifest) Validate() error {
 	if name == "" {
 		name = "manifest"
 	}
-	return invalid(name, validate(m).problems(nil))
+	return invalid(name, validate(m, Words{}).problems(nil))
 }
 
 // validate finds what is wrong with m. What extends another manifest may leave
 // out what it inherits, and take entries away.
-func validate(m *Manifest) *findings {
-	f := &findings{}
+func validate(m *Manifest, w Words) *findings {
+	f := &findings{words: w}
 	f.header(m.APIVersion, m.Kind, KindBundle)
 	if m.Extends == "" {
 		f.whole(m)
@@ -44,8 +44,8 @@ func validate(m *Manifest) *findings {
 	if m.Kubernetes != "" && !versionForm.MatchString(m.Kubernetes) {
 		f.add(root.key("kubernetes"), "%q is no version: want vMAJOR.MINOR.PATCH, such as v1.17.4", m.Kubernetes)
 	}
-	f.word(root.key("runtime"), m.Runtime, runtimes())
-	f.word(root.key("network"), m.Network, networks())
+	f.word(root.key("runtime"), m.Runtime, f.words.runtimes())
+	f.word(root.key("network"), m.Network, f.words.networks())
 	f.packages(&m.Packages, m.Extends != "")
 	f.images(&m.Images, m.Extends != "")
 	f.files(m.Files)
@@ -91,7 +91,7 @@ func (f *findings) whole(m *Manifest) {
 
 func (f *findings) platform(p Platform) {
 	at := root.key("platform")
-	f.word(at.key("family"), p.Family, familyNames())
+	f.word(at.key("family"), p.Family, f.words.families())
 	f.word(at.key("arch"), p.Arch, archs())
 }
 
@@ -254,7 +254,7 @@ func (f *findings) files(files []File) {
 		if x.SHA256 != "" && !sha256Form.MatchString(strings.ToLower(x.SHA256)) {
 			f.add(at.key("sha256"), "%q is no sha256: want 64 hex digits, there are %s", x.SHA256, count(len(x.SHA256)))
 		}
-		f.word(at.key("network"), x.Network, networks())
+		f.word(at.key("network"), x.Network, f.words.networks())
 		f.roles(at.key("roles"), x.Roles)
 	}
 }

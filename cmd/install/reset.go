@@ -29,7 +29,7 @@ it asks for the name of the node. In all other cases --yes is required.`,
 		Example: "  ./install reset --plan     # show what would be undone, without changing it\n  ./install reset\n  ./install reset --yes --keep-packages",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			h := host.Local()
-			p, err := install.PlanReset(h, keep)
+			p, err := install.PlanReset(h, install.ResetRequest{KeepPackages: keep})
 			if err != nil {
 				return err
 			}

@@ -12,8 +12,9 @@ import (
 )
 
 // generate is the JSON schema of a manifest, generated from its Go types, with a
-// newline at its end. It stands in bundle.schema.json.
-func generate() ([]byte, error) {
+// newline at its end. That of the words of this version stands in
+// bundle.schema.json.
+func generate(w manifest.Words) ([]byte, error) {
 	r := &jsonschema.Reflector{
 		FieldNameTag:               "yaml",
 		RequiredFromJSONSchemaTags: true, // what is required depends on extends
@@ -25,7 +26,7 @@ func generate() ([]byte, error) {
 	s.Title = "kubecrate manifest"
 	s.Description = "What a bundle carries: RPMs with their dependencies, container images and files."
 	require(s)
-	if err := describe(s, s.Definitions); err != nil {
+	if err := describe(s, s.Definitions, w); err != nil {
 		return nil, err
 	}
 	text, err := json.MarshalIndent(s, "", "  ")
@@ -67,8 +68,8 @@ func require(s *jsonschema.Schema) {
 }
 
 // describe gives every property its text and its limits.
-func describe(s *jsonschema.Schema, defs jsonschema.Definitions) error {
-	all := properties()
+func describe(s *jsonschema.Schema, defs jsonschema.Definitions, w manifest.Words) error {
+	all := properties(w)
 	used := map[string]bool{}
 	var walk func(s *jsonschema.Schema, at string) error
 	walk = func(s *jsonschema.Schema, at string) error {

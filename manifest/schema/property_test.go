@@ -53,8 +53,8 @@ const (
 
 // properties describes every key by its path; entries of lists have that of
 // their list.
-func properties() map[string]property {
-	words := manifest.Vocabulary()
+func properties(w manifest.Words) map[string]property {
+	words := w.Vocabulary()
 	return map[string]property{
 		"apiVersion":      {text: "The version of this format.", words: []string{manifest.APIVersion}},
 		"kind":            {text: "What this file is.", words: []string{manifest.KindBundle}},

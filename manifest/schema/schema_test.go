@@ -6,13 +6,15 @@ import (
 	"flag"
 	"os"
 	"testing"
+
+	"kubecrate/manifest"
 )
 
 var update = flag.Bool("update", false, "write bundle.schema.json anew")
 
 // TestCurrent holds the committed schema to the types.
 func TestCurrent(t *testing.T) {
-	got, err := generate()
+	got, err := generate(manifest.Words{})
 	if err != nil {
 		t.Fatal(err)
 	}

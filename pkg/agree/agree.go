@@ -11,9 +11,11 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/cni"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/nevra"
+	"kubecrate/pkg/software"
 )
 
 // Bundle is what is compared.
@@ -32,7 +34,10 @@ type Bundle struct {
 	Images    []manifest.LockedImage
 	Manifests *Manifests // nil where they were not looked at
 
-	Networks cni.Networks // that are known; nil is all of this version
+	// What is known of networks, runtimes and families; nil is that of this version.
+	Networks cni.Networks
+	Runtimes cri.Runtimes
+	Families software.Sources
 
 	early bool // more images may come: what is missing is not told
 }

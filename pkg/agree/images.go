@@ -165,7 +165,7 @@ func (b *Bundle) names(f *findings) {
 			}
 			byTag[name] = img
 		}
-		if !about(b.Runtime).KeepsDigests {
+		if !b.Runtimes.About(b.Runtime).KeepsDigests {
 			b.byTag(f, img, ref)
 		}
 	}
@@ -178,7 +178,7 @@ func (b *Bundle) byTag(f *findings, img manifest.LockedImage, ref imageref.Parts
 	if img.From != "" {
 		by = img.From + " names"
 	}
-	other := "write runtime: " + another(b.Runtime, func(o cri.About) bool { return o.KeepsDigests }) + ", which keeps digests"
+	other := "write runtime: " + b.Runtimes.Another(b.Runtime, func(o cri.About) bool { return o.KeepsDigests }) + ", which keeps digests"
 	switch {
 	case img.KeepDigest:
 		f.fail("leave keepDigest out, and name the image by its tag in pods; or "+other,

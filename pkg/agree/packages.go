@@ -111,19 +111,10 @@ func (b *Bundle) versions(f *findings, other []nevra.NEVRA) {
 	}
 }
 
-// about is what is known of a runtime, nothing of one that there is not.
-func about(runtime string) cri.About {
-	r, err := cri.For(runtime)
-	if err != nil {
-		return cri.About{Packages: []string{runtime}, KeepsDigests: true}
-	}
-	return r.About()
-}
-
 // runtimePackage finds the package of a runtime, in the bundle first.
 func (b *Bundle) runtimePackage(runtime string) (nevra.NEVRA, bool) {
 	for _, list := range [][]nevra.NEVRA{b.Packages, b.Installed} {
-		for _, name := range about(runtime).Packages {
+		for _, name := range b.Runtimes.About(runtime).Packages {
 			if i := slices.IndexFunc(list, func(n nevra.NEVRA) bool { return n.Name == name }); i >= 0 {
 				return list[i], true
 			}
@@ -134,21 +125,11 @@ func (b *Bundle) runtimePackage(runtime string) (nevra.NEVRA, bool) {
 
 // otherRuntime is the first of the others.
 func (b *Bundle) otherRuntime() string {
-	return another(b.Runtime, func(cri.About) bool { return true })
-}
-
-// another is the first runtime but one of which good is true, "" without one.
-func another(than string, good func(cri.About) bool) string {
-	for _, r := range cri.All() {
-		if r.Name() != than && good(r.About()) {
-			return r.Name()
-		}
-	}
-	return ""
+	return b.Runtimes.Another(b.Runtime, func(cri.About) bool { return true })
 }
 
 func (b *Bundle) runtimeHint() string {
-	return "add " + about(b.Runtime).Packages[0] + " to packages.roots, or write runtime: " + b.otherRuntime() +
+	return "add " + b.Runtimes.About(b.Runtime).Packages[0] + " to packages.roots, or write runtime: " + b.otherRuntime() +
 		"; bundle profiles lists profiles with either"
 }
 
@@ -163,7 +144,7 @@ func (b *Bundle) runtime(f *findings) {
 		return
 	}
 	minor, _, known := b.minor()
-	r, err := cri.For(b.Runtime)
+	r, err := b.Runtimes.For(b.Runtime)
 	if !known || err != nil {
 		return
 	}

@@ -29,15 +29,15 @@ func (b *Bundle) release(f *findings) {
 	if minor < oldestMinor {
 		f.fail("bundle Kubernetes 1.15 or later", "kubernetes is %s, and install works with kubeadm 1.%d and later", b.Kubernetes, oldestMinor)
 	}
-	if a := about(b.Runtime); a.GoneMinor > 0 && minor >= a.GoneMinor {
-		other := another(b.Runtime, func(o cri.About) bool { return o.GoneMinor == 0 || minor < o.GoneMinor })
-		f.fail("write runtime: "+other+", and "+about(other).Packages[0]+" in place of "+a.Packages[0]+" under packages.roots",
+	if a := b.Runtimes.About(b.Runtime); a.GoneMinor > 0 && minor >= a.GoneMinor {
+		other := b.Runtimes.Another(b.Runtime, func(o cri.About) bool { return o.GoneMinor == 0 || minor < o.GoneMinor })
+		f.fail("write runtime: "+other+", and "+b.Runtimes.About(other).Packages[0]+" in place of "+a.Packages[0]+" under packages.roots",
 			"kubernetes is %s and runtime is %s: from 1.%d on the kubelet cannot use %s", b.Kubernetes, b.Runtime, a.GoneMinor, b.Runtime)
 	}
 	if minor < noV1Minor {
 		return
 	}
-	switch aboutFamily(b.Platform.Family).Cgroups {
+	switch familyOf(b).Cgroups {
 	case software.CgroupsV1Only:
 		f.fail("bundle Kubernetes 1.34 or earlier, or another platform.family",
 			"kubernetes is %s and platform.family is %s, which has cgroup v1 only: from 1.%d on the kubelet does not start on it", b.Kubernetes, b.Platform.Family, noV1Minor)
@@ -48,13 +48,17 @@ func (b *Bundle) release(f *findings) {
 	}
 }
 
-// aboutFamily is what is known of a family, nothing of one that there is not.
-func aboutFamily(name string) software.About {
-	d, err := distro.For(name)
+// familyOf is what is known of the platform's family, nothing of one that there is not.
+func familyOf(b *Bundle) software.About {
+	all := b.Families
+	if all == nil {
+		all = distro.All(b.Runtimes)
+	}
+	s, err := all.For(b.Platform.Family)
 	if err != nil {
 		return software.About{}
 	}
-	return d.About()
+	return s.About()
 }
 
 // hosts compares the platform with the packages of the baseline.
@@ -121,7 +125,7 @@ func (b *Bundle) distribution(f *findings) {
 
 // processors warns of images that need more of a processor than the platform does.
 func (b *Bundle) processors(f *findings) {
-	has := aboutFamily(b.Platform.Family).CPULevel
+	has := familyOf(b).CPULevel
 	for _, img := range b.Images {
 		if level := Level(img.CPU); level > max(has, 1) {
 			f.warn("run it on hosts whose processor has that level: ./install preflight looks at it on each host",

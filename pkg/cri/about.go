@@ -52,21 +52,42 @@ func Fits(r Runtime, minor int, build nevra.NEVRA) *Misfit {
 	return nil
 }
 
-// All lists the runtimes.
-func All() []Runtime { return runtimes() }
+// About is what is known of a runtime of a manifest, and little of one that is not
+// in the table: what asks for its steps refuses that.
+func (t Runtimes) About(name string) About {
+	r, err := t.For(name)
+	if err != nil {
+		return About{DataDir: "/var/lib", Packages: []string{name}, Copies: 1, KeepsDigests: true}
+	}
+	return r.About()
+}
+
+// Another is the first runtime but than of which good is true, "" without one.
+func (t Runtimes) Another(than string, good func(About) bool) string {
+	for _, r := range t.each() {
+		if r.Name() != than && good(r.About()) {
+			return r.Name()
+		}
+	}
+	return ""
+}
 
 // DataDirs are those of all runtimes.
-func DataDirs() []string { return each(func(a About) []string { return []string{a.DataDir} }) }
+func (t Runtimes) DataDirs() []string {
+	return t.all(func(a About) []string { return []string{a.DataDir} })
+}
 
 // Links are the beginnings of names of interfaces of all runtimes.
-func Links() []string { return each(func(a About) []string { return a.Links }) }
+func (t Runtimes) Links() []string { return t.all(func(a About) []string { return a.Links }) }
 
 // KubeletDirs are those of all runtimes.
-func KubeletDirs() []string { return each(func(a About) []string { return a.KubeletDirs }) }
+func (t Runtimes) KubeletDirs() []string {
+	return t.all(func(a About) []string { return a.KubeletDirs })
+}
 
 // Conflicts are the packages that cannot be beside one that brings a runtime.
-func Conflicts(name string) []string {
-	return each(func(a About) []string {
+func (t Runtimes) Conflicts(name string) []string {
+	return t.all(func(a About) []string {
 		if a.Packages[0] != name {
 			return nil
 		}
@@ -74,8 +95,8 @@ func Conflicts(name string) []string {
 	})
 }
 
-func each(of func(About) []string) (list []string) {
-	for _, r := range runtimes() {
+func (t Runtimes) all(of func(About) []string) (list []string) {
+	for _, r := range t.each() {
 		list = append(list, of(r.About())...)
 	}
 	slices.Sort(list)
@@ -83,8 +104,8 @@ func each(of func(About) []string) (list []string) {
 }
 
 // Canonical is the path of a socket as a Runtime gives it, whose aliases are known.
-func Canonical(socket string) string {
-	for _, r := range runtimes() {
+func (t Runtimes) Canonical(socket string) string {
+	for _, r := range t.each() {
 		if slices.Contains(r.About().Aliases, socket) {
 			return r.Socket()
 		}

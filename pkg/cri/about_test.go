@@ -19,7 +19,7 @@ func TestRuntimes(t *testing.T) {
 	sockets, dirs := map[string]bool{}, map[string]bool{}
 	for _, r := range cri.All() {
 		names = append(names, r.Name())
-		if got, err := cri.For(r.Name()); err != nil || got.Name() != r.Name() {
+		if got, err := cri.All().For(r.Name()); err != nil || got.Name() != r.Name() {
 			t.Errorf("%s: %v, %v", r.Name(), got, err)
 		}
 		sockets[r.Socket()], dirs[r.About().DataDir] = true, true
@@ -56,11 +56,11 @@ func knows(t *testing.T, r cri.Runtime) {
 	if a.Copies < 1 || a.Show == "" || a.Containers == "" {
 		t.Errorf("%s: %+v", r.Name(), a)
 	}
-	if got := cri.Conflicts(a.Packages[0]); !slices.Equal(got, a.Conflicts) {
+	if got := cri.All().Conflicts(a.Packages[0]); !slices.Equal(got, a.Conflicts) {
 		t.Errorf("%s: %q, want %q", r.Name(), got, a.Conflicts)
 	}
 	for _, alias := range append(a.Aliases, r.Socket()) {
-		if got := cri.Canonical(alias); got != r.Socket() {
+		if got := cri.All().Canonical(alias); got != r.Socket() {
 			t.Errorf("%s: the socket %s is %s, want %s", r.Name(), alias, got, r.Socket())
 		}
 	}
@@ -84,7 +84,7 @@ func TestFits(t *testing.T) {
 		{"containerd", 26, "1.6.4", ""},
 		{"docker", 26, "1.5.11", ""},
 	} {
-		r, err := cri.For(c.runtime)
+		r, err := cri.All().For(c.runtime)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestFits(t *testing.T) {
 			t.Errorf("%+v: %q", c, got)
 		}
 	}
-	if got := cri.Canonical("/run/other.sock"); got != "/run/other.sock" {
+	if got := cri.All().Canonical("/run/other.sock"); got != "/run/other.sock" {
 		t.Errorf("a socket of nobody: %s", got)
 	}
 }

@@ -1,8 +1,8 @@
 // Package cri brings a container runtime up for Kubernetes and fills it with
-// the images of an archive. There is one file a runtime, and one line in runtimes;
+// the images of an archive. There is one file a runtime, and one line in All;
 // what else is known of one is its About, which everybody asks.
 //
-//	rt, err := cri.For(manifest.Runtime)
+//	rt, err := cri.All().For(manifest.Runtime)
 //	steps = append(steps, packages, rt.Steps(...)..., cri.Images(rt, archive, images, report))
 //
 // config.toml and daemon.json are changed in place, key by key, and units are read
@@ -73,30 +73,47 @@ type Options struct{ Pause string }
 // ErrUnavailable says that a runtime is not installed or does not run.
 var ErrUnavailable = errors.New("it does not answer")
 
-// runtimes is the table of them.
-func runtimes() []Runtime { return []Runtime{docker{}, containerd{}} }
+// Runtimes is a table of runtimes; nil is that of this version, All.
+type Runtimes []Runtime
+
+// All is the table of this version. Package manifest has the names, which say what
+// a manifest may name.
+func All() Runtimes { return Runtimes{docker{}, containerd{}} }
+
+func (t Runtimes) each() Runtimes {
+	if t == nil {
+		return All()
+	}
+	return t
+}
 
 // Kinds are the kinds of this package's steps. report, which may be nil, hears
 // what the undoing does.
-func Kinds(report progress.Func) step.Kinds {
-	list := []step.Step{imagesStep{report: report}}
-	for _, r := range runtimes() {
+func (t Runtimes) Kinds(report progress.Func) step.Kinds {
+	list := []step.Step{imagesStep{report: report, all: t}}
+	for _, r := range t.each() {
 		list = append(list, r.Steps(Options{})...)
 	}
 	return step.Plain(list...)
 }
 
 // For gives a runtime by its name in a manifest.
-func For(name string) (Runtime, error) {
-	table := runtimes()
-	names := make([]string, len(table))
-	for i, r := range table {
+func (t Runtimes) For(name string) (Runtime, error) {
+	for _, r := range t.each() {
 		if r.Name() == name {
 			return r, nil
 		}
-		names[i] = r.Name()
 	}
-	return nil, fmt.Errorf("cannot use container runtime %q: there is %s", name, strings.Join(names, " and "))
+	return nil, fmt.Errorf("cannot use container runtime %q: there is %s", name, strings.Join(t.Names(), " and "))
+}
+
+// Names lists the runtimes.
+func (t Runtimes) Names() []string {
+	var names []string
+	for _, r := range t.each() {
+		names = append(names, r.Name())
+	}
+	return names
 }
 
 // Pause is the name of the image of a pod's sandbox among images, "" where

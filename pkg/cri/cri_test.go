@@ -96,12 +96,12 @@ func journal(t *testing.T, h *host.Host) *step.Journal {
 
 func apply(t *testing.T, h *host.Host, list []step.Step) error {
 	t.Helper()
-	return step.Run(t.Context(), h, journal(t, h), cri.Kinds(nil), list, func(step.Event) {})
+	return step.Run(t.Context(), h, journal(t, h), cri.All().Kinds(nil), list, func(step.Event) {})
 }
 
 func reset(t *testing.T, h *host.Host, list []step.Step) {
 	t.Helper()
-	if err := step.Reset(t.Context(), h, journal(t, h), cri.Kinds(nil), func(step.Event) {}); err != nil {
+	if err := step.Reset(t.Context(), h, journal(t, h), cri.All().Kinds(nil), func(step.Event) {}); err != nil {
 		t.Fatalf("reset: %v", err)
 	}
 }
@@ -124,7 +124,7 @@ func text(st step.Status) string {
 
 func runtime(t *testing.T, name string) cri.Runtime {
 	t.Helper()
-	r, err := cri.For(name)
+	r, err := cri.All().For(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestFor(t *testing.T) {
 			t.Errorf("%s is %s at %s", name, r.Name(), r.Socket())
 		}
 	}
-	if _, err := cri.For("podman"); err == nil || !strings.Contains(err.Error(), "docker and containerd") {
+	if _, err := cri.All().For("podman"); err == nil || !strings.Contains(err.Error(), "docker and containerd") {
 		t.Errorf("podman: %v", err)
 	}
 	_, images := bundle(t, "nginx:1.14-alpine", "k8s.gcr.io/pause:3.1")

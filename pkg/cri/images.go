@@ -30,7 +30,7 @@ const Stage = "load"
 // Damage of the archive ends the stream before anything of it was kept, and
 // comes out as *archive.DamageError.
 func Images(r Runtime, from fs.FS, images []manifest.LockedImage, report progress.Func) step.Step {
-	return imagesStep{r, from, images, report}
+	return imagesStep{runtime: r, archive: from, images: images, report: report}
 }
 
 type imagesStep struct {
@@ -38,6 +38,7 @@ type imagesStep struct {
 	archive fs.FS
 	images  []manifest.LockedImage
 	report  progress.Func
+	all     Runtimes // that Undo finds the runtime of an image among
 }
 
 // wanted is an image that is to be there: the archive's description, the name
@@ -262,7 +263,7 @@ func (c *counter) Write(b []byte) (int, error) {
 // Undo is step.Undoer's: names stand again for what they stood for, and what
 // was loaded is gone, unless containers use it. Where the runtime does not run,
 // nothing is done, and what is to be done is kept for the next time.
-func (imagesStep) Undo(ctx context.Context, h *host.Host) error {
+func (s imagesStep) Undo(ctx context.Context, h *host.Host) error {
 	list, err := readPreviousTags(h)
 	if err != nil {
 		return err
@@ -274,7 +275,7 @@ func (imagesStep) Undo(ctx context.Context, h *host.Host) error {
 		if gone[p.Runtime] {
 			continue
 		}
-		err := undo(ctx, h, p)
+		err := s.undo(ctx, h, p)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -295,8 +296,8 @@ func (imagesStep) Undo(ctx context.Context, h *host.Host) error {
 	return errors.Join(errs...)
 }
 
-func undo(ctx context.Context, h *host.Host, p previousTag) error {
-	r, err := For(p.Runtime)
+func (s imagesStep) undo(ctx context.Context, h *host.Host, p previousTag) error {
+	r, err := s.all.For(p.Runtime)
 	if err != nil {
 		return err
 	}

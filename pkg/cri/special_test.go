@@ -36,7 +36,7 @@ func TestResetKilled(t *testing.T) {
 				}
 				return nil
 			}
-			err := step.Reset(t.Context(), s.h, journal(t, s.h), cri.Kinds(nil), func(step.Event) {})
+			err := step.Reset(t.Context(), s.h, journal(t, s.h), cri.All().Kinds(nil), func(step.Event) {})
 			s.m.OnCall = nil
 			reset(t, s.h, steps)
 			if s.whole(t) != before {
@@ -273,7 +273,7 @@ func TestImagesUndo(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(d.Loose)
-	err := step.Reset(t.Context(), h, journal(t, h), cri.Kinds(nil), func(step.Event) {})
+	err := step.Reset(t.Context(), h, journal(t, h), cri.All().Kinds(nil), func(step.Event) {})
 	if err == nil || !strings.Contains(err.Error(), "not there any more") {
 		t.Errorf("what had the name is gone: %v", err)
 	}

@@ -7,14 +7,13 @@ import (
 	"slices"
 	"strings"
 
-	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/nevra"
 )
 
 // known lists packages that cannot be beside one of the bundle although neither
 // says so: they have the same files, or start the same services.
-func known(name string) []string {
+func (d Distro) known(name string) []string {
 	switch name {
 	case "kubelet":
 		return []string{"kubernetes", "kubernetes-master", "kubernetes-node"}
@@ -23,7 +22,7 @@ func known(name string) []string {
 	case "kubeadm":
 		return []string{"kubernetes-kubeadm"}
 	}
-	return cri.Conflicts(name)
+	return d.runtimes.Conflicts(name)
 }
 
 // conflicts finds installed packages that exclude what is to come: by a conflict,
@@ -37,7 +36,7 @@ type conflicts struct {
 }
 
 // findConflicts asks rpm only where a conflict names a capability.
-func findConflicts(ctx context.Context, h *host.Host, have installed, missing []change, primary map[string]relations) ([]problem, error) {
+func (d Distro) findConflicts(ctx context.Context, h *host.Host, have installed, missing []change, primary map[string]relations) ([]problem, error) {
 	r := &conflicts{have: have, missing: missing, found: map[string]problem{}, asked: map[string]change{}}
 	for _, c := range missing {
 		p := primary[label(c.want)]
@@ -54,7 +53,7 @@ func findConflicts(ctx context.Context, h *host.Host, have installed, missing []
 				r.asked[x.Name] = c
 			}
 		}
-		for _, name := range known(c.want.Name) {
+		for _, name := range d.known(c.want.Name) {
 			for _, n := range r.matching(c, nevra.Relation{Name: name}) {
 				r.add(n, "%s cannot be beside %s, which is installed", c.want, n)
 			}

@@ -4,10 +4,10 @@
 package distro
 
 import (
-	"fmt"
 	"path"
-	"strings"
+	"slices"
 
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
@@ -23,21 +23,37 @@ type Distro struct {
 	cgroups  software.Cgroups
 	cpuLevel int  // of x86-64 processors
 	modular  bool // its manager knows modules
+	runtimes cri.Runtimes
 }
 
-// distros lists the families, each in a file of its own.
-func distros() []Distro { return []Distro{el7(), el8(), el9()} }
-
-// For gives the family that a manifest's platform.family names.
-func For(family string) (Distro, error) {
-	var names []string
-	for _, d := range distros() {
-		if d.name == family {
-			return d, nil
-		}
-		names = append(names, d.name)
+// distros lists the families, each in a file of its own. runtimes are those whose
+// packages are known.
+func distros(runtimes cri.Runtimes) []Distro {
+	list := []Distro{el7(), el8(), el9()}
+	for i := range list {
+		list[i].runtimes = runtimes
 	}
-	return Distro{}, fmt.Errorf("cannot install on the family %q: it is not one of %s", family, strings.Join(names, ", "))
+	return list
+}
+
+// All are the families of this version, by the names that platform.family of a
+// manifest may have. runtimes are those whose packages are known, nil all.
+func All(runtimes cri.Runtimes) software.Sources {
+	var list software.Sources
+	for _, d := range distros(runtimes) {
+		list = append(list, d)
+	}
+	return list
+}
+
+// For is the family of a name, with the runtimes of this version.
+func For(family string) (Distro, error) {
+	all := distros(nil)
+	if i := slices.IndexFunc(all, func(d Distro) bool { return d.name == family }); i >= 0 {
+		return all[i], nil
+	}
+	_, err := All(nil).For(family)
+	return Distro{}, err
 }
 
 // About is software.Source's.
@@ -50,6 +66,9 @@ func (d Distro) About() software.About {
 func (d Distro) Steps(b software.Bundle, report progress.Func) []step.Step {
 	return []step.Step{Packages(d, b, report)}
 }
+
+// Kinds is software.Source's: all families have one, whose parameter is the family.
+func (Distro) Kinds(report progress.Func) step.Kinds { return Kinds(report) }
 
 // settings are lines of the repository's file that this family needs: packages of
 // the bundle count although a module stream of the host has the same names.

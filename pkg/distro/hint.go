@@ -3,18 +3,16 @@ package distro
 import (
 	"slices"
 	"strings"
-
-	"kubecrate/pkg/cri"
 )
 
 // brought names the package of a bundle that has a program, or a runtime.
-func brought() map[string]string {
+func (d Distro) brought() map[string]string {
 	names := map[string]string{
 		"kubeadm": "kubeadm", "kubectl": "kubectl", "kubelet": "kubelet",
 		"chronyd": "chrony", "crictl": "cri-tools",
 	}
-	for _, r := range cri.All() {
-		names[r.Name()] = r.About().Packages[0]
+	for _, r := range d.runtimes.Names() {
+		names[r] = d.runtimes.About(r).Packages[0]
 	}
 	return names
 }
@@ -33,7 +31,7 @@ func providers() map[string]string {
 func (d Distro) InstallHint(programs ...string) string {
 	var names []string
 	for _, p := range programs {
-		name := brought()[p]
+		name := d.brought()[p]
 		if name == "" {
 			name = "'*bin/" + p + "'"
 		}

@@ -82,7 +82,7 @@ func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, er
 	if err != nil {
 		return t, err
 	}
-	found, err := findConflicts(ctx, h, have, t.missing, primary)
+	found, err := s.distro.findConflicts(ctx, h, have, t.missing, primary)
 	if err != nil {
 		return t, err
 	}

@@ -5,20 +5,19 @@ import (
 	"fmt"
 	"slices"
 
-	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 )
 
 // paths are where Kubernetes writes: images, volumes and logs, etcd's data,
 // programs. A path that does not exist is judged by what it would lie on.
-func paths() []string {
-	list := append(cri.DataDirs(), "/", "/var/lib/etcd", "/var/lib/kubecrate", "/var/lib/kubelet")
+func (f *Facts) paths() []string {
+	list := append(f.runtimes.DataDirs(), "/", "/var/lib/etcd", "/var/lib/kubecrate", "/var/lib/kubelet")
 	slices.Sort(list)
 	return list
 }
 
 func (f *Facts) readDisks(_ context.Context, h *host.Host) error {
-	for _, path := range paths() {
+	for _, path := range f.paths() {
 		d, err := DiskOf(h, path)
 		if err != nil {
 			return err

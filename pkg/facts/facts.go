@@ -49,6 +49,7 @@ type Facts struct {
 	Packages    []string    `json:"packages,omitempty"`    // NEVRAs, an epoch of 0 left out
 
 	networks cni.Networks // that are known
+	runtimes cri.Runtimes
 }
 
 // Disk is the file system that a path lies on, or would lie on. Mount is where
@@ -95,12 +96,13 @@ type Options struct {
 	Now      time.Time
 	Packages bool
 	Networks cni.Networks // whose interfaces are told from the host's own
+	Runtimes cri.Runtimes // the same of them; their data folders are among the disks
 }
 
 // Read looks at h and changes nothing. A file or a program that the host lacks
 // leaves its facts empty; an error is one that a healthy host does not give.
 func Read(ctx context.Context, h *host.Host, o Options) (*Facts, error) {
-	f := &Facts{APIVersion: manifest.APIVersion, Kind: Kind, Time: o.Now.UTC().Truncate(time.Second), networks: o.Networks}
+	f := &Facts{APIVersion: manifest.APIVersion, Kind: Kind, Time: o.Now.UTC().Truncate(time.Second), networks: o.Networks, runtimes: o.Runtimes}
 	parts := []struct {
 		what string
 		read func(context.Context, *host.Host) error
@@ -128,8 +130,8 @@ func Read(ctx context.Context, h *host.Host, o Options) (*Facts, error) {
 // virtual are the beginnings of the names of interfaces that belong to containers
 // and virtual machines within a host, whoever made them: their addresses are the
 // same on many hosts, and none of them leads to another host.
-func virtual() []string {
-	return slices.Concat(cri.Links(), cluster(), []string{"virbr", "veth", "vnet", "dummy", "ifb"})
+func (f *Facts) virtual() []string {
+	return slices.Concat(f.runtimes.Links(), cluster(), []string{"virbr", "veth", "vnet", "dummy", "ifb"})
 }
 
 // cluster are those of CNI plugins and of Kubernetes itself. What networks make
@@ -143,7 +145,7 @@ func begins(name string, prefixes []string) bool {
 // Virtual says that an interface of that name belongs to a network of containers
 // or of virtual machines within the host, or is its loopback.
 func (f *Facts) Virtual(name string) bool {
-	return name == "lo" || begins(name, virtual()) || f.Cluster(name)
+	return name == "lo" || begins(name, f.virtual()) || f.Cluster(name)
 }
 
 // Cluster says that an interface of that name was made by Kubernetes or a network

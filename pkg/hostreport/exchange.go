@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kubecrate/pkg/cni"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/media"
@@ -35,6 +36,7 @@ type Options struct {
 	Self  *facts.Facts // what it was when the run began
 	// Networks are those whose interfaces are told from the host's own.
 	Networks cni.Networks
+	Runtimes cri.Runtimes // the same
 
 	VIP    string // the control plane's virtual address, which is no host's own; "" without one
 	Now    func() time.Time
@@ -257,7 +259,7 @@ func (x *Exchange) current(ctx context.Context) *facts.Facts {
 	}
 	ctx, cancel := context.WithTimeout(ctx, rpmWait)
 	defer cancel()
-	f, err := facts.Read(ctx, x.Host, facts.Options{Now: x.Now(), Packages: true, Networks: x.Networks})
+	f, err := facts.Read(ctx, x.Host, facts.Options{Now: x.Now(), Packages: true, Networks: x.Networks, Runtimes: x.Runtimes})
 	if err != nil {
 		x.warn("the sheet of this host has no list of packages: %v", err)
 		return x.Self

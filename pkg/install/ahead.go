@@ -25,12 +25,12 @@ func (r *run) preflight(ctx context.Context, skip []string) (checks *preflight.R
 	}
 	t := &r.target
 	o := preflight.Options{
-		Role: t.Role, Facts: r.facts, Networks: r.caller.Networks, Manifest: r.bundle.manifest, Lock: r.bundle.lock, Software: r.bundle.software, Cluster: t.Cluster, Ticket: t.Ticket.Join, TicketErr: t.Ticket.Err, Others: r.reports.Others(),
+		Role: t.Role, Facts: r.facts, Networks: r.caller.Networks, Runtimes: r.caller.Runtimes, Manifest: r.bundle.manifest, Lock: r.bundle.lock, Software: r.bundle.software, Cluster: t.Cluster, Ticket: t.Ticket.Join, TicketErr: t.Ticket.Err, Others: r.reports.Others(),
 		Hostname: r.inputs.Request.Hostname, Advertise: t.Advertise, Interface: t.Named,
 		EUID: r.caller.EUID, Command: r.caller.Command, Environ: os.Environ(), Skip: skip, Ours: ours,
 	}
 	if r.saved == nil { // an earlier run found that there is room, and filled it in part
-		o.Needs = preflight.NeedsOf(r.bundle.archive.Index(), r.bundle.manifest, t.Role)
+		o.Needs = preflight.NeedsOf(r.bundle.archive.Index(), r.caller.Runtimes.About(r.bundle.manifest.Runtime), t.Role)
 	}
 	checks = preflight.Run(ctx, r.host, o)
 	if ctx.Err() != nil {

@@ -12,7 +12,6 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
-	"kubecrate/pkg/distro"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/media"
@@ -100,24 +99,24 @@ type bundle struct {
 }
 
 // openBundle opens the archive of m.
-func openBundle(h *host.Host, m Media, tell progress.Func) (*bundle, error) {
-	r, closer, who, err := OpenArchive(h, m, tell)
+func openBundle(h *host.Host, m Media, c Caller) (*bundle, error) {
+	r, closer, who, err := OpenArchive(h, m, c.Report)
 	if err != nil {
 		return nil, err
 	}
 	b := &bundle{media: m, archive: r, trusted: who, files: r, closing: sync.OnceValue(closer.Close)}
-	if err := b.describe(h, r); err != nil {
+	if err := b.describe(h, r, c.Tables); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	return b, nil
 }
 
 // keptBundle is what h was installed from, by the copies that it keeps.
-func keptBundle(h *host.Host, m Media) (*bundle, error) {
+func keptBundle(h *host.Host, m Media, t Tables) (*bundle, error) {
 	from := os.DirFS(h.Path(step.Dir))
 	m.Archive = ""
 	b := &bundle{media: m, files: from}
-	if err := b.describe(h, from.(fs.ReadFileFS)); err != nil {
+	if err := b.describe(h, from.(fs.ReadFileFS), t); err != nil {
 		return nil, hint.With(fmt.Errorf("cannot tell what was installed: %w", err), "put the stick in, and name the archive: --archive FILE")
 	}
 	return b, nil
@@ -125,11 +124,11 @@ func keptBundle(h *host.Host, m Media) (*bundle, error) {
 
 // installedBundle is the bundle that h was installed from: its archive where m has
 // it, or else what is kept on the host.
-func installedBundle(h *host.Host, m Media, tell progress.Func, name string) (*bundle, error) {
+func installedBundle(h *host.Host, m Media, c Caller, name string) (*bundle, error) {
 	if m.Archive == "" {
-		return keptBundle(h, m)
+		return keptBundle(h, m, c.Tables)
 	}
-	b, err := openBundle(h, m, tell)
+	b, err := openBundle(h, m, c)
 	if err == nil && b.name() == name {
 		return b, nil
 	}
@@ -139,7 +138,7 @@ func installedBundle(h *host.Host, m Media, tell progress.Func, name string) (*b
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return keptBundle(h, m)
+	return keptBundle(h, m, c.Tables)
 }
 
 // The members that describe a bundle.
@@ -150,18 +149,18 @@ const (
 
 // describe reads what the bundle is. It completes a bundle that is being made, and
 // tells h how programs come to it.
-func (b *bundle) describe(h *host.Host, from fs.ReadFileFS) (err error) {
-	if b.lock, err = report.Lock(from); err != nil {
+func (b *bundle) describe(h *host.Host, from fs.ReadFileFS, t Tables) (err error) {
+	if b.lock, err = report.LockWith(from, t.words()); err != nil {
 		return err
 	}
 	text, err := from.ReadFile(manifestMember)
 	if err != nil {
 		return fmt.Errorf("cannot read the archive's manifest: %w", err)
 	}
-	if b.manifest, err = manifest.Parse(manifestMember, text); err != nil {
+	if b.manifest, err = t.words().Parse(manifestMember, text); err != nil {
 		return err
 	}
-	if b.software, err = distro.For(b.lock.Platform.Family); err != nil {
+	if b.software, err = t.families().For(b.lock.Platform.Family); err != nil {
 		return err
 	}
 	h.Software = b.software

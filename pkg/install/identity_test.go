@@ -336,7 +336,7 @@ func TestIdentitySteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runtime, err := cri.For("docker")
+		runtime, err := cri.All().For("docker")
 		if err != nil {
 			t.Fatal(err)
 		}

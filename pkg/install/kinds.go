@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"kubecrate/manifest"
 	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/distro"
@@ -12,15 +13,54 @@ import (
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/prep"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/stepreport"
 	"kubecrate/pkg/vip"
 )
+
+// Tables are what an installation can choose from: networks, runtimes, families of
+// systems and preparations. A table that is nil is that of this version. What is in
+// a table, and only that, every verb knows.
+type Tables struct {
+	Networks     cni.Networks
+	Runtimes     cri.Runtimes
+	Families     software.Sources
+	Preparations prep.Preparations
+}
+
+// families are the ways in which programs come to a host.
+func (t Tables) families() software.Sources {
+	if t.Families == nil {
+		return distro.All(t.Runtimes)
+	}
+	return t.Families
+}
+
+// packageSteps are the names of the steps that brought programs to the host of saved.
+func (t Tables) packageSteps(saved *target.State) ([]string, error) {
+	source, err := t.families().For(saved.Family)
+	if err != nil {
+		return nil, err
+	}
+	return stepreport.Names(source.Steps(software.Bundle{}, nil)), nil
+}
+
+// words are the names that a manifest may use of what is in the tables.
+func (t Tables) words() manifest.Words {
+	w := manifest.Words{Runtimes: t.Runtimes.Names(), Networks: t.Networks.Installable().Names()}
+	for _, s := range t.families() {
+		w.Families = append(w.Families, s.About().Name)
+	}
+	return w
+}
 
 // kinds is the table of all steps that an installation, or a verb after it, can
 // consist of. A step is listed nowhere else: steps makes them, Reset finds in the
 // journal which of them were begun.
-func kinds(report progress.Func, networks cni.Networks) step.Kinds {
-	return slices.Concat(prep.Kinds(), distro.Kinds(report), cri.Kinds(report), vip.Kinds(), kubeadm.Kinds(report, networks), cni.Kinds())
+func (t Tables) kinds(report progress.Func) step.Kinds {
+	return slices.Concat(t.Preparations.Kinds(), t.families().Kinds(report), t.Runtimes.Kinds(report), vip.Kinds(),
+		kubeadm.Kinds(report, t.Networks, t.Runtimes), cni.Kinds())
 }
 
 // openJournal opens the journal of h for a change. saved is the state that an

@@ -18,7 +18,7 @@ func TestTable(t *testing.T) {
 	l := newLab(t, manifest.RuntimeDocker)
 	x := l.host("node1", "192.168.4.21")
 	seen := map[string]bool{}
-	for _, k := range kinds(nil, nil) {
+	for _, k := range (Tables{}).kinds(nil) {
 		if k.Name == "" || seen[k.Name] {
 			t.Errorf("%q stands in the table more than once", k.Name)
 		}
@@ -50,7 +50,7 @@ func TestNewerJournal(t *testing.T) {
 	}
 	before := x.state()
 	_, err = Reset(t.Context(), x.h, x.resetRequest(false))
-	_, perr := PlanReset(x.h, false)
+	_, perr := PlanReset(x.h, x.resetRequest(false))
 	for _, err := range []error{err, perr} {
 		if err == nil || !strings.Contains(err.Error(), "step teleport") || !strings.Contains(hint.Of(err), "installed this host last") {
 			t.Errorf("%v (hint %q)", err, hint.Of(err))

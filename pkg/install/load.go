@@ -27,7 +27,7 @@ func (r *run) perform(ctx context.Context, steps ...step.Step) (changed []string
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
 	t := stepreport.New(r.caller.Report, stepreport.Names(steps), time.Now)
-	err = step.Run(ctx, r.host, j, kinds(r.caller.Report, r.caller.Networks), steps, t.Event)
+	err = step.Run(ctx, r.host, j, r.caller.kinds(r.caller.Report), steps, t.Event)
 	return t.Changed(), err
 }
 
@@ -39,7 +39,7 @@ type Loaded struct {
 
 // Load brings the images of the role back that are missing.
 func Load(ctx context.Context, h *host.Host, q LoadRequest) (loaded *Loaded, err error) {
-	defer func() { err = full(h, err) }()
+	defer func() { err = q.Caller.full(h, err) }()
 	release, err := hostlock.Take(h)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func Load(ctx context.Context, h *host.Host, q LoadRequest) (loaded *Loaded, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	runtime, err := cri.For(r.bundle.manifest.Runtime)
+	runtime, err := r.caller.Runtimes.For(r.bundle.manifest.Runtime)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ type run struct {
 
 // open reads the archive's description and looks at the host.
 func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.Request, t terms) (*run, error) {
-	b, err := openBundle(h, m, c.Report)
+	b, err := openBundle(h, m, c)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.R
 // reopen is open for a host that was installed: without the archive, the copies
 // of its description on the host do.
 func reopen(ctx context.Context, h *host.Host, m Media, c Caller, saved *target.State, ticket string, t terms) (*run, error) {
-	b, err := installedBundle(h, m, c.Report, saved.Bundle)
+	b, err := installedBundle(h, m, c, saved.Bundle)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (r *run) look(ctx context.Context, request target.Request) (err error) {
 	if in.Cluster, err = target.Cluster(request, file, r.saved); err != nil {
 		return err
 	}
-	if in.Facts, err = facts.Read(ctx, r.host, facts.Options{Now: in.Now, Networks: r.caller.Networks}); err != nil {
+	if in.Facts, err = facts.Read(ctx, r.host, facts.Options{Now: in.Now, Networks: r.caller.Networks, Runtimes: r.caller.Runtimes}); err != nil {
 		return err
 	}
 	if r.sealed, err = findIdentity(m, request.Identity); err != nil {
@@ -137,7 +137,7 @@ func (r *run) look(ctx context.Context, request target.Request) (err error) {
 
 // exchange says with which stick and which hosts this one compares itself.
 func (r *run) exchange() *hostreport.Exchange {
-	o := hostreport.Options{Stick: r.bundle.media.stick(), Host: r.host, Self: r.facts, Networks: r.caller.Networks, Now: time.Now, Report: r.caller.Report}
+	o := hostreport.Options{Stick: r.bundle.media.stick(), Host: r.host, Self: r.facts, Networks: r.caller.Networks, Runtimes: r.caller.Runtimes, Now: time.Now, Report: r.caller.Report}
 	o.Keep = func(path string, text []byte) error { return writeState(r.host, filepath.Base(path), text) }
 	if vip := r.target.Cluster.VIP; vip != nil {
 		o.VIP = vip.Address

@@ -66,7 +66,7 @@ func TestOldJournal(t *testing.T) {
 		if err != nil || slices.ContainsFunc(plan.Steps, func(e step.Event) bool { return e.Status.State != step.Done }) {
 			t.Errorf("%s: %v, %+v", x.name, err, plan)
 		}
-		p, err := PlanReset(x.h, false)
+		p, err := PlanReset(x.h, x.resetRequest(false))
 		if err != nil || p.Node != x.name || !slices.Contains(p.Changes, step.Change{Step: "hosts", Undo: "restore /etc/hosts"}) {
 			t.Errorf("%s: %v, %+v", x.name, err, p)
 		}

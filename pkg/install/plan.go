@@ -44,7 +44,7 @@ func (p *Plan) Err() error { return p.Preflight.Err() }
 // that fail are in the plan, see Err: only an archive or settings that cannot be
 // used give an error.
 func MakePlan(ctx context.Context, h *host.Host, q PlanRequest) (p *Plan, err error) {
-	defer func() { err = full(h, err) }()
+	defer func() { err = q.Caller.full(h, err) }()
 	r, err := q.open(ctx, h)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (q *PlanRequest) open(ctx context.Context, h *host.Host) (*run, error) {
 // Preflight makes the checks of a host and nothing else. The error is a
 // *preflight.Error where one failed; the result is there all the same.
 func Preflight(ctx context.Context, h *host.Host, q PlanRequest) (checks *preflight.Result, err error) {
-	defer func() { err = full(h, err) }()
+	defer func() { err = q.Caller.full(h, err) }()
 	r, err := q.open(ctx, h)
 	if err != nil {
 		return nil, err

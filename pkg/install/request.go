@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"kubecrate/pkg/clusterhttp"
-	"kubecrate/pkg/cni"
 	"kubecrate/pkg/install/target"
 	"kubecrate/pkg/kubeadm"
 	"kubecrate/pkg/media"
@@ -34,11 +33,11 @@ func (m Media) file(name string) media.File { return media.At(m.stick()).File(na
 // Caller is the process that runs a verb, what it knows, and how it reaches people
 // and the cluster.
 type Caller struct {
-	EUID     int
-	Command  string             // how the program was called, for hints; "" where that holds a secret
-	Dialer   clusterhttp.Dialer // reaches the cluster; nil is the host's own network
-	Networks cni.Networks       // that are known; nil is all of this version
-	Report   progress.Func
+	EUID    int
+	Command string             // how the program was called, for hints; "" where that holds a secret
+	Dialer  clusterhttp.Dialer // reaches the cluster; nil is the host's own network
+	Report  progress.Func
+	Tables  // the zero value is all of this version
 }
 
 // RunRequest is what the operator says of an installation.

@@ -8,9 +8,7 @@ import (
 	"time"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/cni"
 	"kubecrate/pkg/cri"
-	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/hostreport"
@@ -34,7 +32,7 @@ type Undone struct {
 // as the journal says that it was begun. It goes on where something fails and
 // reports all of it; running it again tries the rest.
 func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err error) {
-	defer func() { err = full(h, err) }()
+	defer func() { err = q.Caller.full(h, err) }()
 	release, err := hostlock.Take(h)
 	if err != nil {
 		return nil, err
@@ -47,7 +45,7 @@ func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err er
 	u = &Undone{}
 	if saved != nil {
 		u.Bundle, u.Role = saved.Bundle, saved.Role
-		if h.Software, err = distro.For(saved.Family); err != nil {
+		if h.Software, err = q.Caller.families().For(saved.Family); err != nil {
 			return nil, err
 		}
 	} else if u.Empty, err = untouched(h); err != nil || u.Empty {
@@ -55,7 +53,7 @@ func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err er
 	} else if err := onlyLoaded(h); err != nil {
 		return nil, err
 	}
-	if err := u.undo(ctx, h, u.hear(q.Caller.Report), q.Caller.Networks, saved, q.KeepPackages); err != nil {
+	if err := u.undo(ctx, h, u.hear(q.Caller.Report), q.Caller.Tables, saved, q.KeepPackages); err != nil {
 		return nil, err
 	}
 	if err := removeState(h); err != nil || saved == nil {
@@ -66,17 +64,23 @@ func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err er
 }
 
 // undo takes back what the journal tells.
-func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, networks cni.Networks, saved *target.State, keepPackages bool) (err error) {
+func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, tables Tables, saved *target.State, keepPackages bool) (err error) {
 	j, err := openJournal(h, saved)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	kinds := kinds(report, networks)
+	kinds := tables.kinds(report)
 	if keepPackages && saved != nil {
-		kinds = kinds.Keep(distro.StepName)
-		if err := j.Forget(distro.StepName); err != nil {
+		names, err := tables.packageSteps(saved)
+		if err != nil {
 			return err
+		}
+		for _, name := range names {
+			kinds = kinds.Keep(name)
+			if err := j.Forget(name); err != nil {
+				return err
+			}
 		}
 		u.Kept = append(u.Kept, "the installed packages, as asked for")
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/distro"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/lines"
 	"kubecrate/pkg/step"
@@ -30,20 +29,24 @@ func (p *ResetPlan) Controls() bool {
 }
 
 // PlanReset says what Reset would do, and changes nothing.
-func PlanReset(h *host.Host, keepPackages bool) (*ResetPlan, error) {
+func PlanReset(h *host.Host, q ResetRequest) (*ResetPlan, error) {
 	saved, err := readState(h)
 	if err != nil {
 		return nil, err
 	}
-	if err := step.CanReset(h, kinds(nil, nil)); err != nil {
+	if err := step.CanReset(h, q.Caller.kinds(nil)); err != nil {
 		return nil, err
 	}
 	p := &ResetPlan{}
 	if p.Changes, err = step.Changes(h); err != nil {
 		return nil, err
 	}
-	if keepPackages {
-		p.Changes = slices.DeleteFunc(p.Changes, func(c step.Change) bool { return c.Step == distro.StepName })
+	if q.KeepPackages && saved != nil {
+		names, err := q.Caller.packageSteps(saved)
+		if err != nil {
+			return nil, err
+		}
+		p.Changes = slices.DeleteFunc(p.Changes, func(c step.Change) bool { return slices.Contains(names, c.Step) })
 	}
 	if saved == nil {
 		p.Empty, err = untouched(h)
@@ -64,7 +67,7 @@ func PlanReset(h *host.Host, keepPackages bool) (*ResetPlan, error) {
 	if p.Node = strings.ToLower(strings.TrimSpace(saved.Hostname)); p.Node == "" {
 		p.Node = strings.ToLower(strings.TrimSpace(name))
 	}
-	p.Losing = losing(p, keepPackages)
+	p.Losing = losing(p, q.KeepPackages)
 	return p, nil
 }
 

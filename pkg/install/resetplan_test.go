@@ -19,14 +19,14 @@ func TestResetPlan(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, manifest.RuntimeDocker)
 	master, node := l.host("master1", "192.168.4.11"), l.host("node1", "192.168.4.21")
-	p, err := PlanReset(master.h, false)
+	p, err := PlanReset(master.h, master.resetRequest(false))
 	if err != nil || !p.Empty || p.Controls() {
 		t.Errorf("a bare host: %+v, %v", p, err)
 	}
 	master.stay(manifest.Master)
 	node.stay(manifest.Node)
 	before := master.state()
-	if p, err = PlanReset(master.h, false); err != nil || p.Empty || !p.Controls() || p.Node != "master1" || p.Role != manifest.Master {
+	if p, err = PlanReset(master.h, master.resetRequest(false)); err != nil || p.Empty || !p.Controls() || p.Node != "master1" || p.Role != manifest.Master {
 		t.Fatalf("a master: %+v, %v", p, err)
 	}
 	if !strings.Contains(p.Losing[0], "etcd") || !slices.ContainsFunc(p.Changes, func(c step.Change) bool { return c.Step == "hosts" && c.Undo == "restore /etc/hosts" }) {
@@ -36,7 +36,7 @@ func TestResetPlan(t *testing.T) {
 	if err := p.WriteText(&out); err != nil || !strings.Contains(out.String(), "role master, node master1") || master.state() != before {
 		t.Errorf("%v\n%s", err, out.String())
 	}
-	if p, err = PlanReset(node.h, true); err != nil || p.Controls() || slices.ContainsFunc(p.Losing, func(s string) bool { return strings.Contains(s, "packages") }) {
+	if p, err = PlanReset(node.h, node.resetRequest(true)); err != nil || p.Controls() || slices.ContainsFunc(p.Losing, func(s string) bool { return strings.Contains(s, "packages") }) {
 		t.Errorf("a node that keeps its packages: %+v, %v", p, err)
 	}
 }
@@ -88,7 +88,7 @@ func TestLoadBare(t *testing.T) {
 	if err != nil || !r.Changed || x.images() == images {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	p, err := PlanReset(x.h, false)
+	p, err := PlanReset(x.h, x.resetRequest(false))
 	if err != nil || p.Empty || p.Controls() || len(p.Losing) != 1 {
 		t.Errorf("%+v, %v", p, err)
 	}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/cri"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/hostreport"
@@ -35,7 +34,7 @@ import (
 // and run again. Where preflight fails the error is a *preflight.Error, where
 // the archive is damaged it wraps *archive.DamageError.
 func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err error) {
-	defer func() { err = full(h, err) }()
+	defer func() { err = q.Caller.full(h, err) }()
 	began := time.Now()
 	watch := &host.Stopwatch{Runner: h.Runner}
 	h = &host.Host{Root: h.Root, Runner: watch, Software: h.Software}
@@ -162,7 +161,7 @@ func (r *run) apply(ctx context.Context, steps []step.Step, report *stepreport.R
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	if err := step.Run(ctx, r.host, j, kinds(r.caller.Report, r.caller.Networks), steps, report.Event); err != nil {
+	if err := step.Run(ctx, r.host, j, r.caller.kinds(r.caller.Report), steps, report.Event); err != nil {
 		return err
 	}
 	return errors.Join(r.saveState(true), removeSealed(r.host))
@@ -293,7 +292,7 @@ func readBytes(h *host.Host) int64 {
 // full names a disk that is full as the cause of an error: each program has words
 // of its own for it, such as a damaged database. What preflight found has named
 // it, and what the operator stopped has another cause.
-func full(h *host.Host, err error) error {
+func (t Tables) full(h *host.Host, err error) error {
 	var checks *preflight.Error
 	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, &checks) {
 		return err
@@ -302,6 +301,6 @@ func full(h *host.Host, err error) error {
 	if s, ok := h.Software.(software.Source); ok {
 		dirs = append(dirs, s.About().Dirs...)
 	}
-	dirs = append(append(dirs, step.Dir), cri.DataDirs()...)
+	dirs = append(append(dirs, step.Dir), t.Runtimes.DataDirs()...)
 	return h.Full(err, append(dirs, "/var/lib/etcd", "/var/lib/kubelet", "/var/log", "/run")...)
 }

@@ -23,7 +23,7 @@ func TestStateLost(t *testing.T) {
 	file := one.h.Path(stateFile)
 	refused := func(want string) {
 		t.Helper()
-		_, planErr := PlanReset(one.h, false)
+		_, planErr := PlanReset(one.h, one.resetRequest(false))
 		_, err := Reset(t.Context(), one.h, one.resetRequest(false))
 		for _, err := range []error{planErr, err} {
 			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(hint.Of(err), "./install --role") {

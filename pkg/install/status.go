@@ -39,7 +39,7 @@ type Status struct {
 // CheckStatus checks every step again; that the node is Ready is one. Nothing is
 // changed. The error says why the host is not Installed.
 func CheckStatus(ctx context.Context, h *host.Host, q StatusRequest) (st *Status, err error) {
-	defer func() { err = full(h, err) }()
+	defer func() { err = q.Caller.full(h, err) }()
 	saved, err := readState(h)
 	if err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func (r *run) assembly() *assembly {
 // steps are what brings this host to its role, in order: the table of contents
 // of an installation.
 func (a *assembly) steps() ([]step.Step, error) {
-	runtime, err := cri.For(a.bundle.manifest.Runtime)
+	runtime, err := a.caller.Runtimes.For(a.bundle.manifest.Runtime)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (a *assembly) steps() ([]step.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := prep.Steps(prep.Options{Hostname: a.target.Hostname, Hosts: a.target.Entries, IPVS: a.target.Cluster.Proxy.Mode == manifest.ProxyIPVS})
+	list := a.caller.Preparations.Steps(prep.Options{Hostname: a.target.Hostname, Hosts: a.target.Entries, IPVS: a.target.Cluster.Proxy.Mode == manifest.ProxyIPVS})
 	if _, ok := a.facts.DefaultRoute(); !ok && a.target.Interface != "" {
 		list = append(list, prep.ServiceRoute(netip.MustParsePrefix(a.target.Cluster.ServiceCIDR), a.target.Interface))
 	}
@@ -165,7 +165,7 @@ func (a *assembly) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
 	t, names := &a.target, a.bundle.imageNames()
 	o = kubeadm.Options{
 		Version: a.bundle.manifest.Kubernetes, Node: t.Node, Address: t.Address, Socket: r.Socket(), Runtime: r.About(), Cluster: t.Effective,
-		Images: names, Schedulable: t.Role == manifest.Single, Limits: a.terms.limits(t.ByIdentity), Progress: a.caller.Report, Given: t.Ticket.Begin, Dialer: a.caller.Dialer, Networks: a.caller.Networks,
+		Images: names, Schedulable: t.Role == manifest.Single, Limits: a.terms.limits(t.ByIdentity), Progress: a.caller.Report, Given: t.Ticket.Begin, Dialer: a.caller.Dialer, Networks: a.caller.Networks, Runtimes: a.caller.Runtimes,
 	}
 	o.Repository, err = kubeadm.Repository(names, a.bundle.manifest.Kubernetes)
 	return o, err

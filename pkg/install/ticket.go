@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostlock"
@@ -27,7 +26,7 @@ type Ticketed struct {
 
 // Ticket makes a new ticket on a master, shows the one that is there, or revokes it.
 func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed, err error) {
-	defer func() { err = full(h, err) }()
+	defer func() { err = q.Caller.full(h, err) }()
 	release, err := hostlock.Take(h)
 	if err != nil {
 		return nil, err
@@ -44,7 +43,7 @@ func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed,
 	if q.Show {
 		return showTicket(h)
 	}
-	runtime, err := cri.For(r.bundle.manifest.Runtime)
+	runtime, err := r.caller.Runtimes.For(r.bundle.manifest.Runtime)
 	if err != nil {
 		return nil, err
 	}

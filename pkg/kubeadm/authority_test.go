@@ -308,7 +308,7 @@ func TestIdentitySecrets(t *testing.T) {
 			var last error
 			for range 2 {
 				j := w.journal()
-				last = step.Run(t.Context(), w.h, j, Kinds(nil, nil), steps, func(e step.Event) { say(e); fmt.Fprintf(&said, "%v", e.Err) })
+				last = step.Run(t.Context(), w.h, j, Kinds(nil, nil, nil), steps, func(e step.Event) { say(e); fmt.Fprintf(&said, "%v", e.Err) })
 				fmt.Fprintf(&said, "%v %s", last, hint.Of(last))
 			}
 			if last != nil {

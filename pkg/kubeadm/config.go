@@ -129,7 +129,7 @@ func (o *Options) initDocument(r release, api string) (initDocument, error) {
 // more than one interface, it would find none or the wrong one.
 func (o *Options) registration(r release) registration {
 	return registration{
-		Name: o.Node, CRISocket: r.criSocket(o.Socket),
+		Name: o.Node, CRISocket: o.criSocket(r),
 		KubeletExtraArgs: r.extraArgs(map[string]string{"node-ip": o.Address.String()}),
 	}
 }

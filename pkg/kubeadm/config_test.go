@@ -123,7 +123,7 @@ func TestReleases(t *testing.T) {
 		{"v1.24.0", "/run/containerd/containerd.sock", "unix:///run/containerd/containerd.sock"},
 	} {
 		r, err := parseRelease(c.version)
-		if got := r.criSocket(c.path); err != nil || got != c.want {
+		if got := (&Options{Socket: c.path}).criSocket(r); err != nil || got != c.want {
 			t.Errorf("%s: socket %s, %v", c.version, got, err)
 		}
 	}

@@ -436,7 +436,7 @@ func TestRuntimeHint(t *testing.T) {
 		"docker":     {"systemctl restart docker; then: journalctl -u docker -n 50", "uname -r and docker info show", "journalctl -u kubelet -n 50; docker ps -a shows"},
 		"containerd": {"systemctl restart containerd; then: journalctl -u containerd -n 50", "uname -r and crictl info show", "journalctl -u kubelet -n 50; crictl ps -a shows"},
 	} {
-		r, err := cri.For(name)
+		r, err := cri.All().For(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,6 +35,7 @@ type Options struct {
 	Schedulable bool              // the control plane runs pods too
 	Given       *manifest.Ticket  // that an identity brought before the cluster began; nil without one
 	Networks    cni.Networks      // what any of them leaves is taken back; nil is all of this version
+	Runtimes    cri.Runtimes      // the same of them
 	Limits      Limits
 	Dialer      clusterhttp.Dialer // reaches the API server; nil is the host's own network
 	Progress    progress.Func      // hears what is waited for

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kubecrate/pkg/cni"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/netfilter"
@@ -46,6 +47,7 @@ type mark struct {
 
 	pods     netip.Prefix // that tearDown takes the traces of back, see podNetwork
 	networks cni.Networks // that may have left traces
+	runtimes cri.Runtimes // the same
 }
 
 // verb is what kubeadm was called for.
@@ -93,10 +95,10 @@ func (o *Options) newMark(ctx context.Context, h *host.Host, v verb, r remains, 
 	}
 	m := &mark{
 		Verb: v, Begun: time.Now().UTC().Truncate(time.Second), Boot: boot,
-		Node: o.Node, Socket: rel.criSocket(o.Socket), Version: o.Version,
+		Node: o.Node, Socket: o.criSocket(rel), Version: o.Version,
 		Cluster: o.Cluster.Name, Endpoint: o.Endpoint(),
 		PodCIDR: o.Cluster.PodCIDR, ServiceCIDR: o.Cluster.ServiceCIDR,
-		networks: o.Networks,
+		networks: o.Networks, runtimes: o.Runtimes,
 	}
 	if before != nil {
 		m.Given, m.CNI, m.Plugins, m.Dirs, m.Links, m.Chains = before.Given, before.CNI, before.Plugins, before.Dirs, before.Links, before.Chains

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"kubecrate/pkg/cni"
-	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/netfilter"
@@ -25,7 +24,7 @@ const noPKI = "/var/lib/kubecrate/no-pki"
 // that nothing of it is wanted. It goes on where something fails, may be
 // repeated, and leaves the mark.
 func (o *Options) tearDown(ctx context.Context, h *host.Host, m *mark) error {
-	m.networks = o.Networks
+	m.networks, m.runtimes = o.Networks, o.Runtimes
 	if err := freeKubelet(ctx, h); err != nil {
 		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
 	}
@@ -98,7 +97,7 @@ func files(h *host.Host, m *mark) error {
 		errs = append(errs, h.Clear(f))
 	}
 	errs = append(errs, clearNetwork(h, m), clearAllocations(h, m))
-	for _, dir := range append(cri.KubeletDirs(), kubeletDir, etcdDir, "/var/run/kubernetes") {
+	for _, dir := range append(m.runtimes.KubeletDirs(), kubeletDir, etcdDir, "/var/run/kubernetes") {
 		errs = append(errs, h.ClearDir(dir))
 	}
 	return errors.Join(errs...)
@@ -211,7 +210,7 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 // directories are those that kubeadm, the kubelet and the network make on their
 // way, the innermost first.
 func (m *mark) directories() []string {
-	list := append(cri.KubeletDirs(), manifestsDir, etcDir, cniDir, path.Dir(cniDir), etcdDir, kubeletDir, "/var/lib/cni")
+	list := append(m.runtimes.KubeletDirs(), manifestsDir, etcDir, cniDir, path.Dir(cniDir), etcdDir, kubeletDir, "/var/lib/cni")
 	for _, f := range m.installable().Folders() {
 		if f.Stays == cni.StaysIfBefore {
 			list = append(list, f.Path)

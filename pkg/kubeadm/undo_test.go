@@ -20,14 +20,14 @@ func (w *world) journal() *step.Journal {
 
 func (w *world) run(steps ...step.Step) error {
 	w.t.Helper()
-	return step.Run(w.t.Context(), w.h, w.journal(), Kinds(nil, nil), steps, func(step.Event) {})
+	return step.Run(w.t.Context(), w.h, w.journal(), Kinds(nil, nil, nil), steps, func(step.Event) {})
 }
 
 // undo undoes what steps of these names did, and of the others only what the
 // journal can take back alone.
 func (w *world) undo(steps ...step.Step) error {
 	w.t.Helper()
-	j, kinds := w.journal(), Kinds(w.hear, w.networks)
+	j, kinds := w.journal(), Kinds(w.hear, w.networks, nil)
 	keep := map[string]bool{}
 	for _, k := range kinds {
 		keep[k.Name] = true

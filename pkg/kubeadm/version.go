@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"kubecrate/pkg/cri"
 	"kubecrate/pkg/hint"
 )
 
@@ -49,14 +48,14 @@ func (r release) configVersion() (string, error) {
 	return configGroup + "v1beta4", nil
 }
 
-// criSocket is a runtime's socket as kubeadm of the release calls it. Before 1.24
+// criSocket is the runtime's socket as kubeadm of a release calls it. Before 1.24
 // it knows one by an exact path.
-func (r release) criSocket(path string) string {
-	path = strings.TrimPrefix(path, "unix://")
+func (o *Options) criSocket(r release) string {
+	path := strings.TrimPrefix(o.Socket, "unix://")
 	if r.minor >= socketURLMinor {
 		return "unix://" + path
 	}
-	return cri.Canonical(path)
+	return o.Runtimes.Canonical(path)
 }
 
 // argsAreList says that extraArgs is a list of names and values, not a map.

@@ -33,22 +33,12 @@ const (
 	grown = 256 << 20
 )
 
-// ImageDir is where a runtime keeps images.
-func ImageDir(runtime string) string { return about(runtime).DataDir }
-
-// about is what is known of a runtime of a manifest, and little of one that is in
-// none: what asks for its steps refuses that.
-func about(runtime string) cri.About {
-	r, err := cri.For(runtime)
-	if err != nil {
-		return cri.About{DataDir: "/var/lib", Copies: 1}
-	}
-	return r.About()
-}
+// imageDir is where the bundle's runtime keeps images.
+func (o *Options) imageDir() string { return o.Runtimes.About(o.Manifest.Runtime).DataDir }
 
 // NeedsOf is what a host of a role that has nothing yet is to hold of an
 // archive. A caller that knows what is there already takes it off.
-func NeedsOf(idx *archive.Index, m *manifest.Manifest, role manifest.Role) []Need {
+func NeedsOf(idx *archive.Index, runtime cri.About, role manifest.Role) []Need {
 	var rpms, images int64
 	for _, member := range idx.Members {
 		switch {
@@ -59,11 +49,11 @@ func NeedsOf(idx *archive.Index, m *manifest.Manifest, role manifest.Role) []Nee
 			images += member.Size
 		}
 	}
-	images *= about(m.Runtime).Copies
+	images *= runtime.Copies
 	list := []Need{
 		{"/usr", rpms * unpacked, "packages"},
 		{"/var/lib/kubecrate", rpms, "the bundle's package repository"},
-		{ImageDir(m.Runtime), images, "images"},
+		{runtime.DataDir, images, "images"},
 		{kubeletDir, grown, "the kubelet"},
 	}
 	if role != manifest.Node {
@@ -74,7 +64,7 @@ func NeedsOf(idx *archive.Index, m *manifest.Manifest, role manifest.Role) []Nee
 
 // writable are the directories that have to be on a file system of this host.
 func writable(o *Options) []string {
-	list := []string{"/", ImageDir(o.Manifest.Runtime), kubeletDir}
+	list := []string{"/", o.imageDir(), kubeletDir}
 	if o.controls() {
 		list = append(list, etcdDir)
 	}
@@ -94,7 +84,7 @@ func mounts(_ *host.Host, o *Options, f *found) error {
 		switch {
 		case d.ReadOnly:
 			f.fail("mount -o remount,rw "+at+"; if that fails, dmesg tells what is wrong with the disk", "%s is on %s, which is mounted read-only", path, at)
-		case d.NoExec && (path == "/" || path == ImageDir(o.Manifest.Runtime)):
+		case d.NoExec && (path == "/" || path == o.imageDir()):
 			f.fail("mount -o remount,exec "+at+", and take noexec out of its line in /etc/fstab", "%s is on %s, which is mounted noexec: no container could start", path, at)
 		case slices.Contains(network, d.Type) && path != "/":
 			f.fail("mount a disk of this host at "+path, "%s is on %s, a network file system (%s): data would be lost or locked there", path, at, d.Type)
@@ -138,7 +128,7 @@ func disk(h *host.Host, o *Options, f *found) error {
 			i = len(list) - 1
 		}
 		list[i].need += n.Bytes
-		list[i].images = list[i].images || n.Path == ImageDir(o.Manifest.Runtime)
+		list[i].images = list[i].images || n.Path == o.imageDir()
 		list[i].evicts = list[i].evicts || list[i].images || n.Path == kubeletDir
 		if n.Bytes > 0 {
 			list[i].whats = append(list[i].whats, n.What)

@@ -18,7 +18,7 @@ func places(o *Options) map[string]bool {
 		"/usr/bin": true, "/usr/libexec": true, cni.PluginDir: true,
 		"/usr/lib/systemd/system": false, "/etc": false, "/etc/systemd/system": false, "/etc/kubernetes": false, cni.ConfigDir: false,
 		"/var/lib/kubecrate": false, "/var/lib/cni": false, "/var/log": false, "/run": false,
-		kubeletDir: false, ImageDir(o.Manifest.Runtime): false,
+		kubeletDir: false, o.imageDir(): false,
 	}
 	for _, dir := range o.Software.About().Dirs {
 		list[dir] = false

@@ -13,6 +13,7 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/cni"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
@@ -27,6 +28,7 @@ type Options struct {
 	Role     manifest.Role
 	Facts    *facts.Facts       // of this host, read now
 	Networks cni.Networks       // that are known; nil is all of this version
+	Runtimes cri.Runtimes       // the same
 	Manifest *manifest.Manifest // the bundle's
 	Lock     *manifest.Lock     // the bundle's: what its packages bring is not missed
 	Software software.Source    // how the bundle's programs come to the host

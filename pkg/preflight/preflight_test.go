@@ -14,6 +14,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/cli"
+	"kubecrate/pkg/cri"
 	"kubecrate/pkg/distro"
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
@@ -327,7 +328,7 @@ func TestNeeds(t *testing.T) {
 		{"docker", manifest.Node, "/var/lib/etcd", -1}, {"docker", manifest.Single, "/var/lib/etcd", 256 << 20},
 	} {
 		got := int64(-1)
-		for _, n := range preflight.NeedsOf(idx, &manifest.Manifest{Runtime: test.runtime}, test.role) {
+		for _, n := range preflight.NeedsOf(idx, cri.All().About(test.runtime), test.role) {
 			if n.Path == test.path {
 				got = n.Bytes
 			}

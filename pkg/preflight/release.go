@@ -21,7 +21,7 @@ func bundled(_ *host.Host, o *Options, f *found) error {
 		return nil
 	}
 	b := agree.Of(o.Manifest, o.Lock, o.Facts.Packages)
-	b.Networks = o.Networks
+	b.Networks, b.Runtimes, b.Families = o.Networks, o.Runtimes, software.Sources{o.Software}
 	for _, x := range b.Check() {
 		fix := "on the connected machine, in the manifest: " + x.Hint + "; then bundle build MANIFEST --update"
 		if x.Warn || x.Absent && o.Lock.Baseline != manifest.NoBaseline && len(o.Facts.Packages) == 0 {

@@ -22,24 +22,48 @@ type Entry struct {
 	Names   []string
 }
 
-// Steps are the preparations that need no package of the bundle, in order. Time
-// is apart: chrony may be among the packages.
-func Steps(o Options) []step.Step {
-	list := []step.Step{
-		Hosts(o.Hostname, o.Hosts),
-		Firewall(),
-		SELinux(),
-		Swap(),
-		Modules(),
-		Sysctl(),
+// Preparation makes one step of preparation, nil for a host that does not need it.
+type Preparation func(o Options) step.Step
+
+// Preparations is a table of the preparations that need no package of the bundle,
+// in the order in which they are made; nil is that of this version, All. Time is
+// apart: chrony may be among the packages.
+type Preparations []Preparation
+
+// All is the table of this version.
+func All() Preparations {
+	return Preparations{
+		func(o Options) step.Step { return Hosts(o.Hostname, o.Hosts) },
+		func(Options) step.Step { return Firewall() },
+		func(Options) step.Step { return SELinux() },
+		func(Options) step.Step { return Swap() },
+		func(Options) step.Step { return Modules() },
+		func(Options) step.Step { return Sysctl() },
+		func(o Options) step.Step {
+			if !o.IPVS {
+				return nil
+			}
+			return IPVS()
+		},
 	}
-	if o.IPVS {
-		list = append(list, IPVS())
+}
+
+// Steps are the preparations of a host.
+func (t Preparations) Steps(o Options) []step.Step {
+	if t == nil {
+		t = All()
+	}
+	var list []step.Step
+	for _, make := range t {
+		if s := make(o); s != nil {
+			list = append(list, s)
+		}
 	}
 	return list
 }
 
-// Kinds are the kinds of this package's steps. The journal alone undoes them.
-func Kinds() step.Kinds {
-	return step.Plain(append(Steps(Options{IPVS: true}), ServiceRoute(netip.Prefix{}, ""), Time(Clock{}))...)
+// Kinds are the kinds of this package's steps, and of those of t. The journal alone
+// undoes this package's.
+func (t Preparations) Kinds() step.Kinds {
+	return step.Plain(append(t.Steps(Options{IPVS: true}), ServiceRoute(netip.Prefix{}, ""), Time(Clock{}))...)
 }

@@ -70,7 +70,7 @@ func entries() []prep.Entry {
 }
 
 func steps() []step.Step {
-	list := prep.Steps(prep.Options{Hostname: "master1", Hosts: entries(), IPVS: true})
+	list := prep.All().Steps(prep.Options{Hostname: "master1", Hosts: entries(), IPVS: true})
 	return append(list, prep.Time(prep.Clock{Serve: []netip.Prefix{netip.MustParsePrefix("192.168.4.0/24")}}))
 }
 
@@ -90,7 +90,7 @@ func journal(t *testing.T, h *host.Host) *step.Journal {
 
 func apply(t *testing.T, h *host.Host, list []step.Step) error {
 	t.Helper()
-	return step.Run(t.Context(), h, journal(t, h), prep.Kinds(), list, func(step.Event) {})
+	return step.Run(t.Context(), h, journal(t, h), prep.All().Kinds(), list, func(step.Event) {})
 }
 
 // loaded leaves out of a state what stays loaded until the next boot.
@@ -164,7 +164,7 @@ func TestAll(t *testing.T) {
 
 func reset(t *testing.T, h *host.Host, m *hosttest.Machine, before string) {
 	t.Helper()
-	if err := step.Reset(t.Context(), h, journal(t, h), prep.Kinds(), func(step.Event) {}); err != nil {
+	if err := step.Reset(t.Context(), h, journal(t, h), prep.All().Kinds(), func(step.Event) {}); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := loaded(m.State(t)), loaded(before); got != want {

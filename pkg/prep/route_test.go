@@ -44,7 +44,7 @@ func TestServiceRoute(t *testing.T) {
 	if err := apply(t, h, []step.Step{s}); err != nil || !m.Units["kubecrate-route.service"].Active {
 		t.Errorf("again: %v", err)
 	}
-	if err := step.Reset(t.Context(), h, journal(t, h), prep.Kinds(), func(step.Event) {}); err != nil {
+	if err := step.Reset(t.Context(), h, journal(t, h), prep.All().Kinds(), func(step.Event) {}); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.State(t); got != before {

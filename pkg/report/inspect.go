@@ -93,7 +93,10 @@ func Inspect(r *archive.Reader) (*Contents, error) {
 }
 
 // Lock reads bundle.lock out of an archive.
-func Lock(fsys fs.FS) (*manifest.Lock, error) {
+func Lock(fsys fs.FS) (*manifest.Lock, error) { return LockWith(fsys, manifest.Words{}) }
+
+// LockWith is as Lock, for a lock that may use the words of w.
+func LockWith(fsys fs.FS, w manifest.Words) (*manifest.Lock, error) {
 	const name = lockName
 	info, err := fs.Stat(fsys, name)
 	if err == nil && info.Size() > manifest.MaxLockSize {
@@ -106,7 +109,7 @@ func Lock(fsys fs.FS) (*manifest.Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the archive's lock: %w", err)
 	}
-	return manifest.ParseLock(name, data)
+	return w.ParseLock(name, data)
 }
 
 // IsLock says whether path names a lock, and not an archive.

@@ -9,8 +9,10 @@ package software
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"kubecrate/manifest"
@@ -28,7 +30,37 @@ type Source interface {
 	Supports(h *host.Host) (System, error)
 	// Steps bring the programs of the bundle; report may be nil.
 	Steps(b Bundle, report progress.Func) []step.Step
+	// Kinds are the kinds of these steps. Sources may have one in common.
+	Kinds(report progress.Func) step.Kinds
 	Hints
+}
+
+// Sources is a table of sources, each with a name of its own.
+type Sources []Source
+
+// For is the source that platform.family of a manifest names.
+func (t Sources) For(family string) (Source, error) {
+	var names []string
+	for _, s := range t {
+		if s.About().Name == family {
+			return s, nil
+		}
+		names = append(names, s.About().Name)
+	}
+	return nil, fmt.Errorf("cannot install on the family %q: it is not one of %s", family, strings.Join(names, ", "))
+}
+
+// Kinds are the kinds of the steps of all sources, each once.
+func (t Sources) Kinds(report progress.Func) step.Kinds {
+	var list step.Kinds
+	for _, s := range t {
+		for _, k := range s.Kinds(report) {
+			if !slices.ContainsFunc(list, func(have step.Kind) bool { return have.Name == k.Name }) {
+				list = append(list, k)
+			}
+		}
+	}
+	return list
 }
 
 // Hints are commands as an operator types them on a host, and what they are for.

@@ -137,7 +137,7 @@ func (l *loading) test(name, path string) {
 	if err := l.load(name, path); err != nil || l.runner.fed.Load() != 0 {
 		l.t.Errorf("the second run: %v, %d bytes loaded after %d by the first", err, l.runner.fed.Load(), first)
 	}
-	if err := step.Reset(l.t.Context(), l.host, l.journal(), cri.Kinds(nil), func(step.Event) {}); err != nil {
+	if err := step.Reset(l.t.Context(), l.host, l.journal(), cri.All().Kinds(nil), func(step.Event) {}); err != nil {
 		l.t.Error(err)
 	}
 	if got := l.state(); got != before {
@@ -183,7 +183,7 @@ func (l *loading) journal() *step.Journal {
 }
 
 func (l *loading) step(name string, r *archive.Reader, lock *manifest.Lock) step.Step {
-	rt, err := cri.For(name)
+	rt, err := cri.All().For(name)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func (l *loading) step(name string, r *archive.Reader, lock *manifest.Lock) step
 // load does the step from an archive.
 func (l *loading) load(name, path string) (err error) {
 	l.opened(path, func(r *archive.Reader, lock *manifest.Lock) {
-		err = step.Run(l.t.Context(), l.host, l.journal(), cri.Kinds(nil), []step.Step{l.step(name, r, lock)}, func(step.Event) {})
+		err = step.Run(l.t.Context(), l.host, l.journal(), cri.All().Kinds(nil), []step.Step{l.step(name, r, lock)}, func(step.Event) {})
 	})
 	return err
 }
