@@ -96,7 +96,7 @@ func TestObject(t *testing.T) {
 			t.Errorf("%s: %v, %+v", c.name, err, v)
 		}
 		for _, sentinel := range []error{kubectl.ErrAbsent, kubectl.ErrUnreached} {
-			if errors.Is(err, sentinel) != (sentinel == c.is) {
+			if errors.Is(err, sentinel) != errors.Is(c.is, sentinel) {
 				t.Errorf("%s: %v is %v", c.name, err, sentinel)
 			}
 		}

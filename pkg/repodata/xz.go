@@ -31,8 +31,10 @@ func newXZReader(src *bufio.Reader, limit int64) (*xzReader, error) {
 	head, capped := capDictionary(src)
 	r := &xzReader{cut: capped && limit > maxWindow}
 	var err error
-	r.xz, err = xz.NewReader(io.MultiReader(bytes.NewReader(head), src), maxWindow)
-	return r, r.error(err)
+	if r.xz, err = xz.NewReader(io.MultiReader(bytes.NewReader(head), src), maxWindow); err != nil {
+		return nil, r.error(err)
+	}
+	return r, nil
 }
 
 func (r *xzReader) Read(p []byte) (int, error) {

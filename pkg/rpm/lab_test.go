@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"kubecrate/pkg/rpm"
-	"kubecrate/pkg/rpm/rpmtest"
 )
 
 // sharedData finds the real data beside the repository; tests that need it are
@@ -101,15 +100,4 @@ func realKeys(t testing.TB) *rpm.Keyring {
 		}
 	}
 	return rpm.Merge(rings...)
-}
-
-func writeRPM(t testing.TB, path string, spec rpmtest.Spec, signer *rpmtest.Signer) {
-	t.Helper()
-	b, err := rpmtest.Build(spec, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
