@@ -122,9 +122,9 @@ func names(s *ast.SelectorExpr) bool {
 		return false
 	}
 	switch s.Sel.Name {
-	case "Rename", "Symlink", "Link":
+	case "Rename":
 		return x.Name != "atomicfile"
-	case "CreateTemp", "Create", "WriteFile":
+	case "Symlink", "Link", "CreateTemp", "Create", "WriteFile":
 		return x.Name == "os" || x.Name == "root" || x.Name == "r"
 	}
 	return false
