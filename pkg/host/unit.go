@@ -112,3 +112,13 @@ func (h *Host) Mask(ctx context.Context, name string) error {
 func (h *Host) systemctl(ctx context.Context, verb, opposite, name string) error {
 	return h.Change(ctx, Command("systemctl", verb, name), []string{"systemctl", opposite, name})
 }
+
+// UnitIsGone reports whether argv turns off a unit that the host no longer has:
+// such a unit neither runs nor starts at boot, though systemctl fails.
+func UnitIsGone(ctx context.Context, h *Host, argv []string) bool {
+	if len(argv) != 3 || argv[0] != "systemctl" || argv[1] != "stop" && argv[1] != "disable" {
+		return false
+	}
+	u, err := h.Unit(ctx, argv[2])
+	return err == nil && !u.Known() && !u.Active
+}

@@ -29,8 +29,8 @@ type Undone struct {
 }
 
 // Reset undoes everything that Run, Load and Ticket did on h, in reverse, as far
-// as the journal says that it was begun. It goes on where something fails and
-// reports all of it; running it again tries the rest.
+// as the journal says that it was begun. Where a step cannot be undone, what it
+// may need stays, see step.Reset; running it again resumes there.
 func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err error) {
 	defer func() { err = q.Caller.full(h, err) }()
 	release, err := hostlock.Take(h)

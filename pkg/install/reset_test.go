@@ -3,10 +3,12 @@ package install
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
 	"kubecrate/manifest"
+	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/progress"
 )
 
@@ -53,5 +55,43 @@ func TestResetKilled(t *testing.T) {
 		}
 		x.m.OnCall = alive
 		x.leave(before)
+	}
+}
+
+// TestResetFailure: a program that fails once in a reset leaves all that the next
+// reset needs, which then brings the host back to what it was.
+func TestResetFailure(t *testing.T) {
+	t.Parallel()
+	for runtime, lines := range map[string][]string{
+		manifest.RuntimeDocker: {
+			"kubeadm reset", "docker .* image rm", "systemctl disable kubelet", "systemctl stop docker", "systemctl disable docker",
+			"rpm -e --test", "rpm -e [^-]", "systemctl start firewalld", "systemctl start 'dev-dm",
+		},
+		manifest.RuntimeContainerd: {"kubeadm reset", "ctr .* images rm", "systemctl disable kubelet", "systemctl stop containerd", "systemctl disable containerd"},
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			t.Parallel()
+			x := newLab(t, runtime).host("master1", "192.168.4.11")
+			before, alive := x.state(), x.m.OnCall
+			for _, line := range lines {
+				x.stay(manifest.Master)
+				at, failed, most := regexp.MustCompile("^"+line), 0, 1
+				if line == "kubeadm reset" {
+					most = 2 // it is repeated at once
+				}
+				x.m.OnCall = func(line string) error {
+					if failed == most || !at.MatchString(line) {
+						return nil
+					}
+					failed++
+					return &hosttest.Exit{Code: 1, Stderr: "it failed"}
+				}
+				_, err := Reset(t.Context(), x.h, x.resetRequest(false))
+				if x.m.OnCall = alive; failed != most || err == nil {
+					t.Fatalf("%s failed %d times, and reset says %v", line, failed, err)
+				}
+				x.leave(before)
+			}
+		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 // the socket, the node and the pods' network.
 func Kinds(report progress.Func, networks cni.Networks, runtimes cri.Runtimes) step.Kinds {
 	o := Options{Progress: report, Networks: networks, Runtimes: runtimes}
-	plain := step.Plain(kubelet{}, authorityStep{}, initStep{o}, joinStep{o: JoinOptions{Options: o}}, kubeconfigStep{report: report}, readyStep{}, retireStep{}, revokeStep{})
+	plain := step.Plain(kubelet{}, authorityStep{}, initStep{o}, joinStep{o: JoinOptions{Options: o}}, readyStep{}, retireStep{}, revokeStep{})
+	plain = append(plain, step.Plain(kubeconfigStep{report: report}).Independent()...)
 	return append(plain, ticketKind(report))
 }

@@ -63,7 +63,9 @@ func (t Preparations) Steps(o Options) []step.Step {
 }
 
 // Kinds are the kinds of this package's steps, and of those of t. The journal alone
-// undoes this package's.
+// undoes this package's. All but Time, whose service may come with a package, are
+// independent settings.
 func (t Preparations) Kinds() step.Kinds {
-	return step.Plain(append(t.Steps(Options{IPVS: true}), ServiceRoute(netip.Prefix{}, ""), Time(Clock{}))...)
+	settings := step.Plain(append(t.Steps(Options{IPVS: true}), ServiceRoute(netip.Prefix{}, ""))...)
+	return append(settings.Independent(), step.Plain(Time(Clock{}))...)
 }

@@ -18,6 +18,9 @@ type Kind struct {
 	// as Undo and Clean need it. nil is for a kind that the records of the journal
 	// undo, or that is to stay.
 	Open func(params json.RawMessage) (Step, error)
+	// Independent says that undoing a step of the kind needs nothing of the steps
+	// begun before it, see Reset.
+	Independent bool
 }
 
 // Kinds is a table of kinds. Its order says nothing: Reset goes by the journal.
@@ -66,6 +69,15 @@ func With[P any](name string, open func(P) (Step, error)) Kind {
 	}}
 }
 
+// Independent is the table with every kind marked as independent.
+func (k Kinds) Independent() Kinds {
+	list := append(Kinds{}, k...)
+	for i := range list {
+		list[i].Independent = true
+	}
+	return list
+}
+
 // Keep is the table with which Reset leaves alone what the Undo and the Clean of
 // one kind would take back. Journal.Forget does the same for its records.
 func (k Kinds) Keep(name string) Kinds {
@@ -90,8 +102,9 @@ func (k Kinds) find(name string) (Kind, bool) {
 // undoing is a step that was begun, for undoing: one for each set of parameters,
 // the newest first.
 type undoing struct {
-	name  string
-	steps []Step
+	name        string
+	steps       []Step
+	independent bool
 }
 
 // open makes the step that b began again.
@@ -101,6 +114,7 @@ func (k Kinds) open(b begun) (u undoing, err error) {
 	if !ok {
 		return u, newer(fmt.Errorf("cannot undo step %s: this program does not know such a step, so a newer one began it", b.name))
 	}
+	u.independent = kind.Independent
 	if kind.Open == nil {
 		return u, nil
 	}

@@ -241,35 +241,6 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestResetGoesOn: one undo that fails keeps the others from nothing, and is
-// tried again by the next reset.
-func TestResetGoesOn(t *testing.T) {
-	t.Parallel()
-	h, m, steps := made(t)
-	before := m.State(t)
-	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil {
-		t.Fatal(err)
-	}
-	m.OnCall = func(line string) error {
-		if line == "systemctl start two" {
-			return fmt.Errorf("%s: no", line)
-		}
-		return nil
-	}
-	err := step.Reset(t.Context(), h, journal(t, h), of(steps), ignore)
-	if err == nil || !strings.Contains(err.Error(), "cannot undo step second") {
-		t.Errorf("reset: %v", err)
-	}
-	if !m.Units["one"].Active || strings.Contains(m.Read(t, "/etc/fstab"), "# one") {
-		t.Error("the other steps were not undone")
-	}
-	m.OnCall = nil
-	reset(t, h, steps)
-	if m.State(t) != before {
-		t.Errorf("after the second reset:\n%s", m.State(t))
-	}
-}
-
 // blind is a step whose check fails.
 type blind struct{ stubborn }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"kubecrate/pkg/host"
 )
@@ -13,10 +14,13 @@ import (
 // Reset undoes everything in j that was not undone yet, by the steps that were
 // begun, the last one first, as kinds make them: for each its own Undo, then its
 // files and commands, then its Clean. A step that was begun with several sets of
-// parameters is undone for each, the newest first. It goes on where something
-// fails, so that as much as possible is as it was, and reports all failures;
-// running it again tries those again. A file that somebody changed since is kept
-// beside its original, and the event says where.
+// parameters is undone for each, the newest first. A file that somebody changed
+// since is saved beside its original, and the event says where.
+//
+// A step may need what the steps before it made: images are removed through their
+// runtime, which came with a package. So where a step cannot be undone, those
+// begun before it stay as they are, and running Reset again resumes there. A
+// failure of an independent step holds nothing back. All failures are returned.
 //
 // Where kinds do not know a step that was begun, nothing is undone.
 func Reset(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, report func(Event)) error {
@@ -27,39 +31,75 @@ func Reset(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, report fu
 	var errs []error
 	known := map[string]bool{}
 	for i := len(list) - 1; i >= 0; i-- {
-		known[list[i].name] = true
-		errs = append(errs, list[i].reset(ctx, h, j, report))
+		u := list[i]
+		known[u.name] = true
+		err := u.reset(ctx, h, j, report)
+		errs = append(errs, err)
+		if err != nil && !u.independent {
+			return errors.Join(append(errs, heldBack(ctx, j, u, list[:i]))...)
+		}
 	}
 	// What steps left that were renamed since, by a program that noted no beginning.
 	_, err = j.undo(ctx, h, j.open(func(step string) bool { return !known[step] }))
 	return errors.Join(append(errs, err)...)
 }
 
-// reset undoes one step.
-func (u undoing) reset(ctx context.Context, h *host.Host, j *Journal, report func(Event)) error {
-	todo := j.open(func(step string) bool { return step == u.name })
+// heldBack names the steps that stay because failed may need them, if any.
+func heldBack(ctx context.Context, j *Journal, failed undoing, before []undoing) error {
+	var names []string
+	for i := len(before) - 1; i >= 0; i-- {
+		if before[i].pending(j) {
+			names = append(names, before[i].name)
+		}
+	}
+	if len(names) == 0 || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("not undone until step %s is: %s", failed.name, strings.Join(names, ", "))
+}
+
+// pending reports whether there may be something to undo.
+func (u undoing) pending(j *Journal) bool {
 	undoers, cleaners := abilities(u.steps)
-	if len(todo) == 0 && len(undoers) == 0 && len(cleaners) == 0 {
+	return len(undoers) > 0 || len(cleaners) > 0 || len(j.open(u.owns)) > 0
+}
+
+func (u undoing) owns(step string) bool { return step == u.name }
+
+// reset undoes one step. Its records may hold what its own Undo needs, and stay
+// where that fails.
+func (u undoing) reset(ctx context.Context, h *host.Host, j *Journal, report func(Event)) error {
+	if !u.pending(j) {
 		return nil
 	}
 	report(Event{Step: u.name, Phase: Undoing})
-	var failed []error
-	for _, s := range undoers {
-		failed = append(failed, s.Undo(ctx, h.With(host.Unrecorded{})))
-	}
-	status, err := j.undo(ctx, h, todo)
-	if err == nil {
-		for _, s := range cleaners {
-			failed = append(failed, s.Clean(ctx, h.With(host.Unrecorded{})))
-		}
-	}
-	if err := errors.Join(append(failed, err)...); err != nil {
+	status, err := u.undo(ctx, h, j)
+	if err != nil {
 		err = fmt.Errorf("cannot undo step %s: %w", u.name, err)
 		report(Event{Step: u.name, Phase: Failed, Err: err})
 		return err
 	}
 	report(Event{Step: u.name, Phase: Undone, Status: status})
 	return nil
+}
+
+func (u undoing) undo(ctx context.Context, h *host.Host, j *Journal) (Status, error) {
+	undoers, cleaners := abilities(u.steps)
+	var failed []error
+	for _, s := range undoers {
+		failed = append(failed, s.Undo(ctx, h.With(host.Unrecorded{})))
+	}
+	if err := errors.Join(failed...); err != nil {
+		return Status{}, err
+	}
+	status, err := j.undo(ctx, h, j.open(u.owns))
+	if err != nil {
+		return status, err
+	}
+	for _, s := range cleaners {
+		failed = append(failed, s.Clean(ctx, h.With(host.Unrecorded{})))
+	}
+	return status, errors.Join(failed...)
 }
 
 // abilities are what steps can do beside what the journal undoes.
@@ -103,7 +143,9 @@ func (j *Journal) undo(ctx context.Context, h *host.Host, list []int) (Status, e
 				status.Warn("%s was changed by somebody else; that version is in %s", r.File.Path, kept)
 			}
 		} else {
-			_, err = h.Run(ctx, host.Cmd{Argv: r.Undo})
+			if _, err = h.Run(ctx, host.Cmd{Argv: r.Undo}); err != nil && host.UnitIsGone(ctx, h, r.Undo) {
+				err = nil
+			}
 		}
 		if err == nil {
 			err = j.append(record{Undoes: i + 1})
