@@ -8,36 +8,36 @@ import (
 	"strings"
 )
 
-// ParseNetwork reads the network of a cluster's pods or services: IPv4, from /8
-// to /30, and of addresses that may belong to a host.
+// ParseNetwork reads the network of a cluster's pods or services: IPv4, /8 to /30,
+// with addresses that a host may have.
 func ParseNetwork(text string) (netip.Prefix, error) {
 	const largest, smallest = 8, 30 // bits
 	p, err := netip.ParsePrefix(text)
 	if err != nil || !p.Addr().Is4() {
-		return netip.Prefix{}, fmt.Errorf("%q is no IPv4 network: want ADDRESS/BITS, such as 10.244.0.0/16", text)
+		return netip.Prefix{}, fmt.Errorf("%q is not an IPv4 network: want ADDRESS/BITS, such as 10.244.0.0/16", text)
 	}
 	if p != p.Masked() {
-		return netip.Prefix{}, fmt.Errorf("%q is an address within a network: the network is %s", text, p.Masked())
+		return netip.Prefix{}, fmt.Errorf("%q has host bits set: the network is %s", text, p.Masked())
 	}
 	if p.Bits() < largest || p.Bits() > smallest {
 		return netip.Prefix{}, fmt.Errorf("%s is not between /%d and /%d", p, largest, smallest)
 	}
 	for _, r := range reserved() {
 		if r.Overlaps(p) {
-			return netip.Prefix{}, fmt.Errorf("%s cannot be a network of the cluster: %s is reserved", p, r)
+			return netip.Prefix{}, fmt.Errorf("%s cannot be a cluster network: %s is reserved", p, r)
 		}
 	}
 	return p, nil
 }
 
 // reserved are the networks whose addresses no host has (RFC 6890): this network,
-// loopback, link-local, multicast and what lies above it.
+// loopback, link-local, multicast and everything above it.
 func reserved() []netip.Prefix {
 	v4 := func(a, b byte, bits int) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{a, b}), bits) }
 	return []netip.Prefix{v4(0, 0, 8), v4(127, 0, 8), v4(169, 254, 16), v4(224, 0, 3)}
 }
 
-// isUnicast says that a can be the address of one host among others.
+// isUnicast reports whether a can be the address of a single host.
 func isUnicast(a netip.Addr) bool {
 	return !slices.ContainsFunc(reserved(), func(p netip.Prefix) bool { return p.Contains(a) })
 }
@@ -54,12 +54,12 @@ func (f *findings) network(at path, text string) netip.Prefix {
 func (f *findings) endpoint(at path, text string) {
 	host, port := splitEndpoint(text)
 	if !isReachable(host) || !isPort(port) {
-		f.add(at, "%q is no endpoint: want HOST or HOST:PORT", text)
+		f.add(at, "%q is not an endpoint: want HOST or HOST:PORT", text)
 	}
 }
 
-// isReachable says whether other hosts can reach s: by a name, or by an address
-// that one host can have.
+// isReachable reports whether other hosts can reach s: a name, or an address that a
+// single host can have.
 func isReachable(s string) bool {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return a.Is4() && isUnicast(a)
@@ -67,24 +67,24 @@ func isReachable(s string) bool {
 	return isHost(s) && !isNumber(s) && s != "localhost" && !strings.HasPrefix(s, "localhost.")
 }
 
-// isNumber says whether resolvers take a name for an address: its last label is a
-// number, as in 10.1 or 123 (inet_aton(3)).
+// isNumber reports whether resolvers parse a name as an address: its last label is
+// a number, as in 10.1 or 123 (inet_aton(3)).
 func isNumber(s string) bool {
 	return strings.Trim(s[strings.LastIndexByte(s, '.')+1:], "0123456789") == ""
 }
 
-// isInterface says whether the kernel takes s for the name of a network interface,
-// and no configuration file takes it for anything else.
+// isInterface reports whether the kernel accepts s as the name of a network
+// interface and it is safe in every configuration file.
 func isInterface(s string) bool {
 	const longest = 15
 	return s != "" && s != "." && s != ".." && len(s) <= longest &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/{}#!\"'`$;&|<>()*?[]\\", r) })
 }
 
-// EndpointPort is the port of the control plane where none is said.
+// EndpointPort is the default port of the control plane.
 const EndpointPort = "6443"
 
-// splitEndpoint cuts HOST:PORT; the port is EndpointPort where there is none.
+// splitEndpoint splits HOST:PORT; the default port is EndpointPort.
 func splitEndpoint(s string) (host, port string) {
 	if host, port, ok := strings.Cut(s, ":"); ok {
 		return host, port
@@ -92,7 +92,7 @@ func splitEndpoint(s string) (host, port string) {
 	return s, EndpointPort
 }
 
-// HostPort is an endpoint with its port, EndpointPort where it names none.
+// HostPort is an endpoint with its port, EndpointPort by default.
 func HostPort(endpoint string) string {
 	host, port := splitEndpoint(endpoint)
 	return host + ":" + port
@@ -104,7 +104,7 @@ func isPort(s string) bool {
 	return err == nil && n > 0 && strconv.FormatUint(n, digits) == s
 }
 
-// isHost says whether s is an address or a name of RFC 1123, in lower case.
+// isHost reports whether s is an address or a lower-case RFC 1123 name.
 func isHost(s string) bool {
 	const most = 253
 	return len(s) > 0 && len(s) <= most && !slices.ContainsFunc(strings.Split(s, "."), func(l string) bool { return !isLabel(l) })

@@ -1,11 +1,11 @@
 package manifest
 
-// Kind says what an Artifact is, as index.json of an archive names it.
+// Kind is the kind of an Artifact, as in an archive's index.json.
 type Kind string
 
-// The kinds of archive members. An OCI layout's files are all of kind image, a
-// yum repository's metadata is of kind repodata, what describes the bundle
-// (bundle.yaml, bundle.lock, SHA256SUMS, sbom.spdx.json) of kind meta.
+// The kinds of archive members. All files of an OCI layout are images, the metadata
+// of a yum repository is repodata, and the files that describe the bundle
+// (bundle.yaml, bundle.lock, SHA256SUMS, sbom.spdx.json) are meta.
 const (
 	KindRPM      Kind = "rpm"
 	KindRepodata Kind = "repodata"
@@ -17,7 +17,7 @@ const (
 
 // Artifact is one member of a bundle. Path is slash-separated and relative,
 // valid for io/fs; Size is bytes; SHA256 is 64 lower-case hex digits; Roles are
-// the roles that need it, sorted, and empty where every role does.
+// the roles that need it, sorted; empty means every role.
 type Artifact struct {
 	Path   string `json:"path"`
 	Size   int64  `json:"size"`
@@ -26,7 +26,7 @@ type Artifact struct {
 	Roles  []Role `json:"roles,omitempty"`
 }
 
-// NeededBy says whether a host of role r needs a.
+// NeededBy reports whether a host of role r needs a.
 func (a Artifact) NeededBy(r Role) bool {
 	if len(a.Roles) == 0 || r == Single {
 		return true

@@ -16,23 +16,23 @@ import (
 	"kubecrate/pkg/signed"
 )
 
-// maxBaseline is the largest baseline that is read, in bytes; a full desktop
-// has some 3,000 packages of 50 bytes, and the rest of a sheet is small.
+// maxBaseline limits the size of a baseline, in bytes: a full desktop has some
+// 3,000 packages of 50 bytes, and the rest of a host report is small.
 const maxBaseline = 1 << 20
 
 // BaselineNames lists the embedded baselines.
 func BaselineNames() []string { return names("baseline", ".txt") }
 
-// Baseline reads what the targets have installed: of one, or of several with
-// commas between. Each is an embedded list by its name, or a file relative to
+// Baseline reads the packages that the targets have installed: one list, or several
+// separated by commas. Each is an embedded list by its name, or a file relative to
 // dir: one NEVRA a line as `rpm -qa` prints them (with or without epoch; # begins
-// a comment, gpg-pubkey entries are left out), or a host's sheet, JSON that install
-// left on the stick. One bundle serves all hosts: of several, a package counts as
-// installed where every host has it, in the lowest version that is among them.
+// a comment, gpg-pubkey entries are ignored), or a host report, the JSON that install
+// writes to the stick. One bundle serves all hosts: of several lists, a package
+// counts as installed if every host has it, in the lowest version found.
 //
-// It returns the NEVRAs and a sha256 in hex: of the text of a single list, else
-// of what was read. A sheet's time and addresses are not in it. Of NoBaseline and
-// "" it gives nothing and NoBaseline.
+// It returns the NEVRAs and a sha256 in hex: of the text of a single list, otherwise
+// of the NEVRAs, so a host report's time and addresses do not count. For NoBaseline
+// and "" it returns no NEVRAs and NoBaseline.
 func Baseline(namesOrPaths, dir string) (nevras []string, digest string, err error) {
 	if namesOrPaths == "" || namesOrPaths == NoBaseline {
 		return nil, NoBaseline, nil
@@ -44,15 +44,15 @@ func Baseline(namesOrPaths, dir string) (nevras []string, digest string, err err
 			return nil, "", err
 		}
 		read := readList
-		isSheet := strings.HasPrefix(strings.TrimSpace(string(text)), "{")
-		if isSheet {
-			read = readSheet
+		isReport := strings.HasPrefix(strings.TrimSpace(string(text)), "{")
+		if isReport {
+			read = readHostReport
 		}
 		list, err := read(name, text)
 		if err != nil {
 			return nil, "", err
 		}
-		if name == namesOrPaths && !isSheet {
+		if name == namesOrPaths && !isReport {
 			sum := sha256.Sum256(text)
 			return list, hex.EncodeToString(sum[:]), nil
 		}
@@ -74,7 +74,7 @@ func baselineParts(s string) []string {
 	return parts
 }
 
-// mapBaseline changes every file in packages.baseline by f.
+// mapBaseline applies f to every file in packages.baseline.
 func mapBaseline(s string, f func(string) string) string {
 	parts := baselineParts(s)
 	for i, p := range parts {
@@ -94,7 +94,7 @@ func readList(name string, text []byte) (nevras []string, err error) {
 		switch {
 		case word == "" || strings.HasPrefix(word, "gpg-pubkey-"):
 		case !isNEVRA(word):
-			return nil, hint.With(fmt.Errorf("%s:%d: %q is no NEVRA: want name-[epoch:]version-release.arch", name, line, word),
+			return nil, hint.With(fmt.Errorf("%s:%d: %q is not a NEVRA: want name-[epoch:]version-release.arch", name, line, word),
 				"on the host, ./install inventory --baseline >FILE writes such a list; so does rpm -qa --qf '%%{NAME}-%%{EPOCHNUM}:%%{VERSION}-%%{RELEASE}.%%{ARCH}\\n'")
 		default:
 			nevras = append(nevras, word)
@@ -106,35 +106,35 @@ func readList(name string, text []byte) (nevras []string, err error) {
 	return nevras, nil
 }
 
-// readSheet reads the packages of a host's sheet, as package facts writes it.
-func readSheet(name string, text []byte) ([]string, error) {
+// readHostReport reads the packages of a host report, as package hostreport writes it.
+func readHostReport(name string, text []byte) ([]string, error) {
 	o, err := signed.Open(text)
 	if err != nil {
-		return nil, hint.With(fmt.Errorf("cannot read the baseline %s: %w", name, err), sheetHint)
+		return nil, hint.With(fmt.Errorf("cannot read the baseline %s: %w", name, err), reportHint)
 	}
-	var sheet struct {
+	var report struct {
 		APIVersion string   `json:"apiVersion"`
 		Kind       string   `json:"kind"`
 		Packages   []string `json:"packages"`
 	}
-	if err := json.Unmarshal(o.Body, &sheet); err != nil || sheet.APIVersion != APIVersion || sheet.Kind != "Facts" {
-		return nil, hint.With(fmt.Errorf("cannot read the baseline %s: it is no sheet of a host: want apiVersion %s and kind Facts", name, APIVersion), sheetHint)
+	if err := json.Unmarshal(o.Body, &report); err != nil || report.APIVersion != APIVersion || report.Kind != "Facts" {
+		return nil, hint.With(fmt.Errorf("cannot read the baseline %s: not a host report: want apiVersion %s and kind Facts", name, APIVersion), reportHint)
 	}
-	if len(sheet.Packages) == 0 {
-		return nil, hint.With(fmt.Errorf("cannot read the baseline %s: the sheet has no packages", name), sheetHint)
+	if len(report.Packages) == 0 {
+		return nil, hint.With(fmt.Errorf("cannot read the baseline %s: the host report has no packages", name), reportHint)
 	}
-	for i, p := range sheet.Packages {
+	for i, p := range report.Packages {
 		if !isNEVRA(p) {
-			return nil, hint.With(fmt.Errorf("cannot read the baseline %s: its package %d, %q, is no NEVRA", name, i+1, p), sheetHint)
+			return nil, hint.With(fmt.Errorf("cannot read the baseline %s: package %d, %q, is not a NEVRA", name, i+1, p), reportHint)
 		}
 	}
-	return sheet.Packages, nil
+	return report.Packages, nil
 }
 
-const sheetHint = "on the host, ./install inventory --baseline >FILE writes the list of its packages"
+const reportHint = "on the host, ./install inventory --baseline >FILE writes the list of its packages"
 
-// common are the packages that every list has, sorted: a single list as it is;
-// of several, for each name and architecture the lowest of the newest versions.
+// common returns the packages that every list has, sorted. Of several lists it
+// returns, for each name and architecture, the lowest of their newest versions.
 func common(lists [][]string) ([]string, error) {
 	if len(lists) == 1 {
 		return slices.Compact(slices.Sorted(slices.Values(lists[0]))), nil
@@ -182,12 +182,12 @@ func baselineText(nameOrPath, dir string) ([]byte, error) {
 	text, err := readFile(name, maxBaseline)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("cannot read the baseline: %w", err),
-			"embedded ones are %s; %s takes the target as empty", strings.Join(BaselineNames(), ", "), NoBaseline)
+			"embedded baselines: %s; %s stands for a host without packages", strings.Join(BaselineNames(), ", "), NoBaseline)
 	}
 	return text, nil
 }
 
-// isNEVRA says whether s is one whole NEVRA.
+// isNEVRA reports whether s is a full NEVRA.
 func isNEVRA(s string) bool {
 	_, err := nevra.Parse(s)
 	return err == nil

@@ -46,9 +46,9 @@ func TestBaselineOfHosts(t *testing.T) {
 		t.Errorf("another list: %s, %v", again, err)
 	}
 	for name, v := range map[string][2]string{
-		"none.json":   {strings.Replace(sheet(), `[""]`, "[]", 1), "the sheet has no packages"},
-		"nevra.json":  {sheet("bash-1-1.x86_64", "bash"), `its package 2, "bash", is no NEVRA`},
-		"kind.json":   {`{"apiVersion":"kubecrate/v1","kind":"Lock"}`, "it is no sheet of a host"},
+		"none.json":   {strings.Replace(sheet(), `[""]`, "[]", 1), "the host report has no packages"},
+		"nevra.json":  {sheet("bash-1-1.x86_64", "bash"), `package 2, "bash", is not a NEVRA`},
+		"kind.json":   {`{"apiVersion":"kubecrate/v1","kind":"Lock"}`, "not a host report"},
 		"half.json":   {"{", "unexpected EOF"},
 		"signed.json": {strings.Replace(sheet("bash-1-1.x86_64"), "{", `{"key":"x","signature":"y",`, 1), "its signature does not fit"},
 	} {
@@ -117,7 +117,7 @@ func FuzzBaseline(f *testing.F) {
 	f.Add([]byte(sheet("bash-4.2.46-30.el7.x86_64")))
 	f.Add([]byte("# x\nbash-4.2.46-30.el7.x86_64\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, read := range []func(string, []byte) ([]string, error){readList, readSheet} {
+		for _, read := range []func(string, []byte) ([]string, error){readList, readHostReport} {
 			list, err := read("x", text)
 			if err != nil {
 				continue

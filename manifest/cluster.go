@@ -12,14 +12,14 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// The values of kind that the stick carries beside the archive.
+// The values of kind of the files next to the archive.
 const (
 	KindCluster = "Cluster"
 	KindTicket  = "Ticket"
 )
 
-// Cluster says what the hosts become together: cluster.yaml on the stick, or
-// the defaults and flags in its place. Everything may be left out.
+// Cluster describes the cluster: cluster.yaml on the stick, or defaults and flags
+// in its place. Every field is optional.
 type Cluster struct {
 	APIVersion  string `yaml:"apiVersion" json:"apiVersion"`
 	Kind        string `yaml:"kind" json:"kind"`
@@ -29,34 +29,34 @@ type Cluster struct {
 	ServiceCIDR string `yaml:"serviceCIDR,omitempty" json:"serviceCIDR"`
 	DNSDomain   string `yaml:"dnsDomain,omitempty" json:"dnsDomain"`
 	Proxy       Proxy  `yaml:"proxy,omitempty" json:"proxy"`
-	VIP         *VIP   `yaml:"vip,omitempty" json:"vip,omitempty"` // nil without one
+	VIP         *VIP   `yaml:"vip,omitempty" json:"vip,omitempty"` // nil if there is none
 	Hosts       []Host `yaml:"hosts,omitempty" json:"hosts,omitempty"`
 }
 
-// VIP is an address of the control plane that moves to a master which works,
-// held by keepalived. Interface is the masters' that has it, "" for the one of
-// each master's own address; RouterID tells it from others' in the same network
-// (VRRP's virtual router, 1 to 255), 0 is DefaultRouterID.
+// VIP is the virtual address of the control plane, which keepalived moves to a
+// working master. Interface is the masters' interface for it, "" for the one with
+// the master's own address. RouterID is VRRP's virtual router ID, 1 to 255, unique
+// in the network; 0 means DefaultRouterID.
 type VIP struct {
 	Address   string `yaml:"address" json:"address"`
 	Interface string `yaml:"interface,omitempty" json:"interface,omitempty"`
 	RouterID  int    `yaml:"routerID,omitempty" json:"routerID,omitempty"`
 }
 
-// DefaultRouterID is the virtual router of a VIP that names none.
+// DefaultRouterID is the default virtual router ID of a VIP.
 const DefaultRouterID = 51
 
-// Proxy are settings of kube-proxy. Of conntrack a nil value leaves what
-// kube-proxy itself takes; 0 lets it leave the kernel's limit alone.
+// Proxy holds settings of kube-proxy. A nil conntrack value means kube-proxy's own
+// default; 0 makes kube-proxy leave the kernel's limit alone.
 type Proxy struct {
 	Mode                string `yaml:"mode,omitempty" json:"mode"`
 	ConntrackMaxPerCore *int   `yaml:"conntrackMaxPerCore,omitempty" json:"conntrackMaxPerCore,omitempty"`
 	ConntrackMin        *int   `yaml:"conntrackMin,omitempty" json:"conntrackMin,omitempty"`
 }
 
-// Host is one host of a cluster. Interface is the one that leads to the others,
-// "" where the address tells it. Aliases are more names for /etc/hosts. MAC is a
-// hardware address of it, "" where the address or the name is to tell it.
+// Host is one host of a cluster. Interface is the one that reaches the other hosts,
+// "" to find it by the address. Aliases are additional names for /etc/hosts. MAC is
+// a hardware address, "" to identify the host by its address or name.
 type Host struct {
 	Name      string   `yaml:"name" json:"name"`
 	Address   string   `yaml:"address" json:"address"`
@@ -66,7 +66,7 @@ type Host struct {
 	MAC       string   `yaml:"mac,omitempty" json:"mac,omitempty"`
 }
 
-// Controls says that the host has a part of the control plane.
+// Controls reports whether the host is part of the control plane.
 func (h *Host) Controls() bool { return h.Role != Node }
 
 // The modes of kube-proxy.
@@ -75,8 +75,8 @@ const (
 	ProxyIPTables = "iptables"
 )
 
-// DefaultCluster is what a cluster is where nothing else is said: the networks
-// are those of the tutorial and of flannel's manifest.
+// DefaultCluster is the default cluster. Its networks are those of the kubeadm
+// tutorial and of flannel's manifest.
 func DefaultCluster() *Cluster {
 	return &Cluster{
 		APIVersion: APIVersion, Kind: KindCluster, Name: "kubernetes",
@@ -90,8 +90,8 @@ const clusterHeader = "# written by bundle; install reads it on every host\n"
 // Marshal writes the cluster as YAML.
 func (c *Cluster) Marshal() ([]byte, error) { return marshal(clusterHeader, c) }
 
-// ControlPlane is HOST:PORT of the control plane: the endpoint, or else the
-// virtual address; "" where neither is said.
+// ControlPlane is HOST:PORT of the control plane: the endpoint, otherwise the
+// virtual address; "" if neither is set.
 func (c *Cluster) ControlPlane() string {
 	switch {
 	case c.Endpoint != "":
@@ -102,8 +102,8 @@ func (c *Cluster) ControlPlane() string {
 	return ""
 }
 
-// EndpointOr is HOST:PORT at which the control plane of c is reached: what c says,
-// or else own, the address of the master that begins it. "" where neither is known.
+// EndpointOr is HOST:PORT at which the control plane of c is reached: ControlPlane,
+// otherwise own, the address of the first master; "" if neither is known.
 func (c *Cluster) EndpointOr(own netip.Addr) string {
 	switch at := c.ControlPlane(); {
 	case at != "":
@@ -114,8 +114,8 @@ func (c *Cluster) EndpointOr(own netip.Addr) string {
 	return ""
 }
 
-// Masters are the hosts with a control plane, in their order: the first one
-// begins the cluster.
+// Masters are the hosts with a control plane, in order: the first one initializes
+// the cluster.
 func (c *Cluster) Masters() []Host {
 	var list []Host
 	for _, h := range c.Hosts {
@@ -126,8 +126,8 @@ func (c *Cluster) Masters() []Host {
 	return list
 }
 
-// ParseCluster reads a cluster strictly, over the defaults; name is what errors
-// call the file. The error is an *InvalidError.
+// ParseCluster reads a cluster strictly, over the defaults; errors call the file
+// name. The error is an *InvalidError.
 func ParseCluster(name string, data []byte) (*Cluster, error) {
 	c := DefaultCluster()
 	c.APIVersion, c.Kind = "", ""
@@ -141,8 +141,8 @@ func ParseCluster(name string, data []byte) (*Cluster, error) {
 	return c, nil
 }
 
-// ReadCluster is ParseCluster for a file; without one the error is one that
-// os.IsNotExist knows.
+// ReadCluster is ParseCluster for a file. If it is missing, the error satisfies
+// os.IsNotExist.
 func ReadCluster(file media.File) (*Cluster, error) {
 	text, err := file.Read(MaxSize)
 	if os.IsNotExist(err) {
@@ -152,10 +152,10 @@ func ReadCluster(file media.File) (*Cluster, error) {
 		return nil, fmt.Errorf("cannot read the cluster file: %w", err)
 	}
 	c, err := ParseCluster(file.Path(), text)
-	return c, hint.With(err, "correct %s, or move it away to use flags alone", file.Path())
+	return c, hint.With(err, "correct %s, or move it away to use only flags", file.Path())
 }
 
-// Validate checks a cluster that flags have changed. The error is an
+// Validate checks a cluster after flags have changed it. The error is an
 // *InvalidError.
 func (c *Cluster) Validate() error {
 	return invalid("cluster", validateCluster(c).problems(nil))
@@ -165,7 +165,7 @@ func validateCluster(c *Cluster) *findings {
 	f := &findings{}
 	f.header(c.APIVersion, c.Kind, KindCluster)
 	if c.Name != "" && !isLabel(c.Name) {
-		f.add(root.key("name"), "%q is no name: want lower-case letters, digits and dashes, 63 at most", c.Name)
+		f.add(root.key("name"), "%q is not a valid name: want up to 63 lower-case letters, digits and dashes", c.Name)
 	}
 	if c.Endpoint != "" {
 		f.endpoint(root.key("endpoint"), c.Endpoint)
@@ -176,7 +176,7 @@ func validateCluster(c *Cluster) *findings {
 		f.add(root.key("serviceCIDR"), "%s overlaps podCIDR %s", services, pods)
 	}
 	if !isHost(c.DNSDomain) {
-		f.add(root.key("dnsDomain"), "%q is no domain", c.DNSDomain)
+		f.add(root.key("dnsDomain"), "%q is not a domain", c.DNSDomain)
 	}
 	f.sizes(c, pods, services)
 	f.proxy(&c.Proxy)
@@ -185,20 +185,20 @@ func validateCluster(c *Cluster) *findings {
 	return f
 }
 
-// sizes checks that the networks can serve: kubeadm asks for ten addresses of
-// services, the API server takes 20 bits of them, and the controller manager gives
-// every host a /24 of the pods.
+// sizes checks the sizes of the networks: kubeadm needs ten service addresses, the
+// API server accepts 20 bits of them, and the controller manager assigns every host
+// a /24 of the pod network.
 func (f *findings) sizes(c *Cluster, pods, services netip.Prefix) {
 	const largest, smallest, perHost = 12, 28, 24 // bits
 	if services.IsValid() && (services.Bits() < largest || services.Bits() > smallest) {
-		f.add(root.key("serviceCIDR"), "%s is not between /%d and /%d, as Kubernetes wants it", services, largest, smallest)
+		f.add(root.key("serviceCIDR"), "%s is not between /%d and /%d, as Kubernetes requires", services, largest, smallest)
 	}
 	switch {
 	case !pods.IsValid():
 	case pods.Bits() > perHost:
-		f.add(root.key("podCIDR"), "%s has no room for a host: each has a /%d of it", pods, perHost)
+		f.add(root.key("podCIDR"), "%s is too small: every host needs a /%d of it", pods, perHost)
 	case len(c.Hosts) > 1<<(perHost-pods.Bits()):
-		f.add(root.key("podCIDR"), "%s has room for %d hosts, a /%d for each, and there are %d", pods, 1<<(perHost-pods.Bits()), perHost, len(c.Hosts))
+		f.add(root.key("podCIDR"), "%s has room for %d hosts with a /%d each, but there are %d", pods, 1<<(perHost-pods.Bits()), perHost, len(c.Hosts))
 	}
 }
 
@@ -215,10 +215,10 @@ func (f *findings) proxy(p *Proxy) {
 	}
 }
 
-// iface checks the name of a network interface, where there is one.
+// iface checks the name of a network interface, if set.
 func (f *findings) iface(at path, name string) {
 	if name != "" && !isInterface(name) {
-		f.add(at, "%q is no network interface", name)
+		f.add(at, "%q is not a valid interface name", name)
 	}
 }
 
@@ -234,7 +234,7 @@ func (f *findings) vip(c *Cluster, networks ...netip.Prefix) {
 	f.iface(at.key("interface"), c.VIP.Interface)
 	a, err := netip.ParseAddr(c.VIP.Address)
 	if err != nil || !a.Is4() {
-		f.add(at.key("address"), "%q is no IPv4 address", c.VIP.Address)
+		f.add(at.key("address"), "%q is not an IPv4 address", c.VIP.Address)
 		return
 	}
 	if !isUnicast(a) {
@@ -242,12 +242,12 @@ func (f *findings) vip(c *Cluster, networks ...netip.Prefix) {
 	}
 	for _, h := range c.Hosts {
 		if h.Address == c.VIP.Address {
-			f.add(at.key("address"), "%s is the address of %s: want one that no host has", a, h.Name)
+			f.add(at.key("address"), "%s is the address of %s: want an unused address", a, h.Name)
 		}
 	}
 	for _, n := range networks {
 		if n.IsValid() && n.Contains(a) {
-			f.add(at.key("address"), "%s lies in the cluster's own network %s", a, n)
+			f.add(at.key("address"), "%s is inside the cluster network %s", a, n)
 		}
 	}
 }
@@ -259,13 +259,13 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 		here := at.index(i)
 		for _, name := range append([]string{h.Name}, h.Aliases...) {
 			if !isHost(name) {
-				f.add(here.key("name"), "%q is no host name: want lower-case letters, digits, dashes and dots", name)
+				f.add(here.key("name"), "%q is not a valid host name: want lower-case letters, digits, dashes and dots", name)
 			} else if isNumber(name) {
-				f.add(here.key("name"), "%q is taken for an address: want a name whose last part has a letter", name)
+				f.add(here.key("name"), "%q looks like an address: want a name whose last part has a letter", name)
 			} else if name == "localhost" || strings.HasPrefix(name, "localhost.") {
-				f.add(here.key("name"), "%q is the name of every host for itself", name)
+				f.add(here.key("name"), "%q is every host's name for itself", name)
 			} else if first, twice := names[name]; twice {
-				f.add(here.key("name"), "%q is the name of hosts[%d] already", name, first)
+				f.add(here.key("name"), "%q is already the name of hosts[%d]", name, first)
 			}
 			names[name] = i
 		}
@@ -273,19 +273,19 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 		f.iface(here.key("interface"), h.Interface)
 		a, err := netip.ParseAddr(h.Address)
 		if err != nil || !a.Is4() {
-			f.add(here.key("address"), "%q is no IPv4 address", h.Address)
+			f.add(here.key("address"), "%q is not an IPv4 address", h.Address)
 			continue
 		}
 		if !isUnicast(a) {
 			f.add(here.key("address"), "%s cannot be the address of a host", a)
 		}
 		if first, twice := addresses[h.Address]; twice {
-			f.add(here.key("address"), "%s is the address of hosts[%d] already", a, first)
+			f.add(here.key("address"), "%s is already the address of hosts[%d]", a, first)
 		}
 		addresses[h.Address] = i
 		for _, n := range networks {
 			if n.IsValid() && n.Contains(a) {
-				f.add(here.key("address"), "%s lies in the cluster's own network %s", a, n)
+				f.add(here.key("address"), "%s is inside the cluster network %s", a, n)
 			}
 		}
 		f.word(here.key("role"), string(h.Role), []string{string(Master), string(Node), string(Single)})
@@ -293,18 +293,18 @@ func (f *findings) hosts(hosts []Host, networks ...netip.Prefix) {
 	}
 }
 
-// mac checks a hardware address; seen holds those of the hosts before.
+// mac checks a hardware address; seen holds those of the previous hosts.
 func (f *findings) mac(at path, text string, i int, seen map[string]int) {
 	if text == "" {
 		return
 	}
 	hw, err := net.ParseMAC(text)
 	if err != nil {
-		f.add(at, "%q is no hardware address: want such as 52:54:00:12:34:56", text)
+		f.add(at, "%q is not a hardware address: want the form 52:54:00:12:34:56", text)
 		return
 	}
 	if first, twice := seen[hw.String()]; twice {
-		f.add(at, "%s is that of hosts[%d] already", hw, first)
+		f.add(at, "%s is already the hardware address of hosts[%d]", hw, first)
 	}
 	seen[hw.String()] = i
 }

@@ -14,17 +14,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decoder fills Go values from YAML nodes strictly: what it does not know, what
-// is there twice or is of another type becomes a problem with its position.
+// decoder fills Go values from YAML nodes strictly: unknown and duplicate keys and
+// values of the wrong type become problems with their position.
 type decoder struct {
 	problems []Problem
 	nodes    int // visited, aliases expanded
 	limit    int
-	aliases  bool // are followed; else refused
+	aliases  bool // whether aliases are followed or refused
 	fields   map[reflect.Type]map[string][]int
 }
 
-// readDocument reads the one YAML document in data; nil is an empty one.
+// readDocument reads the single YAML document in data; nil means it is empty.
 func readDocument(data []byte) (*yaml.Node, []Problem) {
 	if !utf8.Valid(data) {
 		line := 1
@@ -38,7 +38,7 @@ func readDocument(data []byte) (*yaml.Node, []Problem) {
 			}
 			text = text[size:]
 		}
-		return nil, []Problem{{Line: line, Text: "not UTF-8 text (GBK or Latin-1?): iconv -f GBK -t UTF-8 FILE converts it"}}
+		return nil, []Problem{{Line: line, Text: "not UTF-8 text (GBK or Latin-1?): to convert it: iconv -f GBK -t UTF-8 FILE"}}
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, second yaml.Node
@@ -62,11 +62,11 @@ func readDocument(data []byte) (*yaml.Node, []Problem) {
 	return doc.Content[0], nil
 }
 
-// syntaxProblem turns "yaml: line 3: text" of the library into a Problem. It
-// tells no column.
+// syntaxProblem turns the library's "yaml: line 3: text" into a Problem without a
+// column.
 func syntaxProblem(err error) Problem {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.Replace(text, "found character that cannot start any token", "a tab, or a character that begins nothing: indent with blanks, and put quotes around % @ and `", 1)
+	text = strings.Replace(text, "found character that cannot start any token", "a tab, or a character that cannot start a value: indent with spaces, and quote % @ and `", 1)
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
 		if number, message, ok := strings.Cut(rest, ": "); ok {
 			if line, err := strconv.Atoi(number); err == nil {
@@ -83,7 +83,7 @@ func (d *decoder) report(n *yaml.Node, format string, args ...any) {
 	}
 }
 
-// value decodes n into v, which stands at at.
+// value decodes n into v, the value at path at.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, at path) {
 	if d.nodes++; d.nodes > d.limit {
 		if d.nodes == d.limit+1 {
@@ -93,7 +93,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, at path) {
 	}
 	if n.Kind == yaml.AliasNode {
 		if !d.aliases {
-			d.report(n, "%san alias has no place here", at.prefix())
+			d.report(n, "%saliases are not allowed", at.prefix())
 			return
 		}
 		n = n.Alias
@@ -157,7 +157,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at path) {
 			for name := range fields {
 				known = append(known, name)
 			}
-			if text := elsewhere(v.Type(), key.Value); text != "" {
+			if text := yumAdvice(v.Type(), key.Value); text != "" {
 				d.report(key, "unknown key %q%s: %s", key.Value, at.in(), text)
 				return
 			}
@@ -168,8 +168,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at path) {
 	})
 }
 
-// keys calls f for each pair of a mapping, and reports keys that are no words
-// or are there twice.
+// keys calls f for each pair of a mapping, and reports duplicate keys and keys that
+// are not plain words.
 func (d *decoder) keys(n *yaml.Node, at path, f func(key, value *yaml.Node)) {
 	seen := make(map[string]int, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -208,7 +208,7 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, at path) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		d.report(n, "%s must be a list ([a, b], or lines that begin with -), not %s", at, describe(n))
+		d.report(n, "%s must be a list ([a, b], or lines starting with -), not %s", at, describe(n))
 		return
 	}
 	for i, item := range n.Content {
@@ -246,7 +246,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, at path) {
 	}
 }
 
-// fieldsOf gives the index of each field by its yaml name; inlined structs are
+// fieldsOf returns the index of each field by its yaml name; inlined structs are
 // flattened.
 func (d *decoder) fieldsOf(t reflect.Type) map[string][]int {
 	if known, ok := d.fields[t]; ok {

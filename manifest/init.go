@@ -2,33 +2,33 @@ package manifest
 
 import "strings"
 
-// starter is what Init fills in: PROFILE and ARCH. What is commented out is valid
-// when uncommented.
+// starter is the text of Init, with PROFILE and ARCH as placeholders. What is
+// commented out is valid when uncommented.
 const starter = `# yaml-language-server: $schema=bundle.schema.json
-# (bundle schema > bundle.schema.json: an editor with that server then completes the keys)
+# (for completion in an editor with that server: bundle schema > bundle.schema.json)
 #
-# What bundle build should carry. All of PROFILE is inherited
-# (bundle profiles PROFILE prints it); what is written here is laid over it.
+# What bundle build packs. This file inherits everything from PROFILE
+# (bundle profiles PROFILE prints it) and overrides parts of it.
 apiVersion: kubecrate/v1
 kind: Bundle
 name: my-cluster                # the archive is my-cluster-ARCH.tar.zst
 extends: PROFILE
 
-# calico or canal in place of flannel.
+# calico or canal instead of flannel
 #network: calico
 
 #packages:
-#  # What the hosts have installed: the list that rpm -qa prints on the oldest of
-#  # them. Packages that are on it already are not carried.
+#  # The packages that the hosts have installed: the output of rpm -qa on the oldest
+#  # host. They are not packed.
 #  baseline: host.txt
 #  roots:
-#    - vim-enhanced             # one more
-#    - kubernetes-cni-0.8.6-0   # another version of what is inherited
-#    - -chrony                  # without this one
+#    - vim-enhanced             # add a package
+#    - kubernetes-cni-0.8.6-0   # another version of an inherited package
+#    - -chrony                  # remove an inherited package
 #  repos:
-#    - id: base                 # a known id: only what is written here changes
+#    - id: base                 # an inherited id: only these keys change
 #      baseurl: [https://mirror.example/centos/$releasever/os/$basearch]
-#    - id: local                # a new one
+#    - id: local                # a new repository
 #      baseurl: [file:///srv/repo]
 #      gpgkey: [keys/local.asc]
 #      fingerprints: [0123456789ABCDEF0123456789ABCDEF01234567]
@@ -39,19 +39,19 @@ extends: PROFILE
 #  list:
 #    - registry.example/team/app:1.0
 #    - name: quay.io/coreos/etcd:v3.4.3
-#      roles: [master]          # the nodes do without
-#      #keepDigest: true        # pods name it by digest; only with runtime: containerd
+#      roles: [master]          # not needed on nodes
+#      #keepDigest: true        # pods refer to it by digest; requires runtime: containerd
 
 #files:
-#  - url: ./calico.yaml         # https, http, file, or a path from here
-#    path: manifests/calico.yaml # in place of the inherited one of that path
+#  - url: ./calico.yaml         # https, http, file, or a relative path
+#    path: manifests/calico.yaml # replaces the inherited file of that path
 #    network: calico            # only with network: calico
-#    images: true               # the images it names are carried too
+#    images: true               # pack the images it names
 #    roles: [master]
 `
 
-// Init is a manifest to start from: it extends profile and shows, commented
-// out, what is changed most often.
+// Init returns a manifest to start from: it extends profile and shows the most
+// common changes, commented out.
 func Init(profile string) ([]byte, error) {
 	if _, err := ProfileText(profile); err != nil {
 		return nil, err

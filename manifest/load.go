@@ -14,12 +14,12 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// maxDepth is how many manifests may extend each other in a row.
+// maxDepth limits the chain of manifests that extend each other.
 const maxDepth = 8
 
-// Load reads a manifest by its path, or an embedded profile by its name, with
-// all that it extends, and resolves it. A plain word is a profile where there is
-// one of that name. The error is an *InvalidError where a manifest is wrong.
+// Load reads a manifest by its path, or an embedded profile by its name, with all
+// manifests that it extends, and resolves it. A plain word names a profile if there
+// is one of that name. The error is an *InvalidError if a manifest is invalid.
 func Load(ref string) (*Manifest, error) {
 	l := &loader{}
 	m, dir, err := l.load(ref, "")
@@ -35,11 +35,11 @@ func Load(ref string) (*Manifest, error) {
 }
 
 type loader struct {
-	files []string // as they were opened: the manifest, what it extends, ...
+	files []string // in the order of opening: the manifest, the one it extends, ...
 }
 
-// load reads ref, relative to the directory from, and merges it with what it
-// extends. dir is where its relative paths start, "" for a profile.
+// load reads ref, relative to the directory from, and merges it with the manifest
+// it extends. dir is the base of its relative paths, "" for a profile.
 func (l *loader) load(ref, from string) (m *Manifest, dir string, err error) {
 	name, data, err := open(ref, from)
 	if err != nil {
@@ -50,7 +50,7 @@ func (l *loader) load(ref, from string) (m *Manifest, dir string, err error) {
 	}
 	l.files = append(l.files, name)
 	if len(l.files) > maxDepth {
-		return nil, "", fmt.Errorf("%s: more than %d manifests extend each other", l.files[0], maxDepth)
+		return nil, "", fmt.Errorf("%s: a chain of more than %d manifests that extend each other", l.files[0], maxDepth)
 	}
 	if !isProfile(name) {
 		dir = filepath.Dir(name)
@@ -77,10 +77,10 @@ func (l *loader) load(ref, from string) (m *Manifest, dir string, err error) {
 	return &merged, dir, invalid(name, f.problems(doc))
 }
 
-// open finds what ref names: a profile, or a file relative to from.
+// open reads the profile ref, or the file ref relative to from.
 func open(ref, from string) (name string, data []byte, err error) {
 	if strings.Contains(ref, "://") {
-		return "", nil, hint.With(errors.New("cannot read the manifest: a URL was given, and only files and profiles are read"), "fetch it to a file, and name that file")
+		return "", nil, hint.With(errors.New("cannot read the manifest: want a file or a profile, not a URL"), "download it, and name the file")
 	}
 	if isProfile(ref) {
 		data, err = ProfileText(ref)
@@ -108,7 +108,7 @@ func noProfile(name string) error {
 	return hint.With(fmt.Errorf("no profile %q and no file of that name%s", name, guess(name, known)), "bundle profiles")
 }
 
-// looksLikePath says whether ref can only be a file.
+// looksLikePath reports whether ref can only be a file.
 func looksLikePath(ref string) bool {
 	return strings.ContainsAny(ref, `/\`) || strings.HasSuffix(ref, ".yaml") || strings.HasSuffix(ref, ".yml")
 }

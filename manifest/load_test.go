@@ -166,10 +166,10 @@ func TestBaseline(t *testing.T) {
 	if nevras, digest, err := Baseline("none", dir); nevras != nil || digest != "none" || err != nil {
 		t.Errorf("none gives %v, %s, %v", nevras, digest, err)
 	}
-	if _, _, err = Baseline("bad.txt", dir); err == nil || err.Error() != `bad.txt:2: "bash" is no NEVRA: want name-[epoch:]version-release.arch` {
+	if _, _, err = Baseline("bad.txt", dir); err == nil || err.Error() != `bad.txt:2: "bash" is not a NEVRA: want name-[epoch:]version-release.arch` {
 		t.Errorf("got %v", err)
 	}
-	if _, _, err = Baseline("centos-8", dir); !errors.Is(err, fs.ErrNotExist) || hint.Of(err) != "embedded ones are centos-7-minimal; none takes the target as empty" {
+	if _, _, err = Baseline("centos-8", dir); !errors.Is(err, fs.ErrNotExist) || hint.Of(err) != "embedded baselines: centos-7-minimal; none stands for a host without packages" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -249,10 +249,10 @@ func TestExtendsErrors(t *testing.T) {
 		"typo.yaml":   `DIR/typo.yaml extends kubernetes-1.17.4-el8: no profile "kubernetes-1.17.4-el8" and no file of that name (did you mean "kubernetes-1.17.4-el7"?)`,
 		"bad.yaml":    `DIR/bad.yaml:4:1: unknown key "runitme" (did you mean "runtime"?)`,
 		"parent.yaml": `DIR/parent.yaml extends bad.yaml: DIR/bad.yaml:4:1: unknown key "runitme" (did you mean "runtime"?)`,
-		"remove.yaml": "DIR/remove.yaml:5:11: packages.roots[0]: \"-docker-ee\" takes nothing away: nothing of that name is inherited\n" +
-			"DIR/remove.yaml:6:17: images.list[0]: \"-busybox\" takes nothing away: nothing of that name is inherited",
-		"url.yaml":   "DIR/url.yaml: missing key \"baseurl\" in packages.repos[5]\nDIR/url.yaml: packages.repos[5]: signatures are checked (gpgcheck), but gpgkey names no key",
-		"deep0.yaml": "more than 8 manifests extend each other",
+		"remove.yaml": "DIR/remove.yaml:5:11: packages.roots[0]: cannot remove \"-docker-ee\": no inherited entry has that name\n" +
+			"DIR/remove.yaml:6:17: images.list[0]: cannot remove \"-busybox\": no inherited entry has that name",
+		"url.yaml":   "DIR/url.yaml: missing key \"baseurl\" in packages.repos[5]\nDIR/url.yaml: packages.repos[5]: signatures are checked (gpgcheck), but gpgkey is empty",
+		"deep0.yaml": "more than 8 manifests that extend each other",
 	} {
 		_, err := Load(filepath.Join(dir, file))
 		if err == nil {
@@ -314,14 +314,14 @@ func TestOverrideErrors(t *testing.T) {
 		{Overrides{Set: []string{"network"}}, `--set network: want KEY=VALUE`, ""},
 		{Overrides{Set: []string{"runtime=cri-o"}}, `--set runtime=cri-o: "cri-o" is not known (known: containerd, docker)`, ""},
 		{Overrides{Set: []string{"packages.weak=maybe"}}, `--set packages.weak=maybe: packages.weak must be true or false, not "maybe"`, ""},
-		{Overrides{Set: []string{"kubernetes=1.17"}}, `cannot use --set: kubernetes-1.17.4-el7: kubernetes: "1.17" is no version: want vMAJOR.MINOR.PATCH, such as v1.17.4`, ""},
+		{Overrides{Set: []string{"kubernetes=1.17"}}, `cannot use --set: kubernetes-1.17.4-el7: kubernetes: "1.17" is not a version: want vMAJOR.MINOR.PATCH, such as v1.17.4`, ""},
 		{Overrides{Repos: []string{"kuberntes=/srv"}}, `--repo kuberntes=/srv: no repository "kuberntes" (did you mean "kubernetes"?)`, ""},
 		{Overrides{Repos: []string{"epel=/srv"}}, `--repo epel=/srv: no repository "epel" (known: base, docker-ce, extras, kubernetes, updates)`, ""},
-		{Overrides{Repos: []string{"base=ftp://x/y"}}, `--repo base=ftp://x/y: cannot fetch "ftp://x/y": ftp is none of https, http, file`, ""},
+		{Overrides{Repos: []string{"base=ftp://x/y"}}, `--repo base=ftp://x/y: cannot fetch "ftp://x/y": unsupported scheme ftp (known: https, http, file)`, ""},
 		{Overrides{Repos: []string{"base="}}, `--repo base=: want ID=URL[,URL]`, ""},
 		{Overrides{Mirrors: []string{"k8s.gcr.io"}}, `--mirror k8s.gcr.io: want REGISTRY=PREFIX[,PREFIX]`, ""},
 		{Overrides{Mirrors: []string{"k8s.gcr.io=http://x"}}, `--mirror k8s.gcr.io=http://x: write "http://x" without the scheme, as HOST[:PORT][/PATH]`, ""},
-		{Overrides{Mirrors: []string{"a/b=x"}}, `--mirror a/b=x: "a/b" is no registry: want HOST[:PORT], or HOST[:PORT]/REPOSITORY for a part of one`, ""},
+		{Overrides{Mirrors: []string{"a/b=x"}}, `--mirror a/b=x: "a/b" is not a registry: want HOST[:PORT], or HOST[:PORT]/REPOSITORY for part of one`, ""},
 		{Overrides{Repos: []string{"base=https://x/$infra"}}, `--repo base=https://x/$infra: unknown variable $infra: write its value instead (known: $arch, $basearch, $releasever)`, ""},
 	} {
 		m, err := Load(DefaultProfile)
@@ -442,7 +442,7 @@ func TestPlacesOfFiles(t *testing.T) {
 		{"''", "must not be empty"},
 		{"[a, 'ftp://x/y']", "ftp"},
 		{"embedded:kube-flanel-0.14.0.yml", `did you mean "kube-flannel-0.14.0.yml"`},
-		{"[a, 'embedded:kube-flannel-0.14.0.yml']", "no sha256 says"},
+		{"[a, 'embedded:kube-flannel-0.14.0.yml']", "want a sha256"},
 	} {
 		if _, err := Load(write(t, dir, "z.yaml", head+c.url+"}]\n")); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.url, err, c.want)

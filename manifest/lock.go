@@ -2,8 +2,8 @@ package manifest
 
 import "kubecrate/pkg/nevra"
 
-// Lock is what a Manifest means exactly. Two builds from one lock give the
-// same archive. All hashes are 64 lower-case hex digits, sizes are bytes;
+// Lock is a resolved Manifest. Two builds from one lock produce the same
+// archive. All hashes are 64 lower-case hex digits, sizes are bytes;
 // digests of images are "sha256:" and 64 hex digits.
 type Lock struct {
 	APIVersion string          `yaml:"apiVersion" json:"apiVersion"`
@@ -19,7 +19,7 @@ type Lock struct {
 
 // LockedPackage is one RPM. Location is the href of the repository's metadata,
 // relative to its base URL; URL is where it was found. Why holds every direct
-// reason for which it was chosen, the first one that led to it first.
+// reason for choosing it, in the order of the solver.
 type LockedPackage struct {
 	NEVRA    nevra.NEVRA `yaml:"nevra" json:"nevra"`
 	Repo     string      `yaml:"repo" json:"repo"`
@@ -27,16 +27,16 @@ type LockedPackage struct {
 	URL      string      `yaml:"url" json:"url"`
 	Size     int64       `yaml:"size" json:"size"`
 	SHA256   string      `yaml:"sha256" json:"sha256"`
-	// Relations is the sha256 of what the repository's metadata said of other
-	// packages: what the closure was solved on. "" in locks of older versions.
+	// Relations is the sha256 of the package's relations in the repository's
+	// metadata, the solver's input. "" in locks of older versions.
 	Relations string `yaml:"relations,omitempty" json:"relations,omitempty"`
 
-	Upgrades nevra.NEVRA    `yaml:"upgrades,omitempty" json:"upgrades,omitzero"` // of the baseline, that it replaces
+	Upgrades nevra.NEVRA    `yaml:"upgrades,omitempty" json:"upgrades,omitzero"` // the package of the baseline that it replaces
 	Why      []LockedReason `yaml:"why" json:"why"`
 }
 
-// LockedReason says why a package is there: Root is the manifest's own word
-// for it, or else the package By requires Requires.
+// LockedReason is a reason for a package: Root is the manifest's entry for it;
+// otherwise the package By requires Requires.
 type LockedReason struct {
 	Root     string `yaml:"root,omitempty" json:"root,omitempty"`
 	By       string `yaml:"by,omitempty" json:"by,omitempty"` // NEVRA
@@ -50,9 +50,9 @@ type LockedImage struct {
 	Name       string        `yaml:"name" json:"name"`
 	Source     string        `yaml:"source" json:"source"`
 	Digest     string        `yaml:"digest" json:"digest"`
-	Index      string        `yaml:"index,omitempty" json:"index,omitempty"` // digest of the index that led here
+	Index      string        `yaml:"index,omitempty" json:"index,omitempty"` // digest of the index that lists it
 	Platform   string        `yaml:"platform" json:"platform"`               // "linux/amd64"
-	CPU        string        `yaml:"cpu,omitempty" json:"cpu,omitempty"`     // the least that it is known to run on: "x86-64-v2"
+	CPU        string        `yaml:"cpu,omitempty" json:"cpu,omitempty"`     // the lowest level it is known to run on: "x86-64-v2"
 	MediaType  string        `yaml:"mediaType" json:"mediaType"`             // of the manifest
 	Size       int64         `yaml:"size" json:"size"`                       // of the manifest
 	Config     LockedBlob    `yaml:"config" json:"config"`
@@ -62,13 +62,13 @@ type LockedImage struct {
 	From       string        `yaml:"from,omitempty" json:"from,omitempty"` // path of the YAML that names it
 }
 
-// LockedBlob is a blob of a registry.
+// LockedBlob is a blob in a registry.
 type LockedBlob struct {
 	Digest string `yaml:"digest" json:"digest"`
 	Size   int64  `yaml:"size" json:"size"`
 }
 
-// LockedLayer is a layer: the blob as the registry holds it, its media type,
+// LockedLayer is a layer: the blob in the registry, its media type,
 // and the digest of the tar inside, from the image's config.
 type LockedLayer struct {
 	LockedBlob `yaml:",inline"`

@@ -87,20 +87,20 @@ func TestBadLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ old, new, want string }{
-		{"kind: Lock", "kind: Bundle", `x.lock:3:7: kind: "Bundle" is not what is read here: want Lock`},
+		{"kind: Lock", "kind: Bundle", `x.lock:3:7: kind: wrong kind "Bundle": want Lock`},
 		{"name: small\n", "", `x.lock:2:1: missing key "name"`},
 		{"baseline: none", "baseline: some", `x.lock:9:11: baseline: "some" must be 64 hex digits`},
 		{"repo: base", "repos: base", `x.lock:21:5: unknown key "repos" in packages[1] (did you mean "repo"?)`},
-		{"size: 290", "size: 0", `x.lock:24:11: packages[1].size: 0 is no size`},
+		{"size: 290", "size: 0", `x.lock:24:11: packages[1].size: 0 is not a valid size`},
 		{"size: 290", "size: x", `x.lock:24:11: packages[1].size must be a whole number, not "x"`},
 		{"nevra: socat-1.7.3.2-2.el7.x86_64", "nevra: socat", `x.lock:20:12: packages[1].nevra: "socat" must be name-[epoch:]version-release.arch`},
-		{"nevra: socat-1.7.3.2-2.el7.x86_64", "nevra: a-1-1.x86_64", `x.lock:20:12: packages[1].nevra: "a-1-1.x86_64" stands after "kubelet-1.17.4-0.x86_64": the list is sorted`},
-		{"nevra: socat-1.7.3.2-2.el7.x86_64", "nevra: kubelet-1.17.4-0.x86_64", `x.lock:20:12: packages[1].nevra: "kubelet-1.17.4-0.x86_64" is there twice`},
-		{"url: https://m.example/socat.rpm", "url: gopher://m.example/socat.rpm", `x.lock:23:10: packages[1].url: cannot fetch "gopher://m.example/socat.rpm": gopher is none of https, http, file`},
+		{"nevra: socat-1.7.3.2-2.el7.x86_64", "nevra: a-1-1.x86_64", `x.lock:20:12: packages[1].nevra: "a-1-1.x86_64" is after "kubelet-1.17.4-0.x86_64": the list must be sorted`},
+		{"nevra: socat-1.7.3.2-2.el7.x86_64", "nevra: kubelet-1.17.4-0.x86_64", `x.lock:20:12: packages[1].nevra: duplicate "kubelet-1.17.4-0.x86_64"`},
+		{"url: https://m.example/socat.rpm", "url: gopher://m.example/socat.rpm", `x.lock:23:10: packages[1].url: cannot fetch "gopher://m.example/socat.rpm": unsupported scheme gopher (known: https, http, file)`},
 		{"root: kubelet-1.17.4-0", "by: kubelet-1.17.4-0", `x.lock:19:9: packages[0].why[0]: want root, or by and requires`},
-		{"platform: linux/amd64", "platform: linux/arm64", `x.lock:34:15: images[0].platform: "linux/arm64" is not the lock's: linux/amd64`},
+		{"platform: linux/amd64", "platform: linux/arm64", `x.lock:34:15: images[0].platform: "linux/arm64" is not the lock's platform, linux/amd64`},
 		{"diffID: sha256:", "diffID: sha512:", `x.lock:44:17: images[0].layers[0].diffID: "sha512:1111111111111111111111111111111111111111111111111111111111111111" must be sha256: and 64 hex digits`},
-		{"path: manifests/x.yml", "path: /etc/passwd", `x.lock:50:11: files[0].path: "/etc/passwd" is no path of an archive: want words separated by / and neither . nor .. among them`},
+		{"path: manifests/x.yml", "path: /etc/passwd", `x.lock:50:11: files[0].path: "/etc/passwd" is not a path in the archive: want names separated by /, without . and ..`},
 	} {
 		if !strings.Contains(string(text), test.old) {
 			t.Fatalf("the lock has no %q", test.old)
@@ -150,14 +150,14 @@ func TestStale(t *testing.T) {
 	}{
 		{m, ""},
 		{other, ""},
-		{parse("name: small", "name: other"), `the lock is of "small", the manifest is "other"`},
+		{parse("name: small", "name: other"), `the lock is for "small", the manifest is "other"`},
 		{parse("amd64", "arm64"), "the lock is for el7 amd64, the manifest for el7 arm64"},
-		{parse("  roots", "  baseline: centos-7-minimal\n  roots"), "the baseline centos-7-minimal is not the one it was solved against"},
+		{parse("  roots", "  baseline: centos-7-minimal\n  roots"), "the baseline centos-7-minimal is not the one it was resolved against"},
 		{parse("[ipset]", "[ipset, chrony]"), "the package chrony is new in the manifest"},
 		{parse("[ipset]", "[]"), "the package ipset is no longer in the manifest"},
 		{parse("pause:3.1", "pause:3.2"), "the image k8s.gcr.io/pause:3.2 is new in the manifest"},
 		{parse("path: manifests/", "path: files/"), "the file files/kube-flannel.yml is new in the manifest"},
-		{parse("    images: true", "    sha256: \""+zeros+`"`), "the manifest pins another sha256 of manifests/kube-flannel.yml"},
+		{parse("    images: true", "    sha256: \""+zeros+`"`), "the manifest pins another sha256 for manifests/kube-flannel.yml"},
 		{parse("runtime: docker", "runtime: containerd"), "the manifest has changed since it was locked (" + short + ", now "},
 	} {
 		got := l.Stale(test.m)

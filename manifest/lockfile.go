@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// MaxLockSize is the largest lock that is read, in bytes: some 8,000 packages.
+	// MaxLockSize limits the size of a lock, in bytes: some 8,000 packages.
 	MaxLockSize = 4 << 20
-	// maxLockValues bounds the values of a lock: a package has some 25, and each
-	// takes 700 bytes of memory while it is read.
+	// maxLockValues limits the values of a lock: a package has some 25, and each
+	// takes 700 bytes of memory while it is decoded.
 	maxLockValues = 200_000
 
 	lockHeader = "# written by bundle lock; do not edit\n"
 )
 
-// LockPath is where the lock of a manifest stands: kubernetes.lock beside
-// kubernetes.yaml; of a profile NAME.lock in the current directory.
+// LockPath is the path of a manifest's lock: kubernetes.lock next to
+// kubernetes.yaml; for a profile, NAME.lock in the current directory.
 func LockPath(ref string) string {
 	if isProfile(ref) {
 		return ref + ".lock"
@@ -31,11 +31,11 @@ func LockPath(ref string) string {
 	return strings.TrimSuffix(ref, filepath.Ext(ref)) + ".lock"
 }
 
-// ParseLock reads a lock strictly; name is what errors call the file. The error
-// is an *InvalidError.
+// ParseLock reads a lock strictly; errors call the file name. The error is an
+// *InvalidError.
 func ParseLock(name string, data []byte) (*Lock, error) { return Words{}.ParseLock(name, data) }
 
-// ParseLock is as the function ParseLock, for a lock that may use the words of w.
+// ParseLock is the function ParseLock with the words of w.
 func (w Words) ParseLock(name string, data []byte) (*Lock, error) {
 	l := &Lock{}
 	doc, err := decode(name, data, decoder{limit: maxLockValues}, MaxLockSize, l)
@@ -48,9 +48,9 @@ func (w Words) ParseLock(name string, data []byte) (*Lock, error) {
 	return l, nil
 }
 
-// ReadLock reads a lock from a file; without one the error is fs.ErrNotExist.
+// ReadLock reads a lock from a file. If it is missing, the error is fs.ErrNotExist.
 func ReadLock(file string) (*Lock, error) {
-	// A pipe or a device would be waited for, or read for ever.
+	// Reading a pipe or a device could block or never end.
 	info, err := os.Stat(file)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is not a regular file", file)
@@ -65,8 +65,8 @@ func ReadLock(file string) (*Lock, error) {
 	return ParseLock(file, text)
 }
 
-// WriteLock writes a lock through a temporary file beside file, so that file is
-// the old one or the new one, never a part.
+// WriteLock writes a lock atomically, through a temporary file in the same
+// directory.
 func WriteLock(file string, l *Lock) error {
 	text, err := l.Marshal()
 	if err != nil {
@@ -101,7 +101,7 @@ func validateLock(l *Lock, w Words) *findings {
 	f := &findings{words: w}
 	f.header(l.APIVersion, l.Kind, KindLock)
 	if at := root.key("name"); f.need(at, l.Name) && !nameForm.MatchString(l.Name) {
-		f.add(at, "%q is no file name", l.Name)
+		f.add(at, "%q is not a valid file name", l.Name)
 	}
 	f.need(root.key("platform").key("family"), l.Platform.Family)
 	f.need(root.key("platform").key("arch"), l.Platform.Arch)
@@ -122,19 +122,19 @@ func (f *findings) form(at path, value string, form *regexp.Regexp, want string)
 	}
 }
 
-// order reports what is out of order or there twice: key follows before.
+// order reports duplicate and unsorted entries: key follows before.
 func (f *findings) order(at path, before, key string) {
 	switch {
 	case key != "" && before == key:
-		f.add(at, "%q is there twice", key)
+		f.add(at, "duplicate %q", key)
 	case before > key:
-		f.add(at, "%q stands after %q: the list is sorted", key, before)
+		f.add(at, "%q is after %q: the list must be sorted", key, before)
 	}
 }
 
 func (f *findings) size(at path, size, least int64) {
 	if size < least {
-		f.add(at, "%d is no size", size)
+		f.add(at, "%d is not a valid size", size)
 	}
 }
 
@@ -179,7 +179,7 @@ func (f *findings) lockedImages(list []LockedImage, platform string) {
 			f.form(at.key("index"), img.Index, digestForm, "sha256: and 64 hex digits")
 		}
 		if f.need(at.key("platform"), img.Platform) && img.Platform != platform {
-			f.add(at.key("platform"), "%q is not the lock's: %s", img.Platform, platform)
+			f.add(at.key("platform"), "%q is not the lock's platform, %s", img.Platform, platform)
 		}
 		f.need(at.key("mediaType"), img.MediaType)
 		f.size(at.key("size"), img.Size, 1)
@@ -222,13 +222,13 @@ func (f *findings) lockedFiles(list []LockedFile) {
 	}
 }
 
-// Stale says why l is not what m means any more: "" where it still is. The
-// first difference a person can see is named: the platform, a root, an image, a
-// file, the baseline.
+// Stale explains why l no longer matches m, "" if it does. It names the first
+// difference that a person can see: the platform, a root, an image, a file, the
+// baseline.
 func (l *Lock) Stale(m *Manifest) string {
 	switch {
 	case l.Name != m.Name:
-		return fmt.Sprintf("the lock is of %q, the manifest is %q", l.Name, m.Name)
+		return fmt.Sprintf("the lock is for %q, the manifest is %q", l.Name, m.Name)
 	case l.Platform != m.Platform:
 		return fmt.Sprintf("the lock is for %s %s, the manifest for %s %s", l.Platform.Family, l.Platform.Arch, m.Platform.Family, m.Platform.Arch)
 	}
@@ -237,7 +237,7 @@ func (l *Lock) Stale(m *Manifest) string {
 	case err != nil:
 		return err.Error()
 	case baseline != l.Baseline:
-		return fmt.Sprintf("the baseline %s is not the one it was solved against", m.Packages.Baseline)
+		return fmt.Sprintf("the baseline %s is not the one it was resolved against", m.Packages.Baseline)
 	case l.Manifest == m.Digest():
 		return ""
 	}
@@ -247,7 +247,7 @@ func (l *Lock) Stale(m *Manifest) string {
 	return fmt.Sprintf("the manifest has changed since it was locked (%.12s, now %.12s)", l.Manifest, m.Digest())
 }
 
-// difference names the first root, image or file in which l and m differ.
+// difference names the first root, image or file that differs between l and m.
 func (l *Lock) difference(m *Manifest) string {
 	var roots []string
 	for _, p := range l.Packages {
@@ -282,7 +282,7 @@ func (l *Lock) difference(m *Manifest) string {
 		case i < 0:
 			return fmt.Sprintf("the file %s is new in the manifest", f.Path)
 		case f.SHA256 != "" && f.SHA256 != l.Files[i].SHA256:
-			return fmt.Sprintf("the manifest pins another sha256 of %s", f.Path)
+			return fmt.Sprintf("the manifest pins another sha256 for %s", f.Path)
 		}
 	}
 	return ""

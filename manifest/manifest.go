@@ -1,21 +1,21 @@
-// Package manifest is the vocabulary of kubecrate: what a bundle should hold
-// (Manifest), what that means exactly (Lock), and one thing it holds
-// (Artifact). The profiles it embeds are manifests that work as they are.
+// Package manifest is the vocabulary of kubecrate: what a bundle should contain
+// (Manifest), its exact contents (Lock), and one member of it (Artifact). It embeds
+// profiles, which are complete manifests.
 package manifest
 
 // APIVersion is the value of apiVersion in manifests and locks.
 const APIVersion = "kubecrate/v1"
 
-// Manifest says what is wanted, by name and version. It is written by a person
-// and read by Parse, which refuses what it does not know.
+// Manifest describes the contents of a bundle, by name and version. It is written
+// by a person and read by Parse, which refuses unknown keys.
 //
-// Extends names a profile, or a manifest by a path relative to this one, and
-// what is written here is laid over it: a value replaces the inherited one. Of
-// packages.roots an entry replaces the inherited entries of the same package, of
-// images.list those of the same repository, of files those of the same path, and
-// otherwise joins them; "-NAME" in packages.roots or images.list takes an
-// inherited entry away. packages.exclude joins. A repository of a known id
-// replaces the keys it has, images.mirrors the mirrors of the registries it has.
+// Extends names a profile, or a manifest by a path relative to this one, which this
+// one overrides: a value replaces the inherited one. An entry of packages.roots
+// replaces the inherited entries of the same package, one of images.list those of
+// the same repository, one of files those of the same path; other entries are
+// added. "-NAME" in packages.roots or images.list removes an inherited entry.
+// packages.exclude is added to. A repository with an inherited id replaces the keys
+// it has, images.mirrors the mirrors of the registries it has.
 type Manifest struct {
 	APIVersion string   `yaml:"apiVersion" json:"apiVersion"`
 	Kind       string   `yaml:"kind" json:"kind"`
@@ -29,10 +29,10 @@ type Manifest struct {
 	Images     Images   `yaml:"images" json:"images"`
 	Files      []File   `yaml:"files,omitempty" json:"files,omitempty"`
 
-	origin *origin // nil when it was made by hand
+	origin *origin // nil if it was not loaded
 }
 
-// Platform is the target, never the machine that builds. Family is an OS
+// Platform is the target, never the build machine. Family is an OS
 // family ("el7"), Arch a Go architecture ("amd64", "arm64").
 type Platform struct {
 	Family string `yaml:"family" json:"family"`
@@ -50,15 +50,15 @@ func (p Platform) RPMArch() string {
 	return p.Arch
 }
 
-// Packages are the RPMs: roots, what the target has already (Baseline: an
-// embedded name, a file of NEVRAs, or "none") and where the rest comes from.
+// Packages describes the RPMs: roots, the packages that the target already has
+// (Baseline: an embedded name, a file of NEVRAs, or "none") and the repositories.
 type Packages struct {
 	Baseline string   `yaml:"baseline,omitempty" json:"baseline,omitempty"`
 	Weak     bool     `yaml:"weak,omitempty" json:"weak,omitempty"`
 	Roots    []string `yaml:"roots" json:"roots"`
 	Exclude  []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
-	// Modules are streams of modular repositories, "NAME:STREAM", that take the
-	// place of the default ones.
+	// Modules are streams of modular repositories, "NAME:STREAM", that replace the
+	// default ones.
 	Modules []string `yaml:"modules,omitempty" json:"modules,omitempty"`
 	Repos   []Repo   `yaml:"repos" json:"repos"`
 }
@@ -77,10 +77,10 @@ type Repo struct {
 	Priority     int      `yaml:"priority,omitempty" json:"priority,omitempty"`
 }
 
-// Checked says whether packages of r must carry a signature of a pinned key.
+// Checked reports whether packages of r must be signed by a pinned key.
 func (r Repo) Checked() bool { return r.GPGCheck == nil || *r.GPGCheck }
 
-// Rank is the effective priority: Priority, or 99 where that is 0.
+// Rank is the effective priority: Priority, or 99 if that is 0.
 func (r Repo) Rank() int {
 	if r.Priority == 0 {
 		return 99
@@ -88,26 +88,26 @@ func (r Repo) Rank() int {
 	return r.Priority
 }
 
-// Images are the container images and, by registry, the mirrors to pull them
+// Images holds the container images and, by registry, the mirrors to pull them
 // from ("k8s.gcr.io" -> "registry.example/google_containers"), tried in order.
 type Images struct {
 	Mirrors map[string][]string `yaml:"mirrors,omitempty" json:"mirrors,omitempty"`
 	List    []Image             `yaml:"list" json:"list"`
 }
 
-// Image is one image under its canonical name. In YAML it may be just the
-// name. Roles empty means that they follow from the name, see Manifest.RolesOf.
+// Image is one image under its canonical name. In YAML it may be just the name.
+// Empty Roles are derived from the name, see Manifest.RolesOf.
 type Image struct {
 	Name       string `yaml:"name" json:"name"`
 	Roles      []Role `yaml:"roles,omitempty" json:"roles,omitempty"`
 	KeepDigest bool   `yaml:"keepDigest,omitempty" json:"keepDigest,omitempty"`
 }
 
-// File is a file carried as it is. URL holds the places where it is, tried in order:
-// https, http, file, a path relative to the manifest, or "embedded:NAME", which is at
-// hand and comes first. In YAML it may be just one of them. Path is where it stands in the archive. Images
-// says that the images this YAML names join the list. A file with a Network is
-// carried only where that is the manifest's network.
+// File is a file packed unchanged. URL holds its locations, tried in order: https,
+// http, file, a path relative to the manifest, or "embedded:NAME", which comes first.
+// In YAML it may be a single one. Path is its path in the archive. If Images is set,
+// the images that this YAML names are added to the list. A file with a Network is
+// packed only if that is the manifest's network.
 type File struct {
 	URL     URLs   `yaml:"url" json:"url"`
 	Path    string `yaml:"path" json:"path"`
@@ -120,7 +120,7 @@ type File struct {
 // Role is what a host becomes.
 type Role string
 
-// The roles of hosts. A host of role single needs what both need.
+// The roles of hosts. A host of role single needs what both other roles need.
 const (
 	Master Role = "master"
 	Node   Role = "node"

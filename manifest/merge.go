@@ -11,9 +11,8 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// merge lays child over parent, by the rules of Manifest. doc is the child's
-// document, in which a key that is there with its zero value is told from one
-// that is not.
+// merge overrides parent with child, by the rules of Manifest. doc is the child's
+// document, which tells a key with a zero value from a missing one.
 func merge(parent, child *Manifest, doc *yaml.Node) (Manifest, *findings) {
 	f := &findings{}
 	m := parent.clone()
@@ -26,10 +25,10 @@ func merge(parent, child *Manifest, doc *yaml.Node) (Manifest, *findings) {
 	over(&m.Network, child.Network)
 	packages := root.key("packages")
 	over(&m.Packages.Baseline, child.Packages.Baseline)
-	if _, there := locate(doc, packages.key("weak")); there {
+	if _, present := locate(doc, packages.key("weak")); present {
 		m.Packages.Weak = child.Packages.Weak
 	}
-	m.Packages.Roots = lay(f, packages.key("roots"), m.Packages.Roots, child.Packages.Roots, func(s string) string { return s }, rootName)
+	m.Packages.Roots = mergeList(f, packages.key("roots"), m.Packages.Roots, child.Packages.Roots, func(s string) string { return s }, rootName)
 	for _, x := range child.Packages.Modules {
 		name, _, _ := strings.Cut(x, ":")
 		m.Packages.Modules = append(slices.DeleteFunc(m.Packages.Modules, func(o string) bool { return strings.HasPrefix(o, name+":") }), x)
@@ -40,7 +39,7 @@ func merge(parent, child *Manifest, doc *yaml.Node) (Manifest, *findings) {
 		}
 	}
 	for _, r := range child.Packages.Repos {
-		m.Packages.Repos = layRepo(m.Packages.Repos, r)
+		m.Packages.Repos = mergeRepo(m.Packages.Repos, r)
 	}
 	for registry, prefixes := range child.Images.Mirrors {
 		if m.Images.Mirrors == nil {
@@ -48,13 +47,13 @@ func merge(parent, child *Manifest, doc *yaml.Node) (Manifest, *findings) {
 		}
 		m.Images.Mirrors[registry] = prefixes
 	}
-	m.Images.List = lay(f, root.key("images").key("list"), m.Images.List, child.Images.List,
+	m.Images.List = mergeList(f, root.key("images").key("list"), m.Images.List, child.Images.List,
 		func(i Image) string { return i.Name }, imageKey)
-	m.Files = lay(f, root.key("files"), m.Files, child.Files, func(x File) string { return x.Path }, func(s string) string { return s })
+	m.Files = mergeList(f, root.key("files"), m.Files, child.Files, func(x File) string { return x.Path }, func(s string) string { return s })
 	return m, f
 }
 
-// rootName is the package that an entry of packages.roots asks for.
+// rootName is the package that an entry of packages.roots names.
 func rootName(spec string) string { return nevra.ParsePin(spec).Name() }
 
 func over(value *string, with string) {
@@ -67,10 +66,10 @@ func imageKey(name string) string {
 	return imageref.Complete(imageref.Split(name).Repository)
 }
 
-// lay puts the entries of child over those of parent: the first of a key takes
-// the place of the inherited ones of that key, others are appended, and one
-// that begins with a dash takes the inherited ones away.
-func lay[T any](f *findings, at path, parent, child []T, name func(T) string, key func(string) string) []T {
+// mergeList overrides the entries of parent with those of child: the first entry
+// of a key replaces the inherited ones of that key, others are appended, and one
+// that begins with a dash removes the inherited ones.
+func mergeList[T any](f *findings, at path, parent, child []T, name func(T) string, key func(string) string) []T {
 	merged := slices.Clone(parent)
 	done := map[string]bool{}
 	for i, entry := range child {
@@ -80,14 +79,14 @@ func lay[T any](f *findings, at path, parent, child []T, name func(T) string, ke
 		place := slices.IndexFunc(parent, same)
 		switch {
 		case remove && place < 0:
-			f.add(at.index(i), "%q takes nothing away: nothing of that name is inherited", name(entry))
+			f.add(at.index(i), "cannot remove %q: no inherited entry has that name", name(entry))
 		case remove:
 			merged = slices.DeleteFunc(merged, same)
 		case place < 0 || done[k]:
 			merged = append(merged, entry)
 		default:
 			place = slices.IndexFunc(merged, same)
-			if place < 0 { // taken away by an entry before
+			if place < 0 { // removed by an earlier entry
 				place = len(merged)
 			}
 			merged = slices.Insert(slices.DeleteFunc(merged, same), place, entry)
@@ -97,8 +96,8 @@ func lay[T any](f *findings, at path, parent, child []T, name func(T) string, ke
 	return merged
 }
 
-// layRepo lays r over the repository of its id, key by key, or appends it.
-func layRepo(repos []Repo, r Repo) []Repo {
+// mergeRepo overrides the repository of r's id, key by key, or appends r.
+func mergeRepo(repos []Repo, r Repo) []Repo {
 	i := slices.IndexFunc(repos, func(x Repo) bool { return x.ID == r.ID })
 	if i < 0 {
 		return append(repos, r)
@@ -122,8 +121,7 @@ func layRepo(repos []Repo, r Repo) []Repo {
 	return repos
 }
 
-// rebase rewrites m's relative paths, which start from the directory from, to
-// start from the directory to.
+// rebase rewrites m's relative paths from the directory from to the directory to.
 func (m *Manifest) rebase(from, to string) {
 	if filepath.Clean(from) == filepath.Clean(to) {
 		return
@@ -152,8 +150,8 @@ func (m *Manifest) rebase(from, to string) {
 	})
 }
 
-// moved is the path from to of what stands at s in from: relative where the two
-// directories are, else absolute.
+// moved is the path, relative to the directory to, of the file s in the directory
+// from: relative if both directories are, otherwise absolute.
 func moved(s, from, to string) string {
 	target := filepath.Join(from, filepath.FromSlash(s))
 	if rel, err := filepath.Rel(to, target); err == nil {

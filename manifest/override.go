@@ -14,9 +14,9 @@ import (
 
 // Overrides change a manifest from the command line: Set holds KEY=VALUE,
 // Mirrors REGISTRY=PREFIX[,PREFIX], Repos ID=URL[,URL], Baseline files or names
-// as packages.baseline has them, relative to the current directory. Mirrors and
-// Repos say where from, not what: they leave the Digest as it is. Of Baseline only
-// the names are in it; what the files hold is in a lock's digest of the baseline.
+// as in packages.baseline, relative to the current directory. Mirrors and Repos
+// change where to download from, not what: they do not change the Digest. It
+// includes only the names of Baseline; a lock has a digest of their contents.
 type Overrides struct {
 	Set      []string
 	Mirrors  []string
@@ -46,7 +46,7 @@ func settings(m *Manifest) map[string]setting {
 // SetKeys are the keys that Overrides.Set knows, sorted.
 func SetKeys() []string { return slices.Sorted(maps.Keys(settings(&Manifest{}))) }
 
-// Override changes m by o, and leaves it as it is on an error.
+// Override applies o to m; on an error, m is unchanged.
 func (m *Manifest) Override(o Overrides) error {
 	from := origin{raw: m.clone()}
 	if m.origin != nil {
@@ -123,9 +123,9 @@ func (o *origin) host(s string, n int) error {
 	case s == "":
 		return fmt.Errorf("want a file")
 	case strings.Contains(s, ","):
-		return fmt.Errorf("the name of a baseline cannot have a comma")
+		return fmt.Errorf("the name of a baseline cannot contain a comma")
 	case s == NoBaseline && n > 1:
-		return fmt.Errorf("%s cannot be one of several", NoBaseline)
+		return fmt.Errorf("%s cannot be combined with other baselines", NoBaseline)
 	}
 	if strings.Contains(s, "://") {
 		return fmt.Errorf("want a file, not a URL")
@@ -182,7 +182,7 @@ func (o *origin) mirror(s string) error {
 	return nil
 }
 
-// withoutLogin is what --mirror was given, fit to be repeated.
+// withoutLogin is the value of --mirror without credentials, for messages.
 func withoutLogin(s string) string {
 	if strings.Contains(s, "@") {
 		registry, _, _ := strings.Cut(s, "=")

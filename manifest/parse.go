@@ -10,31 +10,31 @@ import (
 )
 
 const (
-	// MaxSize is the largest manifest that is read, in bytes.
+	// MaxSize limits the size of a manifest, in bytes.
 	MaxSize = 4 << 20
-	// maxValues bounds the values of a manifest, aliases expanded.
+	// maxValues limits the values of a manifest, aliases expanded.
 	maxValues = 50_000
-	// maxHostValues bounds those of cluster.yaml and of a ticket: some 15 for each host.
+	// maxHostValues limits those of cluster.yaml and of a ticket: some 15 for each host.
 	maxHostValues = 100_000
 )
 
-// origin is what a manifest was before it was resolved.
+// origin is a manifest before it was resolved.
 type origin struct {
-	dir     string              // of its relative paths, "" is the current one
+	dir     string              // base of its relative paths, "" is the current one
 	raw     Manifest            // merged; all networks' files, variables as written
 	mirrors map[string][]string // --mirror, by registry
 	repos   map[string][]string // --repo, by id
 	hosts   []string            // --baseline, absolute paths
 }
 
-// Parse reads a manifest strictly; name is what errors call the file. The error
-// is an *InvalidError that tells up to ten problems with line and column. A
-// manifest that stands alone comes back resolved: variables in URLs are
-// expanded, files of other networks are gone. One that extends another comes
-// back as written; Load resolves it.
+// Parse reads a manifest strictly; errors call the file name. The error is an
+// *InvalidError with up to ten problems with line and column. A manifest that
+// extends no other is returned resolved: variables in URLs are expanded, files of
+// other networks are removed. One that extends another is returned as written; Load
+// resolves it.
 func Parse(name string, data []byte) (*Manifest, error) { return Words{}.Parse(name, data) }
 
-// Parse is as the function Parse, for a manifest that may use the words of w.
+// Parse is the function Parse with the words of w.
 func (w Words) Parse(name string, data []byte) (*Manifest, error) {
 	m, doc, err := parse(name, data)
 	if err != nil {
@@ -50,7 +50,7 @@ func (w Words) Parse(name string, data []byte) (*Manifest, error) {
 	return m, nil
 }
 
-// parse decodes without validating. doc is where positions are looked up.
+// parse decodes without validating. doc is for looking up positions.
 func parse(name string, data []byte) (*Manifest, *yaml.Node, error) {
 	m := &Manifest{}
 	doc, err := decode(name, data, decoder{limit: maxValues, aliases: true}, MaxSize, m)
@@ -76,7 +76,7 @@ func decode(name string, data []byte, d decoder, maxSize int, target any) (*yaml
 	return doc, invalid(name, d.problems)
 }
 
-// Dir is the directory that relative paths in m start from.
+// Dir is the base directory of relative paths in m.
 func (m *Manifest) Dir() string {
 	if m.origin == nil || m.origin.dir == "" {
 		return "."

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// family is an OS family that a bundle can be made for.
+// family is a supported OS family.
 type family struct {
 	name       string
 	releasever string // of the URLs of its repositories
 }
 
-// families lists what platform.family may be.
+// families lists the values of platform.family.
 func families() []family {
 	return []family{
 		{"el7", "7"},
@@ -23,7 +23,7 @@ func families() []family {
 	}
 }
 
-// The words a manifest may use.
+// The words that a manifest may use.
 const (
 	RuntimeDocker     = "docker"
 	RuntimeContainerd = "containerd"
@@ -32,7 +32,7 @@ const (
 	NetworkCalico  = "calico"
 	NetworkCanal   = "canal"
 
-	// NoBaseline is the value of packages.baseline for a target with nothing installed.
+	// NoBaseline is the value of packages.baseline for a target without packages.
 	NoBaseline = "none"
 )
 
@@ -67,8 +67,8 @@ func (w Words) networks() []string {
 	return []string{NetworkFlannel, NetworkCalico, NetworkCanal}
 }
 
-// Vocabulary lists the words that a key of a manifest may hold, by the key's
-// path: "platform.family", "platform.arch", "runtime", "network".
+// Vocabulary lists the valid words of a key of a manifest, by the key's path:
+// "platform.family", "platform.arch", "runtime", "network".
 func (w Words) Vocabulary() map[string][]string {
 	return map[string][]string{
 		"platform.family": w.families(),
@@ -78,11 +78,10 @@ func (w Words) Vocabulary() map[string][]string {
 	}
 }
 
-// Vocabulary is that of Words of this version.
+// Vocabulary is the Vocabulary of the zero Words.
 func Vocabulary() map[string][]string { return Words{}.Vocabulary() }
 
-// ReleaseVer is yum's $releasever of the target ("7"), "" for a family that is
-// not known.
+// ReleaseVer is yum's $releasever of the target ("7"), "" for an unknown family.
 func (p Platform) ReleaseVer() string {
 	for _, f := range families() {
 		if f.name == p.Family {
@@ -92,18 +91,18 @@ func (p Platform) ReleaseVer() string {
 	return ""
 }
 
-// variableForm finds yum's variables, $NAME and ${NAME}. A name reaches as far
-// as its letters, digits and underscores do: $basearchx is not $basearch.
+// variableForm matches yum's variables, $NAME and ${NAME}. A name is the longest
+// run of letters, digits and underscores: $basearchx is not $basearch.
 var variableForm = regexp.MustCompile(`\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([^}]*)\})`)
 
-// variables are what yum and dnf know by themselves, as they are on the target.
+// variables are the built-in variables of yum and dnf, with the target's values.
 func (p Platform) variables() map[string]string {
 	return map[string]string{"arch": p.RPMArch(), "basearch": p.RPMArch(), "releasever": p.ReleaseVer()}
 }
 
-// Expand replaces yum's variables in a URL by what they are on the target:
-// $basearch, $arch and $releasever, also written ${basearch}. Others stay as
-// they are; Validate refuses them.
+// Expand replaces yum's variables in a URL by the target's values: $basearch, $arch
+// and $releasever, also written ${basearch}. Others are kept; Validate refuses
+// them.
 func (p Platform) Expand(url string) string {
 	known := p.variables()
 	return variableForm.ReplaceAllStringFunc(url, func(v string) string {
@@ -114,8 +113,8 @@ func (p Platform) Expand(url string) string {
 	})
 }
 
-// checkVariables says which variables of a URL nobody knows: those that a host
-// keeps in /etc/yum/vars or /etc/dnf/vars are that host's.
+// checkVariables reports unknown variables of a URL. Those in /etc/yum/vars or
+// /etc/dnf/vars are a host's own.
 func checkVariables(url string) error {
 	known := Platform{}.variables()
 	var unknown []string
@@ -131,8 +130,7 @@ func checkVariables(url string) error {
 	return fmt.Errorf("unknown variable %s: write its value instead (known: $%s)", strings.Join(unknown, ", "), strings.Join(names, ", $"))
 }
 
-// usedVariable is the first of yum's variables that s uses, "" where there is
-// none.
+// usedVariable is the first of yum's variables that s uses, "" if it uses none.
 func usedVariable(s string) string {
 	known := Platform{}.variables()
 	for _, v := range variableForm.FindAllString(s, -1) {

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// maxProblems is how many problems of one file are told at once.
+	// maxProblems limits the problems of one file that are printed.
 	maxProblems = 10
-	// maxFindings is how many are looked for.
+	// maxFindings limits the problems that are collected.
 	maxFindings = 1000
-	// longestText is where the text of a problem is cut, in bytes.
+	// longestText is the length at which the text of a problem is truncated, in bytes.
 	longestText = 500
 )
 
-// clean makes text from a file fit for a terminal and a line, and leaves the
-// secrets of URLs out.
+// clean makes text from a file safe to print on one line of a terminal, and removes
+// the secrets of URLs.
 func clean(text string) string {
 	text = credential.Redact(text)
 	if len(text) > longestText {
@@ -36,17 +36,16 @@ func clean(text string) string {
 	}, text)
 }
 
-// Problem is one thing that is wrong in a manifest or a lock. Line and Column
-// count from 1 and are 0 where they are not known.
+// Problem is one error in a manifest or a lock. Line and Column count from 1; 0
+// means unknown.
 type Problem struct {
 	Line   int    `json:"line,omitempty"`
 	Column int    `json:"column,omitempty"`
 	Text   string `json:"text"`
 }
 
-// InvalidError is a manifest or a lock that cannot be used. Its message has a
-// line "FILE:LINE:COLUMN: text" for each problem, ten at most, in the order of
-// the file.
+// InvalidError is the error for an invalid manifest or lock. Its message has a line
+// "FILE:LINE:COLUMN: text" for each problem, ten at most, in the order of the file.
 type InvalidError struct {
 	File     string
 	Problems []Problem // sorted, all of them
@@ -74,7 +73,7 @@ func (e *InvalidError) Lines() []string {
 	return list
 }
 
-// invalid is an *InvalidError, or nil without problems.
+// invalid is an *InvalidError, or nil if there are no problems.
 func invalid(file string, problems []Problem) error {
 	if len(problems) == 0 {
 		return nil
@@ -88,8 +87,8 @@ func invalid(file string, problems []Problem) error {
 	return &InvalidError{File: file, Problems: problems}
 }
 
-// path is where a value stands: keys and indexes, each after a NUL byte, which
-// no YAML text holds. It prints as packages.repos[2].id.
+// path is the position of a value: keys and indexes, each after a NUL byte, which
+// YAML text cannot contain. It prints as packages.repos[2].id.
 type path string
 
 const root path = ""
@@ -146,8 +145,8 @@ func (p path) prefix() string {
 	return p.String() + ": "
 }
 
-// locate finds the node at p beneath n. Where there is none it gives the
-// nearest one above and false.
+// locate finds the node at p below n. If there is none, it returns the nearest one
+// above and false.
 func locate(n *yaml.Node, p path) (*yaml.Node, bool) {
 	for _, s := range p.segments() {
 		next := child(n, s)
@@ -179,7 +178,7 @@ func child(n *yaml.Node, segment string) *yaml.Node {
 	return nil
 }
 
-// findings collects what a validation finds, by path.
+// findings collects the errors of a validation, by path.
 type findings struct {
 	list  []finding
 	words Words // that a manifest may use
@@ -195,7 +194,7 @@ func (f *findings) add(at path, format string, args ...any) {
 	f.put(finding{at: at, text: fmt.Sprintf(format, args...)})
 }
 
-// need reports that the value at at is empty, and says whether it is not.
+// need adds a finding if the value at path at is empty, and returns whether it is not.
 func (f *findings) need(at path, value string) bool {
 	if value == "" {
 		f.put(finding{at: at, missing: true})
@@ -209,7 +208,7 @@ func (f *findings) put(x finding) {
 	}
 }
 
-// problems gives each finding its place beneath doc, which may be nil.
+// problems adds to each finding its position in doc, which may be nil.
 func (f *findings) problems(doc *yaml.Node) []Problem {
 	var all []Problem
 	for _, x := range f.list {
@@ -235,8 +234,8 @@ func (f *findings) problems(doc *yaml.Node) []Problem {
 	return all
 }
 
-// guess is " (did you mean ...?)" for the known word nearest to word, or a list
-// of the known words where none is near.
+// guess is " (did you mean ...?)" with the known word closest to word, or a list of
+// the known words if none is close.
 func guess(word string, known []string) string {
 	sort.Strings(known)
 	best, distance := "", 3

@@ -10,7 +10,7 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// DefaultProfile is the profile that is built without any argument.
+// DefaultProfile is the profile that is built by default.
 const DefaultProfile = "kubernetes-1.17.4-el7"
 
 //go:embed profiles/*.yaml baseline/*.txt keys/*.asc files/*
@@ -70,7 +70,7 @@ func keyNames() []string { return names("keys", "") }
 // names lists the files of an embedded directory without their suffix, sorted.
 func names(dir, suffix string) []string {
 	entries, err := data.ReadDir(dir)
-	if err != nil { // embedded: a fault of the build
+	if err != nil { // embedded: a bug in the build
 		panic("manifest: " + err.Error())
 	}
 	var list []string

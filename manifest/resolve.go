@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// clone copies all that m refers to.
+// clone is a deep copy of m.
 func (m *Manifest) clone() Manifest {
 	c := *m
 	c.origin = nil
@@ -45,7 +45,7 @@ func (m *Manifest) clone() Manifest {
 	return c
 }
 
-// resolved gives m as it is meant for its own platform and network.
+// resolved returns m for its platform and network.
 func (m *Manifest) resolved() Manifest {
 	c := m.clone()
 	c.Extends = ""
@@ -72,7 +72,7 @@ func (m *Manifest) resolved() Manifest {
 	return c
 }
 
-// resolve sets m to what its origin means, with the sources that override it.
+// resolve resolves m's origin into m, with the sources that override it.
 func (m *Manifest) resolve() {
 	o := m.origin
 	c := o.raw.resolved()
@@ -99,8 +99,8 @@ func (m *Manifest) resolve() {
 	m.origin = o
 }
 
-// canonical is what a bundle's bytes depend on: m without the mirrors and URLs
-// given on the command line, which change where from and never what.
+// canonical is the part of m that determines a bundle's bytes: m without the mirrors
+// and URLs given on the command line, which only change where to download from.
 func (m *Manifest) canonical() Manifest {
 	c := m.resolved()
 	if o := m.origin; o != nil {
@@ -120,7 +120,7 @@ func (m *Manifest) canonical() Manifest {
 		}
 	}
 	if m.origin != nil && len(m.origin.hosts) > 0 {
-		// From where they were read is nobody's business.
+		// The paths on this machine do not matter.
 		parts := baselineParts(mapBaseline(c.Packages.Baseline, filepath.Base))
 		slices.Sort(parts)
 		c.Packages.Baseline = strings.Join(parts, ",")
@@ -145,20 +145,20 @@ func orEmpty[T any](s []T) []T {
 }
 
 // Digest is the sha256, in 64 lower-case hex digits, of m in canonical form:
-// extends, variables and networks resolved, without what --mirror and --repo
-// changed. A lock carries it, so that a changed manifest is noticed.
+// extends, variables and networks resolved, without the changes of --mirror and
+// --repo. A lock records it to detect a changed manifest.
 func (m *Manifest) Digest() string {
 	c := m.canonical()
 	text, err := json.Marshal(c)
-	if err != nil { // strings, numbers and bools only: a fault of this package
+	if err != nil { // strings, numbers and bools only: a bug in this package
 		panic("manifest: " + err.Error())
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
 
-// Marshal writes m in canonical form, as YAML that Parse reads back to a
-// manifest of the same Digest.
+// Marshal returns m in canonical form, as YAML that Parse reads into a manifest of
+// the same Digest.
 func (m *Manifest) Marshal() ([]byte, error) {
 	c := m.canonical()
 	return marshal("# A kubecrate manifest, extends resolved.\n", &c)

@@ -6,11 +6,11 @@ import (
 	"kubecrate/pkg/imageref"
 )
 
-// RolesOf gives the roles that need an image of images.list that names none: only
-// masters for the images of the control plane, every role (nil) for all others. Those
-// of the control plane are kube-apiserver, kube-controller-manager and kube-scheduler
-// of m's version and etcd, below the repository that has kube-apiserver. What only
-// ends in such a name belongs to an application, and runs wherever pods do.
+// RolesOf returns the default roles of an image of images.list: masters for images
+// of the control plane, every role (nil) for all others. Images of the control plane
+// are kube-apiserver, kube-controller-manager and kube-scheduler of m's version and
+// etcd, in the repository that has kube-apiserver. Other images with such a name
+// belong to an application and may run on every host.
 func (m *Manifest) RolesOf(image string) []Role {
 	var names []string
 	for _, i := range m.Images.List {
@@ -33,8 +33,8 @@ func (m *Manifest) RolesOf(image string) []Role {
 	return nil
 }
 
-// cutBase splits the last part from a repository, without the suffix of an
-// architecture that it may have.
+// cutBase splits off the last part of a repository, without an architecture
+// suffix.
 func cutBase(repository string) (parent, base string) {
 	i := strings.LastIndexByte(repository, '/')
 	parent, base = repository[:max(i, 0)], repository[i+1:]
@@ -44,10 +44,10 @@ func cutBase(repository string) (parent, base string) {
 	return parent, base
 }
 
-// ControlPlaneRepository is where kubeadm is to take its images from, by the names of
-// the images that are carried: "k8s.gcr.io" where one is k8s.gcr.io/kube-apiserver. One
-// of version counts before others, which clusters within the cluster may run. It is ""
-// where there is none.
+// ControlPlaneRepository is kubeadm's image repository, derived from the names of the
+// bundle's images: "k8s.gcr.io" if one is k8s.gcr.io/kube-apiserver. One of version
+// takes precedence over others, which clusters inside the cluster may run. It is ""
+// if there is none.
 func ControlPlaneRepository(images []string, version string) string {
 	other := ""
 	for _, name := range images {

@@ -32,7 +32,7 @@ func TestSecretsAreRefused(t *testing.T) {
 			t.Errorf("%s is taken: %s", title, text)
 		case strings.Contains(err.Error(), secret):
 			t.Errorf("%s: the error repeats it: %v", title, err)
-		case !strings.Contains(err.Error(), "password") && !strings.Contains(err.Error(), "query") && !strings.Contains(err.Error(), "a URL was given"):
+		case !strings.Contains(err.Error(), "password") && !strings.Contains(err.Error(), "query") && !strings.Contains(err.Error(), "not a URL"):
 			t.Errorf("%s: the error does not say why: %v", title, err)
 		}
 	}

@@ -11,10 +11,10 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// Ticket is what a host needs to join a cluster: join.yaml on the stick. It is
-// a secret while Token lives. CACertHashes are as kubeadm has them: "sha256:"
-// and the SHA-256 of the CA's SubjectPublicKeyInfo in hex. CertificateKey, 64
-// hex digits, lets a host join the control plane; "" does not.
+// Ticket holds what a host needs to join a cluster: join.yaml on the stick. It is
+// secret until Token expires. CACertHashes are in kubeadm's format: "sha256:" and
+// the SHA-256 of the CA's SubjectPublicKeyInfo in hex. CertificateKey, 64 hex
+// digits, lets a host join the control plane; "" does not.
 type Ticket struct {
 	APIVersion     string   `yaml:"apiVersion" json:"apiVersion"`
 	Kind           string   `yaml:"kind" json:"kind"`
@@ -23,9 +23,9 @@ type Ticket struct {
 	Token          string   `yaml:"token" json:"token"`
 	CACertHashes   []string `yaml:"caCertHashes" json:"caCertHashes"`
 	Expires        string   `yaml:"expires" json:"expires"`                   // RFC 3339, "" never
-	Issued         string   `yaml:"issued,omitempty" json:"issued,omitempty"` // RFC 3339, by the clock of who made it
+	Issued         string   `yaml:"issued,omitempty" json:"issued,omitempty"` // RFC 3339, by the clock of its creator
 	CertificateKey string   `yaml:"certificateKey,omitempty" json:"certificateKey,omitempty"`
-	// What the other hosts take over from the master.
+	// Settings that the other hosts take from the master.
 	Kubernetes string `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"` // version
 	TimeServer string `yaml:"timeServer,omitempty" json:"timeServer,omitempty"` // address that serves time
 	Hosts      []Host `yaml:"hosts,omitempty" json:"hosts,omitempty"`           // for /etc/hosts
@@ -33,13 +33,13 @@ type Ticket struct {
 	ProxyMode  string `yaml:"proxyMode,omitempty" json:"proxyMode,omitempty"`
 }
 
-// tokenForm is that of bootstrap tokens, as kubeadm's api/bootstraptoken has it.
+// tokenForm matches bootstrap tokens, as in kubeadm's api/bootstraptoken.
 var tokenForm = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
 
 const ticketHeader = "# written by install; whoever has it can join the cluster until it expires\n"
 
-// ParseTicket reads a ticket strictly; name is what errors call the file. The
-// error is an *InvalidError, which does not hold the token.
+// ParseTicket reads a ticket strictly; errors call the file name. The error is an
+// *InvalidError, which does not contain the token.
 func ParseTicket(name string, data []byte) (*Ticket, error) {
 	t := &Ticket{}
 	doc, err := decode(name, data, decoder{limit: maxHostValues}, MaxTicket, t)
@@ -52,11 +52,11 @@ func ParseTicket(name string, data []byte) (*Ticket, error) {
 	return t, nil
 }
 
-// MaxTicket is the largest ticket, in bytes: one that lists 5,000 hosts has 500 kB.
+// MaxTicket limits the size of a ticket, in bytes: one with 5,000 hosts has 500 kB.
 const MaxTicket = 1 << 20
 
-// ReadTicket is ParseTicket for a file; without one the error is one that
-// os.IsNotExist knows.
+// ReadTicket is ParseTicket for a file. If it is missing, the error satisfies
+// os.IsNotExist.
 func ReadTicket(file media.File) (*Ticket, error) {
 	text, err := file.Read(MaxTicket)
 	if os.IsNotExist(err) {
@@ -66,50 +66,50 @@ func ReadTicket(file media.File) (*Ticket, error) {
 		return nil, fmt.Errorf("cannot read the ticket: %w", err)
 	}
 	t, err := ParseTicket(file.Path(), text)
-	return t, hint.With(err, "on the master: ./install ticket writes it again")
+	return t, hint.With(err, "to recreate it, on the master: ./install ticket")
 }
 
-// Validate checks a ticket that was made from flags.
+// Validate checks a ticket built from flags.
 func (t *Ticket) Validate() error { return invalid("ticket", validateTicket(t).problems(nil)) }
 
-// Marshal writes the ticket as YAML.
+// Marshal returns the ticket as YAML.
 func (t *Ticket) Marshal() ([]byte, error) { return marshal(ticketHeader, t) }
 
-// issued checks when a ticket was made, where it says so.
+// issued checks the time of issue, if set.
 func (f *findings) issued(t *Ticket) {
 	if _, err := time.Parse(time.RFC3339, t.Issued); t.Issued != "" && err != nil {
-		f.add(root.key("issued"), "%q is not a time: want such as 2020-05-01T12:00:00Z", t.Issued)
+		f.add(root.key("issued"), "%q is not a time: want the form 2020-05-01T12:00:00Z", t.Issued)
 	}
 }
 
-// Expired says whether the ticket has expired at now.
+// Expired reports whether the ticket has expired at now.
 func (t *Ticket) Expired(now time.Time) bool {
 	at, err := time.Parse(time.RFC3339, t.Expires)
 	return err == nil && !now.Before(at)
 }
 
-// maxHashes is how many CAs a ticket may pin; kubeadm takes several while a CA
-// is exchanged.
+// maxHashes limits the CAs that a ticket may pin; kubeadm accepts several during a
+// CA rotation.
 const maxHashes = 8
 
-// validateTicket is as strict as validateCluster: a ticket is read on hosts that
+// validateTicket is as strict as validateCluster: the hosts that read a ticket
 // cannot tell who wrote it.
 func validateTicket(t *Ticket) *findings {
 	f := &findings{}
 	f.issued(t)
 	f.header(t.APIVersion, t.Kind, KindTicket)
 	if t.Cluster != "" && !isLabel(t.Cluster) {
-		f.add(root.key("cluster"), "%q is no name: want lower-case letters, digits and dashes, 63 at most", t.Cluster)
+		f.add(root.key("cluster"), "%q is not a valid name: want up to 63 lower-case letters, digits and dashes", t.Cluster)
 	}
 	if at := root.key("endpoint"); f.need(at, t.Endpoint) {
 		f.endpoint(at, t.Endpoint)
 	}
 	f.secrets(t)
 	if _, err := time.Parse(time.RFC3339, t.Expires); t.Expires != "" && err != nil {
-		f.add(root.key("expires"), "%q is no time: want such as 2020-05-01T12:00:00Z", t.Expires)
+		f.add(root.key("expires"), "%q is not a time: want the form 2020-05-01T12:00:00Z", t.Expires)
 	}
 	if t.Kubernetes != "" && !versionForm.MatchString(t.Kubernetes) {
-		f.add(root.key("kubernetes"), "%q is no version: want such as v1.17.4", t.Kubernetes)
+		f.add(root.key("kubernetes"), "%q is not a version: want the form v1.17.4", t.Kubernetes)
 	}
 	if a, err := netip.ParseAddr(t.TimeServer); t.TimeServer != "" && (err != nil || !a.Is4() || !isUnicast(a)) {
 		f.add(root.key("timeServer"), "%q is not the IPv4 address of a host", t.TimeServer)
@@ -124,31 +124,31 @@ func validateTicket(t *Ticket) *findings {
 	for _, v := range [][2]string{{"endpoint", t.Endpoint}, {"timeServer", t.TimeServer}} {
 		host, _ := splitEndpoint(v[1])
 		if a, err := netip.ParseAddr(host); err == nil && pods.IsValid() && pods.Contains(a) {
-			f.add(root.key(v[0]), "%s lies in the cluster's own network %s", a, pods)
+			f.add(root.key(v[0]), "%s is inside the cluster network %s", a, pods)
 		}
 	}
 	f.hosts(t.Hosts, pods)
 	return f
 }
 
-// secrets checks what lets a host join.
+// secrets checks the credentials for joining.
 func (f *findings) secrets(t *Ticket) {
 	if at := root.key("token"); f.need(at, t.Token) && !tokenForm.MatchString(t.Token) {
-		f.add(at, "it is no token: want 6 characters, a dot and 16 characters, of a-z and 0-9")
+		f.add(at, "not a token: want 6 characters, a dot and 16 characters, of a-z and 0-9")
 	}
 	at := root.key("caCertHashes")
 	if len(t.CACertHashes) == 0 {
 		f.need(at, "")
 	}
 	if len(t.CACertHashes) > maxHashes {
-		f.add(at, "there are %d, and at most %d are taken", len(t.CACertHashes), maxHashes)
+		f.add(at, "too many: %d, at most %d are accepted", len(t.CACertHashes), maxHashes)
 	}
 	for i, h := range t.CACertHashes {
 		if !digestForm.MatchString(h) {
-			f.add(at.index(i), "%q is no hash: want sha256: and 64 hex digits", h)
+			f.add(at.index(i), "%q is not a hash: want sha256: and 64 hex digits", h)
 		}
 	}
 	if t.CertificateKey != "" && !sha256Form.MatchString(t.CertificateKey) {
-		f.add(root.key("certificateKey"), "it is no key: want 64 hex digits")
+		f.add(root.key("certificateKey"), "not a key: want 64 hex digits")
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// URLs are places of one thing, tried in order. A single one is written without a
-// list.
+// URLs are locations of the same content, tried in order. A single one is written
+// without a list.
 type URLs []string
 
-// MarshalJSON writes a text or a list.
+// MarshalJSON returns a string or a list.
 func (u URLs) MarshalJSON() ([]byte, error) {
 	if len(u) == 1 {
 		return json.Marshal(u[0])
@@ -19,7 +19,7 @@ func (u URLs) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(u))
 }
 
-// MarshalYAML gives a text or a list.
+// MarshalYAML returns a string or a list.
 func (u URLs) MarshalYAML() (any, error) {
 	if len(u) == 1 {
 		return u[0], nil
@@ -27,13 +27,13 @@ func (u URLs) MarshalYAML() (any, error) {
 	return []string(u), nil
 }
 
-// Embedded is the file that one of u names as "embedded:NAME", nil where none does.
+// Embedded is the file that one of u names as "embedded:NAME", nil if none does.
 func (u URLs) Embedded() ([]byte, error) {
 	for _, place := range u {
 		if name, ok := strings.CutPrefix(place, embedded); ok {
 			text, err := data.ReadFile("files/" + name)
 			if err != nil {
-				return nil, fmt.Errorf("no file %q is embedded", name)
+				return nil, fmt.Errorf("no embedded file %q", name)
 			}
 			return text, nil
 		}
@@ -52,7 +52,7 @@ func (u URLs) Outside() []string {
 	return list
 }
 
-// Origin is what a lock keeps of u: the first place that is not this program.
+// Origin is the location that a lock records: the first one outside this program.
 func (u URLs) Origin() string {
 	if outside := u.Outside(); len(outside) > 0 {
 		return outside[0]
@@ -62,7 +62,7 @@ func (u URLs) Origin() string {
 
 func fileNames() []string { return names("files", "") }
 
-// urls checks the places of a file.
+// urls checks the locations of a file.
 func (f *findings) urls(at path, x *File) {
 	if len(x.URL) == 0 {
 		f.need(at, "")
@@ -76,14 +76,14 @@ func (f *findings) urls(at path, x *File) {
 		if !ok {
 			f.location(at, place)
 			if v := usedVariable(place); v != "" {
-				f.add(at, "%s is replaced in the URLs of repositories alone: write its value", v)
+				f.add(at, "%s is replaced only in the URLs of repositories: write its value", v)
 			}
 			continue
 		}
 		if _, err := fs.Stat(data, "files/"+name); err != nil {
-			f.add(at, "no file %q is embedded%s", name, guess(name, fileNames()))
+			f.add(at, "no embedded file %q%s", name, guess(name, fileNames()))
 		} else if len(x.URL) > 1 && x.SHA256 == "" {
-			f.add(at, "%s stands beside other places, and no sha256 says that they have the same", place)
+			f.add(at, "%s has alternatives: want a sha256, so that all locations have the same content", place)
 		}
 	}
 }

@@ -19,7 +19,7 @@ const (
 	KindLock   = "Lock"
 )
 
-// Validate checks a manifest that is whole, as Load gives it. The error is an
+// Validate checks a complete manifest, as Load returns it. The error is an
 // *InvalidError.
 func (m *Manifest) Validate() error {
 	name := m.Name
@@ -29,8 +29,8 @@ func (m *Manifest) Validate() error {
 	return invalid(name, validate(m, Words{}).problems(nil))
 }
 
-// validate finds what is wrong with m. What extends another manifest may leave
-// out what it inherits, and take entries away.
+// validate checks m. A manifest that extends another may omit what it inherits, and
+// remove entries.
 func validate(m *Manifest, w Words) *findings {
 	f := &findings{words: w}
 	f.header(m.APIVersion, m.Kind, KindBundle)
@@ -38,11 +38,11 @@ func validate(m *Manifest, w Words) *findings {
 		f.whole(m)
 	}
 	if m.Name != "" && (!nameForm.MatchString(m.Name) || strings.HasSuffix(m.Name, ".")) {
-		f.add(root.key("name"), "%q is no file name: want letters, digits, dots, dashes and underscores, 100 at most", m.Name)
+		f.add(root.key("name"), "%q is not a valid file name: want up to 100 letters, digits, dots, dashes and underscores", m.Name)
 	}
 	f.platform(m.Platform)
 	if m.Kubernetes != "" && !versionForm.MatchString(m.Kubernetes) {
-		f.add(root.key("kubernetes"), "%q is no version: want vMAJOR.MINOR.PATCH, such as v1.17.4", m.Kubernetes)
+		f.add(root.key("kubernetes"), "%q is not a version: want vMAJOR.MINOR.PATCH, such as v1.17.4", m.Kubernetes)
 	}
 	f.word(root.key("runtime"), m.Runtime, f.words.runtimes())
 	f.word(root.key("network"), m.Network, f.words.networks())
@@ -54,14 +54,14 @@ func validate(m *Manifest, w Words) *findings {
 
 func (f *findings) header(version, kind, want string) {
 	if at := root.key("apiVersion"); f.need(at, version) && version != APIVersion {
-		f.add(at, "%q is not known: this program reads %s", version, APIVersion)
+		f.add(at, "unknown version %q: this program reads %s", version, APIVersion)
 	}
 	if at := root.key("kind"); f.need(at, kind) && kind != want {
-		f.add(at, "%q is not what is read here: want %s", kind, want)
+		f.add(at, "wrong kind %q: want %s", kind, want)
 	}
 }
 
-// whole reports what a manifest that stands alone lacks.
+// whole reports missing keys of a manifest that extends no other.
 func (f *findings) whole(m *Manifest) {
 	f.need(root.key("name"), m.Name)
 	if at := root.key("platform"); m.Platform == (Platform{}) {
@@ -81,11 +81,11 @@ func (f *findings) whole(m *Manifest) {
 			f.need(root.key("packages").key("repos").index(i).key("baseurl"), "")
 		}
 		if r.Checked() && len(r.GPGKey) == 0 {
-			f.add(root.key("packages").key("repos").index(i), "signatures are checked (gpgcheck), but gpgkey names no key")
+			f.add(root.key("packages").key("repos").index(i), "signatures are checked (gpgcheck), but gpgkey is empty")
 		}
 	}
 	if len(m.Packages.Roots)+len(m.Images.List)+len(m.Files) == 0 {
-		f.add(root, "nothing to carry: no packages.roots, no images.list and no files")
+		f.add(root, "nothing to pack: packages.roots, images.list and files are empty")
 	}
 }
 
@@ -109,14 +109,14 @@ func (f *findings) packages(p *Packages, partial bool) {
 			f.add(at.key("baseline"), "%q must be one of %s, %s, or a file", b, strings.Join(BaselineNames(), ", "), NoBaseline)
 		}
 		if len(parts) > 1 && (b == "" || b == NoBaseline) {
-			f.add(at.key("baseline"), "%q cannot be one of several", b)
+			f.add(at.key("baseline"), "%q cannot be combined with other baselines", b)
 		}
 	}
 	seen := map[string]bool{}
 	for i, r := range p.Roots {
 		f.root(at.key("roots").index(i), r, partial)
 		if seen[r] {
-			f.add(at.key("roots").index(i), "%q is there twice", r)
+			f.add(at.key("roots").index(i), "duplicate %q", r)
 		}
 		seen[r] = true
 	}
@@ -134,25 +134,25 @@ func (f *findings) packages(p *Packages, partial bool) {
 	}
 }
 
-// root checks the name of a package, with or without its version.
+// root checks the name of a package, with or without a version.
 func (f *findings) root(at path, spec string, partial bool) {
 	switch {
 	case spec == "":
 		f.add(at, "must not be empty")
 	case strings.HasPrefix(spec, "-") && !partial:
-		f.add(at, "%q takes away, but nothing is inherited (extends)", spec)
+		f.add(at, "cannot remove %q: nothing is inherited (extends)", spec)
 	case strings.ContainsFunc(spec, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		f.add(at, "%q holds a blank: one package each", spec)
+		f.add(at, "%q contains a space: want one package per entry", spec)
 	}
 }
 
 func (f *findings) repo(at path, r *Repo, seen map[string]bool) {
 	if at := at.key("id"); f.need(at, r.ID) {
 		if !nameForm.MatchString(r.ID) {
-			f.add(at, "%q is no id: want letters, digits, dots, dashes and underscores", r.ID)
+			f.add(at, "%q is not a valid id: want letters, digits, dots, dashes and underscores", r.ID)
 		}
 		if seen[r.ID] {
-			f.add(at, "%q is there twice", r.ID)
+			f.add(at, "duplicate %q", r.ID)
 		}
 		seen[r.ID] = true
 	}
@@ -167,12 +167,12 @@ func (f *findings) repo(at path, r *Repo, seen map[string]bool) {
 			f.location(at, k)
 			f.variables(at, k)
 		} else if _, err := fs.Stat(Keys(), name); err != nil {
-			f.add(at, "no key %q is embedded%s", name, guess(name, keyNames()))
+			f.add(at, "no embedded key %q%s", name, guess(name, keyNames()))
 		}
 	}
 	for i, p := range r.Fingerprints {
 		if !hexForm.MatchString(p) || len(p) != 40 && len(p) != 64 {
-			f.add(at.key("fingerprints").index(i), "%q is no fingerprint: want 40 or 64 hex digits", p)
+			f.add(at.key("fingerprints").index(i), "%q is not a fingerprint: want 40 or 64 hex digits", p)
 		}
 	}
 	const lowest = 99
@@ -181,7 +181,7 @@ func (f *findings) repo(at path, r *Repo, seen map[string]bool) {
 	}
 }
 
-// variables reports those of a repository's URL that are not known.
+// variables reports unknown variables in a repository's URL.
 func (f *findings) variables(at path, s string) {
 	if err := checkVariables(s); err != nil {
 		f.add(at, "%v", err)
@@ -200,7 +200,7 @@ func (f *findings) images(m *Images, partial bool) {
 	at := root.key("images")
 	for registry, prefixes := range m.Mirrors {
 		if credential.InURL(registry) != "" {
-			f.add(at.key("mirrors"), "%v", errLogin) // without the key, which says it
+			f.add(at.key("mirrors"), "%v", errLogin) // without the key, which names it
 			continue
 		}
 		if err := checkMirrored(registry); err != nil {
@@ -217,7 +217,7 @@ func (f *findings) images(m *Images, partial bool) {
 		at := at.key("list").index(i)
 		if removed, ok := strings.CutPrefix(img.Name, "-"); ok && partial {
 			if removed == "" {
-				f.add(at, "%q names no image", img.Name)
+				f.add(at, "%q is not the name of an image", img.Name)
 			}
 			continue
 		}
@@ -230,7 +230,7 @@ func (f *findings) images(m *Images, partial bool) {
 		}
 		full := imageref.Complete(img.Name)
 		if seen[full] {
-			f.add(at, "%q is there twice", img.Name)
+			f.add(at, "duplicate %q", img.Name)
 		}
 		seen[full] = true
 		f.roles(at.key("roles"), img.Roles)
@@ -247,12 +247,12 @@ func (f *findings) files(files []File) {
 				f.add(at.key("path"), "%v", err)
 			}
 			if seen[x.Path+"\x00"+x.Network] {
-				f.add(at.key("path"), "%q is there twice", x.Path)
+				f.add(at.key("path"), "duplicate %q", x.Path)
 			}
 			seen[x.Path+"\x00"+x.Network] = true
 		}
 		if x.SHA256 != "" && !sha256Form.MatchString(strings.ToLower(x.SHA256)) {
-			f.add(at.key("sha256"), "%q is no sha256: want 64 hex digits, there are %s", x.SHA256, count(len(x.SHA256)))
+			f.add(at.key("sha256"), "%q is not a sha256: want 64 hex digits, got %s", x.SHA256, count(len(x.SHA256)))
 		}
 		f.word(at.key("network"), x.Network, f.words.networks())
 		f.roles(at.key("roles"), x.Roles)
@@ -271,7 +271,7 @@ func (f *findings) roles(at path, roles []Role) {
 	for i, r := range roles {
 		switch {
 		case r == Single:
-			f.add(at.index(i), `"single" is master and node on one host, it needs what both need: name those`)
+			f.add(at.index(i), `"single" is a master and a node on one host: name those two roles`)
 		case !slices.Contains(known, string(r)):
 			f.add(at.index(i), "%q is not known%s", r, guess(string(r), known))
 		}

@@ -8,7 +8,7 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// app is what the verbs share: where they print and how they reach out.
+// app is what the verbs share: where they print and how they reach the network.
 type app struct {
 	out cli.Out
 	net bundle.SourceOptions
@@ -18,7 +18,7 @@ func newApp(stdout, stderr io.Writer) *app {
 	return &app{out: cli.NewOut(stdout, stderr)}
 }
 
-// show starts progress, runs f and closes it, whatever f returns.
+// show runs f with progress reporting.
 func (a *app) show(f func(progress.Func) error) error {
 	r := a.out.Progress()
 	defer r.Close()

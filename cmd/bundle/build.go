@@ -11,8 +11,9 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// leastVolume is the smallest --volume-size, in bytes: 999 volumes can be.
-const leastVolume = 1e6
+// minVolume is the smallest --volume-size, in bytes: an archive has 999 volumes
+// at most.
+const minVolume = 1e6
 
 func (a *app) buildCmd() *cobra.Command {
 	var v overrides
@@ -23,11 +24,13 @@ func (a *app) buildCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build [MANIFEST]",
 		Short: "Write the archive",
-		Long: `Write NAME-ARCH.tar.zst, its .sha256 and the installer into a directory. Without
-a MANIFEST it is bundle.yaml in this directory, or, where there is none, the
-default profile; the first line says which. MANIFEST may be a profile's name, too.
-Without a lock beside the manifest, one is made and written first; with one,
-exactly what it pins is fetched. What was fetched before comes from the cache.`,
+		Long: `Write NAME-ARCH.tar.zst, its .sha256 and the installer to a directory.
+
+MANIFEST is a file or the name of a profile. The default is bundle.yaml in the
+current directory, or the default profile if there is no such file.
+
+If the manifest has a lock, exactly what it pins is downloaded; otherwise the
+lock is written first. Earlier downloads are taken from the cache.`,
 		Example: `  bundle build
   bundle build my.yaml -o /mnt/usb --level better
   bundle build --mirror k8s.gcr.io=registry.example/google_containers
@@ -43,7 +46,7 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 			if o.VolumeSize, err = cli.ParseSize(volume); err != nil {
 				return &cli.UsageError{Err: err}
 			}
-			if o.VolumeSize != 0 && o.VolumeSize < leastVolume {
+			if o.VolumeSize != 0 && o.VolumeSize < minVolume {
 				return cli.Usagef("--volume-size is %s, want 1M or more", volume)
 			}
 			t, err := v.load(cmd, args)
@@ -61,21 +64,21 @@ exactly what it pins is fetched. What was fetched before comes from the cache.`,
 			return a.out.Print(res, res.WriteText)
 		},
 	}
-	cli.Resumes(c, "continue: what was fetched is in the cache")
+	cli.Resumes(c, "continue: finished downloads are in the cache")
 	v.flags(c)
 	a.netFlags(c)
 	f := c.Flags()
-	f.StringVarP(&o.Dir, "out", "o", ".", "directory to write to, such as the stick")
-	f.StringVar(&level, "level", archive.Default.String(), "how hard to compress: fast, default, better or best")
+	f.StringVarP(&o.Dir, "out", "o", ".", "output directory, such as the stick")
+	f.StringVar(&level, "level", archive.Default.String(), "compression level: fast, default, better or best")
 	completeLevel(c)
 	f.StringVar(&volume, "volume-size", "", "split the archive into volumes of this size, such as 3900M")
-	f.StringVar(&o.Installer, "installer", "", "installer to put beside the archive (default install-linux-ARCH or install beside this program)")
-	k.flags(c, "sign", "secret key to sign what is written with, see bundle keygen")
-	f.BoolVar(&update, "update", false, "lock again even when there is a lock")
+	f.StringVar(&o.Installer, "installer", "", "installer to write next to the archive (default install-linux-ARCH or install next to this program)")
+	k.flags(c, "sign", "secret key to sign the output with, see bundle keygen")
+	f.BoolVar(&update, "update", false, "update an existing lock")
 	return c
 }
 
-// build locks where that is wanted or needed, then builds.
+// build updates the lock if required, then builds.
 func (a *app) build(ctx context.Context, t *target, update bool, o bundle.BuildOptions) (res *bundle.Result, err error) {
 	installer, err := bundle.FindInstaller(o.Installer, t.Platform.Arch)
 	if err != nil {
@@ -83,7 +86,7 @@ func (a *app) build(ctx context.Context, t *target, update bool, o bundle.BuildO
 	}
 	o.Installer = installer
 	err = a.show(func(report progress.Func) error {
-		t.say(report, "building")
+		t.announce(report, "building")
 		s, err := a.sources(t.Manifest, report)
 		if err != nil {
 			return err

@@ -20,17 +20,17 @@ func completeOne(names func() []string) cobra.CompletionFunc {
 	}
 }
 
-// completeFiles offers files with these endings for the first most arguments.
-func completeFiles(most int, endings ...string) cobra.CompletionFunc {
+// completeFiles offers files with these extensions for the first limit arguments.
+func completeFiles(limit int, extensions ...string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) >= most {
+		if len(args) >= limit {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return endings, cobra.ShellCompDirectiveFilterFileExt
+		return extensions, cobra.ShellCompDirectiveFilterFileExt
 	}
 }
 
-// archives are the endings of an archive and of the first of its volumes.
+// archives are the extensions of an archive and of its first volume.
 func archives() []string { return []string{"tar.zst", "tar.zst.001"} }
 
 func profileNames() []string {
@@ -53,8 +53,7 @@ func completeLevel(c *cobra.Command) {
 	cli.Must(c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)))
 }
 
-// completeSet offers the keys; what is behind the = is for the user to say, or a
-// file.
+// completeSet offers the keys, and files after the =.
 func completeSet(c *cobra.Command) {
 	cli.Must(c.RegisterFlagCompletionFunc("set", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if strings.Contains(typed, "=") {

@@ -15,7 +15,7 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// demoArch is the architecture of everything that the demo's mirror serves.
+// demoArch is the architecture of everything the demo's mirror serves.
 const demoArch = "amd64"
 
 func (a *app) demoCmd() *cobra.Command {
@@ -23,10 +23,10 @@ func (a *app) demoCmd() *cobra.Command {
 	var level string
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Go the whole way on an embedded mirror: no network, no root",
-		Long: `Serve a registry and yum repositories with made-up contents under the real names
-on a loopback address, build the default-shaped bundle from them, verify and
-unpack it, and let the installer print its plans for a master and a node.`,
+		Short: "Build and unpack a bundle from an embedded mirror: no network, no root",
+		Long: `Serve a registry and yum repositories with generated content under the real names
+on a loopback address, build a bundle shaped like the default one from them,
+verify and unpack it, and print the installer's plans for a master and a node.`,
 		Example: "  bundle demo\n  bundle demo -o /tmp/demo --level best",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Level, err = archive.ParseLevel(level); err != nil {
@@ -38,7 +38,7 @@ unpack it, and let the installer print its plans for a master and a node.`,
 			temporary := o.Dir == ""
 			if temporary {
 				if o.Dir, err = os.MkdirTemp("", "kubecrate-demo-"); err != nil {
-					return fmt.Errorf("cannot make a directory for the demo: %w", err)
+					return fmt.Errorf("cannot create a directory for the demo: %w", err)
 				}
 			}
 			o.Out = a.out.Stdout
@@ -55,14 +55,14 @@ unpack it, and let the installer print its plans for a master and a node.`,
 				return err
 			}
 			return a.out.Print(res, func(w io.Writer) error {
-				return lines.Print(w, "\neverything is in %s; remove it when you have seen enough", o.Dir)
+				return lines.Print(w, "\nthe files are in %s; remove it when you are done", o.Dir)
 			})
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&o.Dir, "out", "o", "", "directory to work in (default a new one for temporary files)")
-	f.StringVar(&level, "level", archive.Default.String(), "how hard to compress: fast, default, better or best")
+	f.StringVarP(&o.Dir, "out", "o", "", "working directory (default: a new temporary directory)")
+	f.StringVar(&level, "level", archive.Default.String(), "compression level: fast, default, better or best")
 	completeLevel(c)
-	f.StringVar(&o.Installer, "installer", "", "installer to put beside the archive (default install-linux-amd64 or install beside this program)")
+	f.StringVar(&o.Installer, "installer", "", "installer to write next to the archive (default install-linux-amd64 or install next to this program)")
 	return c
 }

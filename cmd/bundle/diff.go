@@ -13,9 +13,9 @@ func (a *app) diffCmd() *cobra.Command {
 	var code bool
 	c := &cobra.Command{
 		Use:   "diff A B",
-		Short: "Say what differs between two archives or locks",
-		Long: `Say what differs between two archives or locks. The exit code is 0 whatever is
-found; with --exit-code it is 1 where something differs.`,
+		Short: "Show the differences between two archives or locks",
+		Long: `Show the differences between two archives or locks. The exit code is 0 whether or
+not they differ; with --exit-code it is 1 if they do.`,
 		Example:           "  bundle diff old.tar.zst new.tar.zst\n  bundle diff old.lock new.lock --exit-code",
 		Args:              cobra.ExactArgs(2),                              //nolint:mnd // two things are compared
 		ValidArgsFunction: completeFiles(2, append(archives(), "lock")...), //nolint:mnd // as above
@@ -36,6 +36,6 @@ found; with --exit-code it is 1 where something differs.`,
 			return err
 		},
 	}
-	c.Flags().BoolVar(&code, "exit-code", false, "exit with 1 where something differs")
+	c.Flags().BoolVar(&code, "exit-code", false, "exit with 1 if there are differences")
 	return c
 }

@@ -12,7 +12,7 @@ import (
 func (a *app) identityCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "identity",
-		Short:   "Make a cluster's identity before any of its hosts boots",
+		Short:   "Create a cluster's identity before any of its hosts boots",
 		Example: "  bundle identity new -f cluster.yaml -o /mnt/usb",
 	}
 	c.AddCommand(a.identityNewCmd())
@@ -26,19 +26,19 @@ func (a *app) identityNewCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "new -f CLUSTER [-o DIR]",
 		Short: "Write the identity of a cluster to the stick",
-		Long: `Make the certificate authorities of a cluster, the key pair of its service
+		Long: `Create the certificate authorities of a cluster, the key pair of its service
 accounts and a ticket, and write three files to the stick: cluster.yaml, which
-lists the hosts, join.yaml, with which every host can join, and identity.age,
-which holds the private keys, encrypted with a passphrase.
+lists the hosts, join.yaml, which lets every host join, and identity.age, which
+holds the private keys, encrypted with a passphrase.
 
-With these beside the archive, every host runs plain ./install, in any order: it
-finds itself in cluster.yaml, masters ask for the passphrase, and a host that
-joins waits for the first master. Nothing has to be carried back.`,
+With these next to the archive, run ./install on every host, in any order: it
+finds its host in cluster.yaml, masters ask for the passphrase, and a joining
+host waits for the first master. Nothing has to be carried back.`,
 		Example: `  bundle identity new -f cluster.yaml -o /mnt/usb
   bundle identity new -f cluster.yaml -o /mnt/usb --ttl 72h --passphrase-file secret.txt`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
-				return cli.Usagef("-f is missing: a file that lists the hosts of the cluster")
+				return cli.Usagef("-f is missing: want a file that lists the hosts of the cluster")
 			}
 			if ttl <= 0 {
 				return cli.Usagef("--ttl is %s, want a duration such as 72h", ttl)
@@ -55,9 +55,9 @@ joins waits for the first master. Nothing has to be carried back.`,
 	}
 	f := c.Flags()
 	f.StringVarP(&file, "file", "f", "", "file that lists the hosts of the cluster")
-	f.StringVarP(&place.Dir, "out", "o", ".", "directory to write to, made if missing: that of the archive, on the stick")
-	f.DurationVar(&ttl, "ttl", identity.DefaultTTL, "how long hosts can join with it")
-	f.StringVar(&passphrase, "passphrase-file", "", "file whose first line is the passphrase (default: it is asked for)")
-	f.BoolVar(&place.Replace, "replace", false, "replace an identity that is there")
+	f.StringVarP(&place.Dir, "out", "o", ".", "output directory, created if missing: that of the archive, on the stick")
+	f.DurationVar(&ttl, "ttl", identity.DefaultTTL, "how long hosts can join with the ticket")
+	f.StringVar(&passphrase, "passphrase-file", "", "file whose first line is the passphrase (default: prompt)")
+	f.BoolVar(&place.Replace, "replace", false, "replace an existing identity")
 	return c
 }

@@ -38,13 +38,13 @@ func (a *app) initCmd() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVarP(&file, "out", "o", "bundle.yaml", "file to write, - for standard output")
+	c.Flags().StringVarP(&file, "out", "o", "bundle.yaml", "output file, - for standard output")
 	c.Flags().StringVar(&profile, "profile", manifest.DefaultProfile, "profile to extend, see bundle profiles")
 	completeProfileFlag(c)
 	return c
 }
 
-// writeNew writes a file that must not be there yet.
+// writeNew writes a file that must not exist yet.
 func writeNew(file string, text []byte) error {
 	const mode = 0o644
 	err := atomicfile.WriteNew(file, text, mode)
@@ -53,7 +53,7 @@ func writeNew(file string, text []byte) error {
 	}
 	err = fmt.Errorf("cannot write the manifest: %w", err)
 	if errors.Is(err, fs.ErrExist) {
-		return hint.With(err, "choose another name: bundle init -o FILE; or build it as it is: %s", hint.Command("bundle", "build", file))
+		return hint.With(err, "choose another name: bundle init -o FILE; or build the existing one: %s", hint.Command("bundle", "build", file))
 	}
 	return err
 }

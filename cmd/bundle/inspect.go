@@ -16,7 +16,7 @@ func (a *app) inspectCmd() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "inspect ARCHIVE",
-		Short: "Say what an archive holds, and where it came from",
+		Short: "Show what an archive contains and where it came from",
 		Example: `  bundle inspect kubernetes-1.17.4-el7-amd64.tar.zst
   bundle inspect kubernetes-1.17.4-el7-amd64.tar.zst --html report.html`,
 		Args:              cobra.ExactArgs(1),
@@ -40,7 +40,7 @@ func (a *app) inspectCmd() *cobra.Command {
 			return a.out.Print(contents, contents.WriteText)
 		},
 	}
-	c.Flags().StringVar(&page, "html", "", "write a report for a browser to this file, - for standard output")
+	c.Flags().StringVar(&page, "html", "", "write an HTML report to this file, - for standard output")
 	c.Flags().BoolVar(&asJSON, "json", false, "the same as --output json")
 	return c
 }

@@ -17,7 +17,7 @@ type madeKey struct {
 	Fingerprint string   `json:"fingerprint"`
 }
 
-// WriteText prints m and what to do with it.
+// WriteText prints m and the next steps.
 func (m *madeKey) WriteText(w io.Writer) error {
 	p := lines.New(w)
 	p.Line("%s\tsecret: keep it here, never on the stick", m.Files[0])
@@ -27,7 +27,7 @@ func (m *madeKey) WriteText(w io.Writer) error {
 	p.Line("public key\t%s", m.Key)
 	p.Line("fingerprint\t%s", m.Fingerprint)
 	p.Line("")
-	p.Line("next: write the fingerprint down, the first host of a cluster shows it; then bundle build --sign %s", m.Files[0])
+	p.Line("next: write down the fingerprint, to compare it on the first host of a cluster; then: bundle build --sign %s", m.Files[0])
 	return p.Flush()
 }
 
@@ -36,18 +36,18 @@ func (a *app) keygenCmd() *cobra.Command {
 	var open bool
 	c := &cobra.Command{
 		Use:   "keygen",
-		Short: "Make a key to sign archives with",
-		Long: `Write NAME.key, which is secret and encrypted with a passphrase, and its public
-halves: NAME.pub for minisign and the installer, NAME.pem for openssl. A file
-that is there is never overwritten.`,
+		Short: "Create a key to sign archives with",
+		Long: `Write NAME.key, the secret key, encrypted with a passphrase, and the public key:
+NAME.pub for minisign and the installer, NAME.pem for openssl. Existing files are
+never overwritten.`,
 		Example: `  bundle keygen                            # kubecrate.key, kubecrate.pub, kubecrate.pem
   bundle keygen -o ~/keys/site1
-  bundle keygen -o ci --no-passphrase      # whoever reads ci.key can sign`,
+  bundle keygen -o ci --no-passphrase      # anyone who can read ci.key can sign`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			word := ""
 			switch {
 			case open && file != "":
-				return cli.Usagef("--no-passphrase and --passphrase-file exclude each other")
+				return cli.Usagef("--no-passphrase and --passphrase-file cannot be used together")
 			case !open:
 				if word, err = cli.Passphrase(cmd.Context(), file, "passphrase for "+name+".key", true); err != nil {
 					return err
@@ -66,8 +66,8 @@ that is there is never overwritten.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&name, "out", "o", "kubecrate", "what the files are called, without the ending")
-	f.BoolVar(&open, "no-passphrase", false, "leave the secret key in the clear")
+	f.StringVarP(&name, "out", "o", "kubecrate", "name of the files, without extension")
+	f.BoolVar(&open, "no-passphrase", false, "do not encrypt the secret key")
 	passphraseFlag(c, &file)
 	return c
 }

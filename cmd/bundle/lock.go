@@ -21,19 +21,20 @@ func (a *app) lockCmd() *cobra.Command {
 	var check bool
 	c := &cobra.Command{
 		Use:   "lock [MANIFEST]",
-		Short: "Pin what a manifest means: every RPM, image and file by digest",
-		Long: `Write the lock beside the manifest: that of MANIFEST, or of bundle.yaml in this
-directory, or, where there is none, of the default profile. Where there was one, what differs is listed:
-another version in a repository, or a tag that leads to another image by now.
+		Short: "Resolve a manifest: pin every RPM, image and file by digest",
+		Long: `Write the lock next to the manifest. The default MANIFEST is bundle.yaml in the
+current directory, or the default profile if there is no such file. If a lock
+exists, the differences are listed: a new version in a repository, or a tag that
+now points to another image.
 
-With --baseline the packages are solved against real hosts instead of the
-manifest's packages.baseline: FILE is the sheet that install left on the stick
-(hosts/NAME.json), or what ./install inventory --baseline printed on a host. One
-bundle serves all hosts, so give the flag once for each of them: a package counts
-as installed where every one has it, in the lowest version that is among them.
-The lock covers those packages: bundle build needs the same --baseline.`,
+With --baseline the packages are resolved against real hosts instead of the
+manifest's packages.baseline. FILE is the host report that install writes to the
+stick (hosts/NAME.json), or the output of ./install inventory --baseline. One
+bundle serves all hosts, so give the flag once for each host: a package counts as
+installed if every host has it, in the lowest version found. The lock records
+those packages: bundle build needs the same --baseline.`,
 		Example: `  bundle lock my.yaml          # writes my.lock
-  bundle lock my.yaml --check  # fails when my.lock no longer says what would be locked now
+  bundle lock my.yaml --check  # fails if my.lock is out of date
   bundle lock --baseline /mnt/usb/hosts/master1-0c1d2e.json --baseline /mnt/usb/hosts/node1-a1b2c3.json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,16 +52,16 @@ The lock covers those packages: bundle build needs the same --baseline.`,
 			return a.writeLock(t, l)
 		},
 	}
-	cli.Resumes(c, "continue: what was fetched is in the cache")
+	cli.Resumes(c, "continue: finished downloads are in the cache")
 	v.flags(c)
 	a.netFlags(c)
-	c.Flags().BoolVar(&check, "check", false, "write nothing; fail when the lock is stale")
+	c.Flags().BoolVar(&check, "check", false, "write nothing; fail if the lock is stale")
 	return c
 }
 
 func (a *app) lock(ctx context.Context, t *target) (l *manifest.Lock, err error) {
 	err = a.show(func(report progress.Func) error {
-		t.say(report, "locking")
+		t.announce(report, "locking")
 		s, err := a.sources(t.Manifest, report)
 		if err != nil {
 			return err
@@ -71,7 +72,7 @@ func (a *app) lock(ctx context.Context, t *target) (l *manifest.Lock, err error)
 	return l, err
 }
 
-// checkLock compares what is locked on disk with what would be locked now.
+// checkLock compares the lock on disk with a fresh one.
 func (a *app) checkLock(t *target, now *manifest.Lock) error {
 	file := t.lock()
 	old, err := manifest.ReadLock(file)
@@ -90,7 +91,7 @@ func (a *app) checkLock(t *target, now *manifest.Lock) error {
 	return hint.With(fmt.Errorf("%s is stale", file), "%s writes it again", t.command("lock"))
 }
 
-// writeLock writes l and prints what differs from the lock that was there.
+// writeLock writes l and prints the differences from the previous lock.
 func (a *app) writeLock(t *target, l *manifest.Lock) error {
 	file := t.lock()
 	old, failed := manifest.ReadLock(file)

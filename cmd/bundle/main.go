@@ -1,5 +1,5 @@
-// Bundle packs, on a connected machine, everything a Kubernetes cluster needs
-// on hosts that never see a network into one archive.
+// Bundle runs on a connected machine and packs everything a Kubernetes cluster
+// needs on hosts without Internet access into one archive.
 package main
 
 import (

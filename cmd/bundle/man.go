@@ -6,22 +6,22 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// manCmd writes the man page, which says this beside the commands.
+// manCmd writes the man page, with these sections after the commands.
 func (a *app) manCmd(root *cobra.Command) *cobra.Command {
 	return cli.ManCmd(root, &a.out, cli.Manual{
 		ExitStatus: [][2]string{
-			{"0", "done"}, {"1", "failed; the message names the cause, and the hint what fixes it"}, {"2", "wrong usage"},
+			{"0", "done"}, {"1", "failed; the message names the cause, the hint how to fix it"}, {"2", "wrong usage"},
 			{"4", "the archive is damaged or not trusted"}, {"5", "interrupted"},
 		},
 		Files: [][2]string{
-			{"bundle.yaml", "the manifest that is taken where none is named"},
-			{"*.lock", "beside each manifest: what it means, by digest"},
-			{"~/.cache/kubecrate", "what was fetched and compressed"},
+			{"bundle.yaml", "the default manifest"},
+			{"*.lock", "next to each manifest: its contents, pinned by digest"},
+			{"~/.cache/kubecrate", "downloads and compressed data"},
 		},
 		Environment: [][2]string{
-			{"XDG_CACHE_HOME", "where the cache is, in place of ~/.cache"},
-			{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "the proxy of downloads"},
-			{"TERM", "dumb: progress is printed in lines, without bars"},
+			{"XDG_CACHE_HOME", "location of the cache, instead of ~/.cache"},
+			{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "the proxy for downloads"},
+			{"TERM", "dumb: print progress in lines, without bars"},
 		},
 	})
 }

@@ -12,7 +12,7 @@ import (
 func (a *app) profilesCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "profiles [NAME]",
-		Short:   "List the embedded profiles, or print one",
+		Short:   "List the embedded profiles or print one",
 		Example: "  bundle profiles\n  bundle profiles kubernetes-1.17.4-el7",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -12,16 +12,16 @@ func (a *app) signCmd() *cobra.Command {
 	var k keyFlags
 	c := &cobra.Command{
 		Use:   "sign ARCHIVE",
-		Short: "Sign an archive, after reading every byte of it",
-		Long: `Sign the index of an archive, which the installer checks, and every file of it for
-stock minisign and openssl; the installer beside it too, where it is the one in
-the archive. An archive that is damaged is not signed.`,
+		Short: "Verify an archive and sign it",
+		Long: `Sign the index of an archive, for the installer, and every file of the archive, for
+stock minisign and openssl; also the installer next to it, if it is the one in the
+archive. Every byte is verified first: a damaged archive is not signed.`,
 		Example:           "  bundle sign /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst --key kubecrate.key",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeFiles(1, archives()...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if k.key == "" {
-				return cli.Usagef("--key is missing: the secret key, NAME.key")
+				return cli.Usagef("--key is missing: want the secret key, NAME.key")
 			}
 			key, err := k.read(cmd.Context())
 			if err != nil {
@@ -38,6 +38,6 @@ the archive. An archive that is damaged is not signed.`,
 			return a.out.Print(s, s.WriteText)
 		},
 	}
-	k.flags(c, "key", "secret key, as bundle keygen or minisign made it")
+	k.flags(c, "key", "secret key, from bundle keygen or minisign")
 	return c
 }

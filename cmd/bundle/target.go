@@ -19,18 +19,18 @@ import (
 	"kubecrate/pkg/report"
 )
 
-// localManifest is what bundle init writes, and what is built where nothing is named.
+// localManifest is the file that bundle init writes and that is built by default.
 const localManifest = "bundle.yaml"
 
-// target is the manifest that a command works on, as it was named or found.
+// target is the manifest that a command works on.
 type target struct {
 	*manifest.Manifest
 	ref string // a path or the name of a profile
 	cmd *cobra.Command
 }
 
-// load reads the manifest that args name; without any, bundle.yaml of this
-// directory where it is there, or else the default profile.
+// load reads the manifest that args name; the default is bundle.yaml in the
+// current directory, or the default profile if there is no such file.
 func (v *overrides) load(cmd *cobra.Command, args []string) (*target, error) {
 	t := &target{ref: manifest.DefaultProfile, cmd: cmd}
 	if len(args) > 0 {
@@ -48,11 +48,11 @@ func (v *overrides) load(cmd *cobra.Command, args []string) (*target, error) {
 	return t, nil
 }
 
-// lock is where the manifest's lock stands.
+// lock is the path of the manifest's lock.
 func (t *target) lock() string { return manifest.LockPath(t.ref) }
 
-// command is a command of this program for the same manifest, with the flags that
-// were given and that it has, too.
+// command is a command line of this program for the same manifest, with those of
+// the given flags that verb has too.
 func (t *target) command(verb string, more ...string) string {
 	argv := []string{t.cmd.Root().Name(), verb, t.ref}
 	other, _, err := t.cmd.Root().Find([]string{verb})
@@ -82,13 +82,13 @@ func (t *target) command(verb string, more ...string) string {
 	return hint.Command(append(argv, more...)...)
 }
 
-// changed says that a flag was given that decides what the lock holds.
+// changed reports whether a flag was given that affects the lock.
 func (t *target) changed() bool {
 	return t.cmd.Flags().Changed("set") || t.cmd.Flags().Changed("baseline")
 }
 
-// say tells what is worked on, before anything else.
-func (t *target) say(report progress.Func, doing string) {
+// announce names the manifest, before any work is done.
+func (t *target) announce(report progress.Func, doing string) {
 	from := t.ref
 	if t.ref == manifest.DefaultProfile {
 		from = "the profile " + t.ref
@@ -96,8 +96,8 @@ func (t *target) say(report progress.Func, doing string) {
 	report.Report(progress.Event{Kind: progress.Note, Stage: "manifest", Text: fmt.Sprintf("%s %s from %s", doing, t.Name, from)})
 }
 
-// lockCommand writes the lock at path, as far as its name tells which manifest it
-// is of.
+// lockCommand is the command that writes the lock at path, with the manifest if
+// the name of the lock tells which one it is.
 func lockCommand(path string) string {
 	ref := strings.TrimSuffix(path, filepath.Ext(path))
 	for _, candidate := range []string{ref + ".yaml", ref + ".yml"} {
@@ -137,7 +137,7 @@ func readLock(path string) (*manifest.Lock, error) {
 	return l, err
 }
 
-// lockHint adds to an error of the lock on disk how that is brought up to date.
+// lockHint adds to an error about the lock on disk the command that updates it.
 func (t *target) lockHint(err error) error {
 	var unusable *bundle.LockError
 	switch {
@@ -148,7 +148,7 @@ func (t *target) lockHint(err error) error {
 	}
 	text := t.command("build", "--update") + " or " + t.command("lock") + " writes it again"
 	if !t.changed() {
-		text += "; a lock that was made with --set or --baseline wants the same flags here"
+		text += "; a lock written with --set or --baseline needs the same flags here"
 	}
 	return hint.With(err, "%s", text)
 }

@@ -13,9 +13,9 @@ func (a *app) verifyCmd() *cobra.Command {
 	var key string
 	c := &cobra.Command{
 		Use:   "verify ARCHIVE",
-		Short: "Read every byte of an archive and name what is damaged",
+		Short: "Verify an archive and list what is damaged",
 		Long: `Read every byte of an archive, or of its volumes, and compare it with the index, the
-.sha256 and the signatures beside it. With --key it must be signed by that key.`,
+.sha256 and the signatures next to it. With --key, require a signature by that key.`,
 		Example: `  bundle verify /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst
   bundle verify /mnt/usb/kubernetes-1.17.4-el7-amd64.tar.zst.001 --key kubecrate.pub`,
 		Args:              cobra.ExactArgs(1),
@@ -35,6 +35,6 @@ func (a *app) verifyCmd() *cobra.Command {
 			return a.out.Print(v, v.WriteText)
 		},
 	}
-	c.Flags().StringVar(&key, "key", "", "public key, or its file, that the archive must be signed by")
+	c.Flags().StringVar(&key, "key", "", "public key, or its file: require a signature by it")
 	return c
 }

@@ -10,7 +10,7 @@ import (
 func (a *app) whyCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "why ARCHIVE|LOCK NAME",
-		Short: "Say why a package, an image or a file is there",
+		Short: "Explain why a package, an image or a file is included",
 		Example: `  bundle why kubernetes-1.17.4-el7.lock socat
   bundle why kubernetes-1.17.4-el7-amd64.tar.zst quay.io/coreos/flannel`,
 		Args:              cobra.ExactArgs(2), //nolint:mnd // where to look and for what
@@ -26,7 +26,7 @@ func (a *app) whyCmd() *cobra.Command {
 				if report.IsLock(args[0]) {
 					list = hint.Command("less", args[0])
 				}
-				return hint.With(err, "%s shows what there is", list)
+				return hint.With(err, "%s lists the contents", list)
 			}
 			return a.out.Print(why, why.WriteText)
 		},

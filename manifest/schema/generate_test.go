@@ -24,7 +24,7 @@ func generate(w manifest.Words) ([]byte, error) {
 	s := r.Reflect(&manifest.Manifest{})
 	s.ID = ""
 	s.Title = "kubecrate manifest"
-	s.Description = "What a bundle carries: RPMs with their dependencies, container images and files."
+	s.Description = "The contents of a bundle: RPMs with their dependencies, container images and files."
 	require(s)
 	if err := describe(s, s.Definitions, w); err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
-// Package schema is the JSON schema of manifests. It is generated from the
-// types of package manifest by this package's tests, which hold it to them.
+// Package schema is the JSON schema of manifests. This package's tests generate it
+// from the types of package manifest, and check that it matches them.
 package schema
 
 import _ "embed"
