@@ -28,8 +28,8 @@ type Member struct {
 func (m Member) end() int64 { return m.Offset + roundUp(m.Size) }
 
 // Index is the content of index.json: every member but itself, in the order of
-// the archive. Base names the archive that this one completes and is empty for
-// one that stands alone, as all of today do.
+// the archive. Base names the archive that this one extends; it is empty for a
+// complete archive, as all are today.
 type Index struct {
 	Version  int               `json:"version"`
 	Name     string            `json:"name"`
@@ -39,15 +39,15 @@ type Index struct {
 	Members  []Member          `json:"members"`
 }
 
-// DamageError says that an archive is not what was written. Path is the member
-// that cannot be trusted; it is empty where the damage lies in what holds the
-// members together: the index, the seek table, the end of the archive.
+// DamageError reports a damaged archive. Path is the damaged member; it is empty
+// if the damage is in the archive's structure: the index, the seek table, the
+// end of the archive.
 type DamageError struct {
 	Path   string
 	Reason string
 }
 
-// Error names the member and says what is wrong with it.
+// Error names the member and the reason.
 func (e *DamageError) Error() string {
 	if e.Path == "" {
 		return "archive is damaged: " + e.Reason
@@ -55,16 +55,15 @@ func (e *DamageError) Error() string {
 	return fmt.Sprintf("archive member %s is damaged: %s", e.Path, e.Reason)
 }
 
-// ExitCode is that of both programs for an archive that is corrupt.
+// ExitCode is the exit code of both programs for a corrupt archive.
 func (*DamageError) ExitCode() int { return 4 }
 
-// damage is a DamageError of the archive as a whole.
+// damage returns a DamageError for the archive as a whole.
 func damage(format string, args ...any) error {
 	return &DamageError{Reason: fmt.Sprintf(format, args...)}
 }
 
-// hinted adds what to do about damage of what src reads, unless err is something
-// else.
+// hinted adds a hint to err if it reports damage of the archive that src reads.
 func hinted(err error, src io.ReaderAt) error {
 	var d *DamageError
 	if !errors.As(err, &d) || hint.Of(err) != "" {
@@ -76,23 +75,23 @@ func hinted(err error, src io.ReaderAt) error {
 	return hint.With(err, "copy the archive again")
 }
 
-// verifyThere is a command that checks the files of the archive at base.
+// verifyThere returns a command that checks the files of the archive at base.
 func verifyThere(base string) string {
 	return fmt.Sprintf("cd %s && sha256sum -c %s", shellWord(filepath.Dir(base)), shellWord(filepath.Base(base)+SidecarSuffix))
 }
 
-// copyAgain is what to do about the archive at base, which is damaged. The checks
-// are of any host, with bundle or without.
+// copyAgain returns the hint for a damaged archive at base. The commands in it
+// exist on any host, with or without bundle.
 func copyAgain(base string) string {
 	if _, err := os.Stat(base + SidecarSuffix); err == nil {
-		return "copy the archive again, and check it: " + verifyThere(base)
+		return "copy the archive again and check it: " + verifyThere(base)
 	}
 	files := shellWord(filepath.Base(base))
 	if _, err := os.Stat(base); err != nil {
 		files += ".[0-9]*" // volumes
 	}
-	return fmt.Sprintf("copy the archive again, and compare with the copy that it came from: cd %s && sha256sum %s", shellWord(filepath.Dir(base)), files)
+	return fmt.Sprintf("copy the archive again and compare it with the original: cd %s && sha256sum %s", shellWord(filepath.Dir(base)), files)
 }
 
-// ErrVersion says that an archive is of another format version.
-var ErrVersion = errors.New("this kubecrate does not know the archive's format version")
+// ErrVersion reports an archive of another format version.
+var ErrVersion = errors.New("this version of kubecrate does not support the archive's format version")

@@ -199,15 +199,15 @@ func forgeries() []attack {
 		{name: "a member removed", says: changed, do: func(t *testing.T, v *victim) { v.forge(t, func(f *forged) { f.Remove(2) }) }},
 		{name: "a member removed that the index has", says: "the seek table describes", do: func(t *testing.T, v *victim) { v.behind(t, func(f *forged) { f.Remove(2) }) }},
 		{name: "a member replaced", says: changed, do: func(t *testing.T, v *victim) { v.forge(t, func(f *forged) { f.Replace(1, zeros, true) }) }},
-		{name: "a member replaced, the index not", held: "TestDamagedRead", says: "images/blobs/one is damaged: its content does not have the SHA-256", do: func(t *testing.T, v *victim) { v.behind(t, func(f *forged) { f.Replace(1, zeros, false) }) }},
-		{name: "two members swapped", says: "images/blobs/two is damaged: its content does not have the SHA-256", do: func(t *testing.T, v *victim) {
+		{name: "a member replaced, the index not", held: "TestDamagedRead", says: "images/blobs/one is damaged: its content does not match the SHA-256", do: func(t *testing.T, v *victim) { v.behind(t, func(f *forged) { f.Replace(1, zeros, false) }) }},
+		{name: "two members swapped", says: "images/blobs/two is damaged: its content does not match the SHA-256", do: func(t *testing.T, v *victim) {
 			v.behind(t, func(f *forged) { f.Contents[1], f.Contents[2] = f.Contents[2], f.Contents[1] })
 		}},
 		{name: "a member renamed", says: changed, do: func(t *testing.T, v *victim) { v.rename(t, 1, "images/blobs/0ne") }},
-		{name: "a member renamed upwards", held: "FuzzIndex", says: `"../../etc/passwd" is not a path that a member can have`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "../../etc/passwd") }},
-		{name: "a member renamed upwards in the middle", held: "FuzzIndex", says: `"a/../../etc/passwd" is not a path`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "a/../../etc/passwd") }},
-		{name: "a member with an absolute path", held: "FuzzIndex", says: `"/etc/passwd" is not a path that a member can have`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "/etc/passwd") }},
-		{name: "a member with the path of another", says: `"images/blobs/two" is there twice`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "images/blobs/two") }},
+		{name: "a member renamed upwards", held: "FuzzIndex", says: `"../../etc/passwd" is not a valid member path`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "../../etc/passwd") }},
+		{name: "a member renamed upwards in the middle", held: "FuzzIndex", says: `"a/../../etc/passwd" is not a valid member path`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "a/../../etc/passwd") }},
+		{name: "a member with an absolute path", held: "FuzzIndex", says: `"/etc/passwd" is not a valid member path`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "/etc/passwd") }},
+		{name: "a member with the path of another", says: `duplicate path "images/blobs/two"`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "images/blobs/two") }},
 		{name: "a member below another", says: `"images/blobs/two" is a file`, do: func(t *testing.T, v *victim) { v.rename(t, 1, "images/blobs/two/x") }},
 		{name: "another path in the tar header alone", says: "images/blobs/one is damaged: its tar header", do: func(t *testing.T, v *victim) {
 			v.behind(t, func(f *forged) { f.Header(1, func(b []byte) { clear(b[:100]); copy(b, "../../etc/passwd") }) })
@@ -243,8 +243,8 @@ func swaps() []attack {
 		}},
 		{name: "the signature of another archive", held: "trust/TestCheck", says: "x.tar.zst" + sig, do: func(t *testing.T, v *victim) { v.write(t, sig, v.later(t, 0).read(t, sig)) }},
 		{name: "the signature of the file, as that of the index", says: "x.tar.zst" + sig, do: func(t *testing.T, v *victim) { v.write(t, sig, v.read(t, archive.SignatureSuffix)) }},
-		{name: "a volume of another archive, of the same key", volume: 20_000, held: "TestBadVolumes", says: "volume x.tar.zst.003 does not belong to the others", do: func(t *testing.T, v *victim) { v.write(t, ".003", v.later(t, 20_000).read(t, ".003")) }},
-		{name: "the first volume of another archive, of the same key", volume: 20_000, held: "TestBadVolumes", says: "not one archive", do: func(t *testing.T, v *victim) { v.write(t, ".001", v.later(t, 20_000).read(t, ".001")) }},
+		{name: "a volume of another archive, of the same key", volume: 20_000, held: "TestBadVolumes", says: "volume x.tar.zst.003 is damaged or from another build", do: func(t *testing.T, v *victim) { v.write(t, ".003", v.later(t, 20_000).read(t, ".003")) }},
+		{name: "the first volume of another archive, of the same key", volume: 20_000, held: "TestBadVolumes", says: "do not form one archive", do: func(t *testing.T, v *victim) { v.write(t, ".001", v.later(t, 20_000).read(t, ".001")) }},
 	}
 }
 

@@ -10,10 +10,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// chunk is a stretch of the tar stream: b, which starts at offset at, or why
-// the stretch of size bytes from there cannot be had. changed says that the
-// compressed bytes it comes from are not those that were written; for a frame
-// decoded as a stream a chunk without bytes at its end says so.
+// chunk is a part of the tar stream: b, which starts at offset at, or the error
+// why the size bytes from there cannot be read. changed reports that the
+// compressed bytes do not match their checksum; for a frame decoded as a stream,
+// an empty chunk at its end reports it.
 type chunk struct {
 	at, size int64
 	b        []byte
@@ -21,7 +21,7 @@ type chunk struct {
 	err      error
 }
 
-// chunks decodes frames ahead of their use, in order. It must be stopped.
+// chunks decodes frames in order, ahead of use. It must be stopped.
 type chunks struct {
 	r     *Reader
 	list  []need   // frames to come
@@ -30,21 +30,21 @@ type chunks struct {
 	quit  chan struct{}
 	whole []chan chunk
 	solid chan chunk
-	// stream is the one decoded last; the goroutine behind solid has it until
-	// it closes that.
+	// stream is the stream decoded last; the goroutine behind solid owns it until
+	// it closes solid.
 	stream *solidStream
 	free   chan []byte
 	held   []byte
 }
 
-// need is a frame that is wanted up to the offset to of the tar stream.
+// need is a frame that is needed up to offset to of the tar stream.
 type need struct {
 	frame int
 	to    int64
 }
 
-// need lists the frames that hold the bytes of the tar stream from from to to,
-// behind those of list, which end at or before from.
+// need appends to list the frames that hold bytes from to to of the tar stream;
+// the frames in list end at or before from.
 func (r *Reader) need(list []need, from, to int64) []need {
 	for i := r.table.find(from); i < len(r.table.frames) && r.table.decompressedAt[i] < to; i++ {
 		if n := len(list); n > 0 && list[n-1].frame == i {
@@ -59,16 +59,16 @@ func (r *Reader) need(list []need, from, to int64) []need {
 // readAhead is how many whole frames are decoded beside the one in use.
 const readAhead = 2
 
-// chunks starts on the frames of list.
+// chunks starts decoding the frames of list.
 func (r *Reader) chunks(list []need, ahead int, sums []uint32) *chunks {
 	return &chunks{r: r, list: list, ahead: ahead, sums: sums, quit: make(chan struct{})}
 }
 
-// stop ends the work that is under way.
+// stop ends all decoding in progress.
 func (p *chunks) stop() { close(p.quit) }
 
-// next returns the next chunk; its bytes are good until the next call. ok is
-// false at the end. It does not wait for longer than a frame takes to read.
+// next returns the next chunk; its bytes are valid until the next call. ok is
+// false at the end. It waits no longer than it takes to read a frame.
 func (p *chunks) next() (next chunk, ok bool) {
 	if p.solid != nil {
 		if p.held != nil {
@@ -176,11 +176,11 @@ type solidStream struct {
 	src     *trackedReader
 	sum     *sumReader
 	frame   frame
-	want    *uint32 // nil: not to be compared
+	want    *uint32 // nil: not compared
 	decoder *zstd.Decoder
 }
 
-// sumReader computes the CRC-32C of what passes, and follows the frame.
+// sumReader computes the CRC-32C of the bytes read and tracks the frame.
 type sumReader struct {
 	r   io.Reader
 	crc uint32
@@ -196,8 +196,8 @@ func (s *sumReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// openSolid starts to decode a frame as a stream. It takes the decoder of a
-// stream that is over, unless that is nil, because its window is worth 128 MiB.
+// openSolid starts to decode a frame as a stream. It reuses the decoder of a
+// finished stream, if there is one, because its window takes 128 MiB.
 func (r *Reader) openSolid(i int, sums []uint32, used *solidStream) (*solidStream, error) {
 	f, at := r.table.frames[i], r.table.at[i]
 	start := make([]byte, min(int64(f.compressed), maxHeader))
@@ -226,14 +226,14 @@ func (r *Reader) openSolid(i int, sums []uint32, used *solidStream) (*solidStrea
 	return s, nil
 }
 
-// Sizes of reads, in bytes: the longest header of a frame with that of its
-// first block, and what is read at once of a frame decoded as a stream.
+// Read sizes in bytes: the longest frame header with its first block header, and
+// one read of a frame decoded as a stream.
 const (
 	maxHeader   = 18
 	solidBuffer = 512 << 10
 )
 
-// finish reads on to the end of the frame, where its checksum is compared.
+// finish reads to the end of the frame, where its checksum is compared.
 func (s *solidStream) finish() (changed bool, err error) {
 	n, err := io.CopyN(io.Discard, s.decoder, 1)
 	if n > 0 {

@@ -9,14 +9,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// copyJob is a packed file whose frames are copied in their turn.
+// copyJob copies the frames of a packed file.
 type copyJob struct {
 	file       io.ReadSeekCloser
 	compressed Packed
 }
 
-// openPacked opens a packed file and checks that it is whole and of that
-// content.
+// openPacked opens a packed file and checks that it is complete and has the
+// given content.
 func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), size int64, sum string) (w *copyJob, err error) {
 	f, p, err := openFooter(open)
 	if err != nil {
@@ -28,7 +28,7 @@ func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), siz
 		}
 	}()
 	if p.Size != size || p.SHA256 != sum {
-		return nil, fmt.Errorf("%w: it holds %d bytes of SHA-256 %s, not %d of %s", errPacked, p.Size, p.SHA256, size, sum)
+		return nil, fmt.Errorf("%w: it has %d bytes with SHA-256 %s, want %d bytes with %s", errPacked, p.Size, p.SHA256, size, sum)
 	}
 	if err := p.check(ctx, f); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func openPacked(ctx context.Context, open func() (io.ReadSeekCloser, error), siz
 	return &copyJob{file: f, compressed: p}, nil
 }
 
-// openFooter opens a packed file and reads what it says of itself.
+// openFooter opens a packed file and reads its footer.
 func openFooter(open func() (io.ReadSeekCloser, error)) (io.ReadSeekCloser, Packed, error) {
 	f, err := open()
 	if err != nil {
@@ -53,10 +53,10 @@ func (w *copyJob) write(ctx context.Context, to *frameWriter) error {
 	return w.compressed.copyTo(ctx, w.file, to)
 }
 
-// release closes the file; only reads went through it.
+// release closes the file, which was only read.
 func (w *copyJob) release(*Packer) { _ = w.file.Close() }
 
-// unpack opens the content of a packed file.
+// unpack opens the decompressed content of a packed file.
 func unpack(open func() (io.ReadSeekCloser, error)) (rc io.ReadCloser, err error) {
 	f, p, err := openFooter(open)
 	if err != nil {

@@ -18,17 +18,17 @@ import (
 // Entry is a member to be written. Size and SHA256 must be right: Create
 // compares them with the content.
 //
-// Packed, where it is set, opens what Pack wrote of the content; it is copied
-// if it is whole, and Open is not called. A packed file that has rotted is
-// replaced by the content, with a warning, where Open is set. Members under
-// 64 KiB share frames, so that Packed gains nothing for them.
+// Packed, if set, opens what Pack wrote for the content; an intact packed file is
+// copied, and Open is not called. If it is damaged and Open is set, the content
+// is compressed again, with a warning. Members under 64 KiB share frames, so
+// Packed gains nothing for them.
 //
-// Forget, where it is set, removes from a cache what Packed opens; WriteFile
-// calls it for a member that turned out to be something else.
+// Forget, if set, removes from a cache what Packed opens; WriteFile calls it for
+// a member whose content does not match.
 //
-// At a Solid level, members of kind image that the same roles need are a group:
-// they are compressed together, wherever they stand in the list, and whoever reads
-// one of them decodes the group up to it. Small members are never grouped.
+// At a Solid level, members of kind image that the same roles need form a group:
+// they are compressed together, wherever they are in the list, and reading one of
+// them decodes the group up to it. Small members are never grouped.
 type Entry struct {
 	manifest.Artifact
 	Open   func() (io.ReadCloser, error)
@@ -36,15 +36,14 @@ type Entry struct {
 	Forget func() error
 }
 
-// CreateOptions say how an archive is written. Packer is shared with other
-// work; nil makes one for Level. Groups keeps the frames of groups; nil keeps
-// none.
+// CreateOptions control how an archive is written. Packer may be shared; nil
+// creates one for Level. Groups caches the frames of groups; nil disables that.
 //
-// The rest is for WriteFile: VolumeSize in bytes, 0 for one file; the names under
-// which members of kind binary stand beside the archive as well, by their paths;
-// Tap, where it is not nil, makes a writer for each file, which gets all of it;
-// Finish, where it is not nil, is called when all files have their names, while
-// they are still held open.
+// The rest is for WriteFile: VolumeSize in bytes, 0 for one file; Programs, the
+// names under which members of kind binary are also written beside the archive;
+// Tap, if not nil, returns a writer for each file, which receives all its bytes;
+// Finish, if not nil, is called when all files have their final names, while they
+// are still open.
 type CreateOptions struct {
 	Name       string
 	Platform   manifest.Platform
@@ -61,7 +60,7 @@ type CreateOptions struct {
 // Program is a file beside an archive with the content of a member.
 type Program struct{ Name, Member string }
 
-// Sizes in bytes: members from ownFrames on have frames of their own, smaller
+// Sizes in bytes: members of ownFrames or more have their own frames, smaller
 // ones share frames of up to sharedFrame.
 const (
 	ownFrames   = 64 << 10
@@ -72,8 +71,8 @@ const (
 const stage = "archive"
 
 // Create writes an archive to w and returns its index. The same options and
-// entries give the same bytes. What is written is worthless after an error;
-// WriteFile takes care of that.
+// entries produce the same bytes. After an error the output is unusable;
+// WriteFile removes it.
 func Create(ctx context.Context, w io.Writer, o CreateOptions, entries []Entry) (*Index, error) {
 	b, err := newBuilder(o, entries)
 	if err != nil {
@@ -99,7 +98,7 @@ func Create(ctx context.Context, w io.Writer, o CreateOptions, entries []Entry) 
 	return b.index, nil
 }
 
-// builder is one archive on its way. entries[i] is index.Members[i].
+// builder writes one archive. entries[i] is index.Members[i].
 type builder struct {
 	o       CreateOptions
 	packer  *Packer
@@ -108,7 +107,7 @@ type builder struct {
 	index   *Index
 	text    []byte       // of the index
 	total   int64        // of the tar stream
-	shared  *frameBuffer // the frame that small things go to
+	shared  *frameBuffer // the open frame of small members
 	solid   *zstd.Encoder
 }
 
@@ -121,7 +120,7 @@ func newBuilder(o CreateOptions, entries []Entry) (*builder, error) {
 		return nil, fmt.Errorf("the packer is for level %s, not %s", b.packer.level, o.Level)
 	}
 	if len(entries) > maxMembers {
-		return nil, fmt.Errorf("%d members are over the limit of %d", len(entries), maxMembers)
+		return nil, fmt.Errorf("%d members exceed the limit of %d", len(entries), maxMembers)
 	}
 	for _, e := range entries {
 		if err := checkArtifact(e.Artifact); err != nil {
@@ -147,7 +146,7 @@ func newBuilder(o CreateOptions, entries []Entry) (*builder, error) {
 	return b, nil
 }
 
-// contentEnd is where the last member of idx ends, whose text has size bytes.
+// contentEnd returns where the last member ends; the text of idx has size bytes.
 func contentEnd(idx *Index, size int64) int64 {
 	if n := len(idx.Members); n > 0 {
 		return idx.Members[n-1].end()
@@ -155,7 +154,7 @@ func contentEnd(idx *Index, size int64) int64 {
 	return headerSize(indexArtifact(size)) + roundUp(size)
 }
 
-// arrange puts the members of each group where the first of them stands.
+// arrange moves the members of each group to the position of the first of them.
 func (b *builder) arrange(entries []Entry) {
 	members := map[string][]Entry{}
 	for _, e := range entries {
@@ -187,7 +186,7 @@ func (b *builder) groupOf(e Entry) string {
 	return ""
 }
 
-// produce puts every frame of the archive into l.
+// produce queues every frame of the archive in l.
 func (b *builder) produce(ctx context.Context, l *pipeline) error {
 	if err := b.produceIndex(ctx, l); err != nil {
 		return err
@@ -215,7 +214,7 @@ func (b *builder) produce(ctx context.Context, l *pipeline) error {
 	return b.flush(ctx, l)
 }
 
-// produceIndex puts index.json, which has a frame to itself.
+// produceIndex queues index.json, which has its own frame.
 func (b *builder) produceIndex(ctx context.Context, l *pipeline) error {
 	if err := b.share(ctx, l, header(indexArtifact(int64(len(b.text))))); err != nil {
 		return err
@@ -224,7 +223,7 @@ func (b *builder) produceIndex(ctx context.Context, l *pipeline) error {
 	return b.flush(ctx, l)
 }
 
-// share appends p to the frame of small things.
+// share appends p to the shared frame.
 func (b *builder) share(ctx context.Context, l *pipeline, p []byte) (err error) {
 	if b.shared != nil && len(b.shared.decompressed)+len(p) > sharedFrame {
 		if err := b.flush(ctx, l); err != nil {
@@ -240,7 +239,7 @@ func (b *builder) share(ctx context.Context, l *pipeline, p []byte) (err error) 
 	return nil
 }
 
-// flush ends the frame of small things.
+// flush ends the shared frame.
 func (b *builder) flush(ctx context.Context, l *pipeline) error {
 	s := b.shared
 	b.shared = nil
@@ -250,7 +249,7 @@ func (b *builder) flush(ctx context.Context, l *pipeline) error {
 	return l.putBuffer(ctx, s)
 }
 
-// member puts a member that is in no group.
+// member queues a member that is not in a group.
 func (b *builder) member(ctx context.Context, l *pipeline, e Entry) error {
 	if e.Size < ownFrames {
 		content, err := b.small(ctx, e)
@@ -294,8 +293,8 @@ func (b *builder) small(ctx context.Context, e Entry) (content []byte, err error
 	return content, err
 }
 
-// withContent gives the content of e to use, which reads up to e.Size bytes,
-// and compares size and hash.
+// withContent calls use with the content of e, of which it reads up to e.Size
+// bytes, and compares size and hash.
 func (b *builder) withContent(e Entry, use func(io.Reader) error) error {
 	err := b.readContent(e, use)
 	if !errors.Is(err, errContent) || e.Forget == nil {
@@ -304,12 +303,12 @@ func (b *builder) withContent(e Entry, use func(io.Reader) error) error {
 	if ferr := e.Forget(); ferr != nil {
 		return errors.Join(err, ferr)
 	}
-	return hint.With(err, "what the cache said of it was removed: run the same command again")
+	return hint.With(err, "the cache entry was removed: run the same command again")
 }
 
-// errContent is wrapped by every error that says a member is not what it was
-// said to be.
-var errContent = errors.New("it is not what the cache says of it")
+// errContent is wrapped by every error for a member whose content does not match
+// its entry.
+var errContent = errors.New("it does not match the cache")
 
 func (b *builder) readContent(e Entry, use func(io.Reader) error) (err error) {
 	open := e.Open
@@ -345,8 +344,8 @@ func moreThan(n, size int64) error {
 	return fmt.Errorf("it has more than %d bytes: %w", size, errContent)
 }
 
-// cached returns the packed file of e as a job, or nil where there is none that
-// can be used and the content can be compressed again.
+// cached returns the packed file of e as a job, or nil if none is usable and the
+// content can be compressed again.
 func (b *builder) cached(ctx context.Context, e Entry) (*copyJob, error) {
 	if e.Packed == nil {
 		return nil, nil

@@ -11,10 +11,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// decode returns the content of a frame that is decoded as a whole. The
-// result is the caller's; give it to r.buffers when it is of no use any more.
-// With sums the compressed bytes are compared with their checksum, and the
-// error is errChanged, beside the content, where only they differ.
+// decode returns the content of a frame that is decoded as a whole. The caller
+// owns the result and returns it to r.buffers when done. With sums, the compressed
+// bytes are compared with their checksum; if only they differ, the content is
+// returned together with errChanged.
 func (r *Reader) decode(i int, sums []uint32) ([]byte, error) {
 	f := r.table.frames[i]
 	compressed := r.buffers.get(int(f.compressed))
@@ -38,13 +38,13 @@ func (r *Reader) decode(i int, sums []uint32) ([]byte, error) {
 	return decompressed, nil
 }
 
-// errChanged says that compressed bytes differ from what was written while
-// what they decompress to does not.
-var errChanged = errors.New("its compressed bytes have changed, its content has not")
+// errChanged reports that compressed bytes have changed but decompress to the
+// same content.
+var errChanged = errors.New("its compressed bytes have changed, but its content has not")
 
-// newStreamDecoder decodes frames one behind the other, in the caller's
-// goroutine, with a window of at most so many bytes, which a few bytes of input
-// are enough to ask for.
+// newStreamDecoder returns a decoder for consecutive frames that works in the
+// caller's goroutine. The window is bounded, because a few bytes of input can
+// request a large one.
 func newStreamDecoder(r io.Reader, window uint64) (*zstd.Decoder, error) {
 	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(window), zstd.WithDecoderLowmem(true))
 	if err != nil {
@@ -53,8 +53,8 @@ func newStreamDecoder(r io.Reader, window uint64) (*zstd.Decoder, error) {
 	return d, nil
 }
 
-// trackedReader remembers why its source failed, which tells a source that
-// cannot be read from bytes that make no sense to a decoder.
+// trackedReader records the error of its source, to distinguish a read error from
+// damaged data.
 type trackedReader struct {
 	r   io.Reader
 	err error // of r, never io.EOF
@@ -68,21 +68,21 @@ func (t *trackedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// damage is what a decoder's error err means.
+// damage translates a decoder's error err.
 func (t *trackedReader) damage(err error) error {
 	switch {
 	case t.err != nil:
 		return fmt.Errorf("cannot read the archive: %w", t.err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return damage("a frame cannot be decompressed: it is cut short")
+		return damage("a frame cannot be decompressed: it is truncated")
 	}
 	return damage("a frame cannot be decompressed: %v", err)
 }
 
-// buffers are free buffers by the power of two that they hold.
+// buffers holds free buffers by size, a power of two.
 type buffers [32]sync.Pool
 
-// get returns n bytes of any content.
+// get returns n bytes with undefined content.
 func (b *buffers) get(n int) []byte {
 	class := bits.Len(uint(max(n, 1) - 1))
 	if p, ok := b[class].Get().(*[]byte); ok {
@@ -91,7 +91,7 @@ func (b *buffers) get(n int) []byte {
 	return make([]byte, n, 1<<class)
 }
 
-// put gives a buffer of get back.
+// put returns a buffer of get.
 func (b *buffers) put(p []byte) {
 	if n := cap(p); n > 0 && n&(n-1) == 0 {
 		b[bits.Len(uint(n-1))].Put(&p)

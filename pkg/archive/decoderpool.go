@@ -7,12 +7,11 @@ import (
 	"sync"
 )
 
-// decoderPool holds the decoders of solid frames, each at the place from which it
-// can continue. Such a
-// frame can only be decoded from its start, and every decoder holds a window of
-// up to 128 MiB: so there are two at most, shared by all files, and one that is
-// left where a file ended serves the file behind it. A decoder is held for the
-// length of one read; a file whose decoder was taken since starts anew.
+// decoderPool holds the decoders of solid frames, each at the offset where it can
+// continue. Such a frame can only be decoded from its start, and every decoder
+// holds a window of up to 128 MiB: so there are at most two, shared by all files,
+// and the decoder of a finished file is reused for the next file. A decoder is
+// held for one read; a file whose decoder was taken meanwhile starts over.
 type decoderPool struct {
 	r    *Reader
 	mu   sync.Mutex
@@ -24,8 +23,8 @@ type decoderPool struct {
 // maxDecoders bounds the memory of decoders of solid frames.
 const maxDecoders = 2
 
-// pooledDecoder is a decoder of a solid frame that stands at offset at of the tar
-// stream. owner is the file that read with it last and still may.
+// pooledDecoder is a decoder of a solid frame at offset at of the tar stream.
+// owner is the file that used it last and may use it again.
 type pooledDecoder struct {
 	frame  int
 	at     int64
@@ -56,8 +55,8 @@ func (c *decoderPool) readAt(owner *file, frame int, b []byte, at int64) error {
 	return err
 }
 
-// use moves cur to at and reads. It is called without the lock, by whoever
-// has cur.
+// use moves cur to at and reads. It is called without the lock, by the goroutine
+// that took cur.
 func (c *decoderPool) use(cur *pooledDecoder, frame int, b []byte, at int64) error {
 	if cur.stream == nil || cur.frame != frame || cur.at > at {
 		s, err := c.r.openSolid(frame, nil, cur.stream)
@@ -79,7 +78,7 @@ func (c *decoderPool) use(cur *pooledDecoder, frame int, b []byte, at int64) err
 	return cur.stream.src.damage(err)
 }
 
-// take returns a decoder for owner, the nearest that it can have.
+// take returns the nearest available decoder for owner.
 func (c *decoderPool) take(owner *file, frame int, at int64) *pooledDecoder {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -93,8 +92,8 @@ func (c *decoderPool) take(owner *file, frame int, at int64) *pooledDecoder {
 	}
 }
 
-// best chooses: the owner's own, a free one that is on its way there, any free
-// one, a new one, and then the one unused for longest.
+// best chooses, in this order: the owner's own decoder, a free one before that
+// offset, any free one, a new one, the one unused for the longest time.
 func (c *decoderPool) best(owner *file, frame int, at int64) *pooledDecoder {
 	var best *pooledDecoder
 	bestRank := 0
@@ -122,7 +121,7 @@ func (c *decoderPool) best(owner *file, frame int, at int64) *pooledDecoder {
 	return best
 }
 
-// leave says that owner reads no more: its decoder goes to whoever comes.
+// leave frees the decoder of owner, which reads no more.
 func (c *decoderPool) leave(owner *file) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -133,7 +132,7 @@ func (c *decoderPool) leave(owner *file) {
 	}
 }
 
-// close gives up the decoder and its window.
+// close releases the decoder and its window.
 func (cur *pooledDecoder) close() {
 	if cur.stream != nil {
 		cur.stream.decoder.Close()
@@ -141,7 +140,7 @@ func (cur *pooledDecoder) close() {
 	}
 }
 
-// release gives up all decoders that nobody is reading with.
+// release closes all decoders that are not in use.
 func (c *decoderPool) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,7 +167,7 @@ func (r *Reader) readRange(owner *file, b []byte, at int64) error {
 	return nil
 }
 
-// readFrame fills b from a place within frame i.
+// readFrame fills b from an offset within frame i.
 func (r *Reader) readFrame(owner *file, i int, b []byte, from int64) error {
 	f := r.table.frames[i]
 	if !f.plain() {
@@ -188,7 +187,7 @@ func (r *Reader) readFrame(owner *file, i int, b []byte, from int64) error {
 	return err
 }
 
-// nameDamage names the member in an error that does not know it; nil stays nil.
+// nameDamage adds the name of the member to err; nil stays nil.
 func (r *Reader) nameDamage(path string, err error) error {
 	var d *DamageError
 	switch {

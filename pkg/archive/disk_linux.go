@@ -7,7 +7,7 @@ import (
 )
 
 // FileLimit is the size in bytes of the largest file that the file system of
-// dir can hold; ok is false where no limit is known. FAT (msdos and vfat, magic
+// dir can hold; ok is false if no limit is known. FAT (msdos and vfat, magic
 // 0x4d44 in statfs(2)) holds one byte less than 4 GiB.
 func FileLimit(dir string) (limit int64, ok bool) {
 	const fat = 1<<32 - 1
@@ -18,8 +18,8 @@ func FileLimit(dir string) (limit int64, ok bool) {
 	return fat, true
 }
 
-// freeBytes is what may still be written to the file system of dir, -1 unknown. It
-// is the machine that builds, on which there is no host.Host.
+// freeBytes is the free space of the file system of dir, -1 if unknown. It runs on
+// the build machine, which has no host.Host.
 func freeBytes(dir string) int64 {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -29,14 +29,14 @@ func freeBytes(dir string) int64 {
 }
 
 // startWriteback asks the kernel to begin writing n bytes at offset to the disk
-// and does not wait, so that the sync at the end is not all of the work. What
-// goes wrong here is reported by that sync.
+// and does not wait, so that the sync at the end takes less time. That sync reports
+// any error.
 func startWriteback(f *os.File, offset, n int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), offset, n, unix.SYNC_FILE_RANGE_WRITE)
 }
 
-// dropCache asks the kernel to drop what it caches of a file that was synced,
-// so that a read goes to the disk. It may not do so, and says nothing then.
+// dropCache asks the kernel to drop the cached pages of a synced file, so that
+// reads go to the disk. The kernel may silently ignore it.
 func dropCache(f *os.File) {
 	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 }

@@ -12,9 +12,9 @@
 //	r.Each(ctx, want, use)                       // one pass, each frame decoded once
 //
 // Frames, seek table and tar headers are written by hand, over a library's zstd:
-// a frame has to begin where a reader would want to begin, which writers of
-// seekable zstd leave to chance, and equal members have to give equal bytes with
-// every release, which archive/tar does not promise.
+// a frame has to begin where a reader wants to begin, which writers of seekable
+// zstd do not guarantee, and equal members have to produce equal bytes with every
+// release, which archive/tar does not promise.
 //
 // # Format version 1
 //
@@ -73,7 +73,7 @@
 // each of these once and spelled like this. The key base is kept for archives that complete
 // another one; a reader that cannot do that refuses an archive that has it.
 // Paths are relative and slash-separated, without empty, "." and ".." elements,
-// control characters and backslashes; no path is there twice, or is a directory
+// control characters and backslashes; no path is listed twice, or is a directory
 // of another.
 //
 // Limits: 8 MiB of text, 16384 members, 1024 bytes a path, 255 bytes an element
@@ -151,7 +151,7 @@
 // else of the archive: the index has the hash of every member. Those of the
 // files are for stock tools: minisign -V -p NAME.pub -m FILE, and openssl dgst
 // -sha256 -verify NAME.pem -signature FILE.sig FILE. The keys beside the archive
-// prove nothing to whoever has not compared them with others. The trusted
+// prove nothing until they are compared with a trusted copy. The trusted
 // comment of NAME.index.minisig has, behind "openssl-key-sha256:", the SHA-256 of
 // NAME.pem's DER as 64 hex digits.
 package archive

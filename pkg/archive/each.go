@@ -11,12 +11,12 @@ import (
 	"io/fs"
 )
 
-// Each calls fn for every member that want chooses (nil chooses all), in the
-// order of the archive, with its content. Every frame that is needed is decoded
-// once, ahead of its use, and no other frame is read. What fn reads to the end
-// was compared with the member's hash: the end is a *DamageError in place of
-// io.EOF where it differs. What fn leaves unread is not checked. An error of fn
-// ends the pass and is returned; fs.SkipAll ends it without one.
+// Each calls fn with the content of every member that want selects (nil selects
+// all), in archive order. Every needed frame is decoded once, ahead of use; no
+// other frame is read. Content that fn reads to the end is compared with the
+// member's hash: if it differs, the read ends with a *DamageError instead of
+// io.EOF. Unread content is not checked. An error of fn ends the pass and is
+// returned; fs.SkipAll ends it without an error.
 func (r *Reader) Each(ctx context.Context, want func(Member) bool, fn func(Member, io.Reader) error) error {
 	var chosen []int
 	var list []need
@@ -43,13 +43,13 @@ func (r *Reader) Each(ctx context.Context, want func(Member) bool, fn func(Membe
 	return nil
 }
 
-// chunkReader goes through chunks in order.
+// chunkReader reads chunks in order.
 type chunkReader struct {
 	chunks *chunks
 	now    chunk
 }
 
-// from returns what there is from offset at on, at least a byte.
+// from returns the available bytes from offset at on, at least one.
 func (p *chunkReader) from(at int64) ([]byte, error) {
 	for at >= p.now.at+p.now.size {
 		next, ok := p.chunks.next()
@@ -75,7 +75,7 @@ type memberReader struct {
 	stopped func() error
 }
 
-// Read reads on, and checks the hash at the end.
+// Read implements io.Reader and checks the hash at the end.
 func (m *memberReader) Read(b []byte) (int, error) {
 	if m.err == nil && len(b) > 0 {
 		n, err := m.read(b)
@@ -106,7 +106,7 @@ func (m *memberReader) read(b []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes the rest of the member to w, without a copy in between.
+// WriteTo writes the rest of the member to w without copying.
 func (m *memberReader) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for m.err == nil {
@@ -136,8 +136,8 @@ func (m *memberReader) WriteTo(w io.Writer) (int64, error) {
 	return total, m.err
 }
 
-// Compressed is how many bytes of the file hold the members that want chooses
-// (nil chooses all), each frame counted once: what a pass over them reads.
+// Compressed is the size in the file of the members that want selects (nil
+// selects all), each frame counted once: what a pass over them reads.
 func (r *Reader) Compressed(want func(Member) bool) int64 {
 	var list []need
 	for _, m := range r.index.Members {

@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// inMemory is the size in bytes up to which a member is read and hashed as a
-// whole before any of it is returned.
+// inMemory is the size in bytes up to which a member is read and hashed
+// completely before any of it is returned.
 const inMemory = 1 << 20
 
 // open returns a member for reading.
@@ -38,7 +38,7 @@ func (r *Reader) load(owner *file) ([]byte, error) {
 }
 
 func (r *Reader) wrongHash(m Member) error {
-	return hinted(&DamageError{Path: m.Path, Reason: "its content does not have the SHA-256 that the index gives"}, r.src)
+	return hinted(&DamageError{Path: m.Path, Reason: "its content does not match the SHA-256 in the index"}, r.src)
 }
 
 // file is a large member, open. It implements io.ReaderAt and io.Seeker.
@@ -48,12 +48,12 @@ type file struct {
 	member Member
 	info   info
 
-	mu             sync.Mutex        // guards what follows
+	mu             sync.Mutex        // guards the fields below
 	pos            int64             // of the next Read, within the member
-	seq            *sequentialReader // from the start up to pos, nil where Seek has jumped
+	seq            *sequentialReader // from the start up to pos, nil after a Seek
 	decompressed   []byte            // of the frame decompressedOf, for random access
 	decompressedOf int
-	part           []byte // the part partOf, as it was proven
+	part           []byte // the verified part partOf
 	partOf         int64
 	closed         bool
 }
@@ -61,7 +61,7 @@ type file struct {
 // Stat describes the member.
 func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
 
-// Read reads on. The last bytes come with the error where the hash is wrong.
+// Read implements io.Reader. If the hash is wrong, the last bytes come with the error.
 func (f *file) Read(b []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,7 +86,7 @@ func (f *file) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Seek sets the place of the next Read.
+// Seek implements io.Seeker.
 func (f *file) Seek(offset int64, whence int) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,8 +111,8 @@ func (f *file) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// ReadAt reads from anywhere, after the whole member was hashed once. What it
-// returns is what was hashed then, see proof.
+// ReadAt implements io.ReaderAt. The whole member is hashed first; ReadAt returns
+// only bytes that were hashed then, see proof.
 func (f *file) ReadAt(b []byte, offset int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -145,7 +145,7 @@ func (f *file) readAt(b []byte, offset int64) (int, error) {
 	return done, nil
 }
 
-// frame returns the content of a whole frame; the last one is kept.
+// frame returns the content of a whole frame and caches the last one.
 func (f *file) frame(i int) ([]byte, error) {
 	if f.decompressed != nil && f.decompressedOf == i {
 		return f.decompressed, nil
@@ -159,7 +159,7 @@ func (f *file) frame(i int) ([]byte, error) {
 	return decompressed, err
 }
 
-// Close gives up what the file holds.
+// Close releases the resources of the file.
 func (f *file) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -185,14 +185,14 @@ func (f *file) pathError(op string, err error) error {
 	return &fs.PathError{Op: op, Path: f.member.Path, Err: err}
 }
 
-// smallFile is a member that is read and hashed as a whole with the first byte
-// that is asked for. It implements io.ReaderAt and io.Seeker.
+// smallFile is a member that is read and hashed completely at the first read. It
+// implements io.ReaderAt and io.Seeker.
 type smallFile struct {
 	*file
 	content *bytes.Reader // nil: not read yet
 }
 
-// ready reads the member unless that was done; f.mu is held.
+// ready reads the member once; f.mu is held.
 func (f *smallFile) ready(op string) error {
 	if f.closed {
 		return f.pathError(op, fs.ErrClosed)
@@ -208,7 +208,7 @@ func (f *smallFile) ready(op string) error {
 	return nil
 }
 
-// Read reads on.
+// Read implements io.Reader.
 func (f *smallFile) Read(b []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -218,7 +218,7 @@ func (f *smallFile) Read(b []byte) (int, error) {
 	return f.content.Read(b)
 }
 
-// ReadAt reads from anywhere.
+// ReadAt implements io.ReaderAt.
 func (f *smallFile) ReadAt(b []byte, offset int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -231,7 +231,7 @@ func (f *smallFile) ReadAt(b []byte, offset int64) (int, error) {
 	return f.content.ReadAt(b, offset)
 }
 
-// Seek sets the place of the next Read.
+// Seek implements io.Seeker.
 func (f *smallFile) Seek(offset int64, whence int) (int64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-var update = flag.Bool("update", false, "write docs/FORMAT.md anew")
+var update = flag.Bool("update", false, "rewrite docs/FORMAT.md")
 
 // TestFormatDocument holds docs/FORMAT.md to what doc.go says.
 func TestFormatDocument(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 const (
 	maxFrame  = 1 << 30   // content of a frame
 	maxPlain  = 16 << 20  // content of a frame that is decoded as a whole
-	maxWindow = 128 << 20 // what zstd -d takes without a flag
+	maxWindow = 128 << 20 // what zstd -d accepts without a flag
 
 	skippableHeader = 8 // magic and length, both little-endian uint32
 )
@@ -27,7 +27,7 @@ type frame struct {
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// describe makes the table entry of a finished frame with its bytes of content.
+// describe returns the table entry of a finished frame.
 func describe(compressed []byte, decompressed int) frame {
 	return frame{
 		compressed:   uint32(len(compressed)), //nolint:gosec // a frame is far below 4 GiB
@@ -37,12 +37,12 @@ func describe(compressed []byte, decompressed int) frame {
 	}
 }
 
-// plain says that a frame is decoded as a whole rather than as a stream.
+// plain reports whether a frame is decoded as a whole rather than as a stream.
 func (f frame) plain() bool { return f.decompressed <= maxPlain }
 
-// compressedBound is the most that so many bytes of content can take as a frame:
-// blocks of 128 KiB or less with 3 bytes each, header and checksum. Encoders
-// that make small blocks are given room.
+// compressedBound is the maximum size of a frame with that many bytes of content:
+// blocks of 128 KiB or less with 3 bytes each, header and checksum. It leaves room
+// for encoders that write small blocks.
 func compressedBound(decompressed int64) int64 { return decompressed + decompressed/512 + 1024 }
 
 // checkHeader compares the start of a frame with its table entry.
@@ -53,7 +53,7 @@ func checkHeader(start []byte, f frame) error {
 	}
 	switch {
 	case h.Skippable || h.DictionaryID != 0 || !h.HasCheckSum || !h.HasFCS:
-		return damage("a frame is not as this format has it: skippable, without its size or its checksum, or with a dictionary")
+		return damage("a frame is invalid: it is skippable, lacks its size or checksum, or uses a dictionary")
 	case h.FrameContentSize != uint64(f.decompressed):
 		return damage("a frame holds %d bytes, the seek table says %d", h.FrameContentSize, f.decompressed)
 	case h.SingleSegment && !f.plain(), h.WindowSize > maxWindow:
@@ -71,8 +71,8 @@ func skippable(number byte, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// isSkippable says whether b starts with the header of a skippable frame of
-// that number and of len(b) bytes in all.
+// isSkippable reports whether b starts with the header of a skippable frame of
+// that number with a total of len(b) bytes.
 func isSkippable(b []byte, number byte) bool {
 	return len(b) >= skippableHeader &&
 		binary.LittleEndian.Uint32(b) == skippableMagic+uint32(number) &&

@@ -9,8 +9,8 @@ import (
 	"io"
 )
 
-// frameWriter writes frames and remembers them for a table. advance, where it
-// is not nil, hears of the content of every frame.
+// frameWriter writes frames and records them for a table. advance, if not nil, is
+// called with the content size of every frame.
 type frameWriter struct {
 	w       io.Writer
 	frames  []frame
@@ -25,7 +25,7 @@ func (f *frameWriter) frame(compressed []byte, entry frame) error {
 	return f.wrote(entry)
 }
 
-// wrote notes a frame whose bytes went to f.w already.
+// wrote records a frame whose bytes are already written to f.w.
 func (f *frameWriter) wrote(entry frame) error {
 	if len(f.frames) >= maxFrames-1 {
 		return fmt.Errorf("cannot write more than %d frames", maxFrames-1)
@@ -37,13 +37,13 @@ func (f *frameWriter) wrote(entry frame) error {
 	return nil
 }
 
-// hashWriter hashes what it passes on, in a goroutine of its own, so that a
-// copy runs at the speed of the slower of the two. It must be closed.
+// hashWriter hashes what it passes on, in a separate goroutine, so that a copy
+// runs at the speed of the slower of the two. It must be closed.
 type hashWriter struct {
 	w     io.Writer
 	n     int64
 	sum   hash.Hash
-	parts *partHasher // hears of everything too, nil for nobody
+	parts *partHasher // gets everything too, may be nil
 	full  chan *bytes.Buffer
 	empty chan *bytes.Buffer
 	done  chan struct{}

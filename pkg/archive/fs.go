@@ -62,8 +62,8 @@ func directories(members []Member, indexSize int64) map[string][]fs.DirEntry {
 	return dirs
 }
 
-// find looks name up: a directory's entries, the number of a member, or
-// neither for index.json.
+// find resolves name: a directory's entries, the number of a member, or neither
+// for index.json.
 func (r *Reader) find(op, name string) (entries []fs.DirEntry, member int, i info, err error) {
 	if !fs.ValidPath(name) {
 		return nil, -1, info{}, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
@@ -80,8 +80,8 @@ func (r *Reader) find(op, name string) (entries []fs.DirEntry, member int, i inf
 	return nil, -1, info{}, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 }
 
-// Open opens a member, index.json or a directory. What reads from a file may
-// return a *DamageError.
+// Open opens a member, index.json or a directory. Reads from a file may return a
+// *DamageError.
 func (r *Reader) Open(name string) (fs.File, error) {
 	entries, member, i, err := r.find("open", name)
 	switch {
@@ -118,7 +118,7 @@ func (r *Reader) ReadDir(name string) ([]fs.DirEntry, error) {
 }
 
 // ReadFile returns the content of a member; every byte was compared with the
-// hash in the index. One of over 64 MiB is not for memory, and an error.
+// hash in the index. A member of over 64 MiB is an error.
 func (r *Reader) ReadFile(name string) (content []byte, err error) {
 	f, err := r.Open(name)
 	if err != nil {
@@ -132,7 +132,7 @@ func (r *Reader) ReadFile(name string) (content []byte, err error) {
 		return r.load(small.file)
 	}
 	if info, err := f.Stat(); err != nil || info.Size() > maxReadFile {
-		return nil, errors.Join(err, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it has over %d MiB", maxReadFile>>20)})
+		return nil, errors.Join(err, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it is larger than %d MiB", maxReadFile>>20)})
 	}
 	var b bytes.Buffer
 	b.Grow(inMemory)
@@ -164,7 +164,7 @@ func (d *dir) Read([]byte) (int, error) {
 	return 0, &fs.PathError{Op: "read", Path: d.info.path, Err: errIsDir}
 }
 
-// ReadDir returns the next n entries, or all that are left where n <= 0.
+// ReadDir returns the next n entries, or all remaining ones if n <= 0.
 func (d *dir) ReadDir(n int) ([]fs.DirEntry, error) {
 	left := len(d.entries) - d.next
 	if n <= 0 || n > left {

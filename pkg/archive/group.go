@@ -16,18 +16,17 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// GroupCache keeps the frames of groups between builds. A key is made of
-// letters, digits, dots and dashes. Open gives an error that is
-// fs.ErrNotExist where nothing is kept. Forget removes every key that was
-// opened.
+// GroupCache keeps the frames of groups between builds. A key consists of letters,
+// digits, dots and dashes. Open returns an error that is fs.ErrNotExist if there
+// is no entry. Forget removes every key that was opened.
 type GroupCache interface {
 	Open(key string) (io.ReadSeekCloser, error)
 	Create(key string) (CacheEntry, error)
 	Forget() error
 }
 
-// CacheEntry is an entry being written: it appears with Commit, or with Abort
-// never.
+// CacheEntry is an entry being written: Commit makes it visible, Abort discards
+// it.
 type CacheEntry interface {
 	io.Writer
 	Commit() error
@@ -35,7 +34,7 @@ type CacheEntry interface {
 }
 
 // solidJob is a group: members with their tar headers in frames of up to 1
-// GiB and a window of 128 MiB. They are compressed in their turn, as a stream,
+// GiB and a window of 128 MiB. Groups are compressed one at a time, as a stream,
 // since two such encoders would take 600 MB.
 type solidJob struct {
 	b       *builder
@@ -44,7 +43,7 @@ type solidJob struct {
 
 func (*solidJob) release(*Packer) {}
 
-// key names the frames of a group by all that goes into them.
+// key identifies the frames of a group by everything that they depend on.
 func (w *solidJob) key() string {
 	h := sha256.New()
 	for _, e := range w.entries {
@@ -86,8 +85,7 @@ func (w *solidJob) write(ctx context.Context, to *frameWriter) error {
 	return entry.Commit()
 }
 
-// cached opens the frames kept of this group, nil where there are none that
-// are whole.
+// cached opens the cached frames of this group, nil if there are no intact ones.
 func (w *solidJob) cached(ctx context.Context, cache GroupCache) *copyJob {
 	f, err := cache.Open(w.key())
 	if err != nil {
@@ -104,7 +102,7 @@ func (w *solidJob) cached(ctx context.Context, cache GroupCache) *copyJob {
 		err = p.check(ctx, f)
 	}
 	if err != nil {
-		_ = f.Close() // only reads went through it
+		_ = f.Close() // it was only read
 		w.warn(err)
 		return nil
 	}
@@ -118,7 +116,7 @@ func (w *solidJob) warn(err error) {
 	})
 }
 
-// encode compresses the group to out and notes its frames in to.
+// encode compresses the group to out and records its frames in to.
 func (w *solidJob) encode(ctx context.Context, to *frameWriter, out io.Writer) (Packed, error) {
 	cut := &frameCutter{to: to, out: &tailWriter{w: out}, sum: sha256.New(), sizes: w.frameSizes()}
 	var err error
@@ -133,11 +131,11 @@ func (w *solidJob) encode(ctx context.Context, to *frameWriter, out io.Writer) (
 	return Packed{Size: w.size(), SHA256: hex.EncodeToString(cut.sum.Sum(nil)), frames: cut.frames}, nil
 }
 
-// solidEncoder is the encoder of all groups, made when the first one needs it:
-// a second would take its memory before the first one's is given back. Its
-// window is the smallest power of two that holds the largest group, up to the
-// level's own, as it takes twice that in memory; a window larger than a group
-// makes no difference to what is written.
+// solidEncoder is the encoder of all groups, created when first needed: a second
+// one would allocate its memory before that of the first is freed. Its window is
+// the smallest power of two that holds the largest group, up to the level's own,
+// since it takes twice that in memory; a window larger than a group does not
+// change the output.
 func (b *builder) solidEncoder() (*zstd.Encoder, error) {
 	if b.solid != nil {
 		return b.solid, nil
@@ -190,8 +188,8 @@ func (w *solidJob) member(ctx context.Context, to io.Writer, e Entry) error {
 	return err
 }
 
-// frameSizes says where the group is cut into frames: before a member that
-// does not fit into maxFrame any more, and within one that never would.
+// frameSizes returns where the group is split into frames: before a member that
+// no longer fits into maxFrame, and within a member larger than maxFrame.
 func (w *solidJob) frameSizes() []int64 {
 	var sizes []int64
 	var open int64
@@ -208,14 +206,14 @@ func (w *solidJob) frameSizes() []int64 {
 	return append(sizes, open)
 }
 
-// solidOptions are what a stream of a large window needs: with the option for
-// low memory the whole window would be moved for every block.
+// solidOptions are the options for a stream with a large window: in low-memory
+// mode the encoder would move the whole window for every block.
 func solidOptions() []zstd.EOption {
 	return []zstd.EOption{zstd.WithLowerEncoderMem(false), zstd.WithEncoderConcurrency(2)}
 }
 
 // frameCutter compresses what is written to it into frames of given sizes. The
-// size of a frame stands in its header, so it has to be known before.
+// size of a frame is in its header, so it has to be known in advance.
 type frameCutter struct {
 	to      *frameWriter
 	out     *tailWriter

@@ -11,7 +11,7 @@ import (
 // header only where a path or a size does not fit. See doc.go for every byte.
 const (
 	blockSize = 512
-	// tarTime is 1980-01-01T00:00:00Z: as old as FAT can say.
+	// tarTime is 1980-01-01T00:00:00Z, the earliest time of FAT.
 	tarTime = 315532800
 	// ustarSizeLimit is the first size that eleven octal digits cannot hold.
 	ustarSizeLimit = 1 << 33
@@ -23,7 +23,7 @@ const (
 // roundUp is n rounded up to whole tar blocks.
 func roundUp(n int64) int64 { return (n + blockSize - 1) &^ (blockSize - 1) }
 
-// header is the tar header of a member, as it stands before the content.
+// header returns the tar header of a member.
 func header(a manifest.Artifact) []byte {
 	prefix, name, fits := splitPath(a.Path)
 	size := a.Size
@@ -66,8 +66,8 @@ func asciiOnly(r rune) rune {
 	return r
 }
 
-// splitPath puts a path into ustar's two fields; fits is false where only a
-// pax record can hold it.
+// splitPath splits a path into ustar's two fields; fits is false if only a pax
+// record can hold it.
 func splitPath(path string) (prefix, name string, fits bool) {
 	if strings.Map(asciiOnly, path) != path {
 		return "", "", false
@@ -83,7 +83,7 @@ func splitPath(path string) (prefix, name string, fits bool) {
 	return "", "", false
 }
 
-// paxRecords holds what ustar's fields cannot, "" for nearly every member.
+// paxRecords returns what ustar's fields cannot hold, "" for most members.
 func paxRecords(a manifest.Artifact, pathFits bool) string {
 	var records string
 	if !pathFits {

@@ -28,9 +28,9 @@ const (
 	maxSize    = 1 << 42 // of a member
 )
 
-// encodeIndex sets the offsets of idx and returns its text, padded with spaces
-// so that it fills whole tar blocks. Offsets count from the start of the
-// stream, so the text's own length is part of them: it grows until it fits.
+// encodeIndex sets the offsets of idx and returns its text, padded with spaces to
+// whole tar blocks. Offsets count from the start of the stream, so they depend on
+// the length of the text, which grows until it fits.
 func encodeIndex(idx *Index) ([]byte, error) {
 	for size := int64(blockSize); size <= maxIndex; size += blockSize {
 		place(idx, size)
@@ -46,10 +46,10 @@ func encodeIndex(idx *Index) ([]byte, error) {
 		text = append(text[:len(text)-1], pad...)
 		return append(text, '\n'), nil
 	}
-	return nil, fmt.Errorf("cannot list %d members: the index would be over %d MiB", len(idx.Members), maxIndex>>20)
+	return nil, fmt.Errorf("cannot list %d members: the index would exceed %d MiB", len(idx.Members), maxIndex>>20)
 }
 
-// place sets the offsets of all members behind an index of size bytes.
+// place sets the offsets of all members after an index of size bytes.
 func place(idx *Index, size int64) {
 	at := headerSize(indexArtifact(size)) + roundUp(size)
 	for i := range idx.Members {
@@ -64,7 +64,7 @@ func indexArtifact(size int64) manifest.Artifact {
 	return manifest.Artifact{Path: IndexName, Size: size, Kind: manifest.KindMeta}
 }
 
-// marshalIndex writes one member a line, so that people can read and compare
+// marshalIndex writes one member per line, so that people can read and compare
 // indexes, and ends in a newline.
 func marshalIndex(idx *Index) ([]byte, error) {
 	head := *idx
@@ -91,21 +91,20 @@ func marshalIndex(idx *Index) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// decodeIndex reads the text of an index and checks all that can be checked
-// without the rest of the archive. Every error but ErrVersion is a
-// *DamageError.
+// decodeIndex parses an index and checks everything that does not need the rest of
+// the archive. Every error but ErrVersion is a *DamageError.
 func decodeIndex(text []byte) (*Index, error) {
 	if len(text) > maxIndex || bytes.Count(text, []byte{','}) > maxCommas {
 		return nil, damage("index.json is too large")
 	}
 	var idx Index
 	if err := json.Unmarshal(text, &idx); err != nil {
-		// Another version may have other keys: it is not damaged for that.
+		// Another version may have other keys: that is not damage.
 		var other struct {
 			Version int `json:"version"`
 		}
 		if json.Unmarshal(text, &other) != nil || other.Version == Version || other.Version == 0 {
-			return nil, damage("index.json is no index: %v", err)
+			return nil, damage("index.json is not a valid index: %v", err)
 		}
 		idx.Version = other.Version
 	}
@@ -122,11 +121,11 @@ func decodeIndex(text []byte) (*Index, error) {
 }
 
 // checkIndex checks an index whose text has size bytes: names, sizes and
-// hashes well-formed, no path twice or below another, and every member exactly
-// where the one before it ends.
+// hashes well-formed, no duplicate paths, no path below another file, and every
+// member exactly where the one before it ends.
 func checkIndex(idx *Index, size int64) error {
 	if idx.Base != "" {
-		return errors.New("it completes another archive, which this kubecrate cannot do")
+		return errors.New("it extends another archive, which this version of kubecrate does not support")
 	}
 	if err := checkText(idx); err != nil {
 		return err
@@ -138,7 +137,7 @@ func checkIndex(idx *Index, size int64) error {
 			return err
 		}
 		if want := at + headerSize(m.Artifact); m.Offset != want {
-			return fmt.Errorf("%q is said to stand at %d, its place is %d", m.Path, m.Offset, want)
+			return fmt.Errorf("%q has offset %d, want %d", m.Path, m.Offset, want)
 		}
 		at = m.end()
 		paths = append(paths, m.Path)
@@ -158,28 +157,28 @@ func checkText(idx *Index) error {
 	return nil
 }
 
-// checkArtifact checks what a member says of itself.
+// checkArtifact checks the fields of a member.
 func checkArtifact(a manifest.Artifact) error {
 	if !fs.ValidPath(a.Path) || a.Path == "." || len(a.Path) > maxPath || strings.ContainsFunc(a.Path, control) || strings.Contains(a.Path, `\`) {
-		return fmt.Errorf("%.80q is not a path that a member can have", a.Path)
+		return fmt.Errorf("%.80q is not a valid member path", a.Path)
 	}
 	for part := range strings.SplitSeq(a.Path, "/") {
 		if len(part) > maxPart {
-			return fmt.Errorf("%.80q has a name of over %d bytes, which no disk takes", a.Path, maxPart)
+			return fmt.Errorf("%.80q has a path element of over %d bytes", a.Path, maxPart)
 		}
 	}
 	if a.Size < 0 || a.Size > maxSize {
-		return fmt.Errorf("%q cannot have %d bytes", a.Path, a.Size)
+		return fmt.Errorf("%q has an invalid size of %d bytes", a.Path, a.Size)
 	}
 	if sum, err := hex.DecodeString(a.SHA256); err != nil || len(sum) != 32 || strings.ToLower(a.SHA256) != a.SHA256 {
 		return fmt.Errorf("%q has no SHA-256 of 64 lower-case hex digits", a.Path)
 	}
 	if a.Kind == "" || len(a.Kind) > maxWord || len(a.Roles) > maxRoles {
-		return fmt.Errorf("%q is of no kind, or for too many roles", a.Path)
+		return fmt.Errorf("%q has an invalid kind or too many roles", a.Path)
 	}
 	for _, r := range a.Roles {
 		if r == "" || len(r) > maxWord {
-			return fmt.Errorf("%q is for a role that cannot be", a.Path)
+			return fmt.Errorf("%q has an unknown role", a.Path)
 		}
 	}
 	return nil
@@ -187,29 +186,28 @@ func checkArtifact(a manifest.Artifact) error {
 
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
-// checkPaths refuses a path that is there twice, and one that is a directory
-// of another.
+// checkPaths rejects duplicate paths, and a path that is a directory of another.
 func checkPaths(paths []string) error {
 	seen := make(map[string]bool, len(paths))
 	for _, p := range paths {
 		if seen[p] {
-			return fmt.Errorf("%q is there twice", p)
+			return fmt.Errorf("duplicate path %q", p)
 		}
 		seen[p] = true
 	}
 	for _, p := range paths {
 		for i := range len(p) {
 			if p[i] == '/' && seen[p[:i]] {
-				return fmt.Errorf("%q is a file, and %q lies below it", p[:i], p)
+				return fmt.Errorf("%q is a file, but %q is below it", p[:i], p)
 			}
 		}
 	}
 	return nil
 }
 
-// checkSpelling says whether the text of an index has only the keys of this
-// format, each once and spelled exactly: json.Unmarshal takes any case, the last
-// of two, and passes over others, so another reader could see another index.
+// checkSpelling checks that the text of an index has only the keys of this format,
+// each once and spelled exactly: json.Unmarshal ignores case, takes the last
+// duplicate and skips unknown keys, so another reader could see another index.
 func checkSpelling(text []byte) error {
 	top := []string{"version", "name", "platform", "level", "base", "members"}
 	known := map[string][]string{
@@ -246,7 +244,7 @@ func checkSpelling(text []byte) error {
 			}
 			key, _ := t.(string)
 			if !slices.Contains(known, key) || seen[key] {
-				return fmt.Errorf("index.json has the key %.40q, which does not belong there or is there twice", key)
+				return fmt.Errorf("index.json has an unknown or duplicate key %.40q", key)
 			}
 			seen[key] = true
 			if err := value(key, in); err != nil {

@@ -9,10 +9,10 @@ import (
 	"kubecrate/pkg/spelling"
 )
 
-// Level says how hard to compress.
+// Level is a compression level.
 type Level int
 
-// The levels. Fast, Default and Better differ in speed and size alone; Best
+// The levels. Fast, Default and Better differ only in speed and size; Best
 // compresses the members of a group as one solid stream, see Entry.
 const (
 	Fast Level = iota
@@ -21,7 +21,7 @@ const (
 	Best
 )
 
-// scheme is what a level means to the encoder. Sizes are bytes.
+// scheme holds the encoder settings of a level. Sizes are in bytes.
 type scheme struct {
 	name   string
 	speed  zstd.EncoderLevel
@@ -30,9 +30,9 @@ type scheme struct {
 	allLit bool // entropy-code blocks without any match
 }
 
-// schemeOf holds the choices of each level, measured on Debian roots and Go
-// binaries: larger frames than 8 MiB gain 0.9 % at default, where they cost
-// memory; 16 MiB gain 2.1 % at better. What is in no group at best is mostly
+// schemeOf holds the settings of each level, measured on Debian roots and Go
+// binaries: frames larger than 8 MiB save 0.9 % at default, where they cost
+// memory; 16 MiB save 2.1 % at better. Ungrouped members at best are mostly
 // compressed already.
 func schemeOf(l Level) scheme {
 	switch l {
@@ -47,10 +47,10 @@ func schemeOf(l Level) scheme {
 	return scheme{name: "default", speed: zstd.SpeedDefault, frame: 8 << 20}
 }
 
-// Levels are all there are, the fastest first.
+// Levels lists all levels, the fastest first.
 func Levels() []Level { return []Level{Fast, Default, Better, Best} }
 
-// ParseLevel reads the name of a level.
+// ParseLevel parses the name of a level.
 func ParseLevel(s string) (Level, error) {
 	for _, l := range Levels() {
 		if strings.EqualFold(s, l.String()) {
@@ -69,12 +69,12 @@ func ParseLevel(s string) (Level, error) {
 // String is the name of the level.
 func (l Level) String() string { return schemeOf(l).name }
 
-// Solid says that members of one group are compressed together. It is of no
-// use to Pack a grouped member at such a level: Create reads its content.
+// Solid reports whether members of one group are compressed together. At such a
+// level there is no need to Pack a grouped member: Create reads its content.
 func (l Level) Solid() bool { return schemeOf(l).solid > 0 }
 
-// Encoding names everything that the bytes written by Pack depend on, beside
-// the content: use it in the key of a cache.
+// Encoding identifies everything that the output of Pack depends on, besides the
+// content: use it in the key of a cache.
 func (l Level) Encoding() string {
 	return fmt.Sprintf("%s-%s-f%d", l, encoderVersion, schemeOf(l).frame>>20)
 }
@@ -83,7 +83,7 @@ func (l Level) Encoding() string {
 // a count of our own changes.
 const encoderVersion = "klauspost1.20.3-1"
 
-// encoderOptions are those of an encoder whose frames hold at most size bytes.
+// encoderOptions returns the options of an encoder for frames of at most size bytes.
 // Its memory is about size plus the match tables (1 to 34 MB).
 func (s scheme) encoderOptions(window int) []zstd.EOption {
 	return []zstd.EOption{

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// What the names of the files beside an archive end in. SignatureSuffix and
-// OpenSSLSuffix follow the name of a file, of which volumes have several, the
-// others the name that volumes have in common; see the package's comment.
+// Suffixes of the files beside an archive. SignatureSuffix and OpenSSLSuffix follow
+// the name of a file, so each volume has its own; the others follow the name that
+// all volumes share. See the package's comment.
 const (
 	SidecarSuffix        = ".sha256"
 	IndexSignatureSuffix = ".index.minisig"
@@ -19,25 +19,24 @@ const (
 	OpenSSLKeySuffix     = ".pem"
 )
 
-// ProgramName is what the installer beside an archive is called, and begins the
-// names of those for other architectures.
+// ProgramName is the name of the installer beside an archive, and the prefix of
+// the installers for other architectures.
 const ProgramName = "install"
 
-// programMember begins the paths of members that are installers, and programFor
-// the names of those beside an archive.
+// programMember is the path prefix of installers in an archive, and programFor the
+// name prefix of those beside it.
 const (
 	programMember = "bin/"
 	programFor    = ProgramName + "-linux-"
 )
 
-// IsProgram says whether a file beside an archive is an installer by its name.
+// IsProgram reports whether name is that of an installer beside an archive.
 func IsProgram(name string) bool {
 	arch, ok := strings.CutPrefix(name, programFor)
 	return name == ProgramName || ok && arch != "" && strings.Trim(arch, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// ProgramMember is the path of the member that the installer called name is in
-// an archive for arch.
+// ProgramMember is the path of the installer called name in an archive for arch.
 func ProgramMember(name, arch string) string {
 	if name == ProgramName {
 		name = programFor + arch
@@ -45,8 +44,8 @@ func ProgramMember(name, arch string) string {
 	return programMember + name
 }
 
-// removeSignatures removes the signatures, and keys, beside the files of dir, or
-// beside their volumes, that are called names.
+// removeSignatures removes the signatures and keys of the files names in dir, and
+// of their volumes.
 func removeSignatures(dir string, names []string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -6,14 +6,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// oneFrame follows the bytes of a table entry, which have to be exactly one
-// zstd frame: a decoder passes over skippable frames, and over what stands
-// behind the last one that it was asked for, so the entry could hold more than
-// the archive says. It goes by the headers of the blocks (RFC 8878, sections
-// 3.1.1.1 and 3.1.1.2), and keeps the checksum at the end.
+// oneFrame checks that the bytes of a table entry are exactly one zstd frame: a
+// decoder skips skippable frames and ignores data after the last requested frame,
+// so the entry could hold more than the archive says. It follows the block headers
+// (RFC 8878, sections 3.1.1.1 and 3.1.1.2) and keeps the checksum at the end.
 type oneFrame struct {
 	head  []byte // of the frame, until it is complete
-	block []byte // header of the block under way, until it is complete
+	block []byte // header of the current block, until it is complete
 	skip  int64  // bytes of the block to come
 	last  bool   // it is the last block
 	tail  []byte // the checksum
@@ -37,7 +36,7 @@ const (
 	mostBlock     = 128 << 10
 )
 
-// write follows b; an error says what does not belong into a frame.
+// write checks b; an error reports what does not belong in a frame.
 func (o *oneFrame) write(b []byte) error {
 	for len(b) > 0 {
 		var err error
@@ -58,7 +57,7 @@ func (o *oneFrame) write(b []byte) error {
 				o.state = ended
 			}
 		case ended:
-			err = damage("something stands behind a frame, where only frames may be")
+			err = damage("a frame is followed by data that is not a frame")
 		}
 		if err != nil {
 			return err
@@ -67,7 +66,7 @@ func (o *oneFrame) write(b []byte) error {
 	return nil
 }
 
-// take moves bytes from b to to until that has size of them.
+// take moves bytes from b to to until to has size bytes.
 func take(to *[]byte, b []byte, size int) []byte {
 	n := min(size-len(*to), len(b))
 	*to = append(*to, b[:n]...)
@@ -80,7 +79,7 @@ func (o *oneFrame) header(b []byte) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(o.head); err != nil {
 		if len(o.head) < maxHeader {
-			return rest, nil // not all of it is there yet
+			return rest, nil // incomplete
 		}
 		return nil, damage("a frame has no header: %v", err)
 	}
@@ -104,7 +103,7 @@ func (o *oneFrame) blockHeader(b []byte) ([]byte, error) {
 	o.skip = head >> 3
 	switch {
 	case kind == kindReserved, o.skip > mostBlock:
-		return nil, damage("a frame has a block of no known kind or of %d bytes", o.skip)
+		return nil, damage("a frame has a block of an unknown type or of %d bytes", o.skip)
 	case o.skip == 0 && !o.last:
 		return nil, damage("a frame has a block without content")
 	case kind == kindRLE:
@@ -122,19 +121,19 @@ func (o *oneFrame) endBlock() {
 	}
 }
 
-// end says whether the frame is complete and, where the seek table is known to be
-// as it was written, ends with the checksum that it has of the content.
+// end checks that the frame is complete and, if the seek table is known to be
+// intact, that it ends with the content checksum in that table.
 func (o *oneFrame) end(f frame, known bool) error {
 	if o.state != ended {
 		return damage("a frame is not complete")
 	}
 	if known && binary.LittleEndian.Uint32(o.tail) != f.sum {
-		return damage("a frame's checksum is not that of the seek table")
+		return damage("a frame's checksum does not match the seek table")
 	}
 	return nil
 }
 
-// checkFrame compares all bytes of a table entry with it; known is as end has it.
+// checkFrame compares all bytes of a frame with its table entry; known is as for end.
 func checkFrame(compressed []byte, f frame, known bool) error {
 	if err := checkHeader(compressed, f); err != nil {
 		return err

@@ -14,10 +14,9 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// OpenPath opens the archive at path, which may be the name of any of its
-// volumes, or the name that they have in common. A volume that is missing,
-// short or of another archive is named in the error. Close the closer when
-// nothing is read any more.
+// OpenPath opens the archive at path, which may be the name of any of its volumes
+// or the name that they share. The error names a volume that is missing, truncated
+// or from another archive. Close the closer after the last read.
 func OpenPath(path string) (*Reader, io.Closer, error) {
 	s, err := OpenSource(path)
 	if err != nil {
@@ -30,7 +29,7 @@ func OpenPath(path string) (*Reader, io.Closer, error) {
 	return r, &closer{s, r}, nil
 }
 
-// closer gives up the decoders and closes the files.
+// closer releases the decoders and closes the files.
 type closer struct {
 	s *Source
 	r *Reader
@@ -41,8 +40,8 @@ func (c *closer) Close() error {
 	return c.s.Close()
 }
 
-// Files lists the files of the archive that path names, as OpenPath takes it,
-// and the name that they have in common: the one that its sidecars begin with.
+// Files returns the files of the archive at path, as for OpenPath, and the name
+// that they share, with which the names of its sidecars begin.
 func Files(path string) (base string, files []string, err error) {
 	base, list, err := filesOf(path)
 	if err != nil {
@@ -54,9 +53,8 @@ func Files(path string) (base string, files []string, err error) {
 	return base, files, nil
 }
 
-// filesOf finds the files of the archive that path names, and the name that
-// they have in common. The one that path names may be a link; one that was found
-// in a directory may not.
+// filesOf finds the files of the archive at path, and the name that they share.
+// path itself may be a link; a file found in a directory may not.
 func filesOf(path string) (base string, files []media.File, err error) {
 	if b, n := splitVolume(path); n > 0 {
 		if _, err := os.Stat(path); err == nil {
@@ -80,7 +78,7 @@ func filesOf(path string) (base string, files []media.File, err error) {
 	return path, nil, err
 }
 
-// archiveIn says which file to name instead of the directory dir.
+// archiveIn returns a hint which file to name instead of the directory dir.
 func archiveIn(dir string) string {
 	const ending = ".tar.zst"
 	list, err := media.At(dir).List(".", 1, func(name string) bool {
@@ -92,8 +90,8 @@ func archiveIn(dir string) string {
 	return fmt.Sprintf("name an archive, a file NAME%s: ls -l %s", ending, shellWord(dir))
 }
 
-// splitVolume takes the number off the name of a volume; n is 0 where there
-// is none.
+// splitVolume splits the number off the name of a volume; n is 0 if there is
+// none.
 func splitVolume(path string) (base string, n int) {
 	const digits = 3
 	i := len(path) - digits - 1
@@ -106,8 +104,8 @@ func splitVolume(path string) (base string, n int) {
 	return path[:i], n
 }
 
-// listVolumes lists the volumes of base, in order. The sidecar, where there is
-// one, knows how many there should be.
+// listVolumes lists the volumes of base, in order. The sidecar, if present, lists
+// how many there should be.
 func listVolumes(base string) ([]media.File, error) {
 	dir, common := media.At(filepath.Dir(base)), filepath.Base(base)
 	number := func(name string) int {
@@ -140,7 +138,7 @@ func listVolumes(base string) ([]media.File, error) {
 	return files, nil
 }
 
-// volumes is one io.ReaderAt over files, one behind the other.
+// volumes is an io.ReaderAt over concatenated files.
 type volumes struct {
 	files  []*os.File
 	starts []int64 // of each file, and the end of the last
@@ -161,7 +159,7 @@ func openVolumes(files []media.File) (*volumes, error) {
 		first, size := v.starts[min(1, i)], info.Size()
 		if last := i == len(files)-1; i > 0 && (size > first || size < first && !last || size == 0) {
 			base, _ := splitVolume(file.Path())
-			err := damage("volume %s has %d bytes, the first one %d", filepath.Base(file.Path()), size, first)
+			err := damage("volume %s has %d bytes, the first one has %d", filepath.Base(file.Path()), size, first)
 			return nil, errors.Join(hint.With(err, "%s", copyAgain(base)), v.Close())
 		}
 		v.starts = append(v.starts, v.starts[i]+size)
@@ -169,7 +167,7 @@ func openVolumes(files []media.File) (*volumes, error) {
 	return v, nil
 }
 
-// base is the name that the volumes have in common.
+// base is the name that the volumes share.
 func (v *volumes) base() string {
 	base, _ := splitVolume(v.files[0].Name())
 	return base
@@ -206,8 +204,8 @@ func (v *volumes) ReadAt(b []byte, offset int64) (int, error) {
 	return done, io.EOF
 }
 
-// check looks at one frame in every volume, whether it is the archive's: a
-// volume of another build has the right name and often the right size.
+// check verifies one frame in every volume: a volume from another build has the
+// right name and often the right size.
 func (v *volumes) check(r *Reader) error {
 	t := r.table
 	for k := 1; k < len(v.files) && r.damage == nil; k++ {
@@ -223,23 +221,23 @@ func (v *volumes) check(r *Reader) error {
 		if err == nil && t.at[i+1] <= v.starts[k+1] {
 			err = readAt(v, sum, t.at[i+1]-int64(len(sum)))
 			if err == nil && tailSum(sum) != t.frames[i].sum {
-				err = damage("a frame's checksum is not that of the seek table")
+				err = damage("a frame's checksum does not match the seek table")
 			}
 		}
 		if err != nil {
-			return hint.With(fmt.Errorf("volume %s does not belong to the others, or is damaged: %w", filepath.Base(v.files[k].Name()), err),
-				"copy all volumes again, and check them: %s", verifyThere(v.base()))
+			return hint.With(fmt.Errorf("volume %s is damaged or from another build: %w", filepath.Base(v.files[k].Name()), err),
+				"copy all volumes again and check them: %s", verifyThere(v.base()))
 		}
 	}
 	return nil
 }
 
-// suspect says which volume to look at when the archive cannot be opened.
+// suspect names the volume to check when the archive cannot be opened.
 func (v *volumes) suspect(base string, err error) error {
 	n := len(v.files)
 	if one := (*hint.Error)(nil); errors.As(err, &one) {
 		err = one.Err // its hint is for an archive of one file
 	}
-	return hint.With(fmt.Errorf("volumes %s to %s are not one archive: %w", filepath.Base(v.files[0].Name()), filepath.Base(v.files[n-1].Name()), err),
-		"look whether %s is missing, and whether all volumes are of one build: %s", volumeName(filepath.Base(base), n+1), verifyThere(base))
+	return hint.With(fmt.Errorf("volumes %s to %s do not form one archive: %w", filepath.Base(v.files[0].Name()), filepath.Base(v.files[n-1].Name()), err),
+		"check that %s is not missing and that all volumes are from one build: %s", volumeName(filepath.Base(base), n+1), verifyThere(base))
 }

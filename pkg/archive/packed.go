@@ -20,7 +20,7 @@ type Packed struct {
 	frames     []frame
 }
 
-// The footer of a packed file: an entry a frame, then a tail, in a skippable
+// The footer of a packed file: an entry per frame, then a tail, in a skippable
 // frame. See doc.go.
 const (
 	packedMagic = "KCPACKED"
@@ -28,13 +28,13 @@ const (
 	packedTail  = 8 + sha256.Size + 4 + 4 + len(packedMagic)
 )
 
-// errPacked is wrapped by every error that says a packed file is not what Pack
-// wrote: a cache that has rotted.
+// errPacked is wrapped by every error for a packed file that differs from what
+// Pack wrote: a damaged cache.
 var errPacked = errors.New("cached frames have changed")
 
-// Pack compresses r into frames and writes them to w, with a footer: a file
-// that Create copies into any number of archives, and a zstd file in its own
-// right. The same content and Level.Encoding give the same bytes.
+// Pack compresses r into frames and writes them to w, with a footer: a valid zstd
+// file that Create can copy into any number of archives. The same content and
+// Level.Encoding produce the same bytes.
 func (p *Packer) Pack(ctx context.Context, w io.Writer, r io.Reader) (Packed, error) {
 	sum := sha256.New()
 	to := &frameWriter{w: w}
@@ -71,8 +71,8 @@ func (p Packed) footer() []byte {
 	return skippable(packedNumber, append(b, packedMagic...))
 }
 
-// ReadPacked reads the footer of what Pack wrote: what the content is, without
-// reading it. An error says that it is not usable; pack again then.
+// ReadPacked reads the footer of a packed file, which describes the content. After
+// an error the file is unusable: pack again.
 func ReadPacked(r io.ReadSeeker) (Packed, error) {
 	p, err := readPacked(r)
 	if err != nil {
@@ -105,7 +105,7 @@ func readPacked(r io.ReadSeeker) (Packed, error) {
 	return decodePacked(b, size-length)
 }
 
-// decodePacked reads a footer; frames is how many bytes stand before it.
+// decodePacked parses a footer; frames is the number of bytes before it.
 func decodePacked(b []byte, frames int64) (Packed, error) {
 	crcAt := len(b) - len(packedMagic) - 4
 	if !isSkippable(b, packedNumber) || crc32.Checksum(b[skippableHeader:crcAt], castagnoli()) != binary.LittleEndian.Uint32(b[crcAt:]) {
@@ -121,7 +121,7 @@ func decodePacked(b []byte, frames int64) (Packed, error) {
 		u := binary.LittleEndian.Uint32
 		f := frame{compressed: u(e), decompressed: u(e[4:]), sum: u(e[8:]), crc: u(e[12:])}
 		if f.decompressed == 0 || f.decompressed > maxFrame || f.compressed < minFrame || int64(f.compressed) > compressedBound(int64(f.decompressed)) {
-			return Packed{}, fmt.Errorf("%w: a frame of %d bytes for %d", errPacked, f.compressed, f.decompressed)
+			return Packed{}, fmt.Errorf("%w: a frame of %d bytes for %d bytes of content", errPacked, f.compressed, f.decompressed)
 		}
 		p.frames = append(p.frames, f)
 		p.Compressed += int64(f.compressed)
@@ -143,8 +143,8 @@ func readFrom(r io.ReadSeeker, offset int64, b []byte) error {
 	return nil
 }
 
-// check reads the frames and compares them with their checksums. r stands at
-// the first frame afterwards.
+// check reads the frames and compares them with their checksums. Afterwards r is
+// at the first frame.
 func (p Packed) check(ctx context.Context, r io.ReadSeeker) error {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -156,8 +156,8 @@ func (p Packed) check(ctx context.Context, r io.ReadSeeker) error {
 	return err
 }
 
-// copyTo passes the frames from r on to to, unless that is nil, and compares
-// them with their checksums on the way.
+// copyTo copies the frames of r to to, unless that is nil, and compares them with
+// their checksums.
 func (p Packed) copyTo(ctx context.Context, r io.Reader, to *frameWriter) error {
 	buf := make([]byte, 1<<20)
 	for i, f := range p.frames {

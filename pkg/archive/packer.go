@@ -11,19 +11,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Packer compresses any number of streams at once with a fixed amount of
-// memory: streams share its encoders and one buffer more than that, and
-// wait for each other where these are all in use. Make one for a whole build.
-// Its methods are safe for concurrent use.
+// Packer compresses any number of streams concurrently with a fixed amount of
+// memory: streams share its encoders and one more buffer than encoders, and wait
+// when all are in use. Create one for a whole build. Its methods are safe for
+// concurrent use.
 type Packer struct {
 	level        Level
 	scheme       scheme
-	encoders     chan *zstd.Encoder // nil: not made yet
-	frameBuffers chan *frameBuffer  // nil: not made yet
+	encoders     chan *zstd.Encoder // nil: not created yet
+	frameBuffers chan *frameBuffer  // nil: not created yet
 }
 
-// frameBuffer is the memory of a frame on its way: content, its compressed form, and
-// what came of it once done is closed.
+// frameBuffer is the memory of a frame in progress: its content, its compressed
+// form, and the result once done is closed.
 type frameBuffer struct {
 	decompressed, compressed []byte
 	frame                    frame
@@ -31,9 +31,9 @@ type frameBuffer struct {
 	done                     chan struct{}
 }
 
-// NewPacker returns a Packer that compresses as many frames at once as there are
-// processors, up to 4 at Fast and Default and 2 above, which keeps its memory under
-// 120 MB. That is taken as it is needed.
+// NewPacker returns a Packer that compresses one frame per processor concurrently,
+// up to 4 at Fast and Default and 2 above, which keeps its memory under 120 MB.
+// Memory is allocated when needed.
 func NewPacker(level Level) *Packer {
 	most := 4
 	if schemeOf(level).frame > schemeOf(Default).frame {
@@ -57,7 +57,7 @@ func newPacker(level Level, workers int) *Packer {
 	return p
 }
 
-// frameBuffer takes an empty buffer, waiting for one where all are in use.
+// frameBuffer takes an empty buffer and waits if all are in use.
 func (p *Packer) frameBuffer(ctx context.Context) (*frameBuffer, error) {
 	select {
 	case s := <-p.frameBuffers:
@@ -72,8 +72,8 @@ func (p *Packer) frameBuffer(ctx context.Context) (*frameBuffer, error) {
 	}
 }
 
-// rest gives up the memory of buffers and encoders that are not in use, until they
-// are needed again.
+// rest frees the memory of unused buffers and encoders until they are needed
+// again.
 func (p *Packer) rest() {
 	for range cap(p.frameBuffers) {
 		select {
@@ -91,10 +91,10 @@ func (p *Packer) rest() {
 	}
 }
 
-// free gives a buffer back.
+// free returns a buffer.
 func (p *Packer) free(s *frameBuffer) { p.frameBuffers <- s }
 
-// encode compresses s in the background; s.done is closed when that is over.
+// encode compresses s in the background and closes s.done when finished.
 func (p *Packer) encode(s *frameBuffer) {
 	go func() {
 		defer close(s.done)
@@ -118,8 +118,8 @@ type pipeline struct {
 	queue chan job
 }
 
-// job is something to be written in its turn. write is called once unless an
-// error came first, and release always.
+// job is queued output. write is called once, unless an earlier job failed, and
+// release always.
 type job interface {
 	write(ctx context.Context, to *frameWriter) error
 	release(p *Packer)
@@ -142,8 +142,8 @@ func (s *frameBuffer) release(p *Packer) {
 	p.free(s)
 }
 
-// run calls produce, which puts jobs, and writes what it put, in order. It
-// returns when everything is written and given back, or with the first error.
+// run calls produce, which queues jobs, and writes them in order. It returns when
+// all jobs are written and released, or with the first error.
 func (p *Packer) run(ctx context.Context, to *frameWriter, produce func(context.Context, *pipeline) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	l := &pipeline{p: p, queue: make(chan job, cap(p.frameBuffers))}
@@ -163,7 +163,7 @@ func (p *Packer) run(ctx context.Context, to *frameWriter, produce func(context.
 	return g.Wait()
 }
 
-// put queues w behind what was put before.
+// put appends w to the queue.
 func (l *pipeline) put(ctx context.Context, w job) error {
 	select {
 	case l.queue <- w:
@@ -180,8 +180,8 @@ func (l *pipeline) putBuffer(ctx context.Context, s *frameBuffer) error {
 	return l.put(ctx, s)
 }
 
-// content cuts r into frames of their own, the last one padded with zeros to
-// whole tar blocks, and returns the number of bytes that r had.
+// content splits r into frames, the last one padded with zeros to whole tar
+// blocks, and returns the number of bytes in r.
 func (l *pipeline) content(ctx context.Context, r io.Reader) (int64, error) {
 	var total int64
 	for {
@@ -208,7 +208,7 @@ func (l *pipeline) content(ctx context.Context, r io.Reader) (int64, error) {
 }
 
 // readFull fills b unless r ends, which it reports as io.EOF whether or not
-// something was read. It looks at ctx between reads.
+// something was read. It checks ctx between reads.
 func readFull(ctx context.Context, r io.Reader, b []byte) (n int, err error) {
 	const step = 1 << 20
 	for n < len(b) {

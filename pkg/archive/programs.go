@@ -12,16 +12,16 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// ReadPrograms hashes the installers that lie in dir, each opened once. One that
-// is a link is a *media.Error. tap is as Digest has it.
+// ReadPrograms hashes the installers in dir, each opened once. A link is a
+// *media.Error. tap is as for Digest.
 func ReadPrograms(ctx context.Context, dir string, tap func() io.Writer) ([]FileDigest, error) {
 	const most = 16 // architectures
 	d := media.At(dir)
 	names, err := d.List(".", most, IsProgram)
 	if err != nil && !errors.Is(err, media.ErrTooMany) {
-		return nil, fmt.Errorf("cannot look for programs: %w", err)
+		return nil, fmt.Errorf("cannot find programs: %w", err)
 	}
-	// A list holds files alone: what a person would run all the same is looked at.
+	// List returns only regular files: anything else under a name that a person would run is an error.
 	for _, name := range []string{ProgramName, programFor + "amd64", programFor + "arm64"} {
 		if !slices.Contains(names, name) {
 			if _, err := d.Stat(name); errors.Is(err, media.ErrLink) {

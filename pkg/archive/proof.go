@@ -10,14 +10,13 @@ import (
 // partSize is how many bytes of a member one hash of a proof covers.
 const partSize = 1 << 20
 
-// proof is the SHA-256 of every part of a member whose own hash was right: what
-// is read of it later can be compared piecemeal, because the file beneath may
-// have been replaced since.
+// proof holds the SHA-256 of every part of a verified member: later reads are
+// compared part by part, because the file may have been replaced since.
 type proof struct {
 	sums [][sha256.Size]byte
 }
 
-// prove hashes the member, unless that was done before.
+// prove hashes the member once.
 func (f *file) prove() (*proof, error) {
 	if p := f.r.proofs[f.number].Load(); p != nil {
 		return p, nil
@@ -39,7 +38,7 @@ func (f *file) prove() (*proof, error) {
 	}
 }
 
-// provenPart reads part n of the member, which is there; the last one is kept.
+// provenPart reads the existing part n of the member and caches the last one.
 func (f *file) provenPart(p *proof, n int64) ([]byte, error) {
 	if f.part != nil && f.partOf == n {
 		return f.part, nil
@@ -51,7 +50,7 @@ func (f *file) provenPart(p *proof, n int64) ([]byte, error) {
 		return nil, err
 	}
 	if sha256.Sum256(b) != p.sums[n] {
-		return nil, hinted(damage("its content is not what it was when it was read before: was the archive replaced?"), f.r.src)
+		return nil, hinted(damage("its content has changed since it was first read: was the archive replaced?"), f.r.src)
 	}
 	f.part, f.partOf = b, n
 	return b, nil
@@ -60,7 +59,7 @@ func (f *file) provenPart(p *proof, n int64) ([]byte, error) {
 // partHasher hashes the parts of what is written to it.
 type partHasher struct {
 	sum  hash.Hash
-	n    int64 // bytes of the part under way
+	n    int64 // bytes of the current part
 	done proof
 }
 
@@ -76,7 +75,7 @@ func (h *partHasher) write(b []byte) {
 	}
 }
 
-// end ends the part under way, if it has any bytes.
+// end ends the current part, if it has any bytes.
 func (h *partHasher) end() *proof {
 	if h.n > 0 {
 		h.done.sums = append(h.done.sums, [sha256.Size]byte(h.sum.Sum(nil)))

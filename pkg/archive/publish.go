@@ -18,7 +18,7 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// write makes the archive, reads it back and gives it its name.
+// write writes the archive, reads it back and renames it to its final name.
 func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entry) (_ *Written, err error) {
 	parts := &partHasher{sum: sha256.New()}
 	all := newHashWriter(w)
@@ -77,8 +77,8 @@ func write(ctx context.Context, w *volumeWriter, o CreateOptions, entries []Entr
 	return done, nil
 }
 
-// readBack verifies what was written, which has the hashes sums, and returns a
-// reader of it.
+// readBack verifies the written files against the hashes sums and returns a reader
+// of them.
 func (w *volumeWriter) readBack(ctx context.Context, o CreateOptions, sums [][sha256.Size]byte, entries []Entry) (*Reader, error) {
 	v := &volumes{starts: []int64{0}}
 	for i, vol := range w.volumes {
@@ -98,15 +98,15 @@ func (w *volumeWriter) readBack(ctx context.Context, o CreateOptions, sums [][sh
 	case ctx.Err() != nil:
 		return nil, err
 	case s.exchanged.Load():
-		return nil, hint.With(fmt.Errorf("what was written cannot be read back: %s", someDamages(err)), "the disk of %s loses what it is given: write to another one with -o DIR", filepath.Dir(w.path))
+		return nil, hint.With(fmt.Errorf("the written archive cannot be read back: %s", someDamages(err)), "the disk of %s loses data: write to another one with -o DIR", filepath.Dir(w.path))
 	}
 	return nil, purgeCaches(err, o.Groups, entries)
 }
 
-// purgeCaches removes from the caches what members that are damaged came from: the
-// bytes are those that were written, so they were wrong before.
+// purgeCaches removes the sources of damaged members from the caches: the bytes on
+// disk are those that were written, so the source was damaged.
 func purgeCaches(err error, groups GroupCache, entries []Entry) error {
-	failed := fmt.Errorf("what the cache held was something else: %s", someDamages(err))
+	failed := fmt.Errorf("the cache was damaged: %s", someDamages(err))
 	bad := map[string]bool{}
 	for _, d := range Damages(err) {
 		bad[d.Path] = true
@@ -123,11 +123,11 @@ func purgeCaches(err error, groups GroupCache, entries []Entry) error {
 	if err := errors.Join(errs...); err != nil {
 		return errors.Join(failed, err)
 	}
-	return hint.With(failed, "it was removed from the cache: run the same command again")
+	return hint.With(failed, "the damaged entries were removed from the cache: run the same command again")
 }
 
-// someDamages is the text of an error of Open or Verify, without the advice of
-// that, which is for copies.
+// someDamages is the text of an error of Open or Verify, without its hint, which is
+// for copied archives.
 func someDamages(err error) string {
 	const most = 3
 	list := Damages(err)
@@ -144,7 +144,7 @@ func someDamages(err error) string {
 	return strings.Join(texts, "; ")
 }
 
-// copyProgram writes the member of p beside the archive, without its name yet.
+// copyProgram writes the member of p beside the archive, under a temporary name.
 func copyProgram(ctx context.Context, r *Reader, p Program, dir string, tap func() io.Writer) (w WrittenFile, err error) {
 	const executable = 0o755
 	member, err := r.Open(p.Member)
@@ -165,7 +165,7 @@ func copyProgram(ctx context.Context, r *Reader, p Program, dir string, tap func
 	}
 	info, err := member.Stat()
 	if err == nil {
-		// The end of a member comes only where its hash is right.
+		// EOF comes only if the hash is right.
 		err = copyAll(ctx, io.MultiWriter(to...), member, stage, p.Name, info.Size(), nil)
 	}
 	if err == nil {
@@ -178,9 +178,10 @@ func copyProgram(ctx context.Context, r *Reader, p Program, dir string, tap func
 	return w, nil
 }
 
-// publish gives an archive, programs and the sidecar their names. The old sidecar
-// goes first, and signatures with it: a crash between two renames must not leave
-// one that speaks of other files. The sidecar comes last, with a sync of all names.
+// publish renames archive, programs and sidecar to their final names. The old
+// sidecar and signatures are removed first: a crash between two renames must not
+// leave any that refer to other files. The sidecar comes last, with a sync of all
+// names.
 func publish(w *volumeWriter, done *Written) (err error) {
 	const mode = 0o644
 	sidecar, err := atomicfile.CreateNext(done.Sidecar, mode)
@@ -224,8 +225,8 @@ func publish(w *volumeWriter, done *Written) (err error) {
 	return sidecar.Commit()
 }
 
-// dropPrograms takes programs that are about to be replaced by others out of the
-// sidecars of other archives: sha256sum -c would find them damaged.
+// dropPrograms removes programs that are about to be replaced from the sidecars of
+// other archives: sha256sum -c would report them as damaged.
 func dropPrograms(done *Written) error {
 	const mode, most = 0o644, 1000
 	dir := media.At(filepath.Dir(done.Sidecar))
@@ -236,7 +237,7 @@ func dropPrograms(done *Written) error {
 	for _, name := range names {
 		text, err := dir.ReadFile(name, maxSidecar)
 		if err != nil {
-			continue // somebody else's: no archive can be opened by it either
+			continue // not ours: no archive can be opened with it either
 		}
 		kept := text
 		for _, p := range done.Programs {
@@ -252,8 +253,8 @@ func dropPrograms(done *Written) error {
 	return nil
 }
 
-// withoutProgram is the text of a sidecar without the line of a program that has
-// another hash.
+// withoutProgram returns the text of a sidecar without the line of a program if its
+// hash differs.
 func withoutProgram(text []byte, name, sum string) []byte {
 	var kept []byte
 	for line := range bytes.Lines(text) {
@@ -266,7 +267,7 @@ func withoutProgram(text []byte, name, sum string) []byte {
 	return kept
 }
 
-// inPlace says whether the names still are those of what was written.
+// inPlace checks that the names still refer to the written files.
 func (d *Written) inPlace() error {
 	for _, list := range [][]WrittenFile{d.Files, d.Programs} {
 		for _, f := range list {
@@ -274,8 +275,8 @@ func (d *Written) inPlace() error {
 			if err == nil && os.SameFile(there, f.info) && there.Size() == f.info.Size() && there.ModTime().Equal(f.info.ModTime()) {
 				continue
 			}
-			return hint.With(errors.Join(fmt.Errorf("%s is not what was written: somebody replaced it", f.Path), err),
-				"write to a directory that nobody else can write to, with -o DIR, and copy it to the stick from there")
+			return hint.With(errors.Join(fmt.Errorf("%s was replaced by another process", f.Path), err),
+				"write to a private directory with -o DIR and copy the archive to the stick from there")
 		}
 	}
 	return nil

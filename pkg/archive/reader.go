@@ -16,26 +16,26 @@ import (
 // ReadDir, Stat and ReadFile; directories follow from the paths. Its methods
 // are safe for concurrent use.
 //
-// No content of a member is taken as read before its SHA-256 was compared with
-// the index: a sequential read ends with a *DamageError in place of io.EOF, and
-// whatever jumps within a member (ReadAt, a Read after Seek) is answered only
-// after the member was hashed once, with what was hashed then. Members up to 1
-// MiB are hashed before their first byte is returned. So an archive that is
-// replaced while it is read is found like one that is damaged. The index itself
-// is as good as its source, see IndexBytes, and is read once, by Open.
+// The content of every member is compared with its SHA-256 in the index: a
+// sequential read of a damaged member ends with a *DamageError instead of io.EOF,
+// and random access (ReadAt, a Read after Seek) hashes the whole member first and
+// returns only bytes that were hashed. Members up to 1 MiB are hashed before their
+// first byte is returned. So an archive that is replaced while it is read is
+// detected like a damaged one. The index itself is as trustworthy as its source,
+// see IndexBytes, and is read once, by Open.
 //
-// Memory is bounded by what was asked for at once: a file of a large member
-// holds up to four frames of 8 or 16 MiB, a solid frame a window of 128 MiB,
-// of which there are never more than two.
+// Memory depends on the number of open files: a file of a large member holds up to
+// four frames of 8 or 16 MiB, a solid frame a window of 128 MiB, of which there
+// are at most two.
 type Reader struct {
 	src     io.ReaderAt
 	table   *table
 	index   *Index
 	text    []byte
 	members map[string]int
-	proofs  []atomic.Pointer[proof] // of members whose hash was right
+	proofs  []atomic.Pointer[proof] // of verified members
 	dirs    map[string][]fs.DirEntry
-	damage  error // why the table is not the archive's own, see Recover
+	damage  error // why the table was rebuilt, see Recover
 
 	decoder *zstd.Decoder // for whole frames
 	buffers buffers
@@ -43,9 +43,9 @@ type Reader struct {
 	shared  sharedFrames
 }
 
-// Open reads the seek table and the index of an archive of size bytes and
-// checks that they agree with each other, before anything else is believed.
-// Errors of what it read are *DamageError or wrap ErrVersion.
+// Open reads the seek table and the index of an archive of size bytes and first
+// checks that they agree with each other. Errors in the data are *DamageError or
+// wrap ErrVersion.
 func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	t, err := readTable(r, size)
 	if err != nil {
@@ -61,7 +61,7 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	return a, nil
 }
 
-// newReader reads the index that t leads to.
+// newReader reads the index that t locates.
 func newReader(src io.ReaderAt, t *table) (*Reader, error) {
 	decoder, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithDecoderMaxWindow(maxWindow),
@@ -86,7 +86,7 @@ func newReader(src io.ReaderAt, t *table) (*Reader, error) {
 // readIndex decodes the first frame, which holds index.json and nothing else.
 func (r *Reader) readIndex() (*Index, []byte, error) {
 	if len(r.table.frames) == 0 || r.table.frames[0].decompressed > maxIndex+blockSize {
-		return nil, nil, damage("index.json is not where it should be")
+		return nil, nil, damage("index.json is not the first member")
 	}
 	b, err := r.decode(0, nil)
 	if err != nil {
@@ -95,14 +95,14 @@ func (r *Reader) readIndex() (*Index, []byte, error) {
 	return splitIndex(b)
 }
 
-// splitIndex reads index.json with its tar header, which are all of b.
+// splitIndex parses b, which is index.json with its tar header and nothing else.
 func splitIndex(b []byte) (*Index, []byte, error) {
 	if len(b) < blockSize {
-		return nil, nil, damage("index.json is not where it should be")
+		return nil, nil, damage("index.json is not the first member")
 	}
 	size := int64(len(b) - blockSize)
 	if size > maxIndex || !bytes.Equal(b[:blockSize], header(indexArtifact(size))) {
-		return nil, nil, damage("the tar header of index.json is not as it was written")
+		return nil, nil, damage("the tar header of index.json has changed")
 	}
 	text := bytes.Clone(b[blockSize:])
 	idx, err := decodeIndex(text)
@@ -113,27 +113,27 @@ func splitIndex(b []byte) (*Index, []byte, error) {
 func (r *Reader) checkLayout() error {
 	want := contentEnd(r.index, int64(len(r.text))) + 2*blockSize
 	if got := r.table.total(); got != want {
-		return damage("the seek table describes %d bytes of members, index.json %d", got, want)
+		return damage("the seek table describes %d bytes of members, index.json lists %d", got, want)
 	}
 	return nil
 }
 
-// Index is what index.json says. It must not be changed.
+// Index returns the content of index.json. It must not be modified.
 func (r *Reader) Index() *Index { return r.index }
 
-// IndexBytes is index.json as it stands in the archive: what a signature
-// covers. It must not be changed.
+// IndexBytes returns index.json byte for byte: what a signature covers. It must not
+// be modified.
 func (r *Reader) IndexBytes() []byte { return r.text }
 
-// Release gives up the memory of decoders that nobody is reading with.
+// Release frees the memory of decoders that are not in use.
 func (r *Reader) Release() { r.solid.release() }
 
 // Size is the length of the archive in bytes, compressed.
 func (r *Reader) Size() int64 { return r.table.size }
 
 // Offset is where the content of the named member starts in the tar stream, in
-// bytes; ok is false where there is no such member. Whoever reads several
-// members is fastest in the order of their offsets.
+// bytes; ok is false if there is no such member. Several members are read fastest
+// in the order of their offsets.
 func (r *Reader) Offset(name string) (offset int64, ok bool) {
 	i, ok := r.members[name]
 	if !ok {
@@ -142,8 +142,8 @@ func (r *Reader) Offset(name string) (offset int64, ok bool) {
 	return r.index.Members[i].Offset, true
 }
 
-// sharedFrames keeps the frames of small members decoded: the last few small
-// ones, and in the last slot one of any size.
+// sharedFrames caches decoded frames of small members: the last few small frames,
+// and in the last slot one of any size.
 type sharedFrames struct {
 	mu           sync.Mutex
 	number       [5]int

@@ -316,7 +316,7 @@ func TestVersions(t *testing.T) {
 	if _, err := decodeIndex([]byte(`{"version":2,"members":"other"}`)); !errors.Is(err, ErrVersion) {
 		t.Errorf("version 2: %v", err)
 	}
-	if _, err := decodeIndex([]byte(`{"version":1,"base":"x","members":[]}`)); err == nil || !strings.Contains(err.Error(), "completes another archive") {
+	if _, err := decodeIndex([]byte(`{"version":1,"base":"x","members":[]}`)); err == nil || !strings.Contains(err.Error(), "extends another archive") {
 		t.Errorf("a delta: %v", err)
 	}
 }

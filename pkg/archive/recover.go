@@ -8,11 +8,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Recover opens an archive as Open does, but makes do without the seek table
-// where that is damaged or cut off: it goes from frame to frame instead. What
-// it returns can be read as far as the frames go; Verify reports what was wrong
-// first, and then every member that is not whole. The error is that of Open
-// where not even the index can be read.
+// Recover opens an archive like Open, but does not need the seek table: if that is
+// damaged or missing, it walks the frames instead. The result can be read as far as
+// the frames are intact; Verify reports the damage of the table first, then every
+// damaged member. If the index cannot be read either, the error is that of Open.
 func Recover(r io.ReaderAt, size int64) (*Reader, error) {
 	whole, err := Open(r, size)
 	var d *DamageError
@@ -31,10 +30,10 @@ func Recover(r io.ReaderAt, size int64) (*Reader, error) {
 	return a, nil
 }
 
-// walkFrames makes a table from the frames themselves. It ends without an
-// error where something else than a frame of this format stands. A frame's
-// header gives its content's size, those of its blocks lead to its end (RFC
-// 8878, sections 3.1.1.1 and 3.1.1.2).
+// walkFrames builds a table from the frames themselves. It ends without an error
+// at anything that is not a frame of this format. A frame's header has the size of
+// its content, and its block headers lead to its end (RFC 8878, sections 3.1.1.1
+// and 3.1.1.2).
 func walkFrames(r io.ReaderAt, size int64) (*table, error) {
 	var frames []frame
 	for at := int64(0); at < size && len(frames) < maxFrames-1; {
@@ -53,11 +52,11 @@ func walkFrames(r io.ReaderAt, size int64) (*table, error) {
 	return t, nil
 }
 
-// walkFrame measures the frame at offset at; ok is false where there is none
-// that is whole.
+// walkFrame measures the frame at offset at; ok is false if there is no complete
+// frame.
 func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
-	// Encoders make blocks of 64 KiB or more; very small ones are allowed, and
-	// would make this take long.
+	// Encoders write blocks of 64 KiB or more; very small ones are allowed, but
+	// would make this slow.
 	const leastBlock = 256
 	head := make([]byte, min(maxHeader, size-at))
 	if err := readAllAt(r, head, at); err != nil {
@@ -106,7 +105,7 @@ func walkFrame(r io.ReaderAt, at, size int64) (f frame, ok bool, err error) {
 	}
 }
 
-// readAllAt fills b, which lies within the file.
+// readAllAt fills b from within the file.
 func readAllAt(r io.ReaderAt, b []byte, at int64) error {
 	n, err := r.ReadAt(b, at)
 	if n == len(b) {

@@ -9,21 +9,21 @@ import (
 	"sort"
 )
 
-// The seek table (zstd's contrib/seekable_format): one entry of 12 bytes a
+// The seek table (zstd's contrib/seekable_format): one entry of 12 bytes per
 // frame, then a footer of 9 bytes, in a skippable frame at the end of the file.
 const (
 	seekMagic      = 0x8F92EAB1
 	seekFooter     = 9
 	seekEntry      = 12
-	seekChecksums  = 0x80 // the descriptor: checksums are there, all else zero
+	seekChecksums  = 0x80 // the descriptor: has checksums, all other bits zero
 	emptyXXH64     = 0x51D8E999
 	maxFrames      = 1 << 20
 	checksMagic    = "KCCHECKS"
 	checksOverhead = skippableHeader + len(checksMagic) + 4 + 4 + 4
 )
 
-// table is what stands where: frames and, in entry i and i+1 of the offsets,
-// where frame i starts and ends in the file and in the tar stream.
+// table locates the frames: entries i and i+1 of the offsets are where frame i
+// starts and ends, in the file and in the tar stream.
 type table struct {
 	frames             []frame
 	at, decompressedAt []int64
@@ -32,7 +32,7 @@ type table struct {
 	size               int64 // of the file
 }
 
-// newTable lays frames out one behind the other.
+// newTable computes the offsets of consecutive frames.
 func newTable(frames []frame) *table {
 	t := &table{frames: frames, at: make([]int64, len(frames)+1), decompressedAt: make([]int64, len(frames)+1)}
 	for i, f := range frames {
@@ -45,8 +45,8 @@ func newTable(frames []frame) *table {
 	return t
 }
 
-// find is the number of the frame that holds the byte at offset of the tar
-// stream, or the number of frames when it lies behind them.
+// find returns the number of the frame that holds the byte at offset of the tar
+// stream, or the number of frames if the offset is after all of them.
 func (t *table) find(offset int64) int {
 	return sort.Search(len(t.frames), func(i int) bool { return t.decompressedAt[i+1] > offset })
 }
@@ -82,8 +82,8 @@ func (t *table) seekTable() []byte {
 	return skippable(seekNumber, payload)
 }
 
-// readTable reads the seek table at the end of a file of size bytes. What it
-// returns fills the file exactly; the crc of frames does not stand in it.
+// readTable reads the seek table at the end of a file of size bytes. The result
+// covers the file exactly; it does not have the crc of frames.
 func readTable(r io.ReaderAt, size int64) (*table, error) {
 	var footer [seekFooter]byte
 	if size < skippableHeader+seekFooter {
@@ -96,9 +96,9 @@ func readTable(r io.ReaderAt, size int64) (*table, error) {
 	length := skippableHeader + n*seekEntry + seekFooter
 	switch {
 	case binary.LittleEndian.Uint32(footer[5:]) != seekMagic:
-		return nil, damage("there is no seek table at its end: it is cut short, or no archive of kubecrate")
+		return nil, damage("it has no seek table at its end: it is truncated or not a kubecrate archive")
 	case footer[4] != seekChecksums, n < 2, n > maxFrames, length > size:
-		return nil, damage("the seek table at its end is not one of this format")
+		return nil, damage("the seek table at its end has another format")
 	}
 	b := make([]byte, length)
 	if err := readAt(r, b, size-length); err != nil {
@@ -121,7 +121,7 @@ func decodeTable(b []byte, size int64) (*table, error) {
 		case last && (f.decompressed != 0 || f.sum != emptyXXH64):
 			return nil, damage("the seek table does not end with the checksums")
 		case !last && (f.decompressed == 0 || f.decompressed > maxFrame || f.compressed < minFrame || int64(f.compressed) > compressedBound(int64(f.decompressed))):
-			return nil, damage("the seek table has a frame of %d bytes for %d", f.compressed, f.decompressed)
+			return nil, damage("the seek table has a frame of %d bytes for %d bytes of content", f.compressed, f.decompressed)
 		}
 		frames[i] = f
 	}
@@ -133,12 +133,12 @@ func decodeTable(b []byte, size int64) (*table, error) {
 	return t, nil
 }
 
-// minFrame is the least that a frame of this format takes: magic, descriptor,
-// a content size of a byte, a block header, a block of a byte, the checksum.
+// minFrame is the minimum size of a frame of this format: magic, descriptor, one
+// byte of content size, a block header, a block of one byte, the checksum.
 const minFrame = 4 + 1 + 1 + 3 + 1 + 4
 
-// readChecks reads the checksums of the compressed frames, and compares that of
-// the seek table.
+// readChecks reads the checksums of the compressed frames and verifies that of the
+// seek table.
 func (t *table) readChecks(r io.ReaderAt) ([]uint32, error) {
 	b := make([]byte, t.size-t.checks)
 	if err := readAt(r, b, t.checks); err != nil {
@@ -169,7 +169,7 @@ func readAt(r io.ReaderAt, b []byte, offset int64) error {
 		return nil
 	}
 	if errors.Is(err, io.EOF) || err == nil {
-		return damage("it ends at byte %d, within what should be there", offset+int64(n))
+		return damage("it is truncated at byte %d", offset+int64(n))
 	}
 	return fmt.Errorf("cannot read the archive at byte %d: %w", offset, err)
 }

@@ -7,19 +7,19 @@ import (
 	"io"
 )
 
-// sequentialReader reads a member from its start to its end, and hashes it.
+// sequentialReader reads a member from start to end and hashes it.
 type sequentialReader struct {
 	f     *file
 	sum   hash.Hash
 	done  int64   // bytes handed out
 	total int64   // bytes hashed
-	whole *chunks // where all frames are whole ones
+	whole *chunks // if all frames are decoded as a whole
 	rest  []byte  // decoded and hashed, not handed out
 	ended error
 	buf   []byte // for solid frames
 }
 
-// sequentialReader starts on the member of f.
+// sequentialReader starts reading the member of f.
 func (r *Reader) sequentialReader(f *file) *sequentialReader {
 	s := &sequentialReader{f: f, sum: sha256.New()}
 	list := r.need(nil, f.member.Offset, f.member.Offset+f.member.Size)
@@ -53,8 +53,8 @@ func (s *sequentialReader) read(b []byte) (int, error) {
 	return n, nil
 }
 
-// next returns the next stretch of the member, hashed. Its bytes are good until
-// the next call. The end is io.EOF only where the hash is right.
+// next returns the next bytes of the member, hashed. They are valid until the next
+// call. The end is io.EOF only if the hash is right.
 func (s *sequentialReader) next() ([]byte, error) {
 	if s.ended != nil {
 		return nil, s.ended

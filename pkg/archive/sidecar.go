@@ -17,9 +17,9 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// sidecarText is a line "HEX  NAME" for every file, programs included. sha256sum -c passes over
-// lines that start with #: with volumes, the first one is the hash of all of
-// them put together.
+// sidecarText is a line "HEX  NAME" for every file, programs included. sha256sum -c
+// skips lines that start with #: with volumes, the first line has the hash of all
+// of them concatenated.
 func sidecarText(name string, w *Written) string {
 	var b strings.Builder
 	if len(w.Files) > 1 {
@@ -32,9 +32,9 @@ func sidecarText(name string, w *Written) string {
 }
 
 // CheckSidecar compares digests with the sidecar of the archive at base. programs
-// are the installers beside it. It returns false where there is no sidecar. A file
-// that differs, or that only one of the two knows, gives a *DamageError; a program
-// that is not there is none, since an archive does without.
+// are the installers beside it. It returns false if there is no sidecar. A file that
+// differs, or that only one of the two lists, is a *DamageError; a missing program
+// is not, since an archive does not need it.
 func (d *Digests) CheckSidecar(base string, programs []FileDigest) (bool, error) {
 	side, err := readSidecar(base + SidecarSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -55,10 +55,10 @@ func (d *Digests) compare(side *sidecar, programs []FileDigest) error {
 		there[f.Name] = true
 		want, ok := side.sums[f.Name]
 		if !ok && IsProgram(f.Name) {
-			continue // of another archive beside it, or from an older kubecrate
+			continue // of another archive in the same directory, or from an older kubecrate
 		}
 		if !ok {
-			return damage("the sidecar does not know %s", f.Name)
+			return damage("the sidecar does not list %s", f.Name)
 		}
 		if f.SHA256 != want {
 			return damage("%s has SHA-256 %s, the sidecar says %s", f.Name, f.SHA256, want)
@@ -66,7 +66,7 @@ func (d *Digests) compare(side *sidecar, programs []FileDigest) error {
 	}
 	for name := range side.sums {
 		if !there[name] && !IsProgram(name) {
-			return damage("%s is missing, which the sidecar lists", name)
+			return damage("%s is listed in the sidecar but missing", name)
 		}
 	}
 	if side.whole != "" && side.whole != d.SHA256 {
@@ -75,8 +75,8 @@ func (d *Digests) compare(side *sidecar, programs []FileDigest) error {
 	return nil
 }
 
-// sidecar is what a .sha256 says: the hash of each file by its name, and with
-// volumes that of the whole, "" where it has none.
+// sidecar is the content of a .sha256 file: the hash of each file by name and, with
+// volumes, that of the whole, "" if it has none.
 type sidecar struct {
 	sums  map[string]string
 	whole string
@@ -85,7 +85,7 @@ type sidecar struct {
 // maxSidecar is in bytes: maxVolumes lines.
 const maxSidecar = 256 << 10
 
-// readSidecar reads the lines of a sidecar; names lie beside it.
+// readSidecar parses a sidecar; names are files in the same directory.
 func readSidecar(path string) (*sidecar, error) {
 	text, err := media.At(filepath.Dir(path)).ReadFile(filepath.Base(path), maxSidecar)
 	if err != nil {
@@ -113,7 +113,7 @@ func parseSidecar(r io.Reader) (*sidecar, error) {
 			name = name[1:]
 		}
 		if !ok || !isSum(sum) || name == "" || name != filepath.Base(name) {
-			return nil, damage("the sidecar has a line that is not of sha256sum: %.80q", line)
+			return nil, damage("the sidecar has an invalid line: %.80q", line)
 		}
 		if _, twice := side.sums[name]; twice {
 			return nil, damage("the sidecar lists %.80q twice", name)
@@ -126,7 +126,7 @@ func parseSidecar(r io.Reader) (*sidecar, error) {
 	return side, nil
 }
 
-// isSum says whether s is a SHA-256 in hex.
+// isSum reports whether s is a SHA-256 in hex.
 func isSum(s string) bool {
 	decompressed, err := hex.DecodeString(s)
 	return err == nil && len(decompressed) == sha256.Size

@@ -16,34 +16,34 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// Source is the files of an archive, opened once: what is hashed, verified,
-// signed and read of it are the same bytes, whatever becomes of the names. After
-// Digest each byte that it serves is one that Digest saw; others are damage.
+// Source holds the files of an archive, opened once: the same bytes are hashed,
+// verified, signed and read, even if the names change. After Digest it returns only
+// bytes that Digest has hashed; others are damage.
 type Source struct {
-	path string // that OpenSource was told, for messages
+	path string // argument of OpenSource, for messages
 	base string
 	v    *volumes
 
-	exchanged atomic.Bool // a byte was not what it was
+	exchanged atomic.Bool // content changed between two reads
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	sums   [][sha256.Size]byte
 	recent []block
 	next   int
 }
 
-// block is partSize bytes that were compared.
+// block is partSize verified bytes.
 type block struct {
 	number int64
 	b      []byte
 }
 
-// FileDigest is a file of an archive, and what was computed of all its bytes.
+// FileDigest is a file of an archive and the hash of all its bytes.
 type FileDigest struct {
 	Name   string // without a directory
 	Size   int64
 	SHA256 string
-	Tap    io.Writer // what Digest's tap made, nil for none
+	Tap    io.Writer // result of Digest's tap, nil for none
 }
 
 // Digests are those of every file of an archive, and of the whole.
@@ -52,7 +52,7 @@ type Digests struct {
 	SHA256 string
 }
 
-// OpenSource opens the files of the archive at path, as OpenPath does.
+// OpenSource opens the files of the archive at path, like OpenPath.
 func OpenSource(path string) (*Source, error) {
 	base, files, err := filesOf(path)
 	if err != nil {
@@ -74,10 +74,10 @@ func (s *Source) Size() int64 { return s.v.size() }
 // Close closes the files.
 func (s *Source) Close() error { return s.v.Close() }
 
-// Reader opens the archive as Open does.
+// Reader opens the archive like Open.
 func (s *Source) Reader() (*Reader, error) { return s.reader(Open) }
 
-// Recover opens the archive as the function Recover does.
+// Recover opens the archive like the function Recover.
 func (s *Source) Recover() (*Reader, error) { return s.reader(Recover) }
 
 func (s *Source) reader(open func(io.ReaderAt, int64) (*Reader, error)) (*Reader, error) {
@@ -93,8 +93,8 @@ func (s *Source) reader(open func(io.ReaderAt, int64) (*Reader, error)) (*Reader
 	return r, nil
 }
 
-// Digest reads every byte once. tap, where it is not nil, makes a writer for
-// each file, which gets all of it.
+// Digest reads every byte once. tap, if not nil, returns a writer for each file,
+// which receives all its bytes.
 func (s *Source) Digest(ctx context.Context, tap func() io.Writer, report progress.Func) (*Digests, error) {
 	whole, parts := sha256.New(), partHasher{sum: sha256.New()}
 	d := &Digests{}
@@ -115,17 +115,17 @@ func (s *Source) Digest(ctx context.Context, tap func() io.Writer, report progre
 	return d, nil
 }
 
-// pin makes s serve nothing but what has these hashes.
+// pin makes s return only bytes with these hashes.
 func (s *Source) pin(sums [][sha256.Size]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sums, s.recent, s.next = sums, make([]block, recentBlocks), 0
 }
 
-// recentBlocks are kept, because frames begin and end within blocks.
+// recentBlocks is how many blocks are cached, because frames begin and end within blocks.
 const recentBlocks = 8
 
-// digester hashes all that is written to it.
+// digester hashes what is written to it.
 type digester struct {
 	sum, whole hash.Hash
 	parts      *partHasher
@@ -172,10 +172,10 @@ func copyAll(ctx context.Context, w io.Writer, r io.Reader, stage, task string, 
 	}
 }
 
-// errExchanged says that a file is not what it was when it was hashed.
-var errExchanged = errors.New("a byte is not what it was before: the disk does not keep what it is given, or somebody changed the file")
+// errExchanged reports that a file has changed since it was hashed.
+var errExchanged = errors.New("the content changed between two reads: the disk is faulty or the file was modified")
 
-// ReadAt reads from the archive, all volumes as one.
+// ReadAt reads from the archive, with all volumes concatenated.
 func (s *Source) ReadAt(b []byte, offset int64) (int, error) {
 	s.mu.Lock()
 	sums := s.sums
@@ -198,8 +198,8 @@ func (s *Source) ReadAt(b []byte, offset int64) (int, error) {
 	return done, nil
 }
 
-// block copies what block n has from from on to b. A block that fits into b as
-// a whole is read into it.
+// block copies block n, from its byte from on, to b. A block that fits into b
+// completely is read directly into it.
 func (s *Source) block(sums [][sha256.Size]byte, n int64, b []byte, from int64) (int, error) {
 	size := min(partSize, s.Size()-n*partSize)
 	if from == 0 && int64(len(b)) >= size {

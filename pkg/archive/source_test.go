@@ -89,7 +89,7 @@ func TestLargeFrameAlone(t *testing.T) {
 		t.Fatal("no frame was changed")
 	}
 	var d *DamageError
-	if err := open(t, forged).Verify(t.Context(), nil, nil); !errors.As(err, &d) || !strings.Contains(err.Error(), "behind a frame") {
+	if err := open(t, forged).Verify(t.Context(), nil, nil); !errors.As(err, &d) || !strings.Contains(err.Error(), "is followed by data") {
 		t.Errorf("verified: %v", err)
 	}
 }
@@ -105,7 +105,7 @@ func TestSeekSum(t *testing.T) {
 	}
 	frames[3].sum++
 	forged := append(bytes.Clone(data[:r.table.checks]), newTable(frames).trailer()...)
-	if err := open(t, forged).Verify(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "checksum is not that of the seek table") {
+	if err := open(t, forged).Verify(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "checksum does not match the seek table") {
 		t.Errorf("verified: %v", err)
 	}
 	if binary.LittleEndian.Uint32(forged[len(forged)-4:]) != seekMagic {
@@ -165,7 +165,7 @@ func TestSourceExchanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.pin(s.sums) // forgets the blocks that it holds
-	if err := r.Verify(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "not what it was before") {
+	if err := r.Verify(t.Context(), nil, nil); err == nil || !strings.Contains(err.Error(), "changed between two reads") {
 		t.Errorf("what was exchanged: %v", err)
 	}
 	if _, err := s.Reader(); err == nil {
@@ -294,7 +294,7 @@ func TestReplacedWhileFinished(t *testing.T) {
 		other := filepath.Join(dir, "other")
 		return errors.Join(os.WriteFile(other, create(t, Fast, tiny()), 0o600), os.Rename(other, path))
 	}
-	if _, err := WriteFile(t.Context(), path, o, sample(1)); err == nil || !strings.Contains(err.Error(), "replaced it") || hint.Of(err) == "" {
+	if _, err := WriteFile(t.Context(), path, o, sample(1)); err == nil || !strings.Contains(err.Error(), "was replaced") || hint.Of(err) == "" {
 		t.Errorf("%v", err)
 	}
 	if idx, err := decodeIndex(text); err != nil || len(idx.Members) != len(sample(1)) {
@@ -328,7 +328,7 @@ func TestEmptyVolume(t *testing.T) {
 	if err := os.WriteFile(volumeName(path, len(w.Files)+1), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := OpenPath(path); err == nil || !strings.Contains(err.Error(), "the first one 200000") {
+	if _, _, err := OpenPath(path); err == nil || !strings.Contains(err.Error(), "the first one has 200000") {
 		t.Errorf("opened: %v", err)
 	}
 }

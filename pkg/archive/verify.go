@@ -13,11 +13,11 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// Verify reads every byte of the members that filter chooses, headers and
-// padding included, and compares it with the index; nil reads the whole
-// archive, to its last byte. Nil comes back when all is as it was written. Else
-// the error is a *DamageError or a join of several, one for each member that
-// cannot be trusted, in the order of the archive; see Damages.
+// Verify reads every byte of the members that filter selects, headers and padding
+// included, and compares it with the index; a nil filter reads the whole archive,
+// to its last byte. It returns nil if everything is intact. Otherwise the error is
+// a *DamageError or a join of several, one for each damaged member, in archive
+// order; see Damages.
 func (r *Reader) Verify(ctx context.Context, filter func(Member) bool, report progress.Func) error {
 	v := &verifier{r: r, reasons: make([]string, len(r.index.Members)+2), sum: sha256.New()}
 	var errs []error
@@ -67,7 +67,7 @@ func Damages(err error) []*DamageError {
 	return list
 }
 
-// asDamage makes damage of any error: what cannot be read is damaged too.
+// asDamage turns any error into damage: unreadable data is damaged too.
 func asDamage(err error) error {
 	var d *DamageError
 	if errors.As(err, &d) {
@@ -76,9 +76,9 @@ func asDamage(err error) error {
 	return &DamageError{Reason: err.Error()}
 }
 
-// segment is a stretch of the tar stream of which one thing is known: its bytes,
-// or that it is the content of a member. member counts from 0 for index.json;
-// the last number is the end of the tar stream.
+// segment is a part of the tar stream: either bytes that are known in advance, or
+// the content of a member. member counts from 0 for index.json; the last number is
+// the end of the tar stream.
 type segment struct {
 	from, to int64
 	member   int
@@ -89,12 +89,12 @@ type segment struct {
 type verifier struct {
 	r        *Reader
 	segments []segment
-	reasons  []string // what is wrong with each member
+	reasons  []string // by member, "" if intact
 	sum      hash.Hash
-	next     int // the first segment that is not over
+	next     int // the first unfinished segment
 }
 
-// choose makes the segments and lists the frames that they lie in.
+// choose computes the segments and lists the frames that hold them.
 func (v *verifier) choose(filter func(Member) bool) []need {
 	if filter == nil {
 		v.add(0, header(indexArtifact(int64(len(v.r.text)))), 0)
@@ -152,13 +152,13 @@ func (v *verifier) run(ctx context.Context, list []need, sums []uint32, report p
 		}
 	}
 	for ; v.next < len(v.segments); v.next++ {
-		v.blame(v.segments[v.next], "the archive ends before it")
+		v.blame(v.segments[v.next], "the archive ends before this member")
 	}
 	report.Report(progress.Event{Kind: progress.Done, Stage: verify, Task: task, Bytes: total})
 	return nil
 }
 
-// chunk compares a chunk with the segments that it touches.
+// chunk compares a chunk with the segments that it overlaps.
 func (v *verifier) chunk(p chunk) {
 	end := p.at + p.size
 	switch {
@@ -183,7 +183,7 @@ func (v *verifier) chunk(p chunk) {
 	}
 }
 
-// compare looks at b, which starts at offset at within s.
+// compare compares b, which starts at offset at within s.
 func (v *verifier) compare(s segment, b []byte, at int64) {
 	if s.want == nil {
 		v.sum.Write(b)
@@ -192,28 +192,28 @@ func (v *verifier) compare(s segment, b []byte, at int64) {
 	if bytes.Equal(b, s.want[at-s.from:at-s.from+int64(len(b))]) {
 		return
 	}
-	v.blame(s, "its tar header, or the padding behind it, is not as the index says")
+	v.blame(s, "its tar header or padding does not match the index")
 }
 
-// finish compares the hash of a member whose content is over.
+// finish compares the hash of a member at the end of its content.
 func (v *verifier) finish(s segment) {
 	if s.want != nil {
 		return
 	}
 	if want := v.r.index.Members[s.member-1].SHA256; hex.EncodeToString(v.sum.Sum(nil)) != want {
-		v.blame(s, "its content does not have the SHA-256 that the index gives")
+		v.blame(s, "its content does not match the SHA-256 in the index")
 	}
 	v.sum.Reset()
 }
 
-// blame notes what is wrong with the member of s, unless something is noted.
+// blame records the first reason why the member of s is damaged.
 func (v *verifier) blame(s segment, reason string) {
 	if v.reasons[s.member] == "" {
 		v.reasons[s.member] = reason
 	}
 }
 
-// blameAll blames every member that the chunk touches.
+// blameAll blames every member that the chunk overlaps.
 func (v *verifier) blameAll(p chunk, reason string) {
 	for _, s := range v.segments {
 		if s.from < p.at+p.size && s.to > p.at {
@@ -222,7 +222,7 @@ func (v *verifier) blameAll(p chunk, reason string) {
 	}
 }
 
-// damages lists what was found, in the order of the archive.
+// damages lists all damage in archive order.
 func (v *verifier) damages() []error {
 	var errs []error
 	for i, reason := range v.reasons {

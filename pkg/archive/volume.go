@@ -10,17 +10,17 @@ import (
 	"kubecrate/pkg/atomicfile"
 )
 
-// maxVolumes is what three digits can count.
+// maxVolumes is the largest number of three digits.
 const maxVolumes = 999
 
 // volumeName is the name of volume n of base, from 1.
 func volumeName(base string, n int) string { return fmt.Sprintf("%s.%03d", base, n) }
 
-// volumeWriter writes one file, or with a limit volumes of that many bytes,
-// under temporary names in the target's own directory.
+// volumeWriter writes one file or, with a limit, volumes of that many bytes, under
+// temporary names in the target's directory.
 type volumeWriter struct {
 	path    string // of the archive
-	limit   int64  // bytes a volume, 0 for one file
+	limit   int64  // bytes per volume, 0 for one file
 	tap     func() io.Writer
 	volumes []*volume
 }
@@ -29,13 +29,13 @@ type volumeWriter struct {
 type volume struct {
 	file   *atomicfile.File
 	tap    io.Writer   // nil for none
-	hash   *hashWriter // nil where there is but one file
+	hash   *hashWriter // nil if there is only one file
 	sum    string
 	n      int64
 	synced int64
 }
 
-// writebackStep is how many bytes are written before the disk is asked to start.
+// writebackStep is how many bytes are written between two calls of startWriteback.
 const writebackStep = 8 << 20
 
 func (w *volumeWriter) Write(p []byte) (int, error) {
@@ -57,7 +57,7 @@ func (w *volumeWriter) Write(p []byte) (int, error) {
 	}
 }
 
-// current is the volume that has room.
+// current is the volume with free space.
 func (w *volumeWriter) current() (*volume, error) {
 	if n := len(w.volumes); n > 0 {
 		v := w.volumes[n-1]
@@ -83,8 +83,8 @@ func (w *volumeWriter) current() (*volume, error) {
 	return v, nil
 }
 
-// create makes the next volume. Two runs that write the same archive at once
-// could mix their volumes, so the second one ends here.
+// create creates the next volume. Two processes that write the same archive could
+// mix their volumes, so the second one fails here.
 func (w *volumeWriter) create() (*volume, error) {
 	const mode = 0o644
 	if len(w.volumes) > 0 {
@@ -130,7 +130,7 @@ func (v *volume) endHash() {
 	}
 }
 
-// sync brings every byte to the disk.
+// sync writes every byte to the disk.
 func (w *volumeWriter) sync() error {
 	for _, v := range w.volumes {
 		v.endHash()
@@ -141,8 +141,8 @@ func (w *volumeWriter) sync() error {
 	return nil
 }
 
-// names are those that the files will have: the archive's own for one file,
-// numbered ones for more.
+// names returns the final names: the archive's own for one file, numbered ones for
+// several.
 func (w *volumeWriter) names() []string {
 	if len(w.volumes) == 1 {
 		return []string{w.path}
@@ -154,8 +154,8 @@ func (w *volumeWriter) names() []string {
 	return names
 }
 
-// removeStale removes what an earlier archive of the same name left and that
-// would be taken for a part of this one, which has n files.
+// removeStale removes files of an earlier archive of the same name that would be
+// taken for a part of this one, which has n files.
 func (w *volumeWriter) removeStale(n int) error {
 	if n > 1 {
 		if err := os.Remove(w.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -175,7 +175,7 @@ func (w *volumeWriter) removeStale(n int) error {
 	return nil
 }
 
-// close closes the files, and removes what has no name yet.
+// close closes the files and removes those without a final name.
 func (w *volumeWriter) close() error {
 	var errs []error
 	for _, v := range w.volumes {

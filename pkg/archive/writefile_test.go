@@ -187,12 +187,12 @@ func TestBadVolumes(t *testing.T) {
 		{"one missing", func(p string) error { return os.Remove(p + ".002") }, "volume x.tar.zst.002 is missing", "copy it into"},
 		{"last missing", func(p string) error { return os.Remove(lastVolume(p)) }, "is missing", "copy it into"},
 		{"last missing, no sidecar", func(p string) error { return errors.Join(os.Remove(p+SidecarSuffix), os.Remove(lastVolume(p))) }, "no seek table", "sha256sum -c"},
-		{"one short", func(p string) error { return os.Truncate(p+".002", volumeSize-1) }, "volume x.tar.zst.002 has 29999 bytes, the first one 30000", "copy the archive again"},
+		{"one short", func(p string) error { return os.Truncate(p+".002", volumeSize-1) }, "volume x.tar.zst.002 has 29999 bytes, the first one has 30000", "copy the archive again"},
 		{"one long", func(p string) error { return os.Truncate(p+".002", volumeSize+1) }, "volume x.tar.zst.002 has 30001 bytes", "copy the archive again"},
-		{"first short", func(p string) error { return os.Truncate(p+".001", volumeSize-1) }, "volume x.tar.zst.002 has 30000 bytes, the first one 29999", "copy the archive again"},
-		{"mixed", func(p string) error { return copyFile(other+".003", p+".003") }, "volume x.tar.zst.003 does not belong", "sha256sum -c"},
-		{"mixed first", func(p string) error { return copyFile(other+".001", p+".001") }, "are not one archive", "sha256sum -c"},
-		{"mixed last", func(p string) error { return copyFile(lastVolume(other), lastVolume(p)) }, "are not one archive", "sha256sum -c"},
+		{"first short", func(p string) error { return os.Truncate(p+".001", volumeSize-1) }, "volume x.tar.zst.002 has 30000 bytes, the first one has 29999", "copy the archive again"},
+		{"mixed", func(p string) error { return copyFile(other+".003", p+".003") }, "volume x.tar.zst.003 is damaged or from another build", "sha256sum -c"},
+		{"mixed first", func(p string) error { return copyFile(other+".001", p+".001") }, "do not form one archive", "sha256sum -c"},
+		{"mixed last", func(p string) error { return copyFile(lastVolume(other), lastVolume(p)) }, "do not form one archive", "sha256sum -c"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -339,7 +339,7 @@ func TestFullDisk(t *testing.T) {
 	entries[0] = compressed(t, NewPacker(Default), entries[0])
 	_, err = WriteFile(t.Context(), path, options(Default), entries)
 	check(err)
-	if !strings.Contains(err.Error(), "are needed and") {
+	if !strings.Contains(err.Error(), " needed, ") {
 		t.Errorf("space was not compared: %v", err)
 	}
 }
@@ -356,7 +356,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 	for target, want := range map[string]string{
 		dir:                       "cannot write to " + dir + ": read-only file system",
-		filepath.Join(dir, "new"): "cannot make the target directory: ",
+		filepath.Join(dir, "new"): "cannot create the target directory: ",
 	} {
 		err := MakeDir(target)
 		if !errors.Is(err, syscall.EROFS) || !strings.Contains(hint.Of(err), "mounted read-only") || !strings.HasPrefix(err.Error(), want) {
@@ -422,8 +422,8 @@ func TestVolumeLimit(t *testing.T) {
 		{0, fat, true, "4293918720 <nil>"},
 		{1000, fat, true, "1000 <nil>"},
 		{fat, fat, true, "4294967295 <nil>"},
-		{fat + 1, fat, true, "0 volumes of 4294967296 bytes do not fit on FAT, which holds files of up to 4294967295"},
-		{-1, 0, false, "0 volumes of -1 bytes cannot be"},
+		{fat + 1, fat, true, "0 volumes of 4294967296 bytes do not fit on FAT, which limits files to 4294967295 bytes"},
+		{-1, 0, false, "0 invalid volume size of -1 bytes"},
 	} {
 		limit, err := volumeLimit(test.wanted, test.most, test.limited)
 		if got := fmt.Sprint(limit, " ", err); got != test.want {
