@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// enterpriseLinux finds the release that an image is built on in the labels that
-// Red Hat's base images hand down: "ubi9-minimal-container", "ubi10/ubi", "el9".
+// enterpriseLinux finds the release of an image's base in the labels inherited from
+// Red Hat's base images: "ubi9-minimal-container", "ubi10/ubi", "el9".
 var enterpriseLinux = regexp.MustCompile(`^(?:ubi|rhel|el)-?([0-9]+)(?:[^0-9].*)?$`)
 
-// CPU is the level of x86-64 processors that an image is known to need, as the
-// psABI names them ("x86-64-v2"), "" where nothing says that it needs one. The
-// variant of amd64 says so, and the C library of Enterprise Linux 9 is built for
-// v2 and that of 10 for v3: on a lesser processor no program of theirs starts.
+// CPU is the x86-64 microarchitecture level that an image is known to need, as the
+// psABI names it ("x86-64-v2"), "" if unknown. It follows from the variant of amd64,
+// and from the base: the C library of Enterprise Linux 9 needs v2 and that of 10
+// needs v3, so on a lower level none of their programs starts.
 func (c *Config) CPU() string {
 	if c.Architecture != "amd64" {
 		return ""

@@ -13,10 +13,10 @@ import (
 )
 
 // Layer is a member that holds a layer. Its content is the raw tar, so that
-// Digest is the diffID, or with Verbatim the blob as the registry has it, so
-// that Digest is Source's. Image is the first image that uses it, which is
-// where Source can be fetched from. Size is the content's, in bytes; it is -1
-// from Layers for a layer that has to be unpacked first.
+// Digest is the diffID, or with Verbatim the registry's blob, so that Digest is that
+// of Source. Image is the first image that uses it, from which
+// Source can be fetched. Size is that of the content in bytes; Layers sets it to -1
+// for a layer that has to be unpacked first.
 type Layer struct {
 	Path     string
 	Digest   string
@@ -27,13 +27,13 @@ type Layer struct {
 	Roles    []manifest.Role // sorted, empty for every role
 }
 
-// Artifact describes l as a member of an archive.
+// Artifact returns l as a member of an archive.
 func (l Layer) Artifact() manifest.Artifact {
 	return manifest.Artifact{Path: l.Path, Size: l.Size, SHA256: strings.TrimPrefix(l.Digest, "sha256:"), Kind: manifest.KindImage, Roles: l.Roles}
 }
 
 // Layers lists the layers that the images need, each content once, in the order
-// of first use. It is known before anything is fetched.
+// of first use. It needs only the lock.
 func Layers(images []manifest.LockedImage) ([]Layer, error) {
 	if err := checkImages(images); err != nil {
 		return nil, err
@@ -63,8 +63,8 @@ func Layers(images []manifest.LockedImage) ([]Layer, error) {
 	return layers, nil
 }
 
-// checkImages refuses a lock that cannot be laid out: names that are not
-// canonical or come twice, digests that are none.
+// checkImages rejects a lock that cannot be laid out: duplicate names, names that are
+// not canonical, invalid digests.
 func checkImages(images []manifest.LockedImage) error {
 	if len(images) > maxImages {
 		return fmt.Errorf("cannot lay out %d images, at most %d are allowed", len(images), maxImages)
@@ -75,7 +75,7 @@ func checkImages(images []manifest.LockedImage) error {
 			return fmt.Errorf("cannot lay out image %s: %w", img.Name, err)
 		}
 		if seen[img.Name] {
-			return fmt.Errorf("cannot lay out image %s: it is there twice", img.Name)
+			return fmt.Errorf("cannot lay out image %s: it is listed twice", img.Name)
 		}
 		seen[img.Name] = true
 	}
@@ -88,7 +88,7 @@ func checkImage(img manifest.LockedImage) error {
 		return err
 	}
 	if name != img.Name {
-		return fmt.Errorf("its name must be spelt %s", name)
+		return fmt.Errorf("its name must be written %s", name)
 	}
 	if err := errors.Join(imageref.CheckDigest(img.Digest), imageref.CheckDigest(img.Config.Digest)); err != nil {
 		return err
@@ -122,9 +122,9 @@ func platform(s string) (*ocispec.Platform, error) {
 	return p, nil
 }
 
-// roles is the union of two sets of roles, where an empty set, or master
-// together with node, means every role and is written as none. With first, the
-// earlier set is nobody rather than everybody.
+// roles is the union of two sets of roles. An empty set, or master together with
+// node, means every role and is written as an empty set. With first, the earlier set
+// counts as no role.
 func roles(have, more []manifest.Role, first bool) []manifest.Role {
 	if len(more) == 0 || !first && len(have) == 0 {
 		return nil

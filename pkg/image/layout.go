@@ -18,12 +18,12 @@ import (
 	"kubecrate/pkg/imageref"
 )
 
-// Dir is where images stand in an archive.
+// Dir is the directory of images in an archive.
 const Dir = "images"
 
 // The names of a layout's files, and the annotations by which its index names
 // images: the OCI image-spec's annotations.md, containerd's images package, and
-// kubecrate's own for the digest that the registry knew the image by.
+// kubecrate's own for the digest of the image in its registry.
 const (
 	layoutFile         = ocispec.ImageLayoutFile
 	indexFile          = ocispec.ImageIndexFile
@@ -35,7 +35,7 @@ const (
 	annotationUpstream = "dev.kubecrate.upstream.digest"
 )
 
-// Blobs gives the bytes of a manifest or a config by its digest.
+// Blobs returns the bytes of a manifest or a config by its digest.
 type Blobs func(digest string) ([]byte, error)
 
 // Files are the members of an archive's images/.
@@ -51,7 +51,7 @@ type File struct {
 	Roles   []manifest.Role // sorted, empty for every role
 }
 
-// Artifact describes f as a member of an archive.
+// Artifact returns f as a member of an archive.
 func (f File) Artifact() manifest.Artifact {
 	sum := sha256.Sum256(f.Content)
 	return manifest.Artifact{Path: f.Path, Size: int64(len(f.Content)), SHA256: hex.EncodeToString(sum[:]), Kind: manifest.KindImage, Roles: f.Roles}
@@ -59,7 +59,7 @@ func (f File) Artifact() manifest.Artifact {
 
 func blobPath(digest string) string { return path.Join(Dir, blobName(digest)) }
 
-// blobName is the path of a blob in the layout; digest has passed CheckDigest.
+// blobName is the path of a blob in the layout; digest is a valid digest.
 func blobName(digest string) string {
 	return path.Join("blobs", "sha256", strings.TrimPrefix(digest, "sha256:"))
 }
@@ -77,14 +77,14 @@ type dockerEntry struct {
 	Layers   []string `json:"Layers"`
 }
 
-// Layout makes what an archive's images/ holds. blobs gives the configs, and
-// the manifests of images with KeepDigest; their digests are checked, and that
-// the config's diffIDs are those of the lock. layerSize gives the size of a
-// layer's raw tar by diffID; it is not asked for verbatim layers. The same
-// images give the same bytes.
+// Layout returns the members of an archive's images/. blobs returns the configs, and
+// the manifests of images with KeepDigest; their digests are checked, and the
+// config's diffIDs are compared with the lock. layerSize returns the size of a
+// layer's raw tar by diffID; it is not called for verbatim layers. The same images
+// produce the same bytes.
 //
-// An image that keeps layers packed with zstd is left out of docker's
-// manifest.json, since docker cannot load such.
+// An image that keeps zstd layers is omitted from docker's manifest.json, since
+// docker cannot load it.
 func Layout(images []manifest.LockedImage, blobs Blobs, layerSize func(diffID string) (int64, error)) (*Files, error) {
 	layers, err := Layers(images)
 	if err != nil {
@@ -171,8 +171,8 @@ func (b *builder) config(img manifest.LockedImage) ([]byte, error) {
 	return body, nil
 }
 
-// manifest gives the registry's own manifest for an image that keeps its
-// digest, a new one over raw layers for others.
+// manifest returns the registry's own manifest for an image that keeps its digest,
+// a new one over raw layers for others.
 func (b *builder) manifest(img manifest.LockedImage, configSize int64) (*ocispec.Manifest, []byte, error) {
 	if img.KeepDigest {
 		return b.upstream(img)
@@ -203,11 +203,11 @@ func (b *builder) upstream(img manifest.LockedImage) (*ocispec.Manifest, []byte,
 	m := *doc.Manifest
 	m.MediaType = doc.MediaType
 	if m.Config.Digest.String() != img.Config.Digest || len(m.Layers) != len(img.Layers) {
-		return nil, nil, errors.New("its manifest is not what the lock says")
+		return nil, nil, errors.New("its manifest differs from the lock")
 	}
 	for i, l := range m.Layers {
 		if locked := img.Layers[i]; l.Digest.String() != locked.Digest || l.Size != locked.Size || l.MediaType != locked.MediaType {
-			return nil, nil, fmt.Errorf("layer %d of its manifest is not what the lock says", i+1)
+			return nil, nil, fmt.Errorf("layer %d of its manifest differs from the lock", i+1)
 		}
 	}
 	return &m, body, nil
@@ -224,7 +224,7 @@ func (b *builder) blob(digest string) ([]byte, error) {
 	return body, nil
 }
 
-// small keeps a blob once, for all roles that need it.
+// small adds a blob once, with all roles that need it.
 func (b *builder) small(digest string, data []byte, need []manifest.Role) {
 	if i, ok := b.at[digest]; ok {
 		b.files[i].Roles = roles(b.files[i].Roles, need, false)
@@ -234,7 +234,7 @@ func (b *builder) small(digest string, data []byte, need []manifest.Role) {
 	b.files = append(b.files, File{Path: blobPath(digest), Content: data, Roles: roles(nil, need, true)})
 }
 
-// head makes the files that every role needs.
+// head returns the files that every role needs.
 func (b *builder) head() ([]File, error) {
 	index, err := json.Marshal(b.index)
 	if err != nil {
@@ -251,7 +251,7 @@ func (b *builder) head() ([]File, error) {
 	}, nil
 }
 
-// emptyIndex is an OCI index that lists nothing yet.
+// emptyIndex is an OCI index without entries.
 func emptyIndex() ocispec.Index {
 	return ocispec.Index{Versioned: specs.Versioned{SchemaVersion: schemaVersion}, MediaType: OCIIndex, Manifests: []ocispec.Descriptor{}}
 }
@@ -270,8 +270,8 @@ func entry(ref imageref.Reference, m *ocispec.Manifest) dockerEntry {
 	return e
 }
 
-// dockerLoads says whether docker load can unpack the layers of m. It detects
-// gzip by itself, and up to version 20.10 knows no zstd.
+// dockerLoads reports whether docker load can unpack the layers of m. It detects
+// gzip, and does not support zstd up to version 20.10.
 func dockerLoads(m *ocispec.Manifest) bool {
 	return !slices.ContainsFunc(m.Layers, func(l ocispec.Descriptor) bool { return strings.HasSuffix(l.MediaType, "zstd") })
 }

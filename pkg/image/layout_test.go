@@ -103,8 +103,8 @@ func TestLayersSharedBetweenPlainAndPacked(t *testing.T) {
 func TestLayoutErrors(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(r *registry, img []manifest.LockedImage) []manifest.LockedImage{
-		"it is there twice": func(_ *registry, img []manifest.LockedImage) []manifest.LockedImage { return append(img, img[0]) },
-		"must be spelt nginx:1": func(_ *registry, img []manifest.LockedImage) []manifest.LockedImage {
+		"it is listed twice": func(_ *registry, img []manifest.LockedImage) []manifest.LockedImage { return append(img, img[0]) },
+		"must be written nginx:1": func(_ *registry, img []manifest.LockedImage) []manifest.LockedImage {
 			img[0].Name = "docker.io/library/nginx:1"
 			return img
 		},
@@ -136,7 +136,7 @@ func TestLayoutErrors(t *testing.T) {
 			img[0].Layers[0].MediaType = OCILayer + "+gzip+encrypted"
 			return img
 		},
-		"layer 1 of its manifest is not what the lock says": func(_ *registry, img []manifest.LockedImage) []manifest.LockedImage {
+		"layer 1 of its manifest differs from the lock": func(_ *registry, img []manifest.LockedImage) []manifest.LockedImage {
 			img[2].Layers[0].Size++
 			return img
 		},

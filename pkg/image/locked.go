@@ -11,8 +11,8 @@ import (
 	"kubecrate/manifest"
 )
 
-// maxElements bounds the objects, lists and further values of a JSON document
-// before it is read: each takes some hundred bytes of memory, and two of text.
+// maxElements bounds the objects, lists and other values of a JSON document before
+// it is parsed: each takes about a hundred bytes of memory, but only two of text.
 const maxElements = 200_000
 
 func checkElements(body []byte) error {
@@ -26,10 +26,9 @@ func checkElements(body []byte) error {
 	return nil
 }
 
-// Agree compares the images of the archive fsys with those of its lock: the same
-// names, the registry's digests, configs and layers. It returns the paths in
-// images/ that they take, and the roles that each is for. Only what describes
-// images is read; that blobs are whole is Validate's to say.
+// Agree compares the images of the archive fsys with its lock: names, registry
+// digests, configs and layers. It returns the paths in images/ that they use, with
+// the roles of each. It reads only indexes and manifests; Validate checks the blobs.
 func Agree(fsys fs.FS, locked []manifest.LockedImage) (map[string][]manifest.Role, error) {
 	images, err := open(fsys)
 	if err != nil {
@@ -40,7 +39,7 @@ func Agree(fsys fs.FS, locked []manifest.LockedImage) (map[string][]manifest.Rol
 		byName[img.ref.String()] = img
 	}
 	if len(images) != len(locked) {
-		return nil, fmt.Errorf("the lock lists %d images, %s/%s has %d", len(locked), Dir, indexFile, len(images))
+		return nil, fmt.Errorf("the lock lists %d images, %s/%s lists %d", len(locked), Dir, indexFile, len(images))
 	}
 	a := &agreement{paths: map[string][]manifest.Role{}}
 	for _, name := range []string{layoutFile, indexFile, dockerFile} {
@@ -50,7 +49,7 @@ func Agree(fsys fs.FS, locked []manifest.LockedImage) (map[string][]manifest.Rol
 	for _, l := range locked {
 		img, ok := byName[l.Name]
 		if !ok {
-			problems = append(problems, fmt.Errorf("the lock lists image %s, %s/%s does not have it", l.Name, Dir, indexFile))
+			problems = append(problems, fmt.Errorf("image %s is in the lock but not in %s/%s", l.Name, Dir, indexFile))
 			continue
 		}
 		if err := a.image(fsys, l, img); err != nil {
@@ -74,17 +73,17 @@ func (a *agreement) image(fsys fs.FS, l manifest.LockedImage, img stored) error 
 	}
 	switch {
 	case img.desc.Annotations[annotationUpstream] != l.Digest:
-		return fmt.Errorf("the lock says digest %s, the archive %s", l.Digest, quoted(img.desc.Annotations[annotationUpstream]))
+		return fmt.Errorf("digest is %s in the lock, %s in the archive", l.Digest, quoted(img.desc.Annotations[annotationUpstream]))
 	case l.KeepDigest && img.desc.Digest.String() != l.Digest:
-		return fmt.Errorf("the lock keeps digest %s, the archive has %s", l.Digest, img.desc.Digest)
+		return fmt.Errorf("kept digest is %s in the lock, %s in the archive", l.Digest, img.desc.Digest)
 	case m.Config.Digest.String() != l.Config.Digest:
-		return fmt.Errorf("the lock says config %s, the archive %s", l.Config.Digest, m.Config.Digest)
+		return fmt.Errorf("config is %s in the lock, %s in the archive", l.Config.Digest, m.Config.Digest)
 	case m.Config.Size != l.Config.Size:
-		return fmt.Errorf("the lock says a config of %d bytes, the archive %d", l.Config.Size, m.Config.Size)
+		return fmt.Errorf("config has %d bytes in the lock, %d in the archive", l.Config.Size, m.Config.Size)
 	case len(m.Layers) != len(l.Layers):
-		return fmt.Errorf("the lock says %d layers, the archive %d", len(l.Layers), len(m.Layers))
+		return fmt.Errorf("image has %d layers in the lock, %d in the archive", len(l.Layers), len(m.Layers))
 	case img.desc.Platform != nil && (img.desc.Platform.OS != p.OS || img.desc.Platform.Architecture != p.Architecture):
-		return fmt.Errorf("the lock says platform %s, the archive %s/%s", l.Platform, quoted(img.desc.Platform.OS), quoted(img.desc.Platform.Architecture))
+		return fmt.Errorf("platform is %s in the lock, %s/%s in the archive", l.Platform, quoted(img.desc.Platform.OS), quoted(img.desc.Platform.Architecture))
 	}
 	diffIDs, err := validateConfig(fsys, img)
 	if err != nil {
@@ -105,7 +104,7 @@ func (a *agreement) image(fsys fs.FS, l manifest.LockedImage, img stored) error 
 	return nil
 }
 
-// use notes that a blob is needed by these roles.
+// use records that these roles need a blob.
 func (a *agreement) use(digest string, need []manifest.Role) {
 	p := blobPath(digest)
 	have, known := a.paths[p]

@@ -11,33 +11,33 @@ import (
 	"kubecrate/pkg/imageref"
 )
 
-// Mention is a text that reads like the name of an image, and the line it is on.
+// Mention is a text that looks like an image name, and its line.
 type Mention struct {
 	Name string // canonical
 	Line int
 }
 
-// mostMentioned is how many bytes of a text are looked at: what is longer is a
-// script or a document of its own, of which its beginning will do.
+// mostMentioned is how many bytes of a text are searched: a longer one is a script
+// or a document, of which the beginning is enough.
 const mostMentioned = 1 << 20
 
-// Mentions lists the images that a stream of Kubernetes objects seems to name
-// anywhere: in containers, where Names finds them, but also in arguments, variables,
-// ConfigMaps, custom resources and annotations. It is for a warning: whether it is one
-// is for a person to say. A name must have a registry, or a namespace, and a tag or a
-// digest, or stand at a key that speaks of an image and have a tag. A custom resource
-// may have repository and tag in keys of their own. Text that is not YAML ends the list.
+// Mentions lists texts anywhere in a stream of Kubernetes objects that look like
+// image names: in containers, where Names finds them, but also in arguments,
+// variables, ConfigMaps, custom resources and annotations. It is a heuristic for a
+// warning. A name must have a registry or a namespace, and a tag or a digest; at a
+// key for an image, a tag is enough. A custom resource may have repository and tag in
+// separate keys. Text that is not YAML ends the list.
 func Mentions(r io.Reader) []Mention {
 	text, err := boundedYAML(r)
 	if err != nil {
-		return nil // as Names has told
+		return nil // Names has reported it
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	m := mentions{seen: map[*yaml.Node]bool{}, known: map[string]bool{}}
 	for n := 0; n < maxDocuments; n++ {
 		var doc yaml.Node
 		if err := decoder.Decode(&doc); err != nil {
-			break // Names has told what is wrong, or it is the end
+			break // Names has reported the error, or it is the end
 		}
 		for _, root := range doc.Content {
 			m.walk(target(root), "", 0)
@@ -73,7 +73,7 @@ func (m *mentions) walk(n *yaml.Node, key string, depth int) {
 		return
 	}
 	if valueOf(n, "kind") == "CustomResourceDefinition" {
-		return // its schema holds examples and defaults of fields, not images
+		return // its schema has examples and defaults of fields, not images
 	}
 	m.parts(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -88,7 +88,7 @@ func (m *mentions) walk(n *yaml.Node, key string, depth int) {
 	}
 }
 
-// valueOf is the text at a key of a mapping, "" without one.
+// valueOf is the text at a key of a mapping, "" if there is none.
 func valueOf(n *yaml.Node, key string) string {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if v := target(n.Content[i+1]); n.Content[i].Value == key && v.Kind == yaml.ScalarNode {
@@ -98,8 +98,8 @@ func valueOf(n *yaml.Node, key string) string {
 	return ""
 }
 
-// parts finds an image in keys of its own: repository and tag, with or without a
-// registry, as custom resources and charts have them.
+// parts finds an image in separate keys: repository and tag, with or without a
+// registry, as in custom resources and charts.
 func (m *mentions) parts(n *yaml.Node) {
 	tag := valueOf(n, "tag")
 	if tag == "" {
@@ -123,9 +123,9 @@ func (m *mentions) parts(n *yaml.Node) {
 	}
 }
 
-// word finds what may be a reference within a text: everything up to a blank, a
-// quote, a comma or what else ends a word in a script, and what follows an equals
-// sign in an argument.
+// word finds possible references within a text: everything up to a blank, a quote,
+// a comma or another end of a word in a script, and the value after an equals sign
+// in an argument.
 var word = regexp.MustCompile("[^\\s\"'`,;=<>(){}|$]+")
 
 func (m *mentions) text(n *yaml.Node, key string) {
@@ -135,12 +135,12 @@ func (m *mentions) text(n *yaml.Node, key string) {
 	text := n.Value[:min(len(n.Value), mostMentioned)]
 	line := n.Line
 	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-		line++ // the text begins below its key
+		line++ // the text begins on the line after its key
 	}
 	for l := range strings.Lines(text) {
 		for _, w := range word.FindAllString(l, -1) {
 			w = strings.TrimRight(strings.TrimPrefix(w, "docker://"), ".:")
-			// "image: x:1" within a ConfigMap is YAML of its own, and so is "[a/b:1,"
+			// "image: x:1" within a ConfigMap is nested YAML, and so is "[a/b:1,"
 			w = strings.Trim(w, "[]")
 			if m.plausible(w, key) {
 				m.add(w, line)
@@ -155,8 +155,8 @@ func (m *mentions) text(n *yaml.Node, key string) {
 // hostLike is a registry: a name with a dot or a port, or localhost.
 var hostLike = regexp.MustCompile(`^(localhost|[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+){3}|[A-Za-z0-9][A-Za-z0-9.-]*:[0-9]+)(:[0-9]+)?$`)
 
-// plausible says whether a word is likely the name of an image. A path, a URL, a
-// pair of host and port, a time and a type of media are not.
+// plausible reports whether a word is likely an image name. A path, a URL, a
+// host:port pair, a time and a media type are not.
 func (*mentions) plausible(w, key string) bool {
 	repository, tagged := tagOf(w)
 	if !tagged || strings.Contains(w, "://") || strings.HasPrefix(w, "/") {
@@ -172,14 +172,14 @@ func (*mentions) plausible(w, key string) bool {
 	if strings.ContainsAny(first, ".:") || first == "localhost" {
 		return hostLike.MatchString(first)
 	}
-	// A namespace of docker.io: system roles and rules have slashes and colons as
-	// well, so that a tag must look like a version.
+	// A namespace of docker.io: system roles and rules have slashes and colons too,
+	// so the tag must look like a version.
 	return isImageKey(key) || versionLike.MatchString(w[len(repository)+1:]) || strings.Contains(w, "@sha256:")
 }
 
 var versionLike = regexp.MustCompile(`^(v?[0-9]+(\.[0-9]+)+.*|latest|v[0-9]+)$`)
 
-// isImageKey says that a key announces an image: image, sidecarImage, image-tag.
+// isImageKey reports whether a key is for an image: image, sidecarImage, image-tag.
 func isImageKey(key string) bool { return strings.Contains(strings.ToLower(key), "image") }
 
 // tagOf is the repository of a name, and whether it has a tag or a digest.
@@ -194,7 +194,7 @@ func tagOf(name string) (repository string, tagged bool) {
 func (m *mentions) add(name string, line int) {
 	canonical, err := imageref.Canonical(name)
 	if err != nil || m.known[canonical] {
-		return // it only looked like one, or is there
+		return // not a name, or a duplicate
 	}
 	m.known[canonical] = true
 	m.list = append(m.list, Mention{canonical, line})

@@ -13,7 +13,7 @@ import (
 )
 
 // Bounds of a YAML stream. The largest real ones, with all of an operator's
-// resource definitions, are below 5 MiB and nest some thirty levels.
+// resource definitions, are below 5 MiB and have about thirty levels.
 const (
 	maxYAML      = 8 << 20
 	maxValues    = 500_000 // as pkg/yamlsize counts; Calico's 180 kB have 7,000
@@ -23,16 +23,15 @@ const (
 )
 
 // Names lists the images that a stream of Kubernetes objects names, in order,
-// canonical and without duplicates. They are those of containers,
-// initContainers and ephemeralContainers, and of image volumes, in whatever
-// object a pod spec stands: a Pod, a template of a DaemonSet or CronJob, an
-// item of a List, a custom resource. Comments, environment values, ConfigMaps
-// and the schemas of CustomResourceDefinitions do not count. A container
-// without an image is left to whoever fills it in.
+// canonical and without duplicates: those of containers, initContainers,
+// ephemeralContainers and image volumes, in any object with a pod spec: a Pod, a
+// template of a DaemonSet or CronJob, an item of a List, a custom resource.
+// Comments, environment values, ConfigMaps and the schemas of
+// CustomResourceDefinitions do not count. A container without an image is skipped.
 //
 // An error names the line: the text is not YAML, a document is not an object,
-// an image is not a name (a template that was not rendered), or the stream is
-// over 8 MiB, 500,000 values, 4096 documents or 500 levels.
+// an image is not a name (an unrendered template), or the stream exceeds 8 MiB,
+// 500,000 values, 4096 documents or 500 levels.
 func Names(r io.Reader) ([]string, error) {
 	w, err := walkAll(r)
 	if err != nil {
@@ -41,7 +40,7 @@ func Names(r io.Reader) ([]string, error) {
 	return w.names, nil
 }
 
-// walkAll walks through every document of a stream.
+// walkAll walks every document of a stream.
 func walkAll(r io.Reader) (*walker, error) {
 	text, err := boundedYAML(r)
 	if err != nil {
@@ -64,18 +63,18 @@ func walkAll(r io.Reader) (*walker, error) {
 		if err != nil {
 			return nil, err
 		}
-		clear(w.seen) // nodes of the next document are others
+		clear(w.seen) // the next document has other nodes
 	}
 }
 
-// boundedYAML reads a YAML stream whose nodes will fit into the memory.
+// boundedYAML returns a decoder for a YAML stream whose nodes fit into memory.
 func boundedYAML(r io.Reader) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxYAML+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(text) > maxYAML {
-		return nil, fmt.Errorf("it is over %d MiB", maxYAML>>20)
+		return nil, fmt.Errorf("it is larger than %d MiB", maxYAML>>20)
 	}
 	if line := yamlsize.Line(text, maxValues); line > 0 {
 		return nil, fmt.Errorf("line %d: it has more than %d values", line, maxValues)
@@ -83,8 +82,8 @@ func boundedYAML(r io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// walker collects names. Each node is entered once, so that aliases cost
-// nothing however they are nested, and cannot go round in circles.
+// walker collects names. It visits each node once, so that nested aliases cost
+// nothing and cannot form a loop.
 type walker struct {
 	seen    map[*yaml.Node]bool
 	named   map[string]bool
@@ -101,13 +100,13 @@ func (w *walker) document(doc *yaml.Node) error {
 				return err
 			}
 		} else if root.Tag != "!!null" {
-			return fmt.Errorf("line %d: this is not a Kubernetes object", root.Line)
+			return fmt.Errorf("line %d: not a Kubernetes object", root.Line)
 		}
 	}
 	return nil
 }
 
-// walk looks for pod specs in and beneath n.
+// walk finds pod specs in and below n.
 func (w *walker) walk(n *yaml.Node, depth int) error {
 	n = target(n)
 	if n.Kind == yaml.ScalarNode || w.seen[n] {
@@ -171,7 +170,7 @@ func (w *walker) containers(list *yaml.Node) error {
 	return nil
 }
 
-// volumes takes the images that are mounted as volumes (volumes[].image).
+// volumes collects the images that are mounted as volumes (volumes[].image).
 func (w *walker) volumes(list *yaml.Node) error {
 	list = target(list)
 	if list.Kind != yaml.SequenceNode {
@@ -207,7 +206,7 @@ func (w *walker) imageOf(n *yaml.Node, key string) error {
 		}
 		v := target(f.value)
 		if v.Kind != yaml.ScalarNode {
-			return fmt.Errorf("line %d: image is not a text; is this a template that was not rendered?", v.Line)
+			return fmt.Errorf("line %d: image is not a string; is this an unrendered template?", v.Line)
 		}
 		if v.Tag == "!!null" || v.Value == "" {
 			continue
@@ -229,9 +228,9 @@ type field struct {
 	value *yaml.Node
 }
 
-// flatten lists the fields of a mapping with its merge keys (<<) resolved: what
-// stands in the mapping hides what is merged into it, an earlier merge hides a
-// later one. It gives nothing for other nodes.
+// flatten lists the fields of a mapping with its merge keys (<<) resolved: the
+// mapping's own fields override merged ones, an earlier merge overrides a later one.
+// For other nodes the list is empty.
 func (w *walker) flatten(n *yaml.Node) ([]field, error) {
 	m := merger{walker: w, known: map[string]bool{}, entered: map[*yaml.Node]bool{}}
 	if err := m.add(n, 0); err != nil {
@@ -259,7 +258,7 @@ func (m *merger) add(n *yaml.Node, depth int) error {
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if m.visited++; m.visited > maxFields {
-			return fmt.Errorf("line %d: more than %d fields, with the merged ones", n.Line, maxFields)
+			return fmt.Errorf("line %d: more than %d fields, including merged ones", n.Line, maxFields)
 		}
 		key, value := n.Content[i], n.Content[i+1]
 		switch {
@@ -285,7 +284,7 @@ func (m *merger) add(n *yaml.Node, depth int) error {
 	return nil
 }
 
-// inert says that nothing beneath these fields runs as a pod.
+// inert are fields below which nothing runs as a pod.
 func inert(fields []field) bool {
 	for _, f := range fields {
 		if f.key == "kind" {
@@ -307,7 +306,7 @@ func isPodSpec(fields []field) bool {
 	return false
 }
 
-// target follows an alias to the node it stands for.
+// target resolves an alias.
 func target(n *yaml.Node) *yaml.Node {
 	for i := 0; n.Kind == yaml.AliasNode && n.Alias != nil && i < maxDepth; i++ {
 		n = n.Alias

@@ -16,8 +16,8 @@ import (
 	"kubecrate/pkg/imageref"
 )
 
-// stored is an image of a layout: what its index says of it, and its manifest,
-// whose digest was checked.
+// stored is an image of a layout: its entry in the index, and its manifest, whose
+// digest was checked.
 type stored struct {
 	ref      imageref.Reference
 	desc     ocispec.Descriptor
@@ -30,10 +30,9 @@ func (img *stored) blobs() []ocispec.Descriptor {
 	return append([]ocispec.Descriptor{img.manifest.Config}, img.manifest.Layers...)
 }
 
-// Info describes an image that an archive holds. Manifest is the digest under
-// which the archive has it, Upstream that of the registry's manifest, Config
-// that of the config, which is docker's image ID. Blobs are its config and its
-// layers.
+// Info describes an image in an archive. Manifest is its digest in the archive,
+// Upstream that of the registry's manifest, Config that of the config, which is
+// docker's image ID. Blobs are its config and its layers.
 type Info struct {
 	Ref      imageref.Reference
 	Manifest string
@@ -43,8 +42,8 @@ type Info struct {
 }
 
 // List describes the named images (all, without names) of the archive fsys, in
-// the archive's order. Names may be spelt in any way; one that the archive does
-// not hold is an error. Only the manifests of those images are read.
+// archive order. Names may be in any form; one that is not in the archive is an
+// error. Only the manifests of those images are read.
 func List(fsys fs.FS, names []string) ([]Info, error) {
 	images, err := openChosen(fsys, names)
 	if err != nil {
@@ -60,8 +59,8 @@ func List(fsys fs.FS, names []string) ([]Info, error) {
 	return list, nil
 }
 
-// open reads what describes all images of an archive, and checks all of it but
-// the configs and layers.
+// open reads and checks the index and the manifests of all images, but not the
+// configs and layers.
 func open(fsys fs.FS) ([]stored, error) { return openChosen(fsys, nil) }
 
 // openChosen is open for the named images: the manifests of others are not read.
@@ -120,7 +119,7 @@ func openIndex(fsys fs.FS) ([]stored, error) {
 	return images, nil
 }
 
-// reference is the name that an index entry gives to an image.
+// reference is the name of an image in its index entry.
 func reference(desc ocispec.Descriptor) (imageref.Reference, error) {
 	name, full := desc.Annotations[annotationRefName], desc.Annotations[annotationFullName]
 	ref, err := imageref.Parse(name)
@@ -152,8 +151,8 @@ func (img *stored) open(fsys fs.FS) error {
 	return nil
 }
 
-// choose gives the named images in the archive's order, or all of them where
-// names is empty. Any spelling of a name is taken.
+// choose returns the named images in archive order, or all of them if names is
+// empty. Names may be in any form.
 func choose(images []stored, names []string) ([]stored, error) {
 	if len(names) == 0 {
 		return images, nil
@@ -165,7 +164,7 @@ func choose(images []stored, names []string) ([]stored, error) {
 			return nil, err
 		}
 		if !slices.ContainsFunc(images, func(s stored) bool { return s.ref == ref }) {
-			return nil, hint.With(fmt.Errorf("cannot find image %s: the archive does not hold it", ref), "the archive holds: %s", listed(images))
+			return nil, hint.With(fmt.Errorf("cannot find image %s in the archive", ref), "the archive has: %s", listed(images))
 		}
 		want[ref.String()] = true
 	}
@@ -180,7 +179,7 @@ func choose(images []stored, names []string) ([]stored, error) {
 
 func listed(images []stored) string {
 	if len(images) == 0 {
-		return "no image"
+		return "no images"
 	}
 	names := make([]string, len(images))
 	for i, img := range images {
@@ -229,7 +228,7 @@ func read(fsys fs.FS, name string, limit int64) (body []byte, err error) {
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	}
 	if int64(len(body)) > limit {
-		return nil, fmt.Errorf("cannot read %s: it is over %d bytes", name, limit)
+		return nil, fmt.Errorf("cannot read %s: it is larger than %d bytes", name, limit)
 	}
 	return body, nil
 }

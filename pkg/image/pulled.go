@@ -11,10 +11,10 @@ import (
 	"kubecrate/pkg/imageref"
 )
 
-// Pulled lists the images that a stream of Kubernetes objects has pulled whenever
-// a pod starts, even where the runtime has them: where the policy is Always, and,
-// without a policy, where the tag is latest or left out (the default of the API,
-// "Image pull policy"). It looks where Names looks, and fails where that fails.
+// Pulled lists the images in a stream of Kubernetes objects that are pulled whenever
+// a pod starts, even if the runtime has them: those with the policy Always, and those
+// without a policy whose tag is latest or missing (the default of the API, "Image
+// pull policy"). It searches the same fields as Names, with the same errors.
 func Pulled(r io.Reader) ([]Mention, error) {
 	w, err := walkAll(r)
 	if err != nil {
@@ -23,7 +23,7 @@ func Pulled(r io.Reader) ([]Mention, error) {
 	return w.pulled, nil
 }
 
-// pullOf takes the image of a container, or of a volume, that is always pulled.
+// pullOf collects the image of a container or volume if it is always pulled.
 func (w *walker) pullOf(n *yaml.Node, imageKey, policyKey string) error {
 	fields, err := w.flatten(target(n))
 	if err != nil {

@@ -23,8 +23,8 @@ const (
 	DockerLayer        = "application/vnd.docker.image.rootfs.diff.tar"
 )
 
-// Bounds of what describes an image. Registries commonly refuse manifests over
-// 4 MiB; overlay file systems stop at some 500 layers.
+// Bounds of manifests and configs. Registries commonly reject manifests over 4 MiB;
+// overlay file systems support about 500 layers.
 const (
 	MaxManifest = 4 << 20
 	MaxConfig   = 8 << 20
@@ -32,20 +32,20 @@ const (
 	maxImages   = 4096
 )
 
-// Descriptor points at a blob.
+// Descriptor refers to a blob.
 type Descriptor = ocispec.Descriptor
 
-// Entry is one manifest of an Index. Nothing of it is judged before it is used:
-// see Check.
+// Entry is one manifest of an Index. It is not validated before it is used: see
+// Check.
 type Entry struct {
 	ocispec.Descriptor
 
 	unreadable error
 }
 
-// Index lists the manifests of one image for several platforms; it is also the
-// form of an OCI layout's index.json. It is ocispec.Index, but an entry that
-// cannot be read does no harm to the others. MediaType is never empty.
+// Index lists the manifests of one image for several platforms; an OCI layout's
+// index.json has the same form. It is like ocispec.Index, but an unreadable entry
+// does not affect the others. MediaType is never empty.
 type Index struct {
 	MediaType string
 	Manifests []Entry
@@ -60,10 +60,10 @@ func PlatformString(p ocispec.Platform) string {
 	return s
 }
 
-// Config is the part of an image's config that is of use here. DiffIDs are
-// the digests of the layers' tars, from the lowest up. It is not ocispec.Image,
-// which would refuse a config for the form of a field that nobody asks for, such
-// as a time that is no RFC 3339; the config itself is kept byte by byte.
+// Config is the part of an image's config that kubecrate uses. DiffIDs are the
+// digests of the layers' tars, from the lowest up. It is not ocispec.Image, which
+// would reject a config for an invalid field that is not used here, such as a time
+// that is not RFC 3339; the config itself is kept byte for byte.
 type Config struct {
 	Architecture string `json:"architecture"`
 	OS           string `json:"os"`
@@ -77,37 +77,36 @@ type Config struct {
 	} `json:"rootfs"`
 }
 
-// ErrSchema1 says that a manifest is of docker's first schema, which states
-// neither the config nor the layers' diffIDs.
-var ErrSchema1 = errors.New("it is a docker schema 1 manifest, a format given up in 2016")
+// ErrSchema1 reports a manifest of docker's first schema, which has neither the
+// config nor the layers' diffIDs.
+var ErrSchema1 = errors.New("it is a docker schema 1 manifest, a format that was abandoned in 2016")
 
-// NotImageError says that a manifest is well formed and not a container
-// image's: a chart, a signature, whatever else registries keep.
+// NotImageError reports a well-formed manifest of something other than a container
+// image: a chart, a signature or another artifact.
 type NotImageError struct{ ConfigType string }
 
-// Error names the type of the config, which is what tells such things apart.
+// Error names the media type of the config, which identifies the kind of artifact.
 func (e *NotImageError) Error() string {
 	return fmt.Sprintf("it is not a container image: its config, of type %s, lists no layers (rootfs)", quoted(e.ConfigType))
 }
 
-// Document is what a registry holds under a name: exactly one of Manifest and
-// Index is set. MediaType is never empty.
+// Document is what a registry returns for a name: exactly one of Manifest and Index
+// is set. MediaType is never empty.
 type Document struct {
 	MediaType string
 	Manifest  *ocispec.Manifest
 	Index     *Index
 }
 
-// ParseDocument reads a manifest or an index. What it is follows from its
-// content, so that a wrong Content-Type changes nothing; a text that could be
-// taken for both is refused. The errors are ErrSchema1 and what is wrong with
-// the document: no JSON, over MaxManifest, a digest other than sha256, a
-// negative size, more than MaxLayers layers. An entry of an index is not judged
-// before it is used: see Entry.Check. Nor is the type of a config, which
-// says less than its content: see ParseConfig and NotImageError.
+// ParseDocument parses a manifest or an index. The kind follows from the content, so
+// a wrong Content-Type does not matter; an ambiguous text is rejected. The errors are
+// ErrSchema1 and those of an invalid document: not JSON, over MaxManifest, a digest
+// other than sha256, a negative size, more than MaxLayers layers. Entries of an index
+// are not validated before they are used: see Entry.Check. Nor is the media type of a
+// config, since its content says more: see ParseConfig and NotImageError.
 func ParseDocument(body []byte) (*Document, error) {
 	if len(body) > MaxManifest {
-		return nil, fmt.Errorf("manifest is over %d MiB", MaxManifest>>20)
+		return nil, fmt.Errorf("manifest is larger than %d MiB", MaxManifest>>20)
 	}
 	if err := checkElements(body); err != nil {
 		return nil, err
@@ -130,7 +129,7 @@ func ParseDocument(body []byte) (*Document, error) {
 	case shape.SchemaVersion != 2:
 		return nil, fmt.Errorf("it is not a manifest: schemaVersion is %d, not 2", shape.SchemaVersion)
 	case isManifest && isIndex:
-		return nil, errors.New("it has both layers and manifests, so it means different things to different programs")
+		return nil, errors.New("it has both layers and manifests, so it is ambiguous")
 	case isIndex:
 		return parseIndex(body, shape.MediaType)
 	case isManifest:
@@ -145,7 +144,7 @@ func parseManifest(body []byte, mediaType string) (*Document, error) {
 		mediaType = OCIManifest
 	case OCIManifest, DockerManifest:
 	default:
-		return nil, fmt.Errorf("media type %s is not that of an image's manifest", quoted(mediaType))
+		return nil, fmt.Errorf("media type %s is not an image manifest type", quoted(mediaType))
 	}
 	var m ocispec.Manifest
 	if err := json.Unmarshal(body, &m); err != nil {
@@ -174,7 +173,7 @@ func parseIndex(body []byte, mediaType string) (*Document, error) {
 		mediaType = OCIIndex
 	case OCIIndex, DockerManifestList:
 	default:
-		return nil, fmt.Errorf("media type %s is not that of an index", quoted(mediaType))
+		return nil, fmt.Errorf("media type %s is not an index type", quoted(mediaType))
 	}
 	var x struct {
 		Manifests []json.RawMessage `json:"manifests"`
@@ -187,7 +186,7 @@ func parseIndex(body []byte, mediaType string) (*Document, error) {
 	}
 	index := &Index{MediaType: mediaType, Manifests: make([]Entry, len(x.Manifests))}
 	for i, entry := range x.Manifests {
-		// One that nobody asks for does no harm, whatever it is.
+		// An entry that is not used does no harm.
 		if err := json.Unmarshal(entry, &index.Manifests[i].Descriptor); err != nil {
 			index.Manifests[i] = Entry{unreadable: fmt.Errorf("it is not a descriptor: %w", err)}
 		}
@@ -195,9 +194,8 @@ func parseIndex(body []byte, mediaType string) (*Document, error) {
 	return &Document{MediaType: mediaType, Index: index}, nil
 }
 
-// Check says why e cannot be followed: its digest is none, or of an algorithm
-// that is not supported, or its size is negative. Its size is 0 where it is not
-// given.
+// Check returns why e cannot be used: its digest is invalid or of an unsupported
+// algorithm, or its size is negative. A missing size is 0.
 func (e Entry) Check() error {
 	if e.unreadable != nil {
 		return e.unreadable
@@ -215,12 +213,11 @@ func check(d ocispec.Descriptor) error {
 	return nil
 }
 
-// ParseConfig reads an image's config of at most MaxConfig bytes. Every diffID
-// is a sha256. What is JSON but lists no layers is a *NotImageError without its
-// ConfigType, which the caller knows.
+// ParseConfig parses an image's config of at most MaxConfig bytes. Every diffID is a
+// sha256. JSON without layers is a *NotImageError; the caller sets its ConfigType.
 func ParseConfig(body []byte) (*Config, error) {
 	if len(body) > MaxConfig {
-		return nil, fmt.Errorf("config is over %d MiB", MaxConfig>>20)
+		return nil, fmt.Errorf("config is larger than %d MiB", MaxConfig>>20)
 	}
 	if err := checkElements(body); err != nil {
 		return nil, fmt.Errorf("cannot read config: %w", err)
@@ -243,7 +240,7 @@ func ParseConfig(body []byte) (*Config, error) {
 	return &c, nil
 }
 
-// quoted keeps a message short and printable whatever was given.
+// quoted returns s quoted and shortened for a message.
 func quoted(s string) string {
 	const most = 120
 	if len(s) > most {

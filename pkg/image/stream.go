@@ -20,16 +20,15 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// Ordered is what a file system adds whose files lie one behind the other, as
-// those of an archive do: streams are then written in that order, so that
-// nothing is decoded twice. Offset is comparable between files; ok is false
-// where name is unknown.
+// Ordered is implemented by a file system whose files are stored in sequence, such
+// as an archive: streams are then written in that order, so that nothing is decoded
+// twice. Offset is comparable between files; ok is false if name is unknown.
 type Ordered interface {
 	Offset(name string) (offset int64, ok bool)
 }
 
-// member is a file of a stream. A blob's content comes from the file system by
-// its digest; others carry it in data.
+// member is a file of a stream. A blob is read from the file system by its digest;
+// other members have their content in data.
 type member struct {
 	name   string
 	digest string
@@ -38,14 +37,13 @@ type member struct {
 }
 
 // WriteDocker writes the named images (all, without names) of the archive fsys
-// as the tar that `docker load` reads, straight from fsys, each layer once. Names
-// may be spelt in any way.
+// as the tar that `docker load` reads, directly from fsys, each layer once. Names
+// may be in any form.
 //
-// Every blob is hashed on its way. A damaged one ends the stream within that
-// blob, and what names the images comes last, so no runtime takes an aborted
-// stream for a complete one. The error is then the file's own where fsys gives
-// one, and w has to be closed with it. It is an error to ask for an image whose
-// layers docker cannot unpack.
+// Every blob is hashed while it is written. A damaged one ends the stream within
+// that blob, and the image names come last, so no runtime takes an aborted stream
+// for a complete one. The error is then that of fsys, if it has one, and w has to be
+// closed with it. An image whose layers docker cannot unpack is an error.
 func WriteDocker(ctx context.Context, w io.Writer, fsys fs.FS, names []string) error {
 	images, err := openChosen(fsys, names)
 	if err != nil {
@@ -54,8 +52,8 @@ func WriteDocker(ctx context.Context, w io.Writer, fsys fs.FS, names []string) e
 	entries := []dockerEntry{}
 	for _, img := range images {
 		if !dockerLoads(img.manifest) {
-			return hint.With(fmt.Errorf("cannot write image %s for docker: it keeps its digest, and its layers are packed with zstd, which docker cannot load", img.ref),
-				"use the containerd runtime, or leave out keepDigest for this image in the bundle's manifest")
+			return hint.With(fmt.Errorf("cannot write image %s for docker: it keeps its digest and has zstd layers, which docker cannot load", img.ref),
+				"use the containerd runtime, or remove keepDigest from this image in the bundle's manifest")
 		}
 		entries = append(entries, entry(img.ref, img.manifest))
 	}
@@ -66,7 +64,7 @@ func WriteDocker(ctx context.Context, w io.Writer, fsys fs.FS, names []string) e
 	return write(ctx, w, fsys, images, nil, []member{small(dockerFile, list)})
 }
 
-// WriteOCI is WriteDocker for `ctr images import`, and whatever else reads an
+// WriteOCI is WriteDocker for `ctr images import` and other programs that read an
 // OCI layout in a tar.
 func WriteOCI(ctx context.Context, w io.Writer, fsys fs.FS, names []string) error {
 	images, err := openChosen(fsys, names)
@@ -112,9 +110,9 @@ func write(ctx context.Context, w io.Writer, fsys fs.FS, images []stored, first,
 	return nil
 }
 
-// blobsOf lists the configs and layers of images, each once, in the order of
-// the file system, and fails while nothing is written if one is missing or has
-// another size than its manifest says.
+// blobsOf lists the configs and layers of images, each once, in the order of the
+// file system. It fails before anything is written if one is missing or its size
+// differs from the manifest.
 func blobsOf(fsys fs.FS, images []stored) ([]member, error) {
 	var blobs []member
 	sizes := map[string]int64{}
@@ -123,7 +121,7 @@ func blobsOf(fsys fs.FS, images []stored) ([]member, error) {
 			digest := d.Digest.String()
 			if size, known := sizes[digest]; known {
 				if size != d.Size {
-					return nil, fmt.Errorf("cannot write image %s: two sizes are given for %s", img.ref, digest)
+					return nil, fmt.Errorf("cannot write image %s: conflicting sizes for %s", img.ref, digest)
 				}
 				continue
 			}
@@ -138,7 +136,7 @@ func blobsOf(fsys fs.FS, images []stored) ([]member, error) {
 	return blobs, nil
 }
 
-// inOrder sorts what stands for blobs by where they lie in an Ordered fsys.
+// inOrder sorts list by the offsets of its blobs in an Ordered fsys.
 func inOrder[T any](fsys fs.FS, blobs []T, digest func(T) string) {
 	o, ok := fsys.(Ordered)
 	if !ok {
@@ -180,8 +178,8 @@ func writeMember(ctx context.Context, tw *tar.Writer, fsys fs.FS, m member, buf 
 	return copyBlob(ctx, tw, f, m, buf)
 }
 
-// copyBlob passes on the last part of a blob only after its digest was found
-// right, so that a wrong one is never complete on the other side.
+// copyBlob writes the last part of a blob only after its digest was verified, so that
+// a damaged one is never complete at the receiver.
 func copyBlob(ctx context.Context, w io.Writer, r io.Reader, m member, buf []byte) error {
 	sum := sha256.New()
 	for left := m.size; ; {
@@ -211,8 +209,7 @@ func copyBlob(ctx context.Context, w io.Writer, r io.Reader, m member, buf []byt
 	}
 }
 
-// cut makes an end of file before its time an error that no caller takes for
-// an ordinary end.
+// cut turns an early io.EOF into an error that no caller takes for a normal end.
 func cut(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -220,13 +217,13 @@ func cut(err error) error {
 	return err
 }
 
-// atEnd reads on to the end of file, where a checked file reports its damage.
+// atEnd reads to the end of file, where a checked file reports its damage.
 func atEnd(r io.Reader) error {
 	var one [1]byte
 	n, err := io.ReadFull(r, one[:])
 	switch {
 	case n > 0:
-		return errors.New("it is longer than its size says")
+		return errors.New("it is longer than its recorded size")
 	case errors.Is(err, io.EOF):
 		return nil
 	}

@@ -18,20 +18,20 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// maxWindow bounds the memory of zstd decoding. The image builders in use write
-// windows of 8 MiB or less, and 32 MiB at their best level.
+// maxWindow bounds the memory of zstd decoding. Image builders write windows of 8 MiB
+// or less, and 32 MiB at their best level.
 const maxWindow = 32 << 20
 
-// Bounds of what a layer unpacks to. gzip packs 1032 bytes into one at most, so
-// no layer of that kind is over maxRatio; zstd can make 30,000 of one.
+// Bounds of unpacked layers. gzip compresses by a factor of 1032 at most, so no gzip
+// layer exceeds maxRatio; zstd can reach a factor of 30,000.
 const (
 	maxLayer  = 64 << 30
 	maxRatio  = 1100
-	unjudged  = 256 << 20 // what any layer may unpack to
-	gzipAgain = "push the image again with gzip layers (docker push; buildctl and buildx: compression=gzip,force-compression=true), or leave it out"
+	unjudged  = 256 << 20 // any layer may unpack to this size
+	gzipAgain = "push the image again with gzip layers (docker push; buildctl and buildx: compression=gzip,force-compression=true), or remove the image from the manifest"
 )
 
-// compression of a layer's blob, told by its first bytes.
+// compression of a layer's blob, detected by its first bytes.
 type compression int
 
 const (
@@ -40,9 +40,8 @@ const (
 	zstandard
 )
 
-// CheckLayer says why a layer of this media type cannot be carried: it is not
-// a layer, its content is not to be distributed and so not in the registry, or
-// it is encrypted.
+// CheckLayer returns why a layer of this media type is not supported: it is not a
+// layer, it is non-distributable and so not in the registry, or it is encrypted.
 func CheckLayer(mediaType string) error {
 	base := mediaType
 	for _, suffix := range []string{"+gzip", ".gzip", "+zstd", ".zstd"} {
@@ -56,21 +55,20 @@ func CheckLayer(mediaType string) error {
 	case strings.HasSuffix(mediaType, "+encrypted"):
 		return fmt.Errorf("layer of type %s is encrypted", quoted(mediaType))
 	case strings.Contains(mediaType, "nondistributable"), strings.Contains(mediaType, ".foreign."):
-		return fmt.Errorf("layer of type %s is not distributed by its registry", quoted(mediaType))
+		return fmt.Errorf("layer of type %s is non-distributable", quoted(mediaType))
 	}
 	return fmt.Errorf("%s is not the media type of a layer", quoted(mediaType))
 }
 
-// Unpack gives the raw tar of a layer's blob. How the blob is packed is told by
-// its first bytes, since there are registries whose media types are wrong; that
-// it unpacks to what the image means is for the diffID to say, see UnpackLayer.
+// Unpack returns the raw tar of a layer's blob. The compression is detected by its
+// first bytes, since some registries have wrong media types; UnpackLayer also
+// verifies the diffID.
 //
-// A gzip stream of several members and a zstd stream of several frames are
-// read to the end, anything else behind them is an error. r is read to its EOF,
-// so an error that it gives instead of EOF is never lost. Close releases the
-// decoder and leaves r open. The errors of CheckLayer come first. A layer that
-// unpacks to more than 64 GiB, or to over 1100 times its size, is an error when
-// that much has come out.
+// A gzip stream of several members and a zstd stream of several frames are read to
+// the end; trailing data is an error. r is read to its EOF, so an error that it
+// returns instead of EOF is never lost. Close releases the decoder and leaves r open.
+// The errors of CheckLayer come first. A layer that unpacks to more than 64 GiB, or
+// to over 1100 times its size, is an error once that much was read.
 func Unpack(mediaType string, r io.Reader) (io.ReadCloser, error) {
 	if err := CheckLayer(mediaType); err != nil {
 		return nil, err
@@ -96,13 +94,13 @@ func Unpack(mediaType string, r io.Reader) (io.ReadCloser, error) {
 		return &unpacker{r: zr, in: in, what: "zstd layer", close: func() error { zr.Close(); return nil }}, nil
 	}
 	if mediaType != OCILayer && mediaType != DockerLayer && !looksLikeTar(br) {
-		return nil, fmt.Errorf("cannot unpack layer of type %s: it is neither gzip nor zstd nor tar", quoted(mediaType))
+		return nil, fmt.Errorf("cannot unpack layer of type %s: it is not gzip, zstd or tar", quoted(mediaType))
 	}
 	return &unpacker{r: br, in: in, what: "layer", close: func() error { return nil }}, nil
 }
 
-// sniff reads no further than the first four bytes. A layer shorter than that
-// is plain; RFC 1952 and RFC 8878 have the numbers.
+// sniff reads at most the first four bytes. A shorter layer is plain. The magic
+// numbers are in RFC 1952 and RFC 8878.
 func sniff(br *bufio.Reader) (compression, error) {
 	head, err := br.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -118,17 +116,17 @@ func sniff(br *bufio.Reader) (compression, error) {
 	return plain, nil
 }
 
-// looksLikeTar takes a POSIX header, the zero block of an empty tar, and
-// nothing at all.
+// looksLikeTar accepts a POSIX header, the zero block of an empty tar, and empty
+// input.
 func looksLikeTar(br *bufio.Reader) bool {
-	head, _ := br.Peek(512) // a short head is judged like any other
+	head, _ := br.Peek(512) // a short head is checked like any other
 	if len(head) == 0 {
 		return true
 	}
 	return len(head) == 512 && (string(head[257:262]) == "ustar" || bytes.Count(head, []byte{0}) == 512)
 }
 
-// counter counts what is read of a blob.
+// counter counts the bytes read of a blob.
 type counter struct {
 	r io.Reader
 	n int64
@@ -155,11 +153,11 @@ func (u *unpacker) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF), err == nil && !u.tooLarge():
 		return n, err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		err = hint.With(fmt.Errorf("it needs a window of more than the %d MiB that are allowed (zstd --long or --ultra)", maxWindow>>20), "%s", gzipAgain)
+		err = hint.With(fmt.Errorf("it needs a zstd window of more than %d MiB (zstd --long or --ultra)", maxWindow>>20), "%s", gzipAgain)
 	case u.tooLarge() && u.out > maxLayer:
-		err = hint.With(fmt.Errorf("it unpacks to more than the %d GiB that are allowed", maxLayer>>30), "split it, or leave the image out")
+		err = hint.With(fmt.Errorf("it unpacks to more than %d GiB", maxLayer>>30), "split the layer, or remove the image from the manifest")
 	case u.tooLarge():
-		err = hint.With(fmt.Errorf("%d bytes of it unpack to more than %d, over the %d times that are allowed", u.in.n, u.out, maxRatio), "%s", gzipAgain)
+		err = hint.With(fmt.Errorf("%d bytes of it unpack to more than %d bytes, over %d times their size", u.in.n, u.out, maxRatio), "%s", gzipAgain)
 	}
 	return n, fmt.Errorf("cannot unpack %s: %w", u.what, err)
 }
@@ -170,8 +168,8 @@ func (u *unpacker) tooLarge() bool {
 
 func (u *unpacker) Close() error { return u.close() }
 
-// UnpackLayer is Unpack with a check: io.EOF comes only after the tar was found
-// to have the layer's diffID.
+// UnpackLayer is Unpack that also verifies the diffID: io.EOF comes only if the tar
+// has the layer's diffID.
 func UnpackLayer(layer manifest.LockedLayer, r io.Reader) (io.ReadCloser, error) {
 	raw, err := Unpack(layer.MediaType, r)
 	if err != nil {
@@ -180,8 +178,7 @@ func UnpackLayer(layer manifest.LockedLayer, r io.Reader) (io.ReadCloser, error)
 	return &hashedReader{ReadCloser: raw, hash: sha256.New(), want: layer.DiffID, what: "diffID"}, nil
 }
 
-// hashedReader replaces EOF by an error where the digest of what it read is
-// not the one wanted.
+// hashedReader replaces EOF by an error if the digest of what it read is wrong.
 type hashedReader struct {
 	io.ReadCloser
 	hash hash.Hash

@@ -19,15 +19,15 @@ import (
 // maxProblems bounds how many problems Validate reports.
 const maxProblems = 20
 
-// Validate reads the images of the archive fsys and reports what is wrong, up
-// to 20 problems joined: an image whose manifest, config or layer is missing or
-// has another size or digest than what refers to it, a layer that does not unpack
-// to its diffID, a manifest.json of docker's that does not say what index.json
-// says. Each blob is read once, in the order of an Ordered fsys.
+// Validate reads the images of the archive fsys and reports up to 20 problems,
+// joined: an image whose manifest, config or layer is missing or differs in size or
+// digest from its descriptor, a layer that does not unpack to its diffID, a docker
+// manifest.json that differs from index.json. Each blob is read once, in the order
+// of an Ordered fsys.
 //
-// sum gives, in hex, the sha256 that a path's content was found to have by
-// somebody who read it before. Layers that are raw tars, which are most of an
-// archive, are then not read again. A nil sum knows nothing.
+// sum returns, in hex, the sha256 that an earlier read of a path computed. Layers
+// that are raw tars, which are most of an archive, are then not read again. sum may
+// be nil.
 func Validate(ctx context.Context, fsys fs.FS, sum func(path string) (sha256 string, ok bool)) error {
 	images, err := open(fsys)
 	if err != nil {
@@ -55,8 +55,8 @@ func Validate(ctx context.Context, fsys fs.FS, sum func(path string) (sha256 str
 	return errors.Join(problems...)
 }
 
-// layersOf checks the configs of images and lists the layers that they use,
-// each once, in the order to read them.
+// layersOf checks the configs of images and lists the layers that they use, each
+// once, in reading order.
 func layersOf(fsys fs.FS, images []stored) (layers []*layerUse, problems []error) {
 	known := map[string]*layerUse{}
 	for _, img := range images {
@@ -73,7 +73,7 @@ func layersOf(fsys fs.FS, images []stored) (layers []*layerUse, problems []error
 				layers = append(layers, use)
 			}
 			if l.Size != use.Size {
-				problems = append(problems, fmt.Errorf("cannot verify image %s: size of layer %d is given as %d and as %d", img.ref, i+1, l.Size, use.Size))
+				problems = append(problems, fmt.Errorf("cannot verify image %s: layer %d has conflicting sizes %d and %d", img.ref, i+1, l.Size, use.Size))
 			}
 			if !slices.Contains(use.diffIDs, diffIDs[i]) {
 				use.diffIDs = append(use.diffIDs, diffIDs[i])
@@ -84,8 +84,8 @@ func layersOf(fsys fs.FS, images []stored) (layers []*layerUse, problems []error
 	return layers, problems
 }
 
-// layerUse is a layer's blob and the diffIDs that configs give it: one, unless
-// a config lies.
+// layerUse is a layer's blob and its diffIDs in the configs: one, unless a config is
+// wrong.
 type layerUse struct {
 	ocispec.Descriptor
 	image   string
@@ -107,8 +107,8 @@ func validateConfig(fsys fs.FS, img stored) ([]string, error) {
 	return config.RootFS.DiffIDs, nil
 }
 
-// validate hashes a blob and, if it is packed, what it unpacks to. A raw tar
-// whose hash is known needs no reading.
+// validate hashes a blob and, if it is compressed, its unpacked content. A raw tar
+// whose hash is known is not read.
 func (u *layerUse) validate(ctx context.Context, fsys fs.FS, known string) error {
 	name := blobPath(u.Digest.String())
 	if err := checkSize(fsys, u.Descriptor); err != nil {
@@ -141,13 +141,13 @@ func (u *layerUse) read(ctx context.Context, fsys fs.FS, name string) (err error
 	diffID := "sha256:" + hex.EncodeToString(tarred.Sum(nil))
 	for _, want := range u.diffIDs {
 		if want != diffID {
-			return fmt.Errorf("%s: its diffID is %s, not %s as the config says", name, diffID, want)
+			return fmt.Errorf("%s: its diffID is %s, want %s from the config", name, diffID, want)
 		}
 	}
 	return nil
 }
 
-// copyContext is io.Copy that ends, with the cause, when ctx does.
+// copyContext is io.Copy that ends with the cause when ctx is cancelled.
 func copyContext(ctx context.Context, w io.Writer, r io.Reader) error {
 	buf := make([]byte, 256<<10)
 	for {
@@ -167,7 +167,7 @@ func copyContext(ctx context.Context, w io.Writer, r io.Reader) error {
 	}
 }
 
-// validateDocker compares docker's manifest.json with what index.json means.
+// validateDocker compares docker's manifest.json with index.json.
 func validateDocker(fsys fs.FS, images []stored) error {
 	name := path.Join(Dir, dockerFile)
 	var have []dockerEntry
@@ -188,11 +188,11 @@ func validateDocker(fsys fs.FS, images []stored) error {
 		}
 	}
 	if len(have) != len(want) {
-		return fmt.Errorf("%s lists %d images, %s means %d", name, len(have), indexFile, len(want))
+		return fmt.Errorf("%s lists %d images, %s lists %d", name, len(have), indexFile, len(want))
 	}
 	for i, e := range want {
 		if have[i].Config != e.Config || !slices.Equal(have[i].RepoTags, e.RepoTags) || !slices.Equal(have[i].Layers, e.Layers) {
-			return fmt.Errorf("%s: entry %d (%s) is not what %s says of %s", name, i+1, quoted(strings.Join(have[i].RepoTags, " ")), indexFile, quoted(strings.Join(e.RepoTags, " ")))
+			return fmt.Errorf("%s: entry %d (%s) differs from %s (%s)", name, i+1, quoted(strings.Join(have[i].RepoTags, " ")), indexFile, quoted(strings.Join(e.RepoTags, " ")))
 		}
 	}
 	return nil

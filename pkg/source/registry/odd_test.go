@@ -174,7 +174,7 @@ func TestMirrorOfNoUse(t *testing.T) {
 		"index of others":   {`{"schemaVersion":2,"manifests":[{"digest":"` + armDigest + `","platform":{"os":"linux","architecture":"arm64"}}]}`, "it is for linux/arm64", "linux/amd64"},
 		"index of no use":   {`{"schemaVersion":2,"manifests":[{"digest":"sha256:` + strings.Repeat("0", 64) + `","platform":{"os":"linux","architecture":"amd64"}}]}`, "its entry for linux/amd64: cannot fetch", "--mirror"},
 		"chart":             {chart, "not a container image", "helm template"},
-		"foreign layers":    {strings.Replace(right, "rootfs.diff", "rootfs.foreign.diff", 1), "not distributed", "--mirror"},
+		"foreign layers":    {strings.Replace(right, "rootfs.diff", "rootfs.foreign.diff", 1), "non-distributable", "--mirror"},
 		"layers of another": {strings.Replace(right, `"layers":[`, `"layers":[{"mediaType":"`+image.DockerLayer+`","size":1,"digest":"sha256:`+strings.Repeat("2", 64)+`"},`, 1), "1 diffIDs for 2 layers", "--mirror"},
 	} {
 		w, mirror, origin := newWorld(), newShelf(), newShelf()

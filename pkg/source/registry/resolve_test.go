@@ -121,11 +121,11 @@ func TestResolveRefuses(t *testing.T) {
 		"schema 1":       {`{"schemaVersion":1,"name":"x","tag":"1","fsLayers":[{"blobSum":` + digest + `}]}`, "docker schema 1"},
 		"html":           {"<html>log in to the hotel's network</html>", "it is not a manifest"},
 		"empty":          {"", "it is not a manifest"},
-		"both":           {`{"schemaVersion":2,` + config + `,"layers":[],"manifests":[]}`, "different things"},
+		"both":           {`{"schemaVersion":2,` + config + `,"layers":[],"manifests":[]}`, "ambiguous"},
 		"neither":        {`{"schemaVersion":2}`, "neither layers nor manifests"},
 		"too large":      {`{"schemaVersion":2,"x":"` + strings.Repeat("x", 5<<20) + `"}`, "bytes that are taken"},
 		"many layers":    {`{"schemaVersion":2,` + config + `,"layers":[` + strings.Repeat(`{},`, 512) + `{}]}`, "513 layers"},
-		"foreign":        {layer("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "not distributed"},
+		"foreign":        {layer("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "non-distributable"},
 		"encrypted":      {layer("application/vnd.oci.image.layer.v1.tar+gzip+encrypted"), "encrypted"},
 		"bad digest":     {strings.Replace(layer("application/vnd.oci.image.layer.v1.tar"), digest, `"sha256:../../x"`, 1), "is not a digest"},
 		"sha512":         {strings.Replace(layer("application/vnd.oci.image.layer.v1.tar"), digest, `"sha512:abc"`, 1), "not supported: only sha256"},
@@ -133,7 +133,7 @@ func TestResolveRefuses(t *testing.T) {
 		"large config":   {strings.Replace(layer("application/vnd.oci.image.layer.v1.tar"), `"size":2`, `"size":99999999`, 1), "at most"},
 		"empty index":    {`{"schemaVersion":2,"manifests":[]}`, "names no platform"},
 		"another number": {`{"schemaVersion":3,"manifests":[]}`, "schemaVersion is 3"},
-		"strange type":   {`{"schemaVersion":2,"mediaType":"application/x","manifests":[]}`, "not that of an index"},
+		"strange type":   {`{"schemaVersion":2,"mediaType":"application/x","manifests":[]}`, "not an index type"},
 	} {
 		w := newWorld()
 		w.handler(t, "k8s.gcr.io", serve(c.body))
