@@ -1,5 +1,5 @@
-// Package extract writes members of an archive to a directory, below which they
-// stay whatever their names are.
+// Package extract writes members of an archive below a directory; no member's name
+// can lead out of it.
 package extract
 
 import (
@@ -17,9 +17,9 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// Members writes the members that names ask for below dir, and gives their paths.
-// A name that ends with a slash asks for all below it. What is read is compared with
-// the index, and a file that is there is never overwritten.
+// Members writes the named members below dir and returns their paths. A name ending
+// in a slash selects everything below it. Content is checked against the index, and
+// existing files are never overwritten.
 func Members(r *archive.Reader, names []string, dir string) (written []string, err error) {
 	var members []string
 	for _, name := range names {
@@ -30,12 +30,12 @@ func Members(r *archive.Reader, names []string, dir string) (written []string, e
 			}
 		}
 		if len(members) == before {
-			return nil, hint.With(fmt.Errorf("the archive has no member %q", name), "./install inspect lists what there is; SHA256SUMS names every member: ./install extract SHA256SUMS -o DIR")
+			return nil, hint.With(fmt.Errorf("the archive has no member %q", name), "./install inspect lists the contents; SHA256SUMS names every member: ./install extract SHA256SUMS -o DIR")
 		}
 	}
 	const mode = 0o755
 	if err := os.MkdirAll(dir, mode); err != nil {
-		return nil, fmt.Errorf("cannot make the directory: %w", err)
+		return nil, fmt.Errorf("cannot create the directory: %w", err)
 	}
 	root, err := os.OpenRoot(dir) // no path and no link leads out of it
 	if err != nil {
@@ -62,7 +62,7 @@ func one(r *archive.Reader, root *os.Root, name string) (err error) {
 		return cannotWrite(name, err)
 	}
 	defer func() { err = errors.Join(err, to.Abort()) }()
-	if _, err := to.ReadFrom(from); err != nil { // at its end where the content is not the index's
+	if _, err := to.ReadFrom(from); err != nil { // fails at the end if the content does not match the index
 		return fmt.Errorf("cannot extract %s: %w", name, err)
 	}
 	if err := to.CommitNew(); err != nil {
@@ -71,8 +71,8 @@ func one(r *archive.Reader, root *os.Root, name string) (err error) {
 	return nil
 }
 
-// createBelow begins a file that must not be there. One that is there is seen
-// before much is read for nothing.
+// createBelow creates a new file. An existing one is detected early, before its
+// content is read.
 func createBelow(root *os.Root, name string) (_ *atomicfile.File, err error) {
 	const dirMode, mode = 0o755, 0o644
 	if err := root.MkdirAll(path.Dir(name), dirMode); err != nil {
@@ -92,7 +92,7 @@ func createBelow(root *os.Root, name string) (_ *atomicfile.File, err error) {
 func cannotWrite(name string, err error) error {
 	err = fmt.Errorf("cannot write %s: %w", name, err)
 	if errors.Is(err, fs.ErrExist) {
-		err = hint.With(err, "it is never overwritten: -o DIR names another directory")
+		err = hint.With(err, "existing files are not overwritten: -o DIR names another directory")
 	}
 	return err
 }

@@ -52,7 +52,7 @@ func TestMembers(t *testing.T) {
 	if text, err := os.ReadFile(filepath.Join(dir, "files/b/c")); err != nil || string(text) != "C" {
 		t.Errorf("files/b/c holds %q, %v", text, err)
 	}
-	if _, err := Members(r, []string{"files/a"}, dir); err == nil || !strings.Contains(hint.Of(err), "never overwritten") {
+	if _, err := Members(r, []string{"files/a"}, dir); err == nil || !strings.Contains(hint.Of(err), "not overwritten") {
 		t.Errorf("a file that is there: %v", err)
 	}
 	if _, err := Members(r, []string{"files"}, dir); err == nil || !strings.Contains(err.Error(), `no member "files"`) {

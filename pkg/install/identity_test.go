@@ -131,7 +131,7 @@ func TestIdentityRoles(t *testing.T) {
 		t.Errorf("a stranger: %v (%s)", err, hint.Of(err))
 	}
 	_, err = c.look(t, target.Request{Role: manifest.Master}, nil, "192.168.4.77", "", "stranger")
-	if err == nil || !strings.Contains(err.Error(), "none of the cluster's hosts is this one") {
+	if err == nil || !strings.Contains(err.Error(), "this host is not in the cluster's list") {
 		t.Errorf("a stranger who wants to be a master: %v", err)
 	}
 	if l := (terms{wait: time.Hour}).limits(true); l.Master != time.Hour {
@@ -178,24 +178,24 @@ func TestIdentityAttacks(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, c.path("identity.age"), string(text))
-		}, "join.yaml is no ticket of"},
+		}, "join.yaml is not a ticket of"},
 		"a ticket that leads elsewhere": {password, func(t *testing.T, c *carried) {
 			ticket := *c.id.Ticket
 			ticket.Endpoint = "192.168.4.66:6443"
 			put(t, c, &ticket)
-		}, "leads to 192.168.4.66:6443"},
+		}, "is for 192.168.4.66:6443"},
 		"a ticket that pins another CA": {password, func(t *testing.T, c *carried) {
 			ticket := *c.id.Ticket
 			ticket.CACertHashes = []string{"sha256:" + strings.Repeat("ab", 32)}
 			put(t, c, &ticket)
-		}, "join.yaml is no ticket of"},
+		}, "join.yaml is not a ticket of"},
 		"a cluster file that leads elsewhere": {password, func(t *testing.T, c *carried) {
 			text, err := os.ReadFile(c.path("cluster.yaml"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			write(t, c.path("cluster.yaml"), strings.Replace(string(text), "endpoint: 192.168.4.11:6443", "endpoint: 192.168.4.66:6443", 1))
-		}, "says that the control plane is at 192.168.4.66:6443"},
+		}, "puts the control plane at 192.168.4.66:6443"},
 		"another token": {password, func(t *testing.T, c *carried) {
 			ticket := *c.id.Ticket
 			ticket.Token, ticket.Expires = "aaaaaa.aaaaaaaaaaaaaaaa", ""

@@ -53,8 +53,8 @@ func TestIdentityCounts(t *testing.T) {
 		if got == nil || r.target.First != first || r.target.Ticket.Origin != target.FromIdentity || !reflect.DeepEqual(got, c.id.Ticket) {
 			t.Errorf("first %v: %+v, want %+v", first, got, c.id.Ticket)
 		}
-		if !strings.Contains(said.String(), "differs from the ticket in identity.age in cluster, token, expires, kubernetes, timeServer, hosts, podCIDR:") ||
-			!strings.Contains(said.String(), "cluster.yaml differs from what identity.age was made with in podCIDR, host node1") || strings.Contains(said.String(), "aaaaaa") {
+		if !strings.Contains(said.String(), "and the ticket in identity.age differ in cluster, token, expires, kubernetes, timeServer, hosts, podCIDR:") ||
+			!strings.Contains(said.String(), "cluster.yaml and identity.age differ in podCIDR, host node1") || strings.Contains(said.String(), "aaaaaa") {
 			t.Errorf("it said %q", said.String())
 		}
 		if r.target.Cluster.PodCIDR != "10.244.0.0/16" || slices.ContainsFunc(r.target.Hosts, func(h manifest.Host) bool { return h.Name == "evil" || h.Address == "192.168.4.67" }) {
@@ -129,7 +129,7 @@ func TestIdentityFirstMaster(t *testing.T) {
 	if err != nil || !r.target.First {
 		t.Fatal(err)
 	}
-	if _, err := r.openIdentity(t.Context(), word(password)); err == nil || !strings.Contains(err.Error(), "was made with master1 as the first") {
+	if _, err := r.openIdentity(t.Context(), word(password)); err == nil || !strings.Contains(err.Error(), "identity.age the first is master1") {
 		t.Errorf("%v", err)
 	}
 	if has, err := kubeadm.HasAuthority(r.host); has || err != nil {

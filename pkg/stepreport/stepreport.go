@@ -10,19 +10,19 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Reporter reports the events of steps, and counts what was changed. One step at a
-// time reports.
+// Reporter reports the events of steps and records which steps changed something.
+// Not for concurrent use.
 type Reporter struct {
 	report  progress.Func
 	number  map[string]int
 	now     func() time.Time
 	began   time.Time
 	changed []string
-	doing   []string           // what the step at work changes
+	doing   []string           // what the current step changes
 	warned  map[[2]string]bool // step and text: a step is checked more than once
 }
 
-// New reports steps of these names, which are done in this order, to report.
+// New returns a Reporter for steps of these names, in this order.
 func New(report progress.Func, names []string, now func() time.Time) *Reporter {
 	r := &Reporter{report: report, number: map[string]int{}, now: now, warned: map[[2]string]bool{}}
 	for i, name := range names {
@@ -43,7 +43,7 @@ func Names(steps []step.Step) []string {
 	return names
 }
 
-// stage is where a step stands in the plan: "3/15".
+// stage is a step's position in the plan: "3/15".
 func (r *Reporter) stage(name string) string {
 	return fmt.Sprintf("%d/%d", r.number[name], len(r.number))
 }
@@ -57,7 +57,7 @@ func (r *Reporter) Event(e step.Event) {
 	switch e.Phase {
 	case step.Checked:
 		if e.Status.State == step.Done {
-			r.report.Report(progress.Event{Kind: progress.Note, Stage: stage, Task: e.Step, Text: "as it should be"})
+			r.report.Report(progress.Event{Kind: progress.Note, Stage: stage, Task: e.Step, Text: "ok"})
 		}
 	case step.Applying:
 		r.began, r.doing = r.now(), summary(e.Status)
@@ -69,7 +69,7 @@ func (r *Reporter) Event(e step.Event) {
 		r.changed = append(r.changed, e.Step)
 		r.done(stage, e.Step, "done")
 	case step.Undone:
-		r.done(stage, e.Step, "as it was before")
+		r.done(stage, e.Step, "restored")
 	case step.Failed:
 		// The error itself is reported once, at the end.
 		r.report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: e.Step, Text: "stopped here"})
@@ -91,19 +91,19 @@ func (r *Reporter) done(stage, name, text string) {
 	r.report.Report(progress.Event{Kind: progress.Done, Stage: stage, Task: name, Text: text})
 }
 
-// summary says in a few sentences what a step is about to change.
+// summary lists briefly what a step is about to change.
 func summary(s step.Status) []string {
 	const most = 4
 	said := append([]string{}, s.What...)
 	for _, d := range s.Diffs {
-		verb := "changes"
+		verb := "change"
 		switch {
 		case d.Before == "":
-			verb = "is written"
+			verb = "write"
 		case d.After == "":
-			verb = "is removed"
+			verb = "remove"
 		}
-		said = append(said, d.Path+" "+verb)
+		said = append(said, verb+" "+d.Path)
 	}
 	if more := len(said) - most; more > 0 {
 		said = append(said[:most], fmt.Sprintf("and %d more", more))

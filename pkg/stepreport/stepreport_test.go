@@ -53,8 +53,8 @@ func TestEvents(t *testing.T) {
 		clock = clock.Add(1500 * time.Millisecond)
 	}
 	want := []string{
-		"note 1/2 swap: as it should be", "start 2/2 hosts: a; b; c; /x is written; and 2 more", "done 2/2 hosts: done (1.5s)",
-		"start 2/2 hosts: ", "done 2/2 hosts: as it was before (1.5s)", "failed 1/2 swap: stopped here",
+		"note 1/2 swap: ok", "start 2/2 hosts: a; b; c; write /x; and 2 more", "done 2/2 hosts: done (1.5s)",
+		"start 2/2 hosts: ", "done 2/2 hosts: restored (1.5s)", "failed 1/2 swap: stopped here",
 	}
 	if !slices.Equal(said, want) || !slices.Equal(r.Changed(), []string{"hosts"}) {
 		t.Errorf("it said\n%q, want\n%q; changed %v", said, want, r.Changed())

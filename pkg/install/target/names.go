@@ -9,9 +9,9 @@ import (
 	"kubecrate/pkg/prep"
 )
 
-// endpoint is HOST:PORT of the control plane: that of the ticket that this host
-// joins by; or the one that it joined earlier; or what the cluster says; or, on the
-// host that begins it, its own address. "" where it is not known.
+// endpoint is HOST:PORT of the control plane: the ticket's, or the one joined
+// earlier, or the cluster's, or, on the host that initialises the cluster, its own
+// address. "" if unknown.
 func endpoint(join *manifest.Ticket, saved *State, c *manifest.Cluster, own netip.Addr) string {
 	switch {
 	case join != nil:
@@ -22,7 +22,7 @@ func endpoint(join *manifest.Ticket, saved *State, c *manifest.Cluster, own neti
 	return c.EndpointOr(own)
 }
 
-// told is what the ticket says, or without one what it said when this host joined.
+// told is what the ticket says or, without one, what it said when this host joined.
 func told(join *manifest.Ticket, saved *State) Told {
 	switch {
 	case join != nil:
@@ -33,7 +33,7 @@ func told(join *manifest.Ticket, saved *State) Told {
 	return Told{}
 }
 
-// host is this host as one of the cluster, nil where its address is not known.
+// host is this host's entry in the cluster, nil if its address is unknown.
 func (t *Target) host() *manifest.Host {
 	if !t.Address.IsValid() {
 		return nil
@@ -41,8 +41,8 @@ func (t *Target) host() *manifest.Host {
 	return &manifest.Host{Name: t.Node, Address: t.AddressText(), Role: t.Role, Interface: t.Interface}
 }
 
-// knownHosts are the cluster's hosts, those that a ticket tells of, and own, which
-// may be nil.
+// knownHosts are the hosts of the cluster file and of the ticket, and own, which may
+// be nil.
 func knownHosts(cluster, told []manifest.Host, own *manifest.Host) []manifest.Host {
 	list := slices.Clone(cluster)
 	known := map[string]bool{} // names and addresses: a ticket may list thousands
@@ -62,8 +62,8 @@ func knownHosts(cluster, told []manifest.Host, own *manifest.Host) []manifest.Ho
 	return list
 }
 
-// alias is the endpoint where it is a name that no host has: then it is one more
-// of every master. "" where it is not.
+// alias is the endpoint's name if no host has it: then every master gets it. ""
+// otherwise.
 func alias(hosts []manifest.Host, endpoint string) string {
 	name, _, _ := strings.Cut(endpoint, ":")
 	if _, err := netip.ParseAddr(name); err == nil {
@@ -75,10 +75,10 @@ func alias(hosts []manifest.Host, endpoint string) string {
 	return name
 }
 
-// entries are the hosts for /etc/hosts. The endpoint's name has the addresses of
-// all masters there: a client tries one after the other. A master comes first on
-// itself, so that what runs on it does not depend on another one: a connection to
-// a host that lost its power hangs for many minutes.
+// entries are the lines for /etc/hosts. The endpoint's name resolves to all masters,
+// which clients try in turn. A master lists itself first, so that its own components
+// do not depend on another master: a connection to a host without power hangs for
+// many minutes.
 func entries(hosts []manifest.Host, endpoint, own string) []prep.Entry {
 	alias := alias(hosts, endpoint)
 	if alias != "" {
@@ -108,8 +108,8 @@ func entries(hosts []manifest.Host, endpoint, own string) []prep.Entry {
 	return list
 }
 
-// effective is the cluster with what this host adds: its hosts, and the endpoint,
-// whose name is also this master's.
+// effective is the cluster with the known hosts and the endpoint, whose name becomes
+// an alias of this master.
 func (t *Target) effective() *manifest.Cluster {
 	c := *t.Cluster
 	c.Hosts, c.Endpoint = t.Hosts, t.Endpoint

@@ -11,11 +11,11 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// Request is what the operator says of a host; what is left out follows from
-// cluster.yaml beside the archive, from an earlier run, or from the host.
+// Request is what the operator asks for. Empty fields are taken from cluster.yaml
+// beside the archive, from an earlier run, or from the host.
 type Request struct {
-	Role        manifest.Role // "" is that of an earlier run, or of this host in cluster.yaml
-	ClusterFile string        // "" is cluster.yaml beside the archive, if it is there
+	Role        manifest.Role // "": that of an earlier run, or of this host in cluster.yaml
+	ClusterFile string        // "": cluster.yaml beside the archive, if present
 	Hosts       []string      // NAME=ADDRESS or NAME=ADDRESS=ROLE, for /etc/hosts
 	Hostname    string
 	Address     string // of this host within the cluster
@@ -25,11 +25,11 @@ type Request struct {
 	ServiceCIDR string
 	ProxyMode   string
 	Join        Join
-	Identity    string // file of the sealed identity; "" is identity.age beside the archive, if it is there
+	Identity    string // file of the sealed identity; "": identity.age beside the archive, if present
 }
 
-// Join are the ways to say which cluster a host joins: by a ticket's file, ""
-// for join.yaml beside the archive, or by hand.
+// Join says which cluster a host joins: by a ticket file ("" is join.yaml beside the
+// archive) or by flags.
 type Join struct {
 	Ticket     string
 	Master     string // HOST or HOST:PORT
@@ -40,9 +40,9 @@ type Join struct {
 // ClusterFile is the name of the file beside the archive that describes the cluster.
 const ClusterFile = "cluster.yaml"
 
-// Cluster lays what the operator says over the cluster that a file describes, or
-// that an earlier run kept, or else the default one. file and saved may be nil;
-// neither is changed.
+// Cluster applies the request to the cluster described by file, else to the one saved
+// by an earlier run, else to the default. file and saved may be nil and are not
+// changed.
 func Cluster(r Request, file *manifest.Cluster, saved *State) (*manifest.Cluster, error) {
 	c := *manifest.DefaultCluster()
 	switch {
@@ -66,7 +66,7 @@ func Cluster(r Request, file *manifest.Cluster, saved *State) (*manifest.Cluster
 	return &c, err
 }
 
-// parseHosts reads NAME=ADDRESS[=ROLE]; without a role a host is a node.
+// parseHosts parses NAME=ADDRESS[=ROLE]; the default role is node.
 func parseHosts(list []string) ([]manifest.Host, error) {
 	var hosts []manifest.Host
 	for _, text := range list {
@@ -76,7 +76,7 @@ func parseHosts(list []string) ([]manifest.Host, error) {
 			return nil, hint.With(fmt.Errorf("cannot read --hosts %q", text), "--hosts master1=192.168.4.11=master,node1=192.168.4.12")
 		}
 		if _, err := netip.ParseAddr(parts[1]); err != nil {
-			return nil, hint.With(fmt.Errorf("cannot read --hosts %q: %q is no address", text, parts[1]), "--hosts master1=192.168.4.11=master,node1=192.168.4.12")
+			return nil, hint.With(fmt.Errorf("cannot read --hosts %q: %q is not an IP address", text, parts[1]), "--hosts master1=192.168.4.11=master,node1=192.168.4.12")
 		}
 		h := manifest.Host{Name: parts[0], Address: parts[1], Role: manifest.Node}
 		if len(parts) == most {
@@ -87,7 +87,7 @@ func parseHosts(list []string) ([]manifest.Host, error) {
 	return hosts, nil
 }
 
-// withHost is hosts with h in place of the host of that name or address, or at the end.
+// withHost returns hosts with h replacing those with its name or address, or appended.
 func withHost(hosts []manifest.Host, h manifest.Host) []manifest.Host {
 	out := make([]manifest.Host, 0, len(hosts)+1)
 	placed := false
@@ -106,13 +106,13 @@ func withHost(hosts []manifest.Host, h manifest.Host) []manifest.Host {
 	return out
 }
 
-// ByHand says that the ticket is made of flags.
+// ByHand reports whether the ticket is given by flags.
 func (j *Join) ByHand() bool { return j.Master != "" || j.Token != "" || len(j.CACertHash) > 0 }
 
-// named says that the operator says which ticket is used.
+// named reports whether the operator chose the ticket.
 func (j *Join) named() bool { return j.Ticket != "" || j.Master != "" }
 
-// ByFlags is the ticket that the flags make.
+// ByFlags returns the ticket given by flags.
 func (j *Join) ByFlags() (*manifest.Ticket, error) {
 	t := &manifest.Ticket{
 		APIVersion: manifest.APIVersion, Kind: manifest.KindTicket,

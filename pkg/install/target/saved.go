@@ -9,10 +9,9 @@ import (
 	"kubecrate/manifest"
 )
 
-// State is what a host was told to become, kept on its disk so that the same
-// command without flags, status, reset and load mean the same. It holds no secret.
-// Finished is set when a run reached its end; it says nothing of the host as it is
-// now.
+// State is the saved target of a host, so that a rerun without flags, status, reset
+// and load use the same values. It holds no secrets. Finished is set when a run has
+// completed; it says nothing about the host's current condition.
 type State struct {
 	Bundle    string            `json:"bundle"`
 	Role      manifest.Role     `json:"role"`
@@ -26,20 +25,20 @@ type State struct {
 	Cluster   *manifest.Cluster `json:"cluster"`
 	Joined    string            `json:"joined,omitempty"`   // endpoint, for a host that joined
 	Ticket    string            `json:"ticket,omitempty"`   // path on the stick
-	Identity  bool              `json:"identity,omitempty"` // it was installed by one
-	Told      Told              `json:"told,omitzero"`      // by the ticket it joined with
+	Identity  bool              `json:"identity,omitempty"` // installed with an identity
+	Told      Told              `json:"told,omitzero"`      // by the ticket used to join
 	Sealed    *manifest.Ticket  `json:"sealed,omitempty"`   // of the identity, on masters, without its secrets
 	Finished  bool              `json:"finished"`
 }
 
-// Told is what a ticket says of its cluster beside how to join it, kept for the
-// time when the ticket is gone.
+// Told is what a ticket says of its cluster besides how to join it, saved because the
+// ticket may be gone later.
 type Told struct {
 	Hosts      []manifest.Host `json:"hosts,omitempty"`
 	TimeServer string          `json:"timeServer,omitempty"` // an address
 }
 
-// ParseState reads what Marshal wrote, in this version or an earlier one.
+// ParseState parses the output of Marshal, of this version or an earlier one.
 func ParseState(text []byte) (*State, error) {
 	var s State
 	if err := json.Unmarshal(text, &s); err != nil {
@@ -51,19 +50,19 @@ func ParseState(text []byte) (*State, error) {
 	return &s, nil
 }
 
-// Marshal is s as it stands in its file.
+// Marshal returns the content of the state file.
 func (s *State) Marshal() ([]byte, error) {
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("cannot note what is installed: %w", err)
+		return nil, fmt.Errorf("cannot save the install state: %w", err)
 	}
 	return append(text, '\n'), nil
 }
 
-// finished says that an earlier run reached its end.
+// finished reports whether an earlier run completed.
 func (s *State) finished() bool { return s != nil && s.Finished }
 
-// joined is the endpoint that an earlier run joined, "" where none did.
+// joined is the endpoint that an earlier run joined, or "".
 func (s *State) joined() string {
 	if s == nil {
 		return ""
@@ -71,10 +70,11 @@ func (s *State) joined() string {
 	return s.Joined
 }
 
-// began says that this host began its cluster in an earlier run, or is a node.
+// began reports whether an earlier run initialised the cluster here or made this host
+// a node.
 func (s *State) began() bool { return s != nil && s.Joined == "" }
 
-// WithoutSecrets is a ticket that anybody may see.
+// WithoutSecrets returns a copy of t without token and certificate key.
 func WithoutSecrets(t *manifest.Ticket) *manifest.Ticket {
 	if t == nil {
 		return nil

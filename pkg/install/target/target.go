@@ -1,6 +1,6 @@
-// Package target decides what a host becomes: a pure function of what the operator
-// says, the cluster, the host, an earlier run and the tickets. Nothing here looks at
-// a disk or a network, and nothing of a Target changes once it is made.
+// Package target decides what a host becomes: a pure function of the operator's
+// request, the cluster, the host, an earlier run and the tickets. It does no I/O, and
+// a Target is immutable.
 package target
 
 import (
@@ -17,23 +17,23 @@ import (
 	"kubecrate/pkg/prep"
 )
 
-// Inputs are all that a decision rests on. Bundle and Cluster and Facts must be
-// there.
+// Inputs are everything a decision depends on. Bundle, Cluster and Facts are
+// required.
 type Inputs struct {
 	Request  Request
-	Bundle   string            // its name
+	Bundle   string            // name of the bundle
 	Cluster  *manifest.Cluster // see Cluster
 	Facts    *facts.Facts
-	Saved    *State           // of an earlier run, nil without one
-	Ticket   Found            // what the operator named, or what lies on the stick
-	Identity bool             // a sealed identity lies on the stick
-	Sealed   *manifest.Ticket // that came out of the identity, now or in an earlier run; nil before
+	Saved    *State           // of an earlier run, or nil
+	Ticket   Found            // the one the operator named, or the one on the stick
+	Identity bool             // the stick has a sealed identity
+	Sealed   *manifest.Ticket // from the opened identity, now or in an earlier run; nil before that
 	Running  bool             // one of OtherMasters answers as the ticket's cluster
 	Now      time.Time
 }
 
-// Found is a ticket that was read. Path is where it was found, or would be; Err is
-// why it cannot be used, and there is no ticket then.
+// Found is a ticket that was read. Path is where it is, or would be. If Err is set,
+// it says why the ticket cannot be used, and Ticket is nil.
 type Found struct {
 	Ticket *manifest.Ticket
 	Path   string
@@ -43,31 +43,31 @@ type Found struct {
 // Target is what a host becomes.
 type Target struct {
 	Role       manifest.Role
-	Hostname   string            // that it is to have, "" for the one it has
-	Node       string            // what it is called in the cluster
-	Advertise  string            // the address as the operator gave it, now or earlier; "" for none
-	Address    netip.Addr        // by which the others know it; the zero Addr where it is not known
-	AddressErr error             // why it is not
-	Interface  string            // that leads to the others
-	Named      string            // the interface that the operator named, now or earlier
-	Cluster    *manifest.Cluster // as it is described; what is sealed counts
-	Effective  *manifest.Cluster // with what this host adds: the hosts that are known, the endpoint
-	Hosts      []manifest.Host   // that are known, this one among them
+	Hostname   string            // to set, "" to keep the current one
+	Node       string            // node name in the cluster
+	Advertise  string            // the address the operator gave, now or earlier, or ""
+	Address    netip.Addr        // of this host within the cluster; the zero Addr if unknown
+	AddressErr error             // why Address is unknown
+	Interface  string            // that reaches the other hosts
+	Named      string            // the interface the operator named, now or earlier
+	Cluster    *manifest.Cluster // as described, overridden by the sealed ticket
+	Effective  *manifest.Cluster // Cluster with the known hosts and the endpoint
+	Hosts      []manifest.Host   // known hosts, including this one
 	Entries    []prep.Entry      // for /etc/hosts
-	Endpoint   string            // HOST:PORT of the control plane, "" where it is not known
-	Clock      prep.Clock        // where the time comes from
-	First      bool              // it begins the cluster
-	ByIdentity bool              // the cluster's identity was made before its hosts
+	Endpoint   string            // HOST:PORT of the control plane, "" if unknown
+	Clock      prep.Clock        // time source
+	First      bool              // this host initialises the cluster
+	ByIdentity bool              // the cluster has an identity made in advance
 	Ticket     Choice            // which ticket counts
-	Told       Told              // by the ticket
-	Warnings   []string          // that the operator has to know
+	Told       Told              // what the ticket says of the cluster
+	Warnings   []string          // for the operator
 }
 
-// ErrRole is a role that nobody named.
-var ErrRole = errors.New("cannot tell what this host is to become: --role is missing, want master, node or single")
+// ErrRole means that no source gives this host's role.
+var ErrRole = errors.New("cannot determine the role of this host: --role is missing, want master, node or single")
 
-// Decide says what the host becomes. An error is something that the operator has to
-// change first; what is only missing on this host stands in the Target.
+// Decide returns what the host becomes. An error is something the operator has to
+// change first; what is only missing on this host is recorded in the Target.
 func Decide(in Inputs) (Target, error) {
 	self, err := facts.Self(in.Facts, in.Cluster)
 	if err != nil {
@@ -94,7 +94,7 @@ func Decide(in Inputs) (Target, error) {
 	if t.Ticket.counts != nil {
 		var differs []string
 		if t.Cluster, differs = sealedCluster(in.Cluster, t.Ticket.counts); len(differs) > 0 {
-			t.Warnings = append(t.Warnings, fmt.Sprintf("%s differs from what %s was made with in %s: what is sealed counts", ClusterFile, identityFile, strings.Join(differs, ", ")))
+			t.Warnings = append(t.Warnings, fmt.Sprintf("%s and %s differ in %s: the sealed values are used", ClusterFile, identityFile, strings.Join(differs, ", ")))
 		}
 	}
 	t.First = t.Role != manifest.Node && t.Ticket.Join == nil && in.Saved.joined() == ""
@@ -117,7 +117,7 @@ func addressText(a netip.Addr) string {
 	return a.String()
 }
 
-// Members are the names of the nodes that the cluster is to have.
+// Members are the names of the cluster's listed nodes.
 func (t *Target) Members() []string {
 	var list []string
 	for _, h := range t.Cluster.Hosts {
@@ -126,7 +126,7 @@ func (t *Target) Members() []string {
 	return list
 }
 
-// State is what is kept of t beside what the bundle says.
+// State is the part of t that is saved, apart from what the bundle says.
 func (t *Target) State() State {
 	s := State{
 		Role: t.Role, Hostname: t.Hostname, Address: t.AddressText(), Interface: t.Interface, Named: t.Named, Cluster: t.Cluster,
@@ -152,15 +152,15 @@ func decideRole(in *Inputs, self *manifest.Host) (manifest.Role, error) {
 	case role == "":
 		return "", ErrRole
 	case in.Saved != nil && in.Saved.Role != role:
-		return "", hint.With(fmt.Errorf("this host was made a %s, and cannot become a %s as it is", in.Saved.Role, role), "%s, then ./install --role %s", ResetCommand(in.Saved.Role), role)
+		return "", hint.With(fmt.Errorf("this host is a %s and cannot become a %s without a reset", in.Saved.Role, role), "%s, then ./install --role %s", ResetCommand(in.Saved.Role), role)
 	case in.Saved != nil && in.Saved.Bundle != in.Bundle:
-		return "", hint.With(fmt.Errorf("this host was installed from %s, this is %s", in.Saved.Bundle, in.Bundle), "%s, then ./install --role %s", ResetCommand(in.Saved.Role), role)
+		return "", hint.With(fmt.Errorf("this host was installed from %s, but this bundle is %s", in.Saved.Bundle, in.Bundle), "%s, then ./install --role %s", ResetCommand(in.Saved.Role), role)
 	}
 	return role, nil
 }
 
-// ResetCommand is what resets a host of role when it is typed: a master's asks
-// for the node's name, a node's wants to be told that it is meant.
+// ResetCommand is the command that resets a host of the role: on a master it asks
+// for the node's name, on a node it requires --yes.
 func ResetCommand(role manifest.Role) string {
 	if role == manifest.Node {
 		return "./install reset --yes"
@@ -168,7 +168,7 @@ func ResetCommand(role manifest.Role) string {
 	return "./install reset"
 }
 
-// hostname is the name that this host is to have, "" for the one it has.
+// hostname is the name to set on this host, "" to keep the current one.
 func hostname(in *Inputs, self *manifest.Host) string {
 	switch {
 	case in.Request.Hostname != "":
@@ -181,7 +181,7 @@ func hostname(in *Inputs, self *manifest.Host) string {
 	return ""
 }
 
-// describeHost is what tells this host from others.
+// describeHost lists what identifies this host.
 func describeHost(f *facts.Facts) string {
 	list := []string{"the name " + f.Hostname}
 	for _, a := range f.Addresses() {
@@ -193,8 +193,8 @@ func describeHost(f *facts.Facts) string {
 	return strings.Join(list, ", ")
 }
 
-// clock says where the time comes from: the first master serves its own to the
-// network that it shares with the others.
+// clock is the time source: the first master serves its own clock to the network it
+// shares with the other hosts.
 func (t *Target) clock(f *facts.Facts) prep.Clock {
 	if t.First {
 		for _, i := range f.Interfaces {

@@ -94,7 +94,7 @@ func TestDecide(t *testing.T) {
 		"a node": {Inputs{Request: named("node"), Facts: at("192.168.4.21"), Ticket: stick(ticketOf("192.168.4.11:6443", ""))},
 			"node fresh 192.168.4.21 at 192.168.4.11:6443 joins by stick asks 192.168.4.11"},
 		"a node without a ticket": {Inputs{Request: named("node"), Facts: at("192.168.4.21"), Ticket: Found{Path: none}},
-			"node fresh 192.168.4.21 at 192.168.4.21:6443; there is no ticket that says which cluster to join: /usb/join.yaml is missing"},
+			"node fresh 192.168.4.21 at 192.168.4.21:6443; no ticket for the cluster to join: /usb/join.yaml is missing"},
 		"a node without an address": {Inputs{Request: named("node"), Facts: at(""), Ticket: stick(ticketOf("192.168.4.11:6443", ""))},
 			"node fresh  at 192.168.4.11:6443 joins by stick asks 192.168.4.11; this host has no default route, so nothing tells which address the others reach it by"},
 		"a master without an address": {Inputs{Request: named("master"), Facts: at(""), Ticket: Found{Path: none}},
@@ -102,7 +102,7 @@ func TestDecide(t *testing.T) {
 		"a further master": {Inputs{Request: named("master"), Facts: at("192.168.4.12"), Ticket: stick(ticketOf("192.168.4.11:6443", strings.Repeat("a", 64)))},
 			"master fresh 192.168.4.12 at 192.168.4.11:6443 joins by stick asks 192.168.4.11"},
 		"a master with the ticket of a node": {Inputs{Request: named("master"), Facts: at("192.168.4.12"), Ticket: stick(ticketOf("192.168.4.11:6443", ""))},
-			"master fresh 192.168.4.12 at 192.168.4.11:6443 joins by stick asks 192.168.4.11; /usb/join.yaml is the ticket of a cluster at 192.168.4.11:6443, and lets no further master join"},
+			"master fresh 192.168.4.12 at 192.168.4.11:6443 joins by stick asks 192.168.4.11; /usb/join.yaml is a ticket for nodes of the cluster at 192.168.4.11:6443: a master cannot join with it"},
 		"a master with its own ticket": {Inputs{Request: named("master"), Facts: at("192.168.4.11"), Ticket: stick(ticketOf("192.168.4.11:6443", ""))},
 			"master fresh 192.168.4.11 at 192.168.4.11:6443 first serves time to [192.168.4.0/24]"},
 		"a master that began, again": {Inputs{Facts: at("192.168.4.11"), Saved: &State{Role: manifest.Master, Address: "192.168.4.11", Hostname: "m", Cluster: kept}, Ticket: stick(ticketOf("192.168.4.99:6443", ""))},
@@ -154,9 +154,9 @@ func TestDecideRefuses(t *testing.T) {
 	}{
 		"no role":           {Inputs{}, "--role is missing", ""},
 		"none of the list":  {Inputs{Cluster: cluster(t, strings.ReplaceAll(three, "4.", "5."))}, "--role is missing", "add this host to the hosts in cluster.yaml: it has the name Fresh, the address 192.168.4.77, the MAC 52:54:00:00:00:01"},
-		"another role":      {Inputs{Request: named("node"), Saved: &State{Role: manifest.Master, Cluster: kept}}, "this host was made a master, and cannot become a node", "./install reset, then ./install --role node"},
-		"another bundle":    {Inputs{Bundle: "b", Saved: &State{Role: manifest.Node, Bundle: "a", Cluster: kept}}, "this host was installed from a, this is b", "./install reset --yes"},
-		"a foreign master":  {Inputs{Request: named("master"), Identity: true, Cluster: cluster(t, strings.ReplaceAll(three, "4.", "5."))}, "none of the cluster's hosts is this one", "correct the hosts in cluster.yaml"},
+		"another role":      {Inputs{Request: named("node"), Saved: &State{Role: manifest.Master, Cluster: kept}}, "this host is a master and cannot become a node", "./install reset, then ./install --role node"},
+		"another bundle":    {Inputs{Bundle: "b", Saved: &State{Role: manifest.Node, Bundle: "a", Cluster: kept}}, "this host was installed from a, but this bundle is b", "./install reset --yes"},
+		"a foreign master":  {Inputs{Request: named("master"), Identity: true, Cluster: cluster(t, strings.ReplaceAll(three, "4.", "5."))}, "this host is not in the cluster's list", "correct the hosts in cluster.yaml"},
 		"two of the list":   {Inputs{Cluster: &manifest.Cluster{Hosts: []manifest.Host{{Name: "a", Address: "192.168.4.77"}, {Name: "b", Address: "192.168.4.77"}}}}, "cannot tell which host of the cluster this one is", "correct the hosts"},
 		"no role, and kept": {Inputs{Saved: &State{Bundle: "x", Role: manifest.Single, Cluster: kept}}, "installed from x", "./install reset, then ./install --role single"},
 	} {
@@ -209,31 +209,31 @@ func TestChooseTicket(t *testing.T) {
 		"a node: a torn one":                                 {Inputs{Ticket: bad}, node, "", false, NoTicket, "it is torn", ""},
 		"a node: a named one that is missing":                {Inputs{Ticket: missing}, node, "", false, NoTicket, "mine.yaml", ""},
 		"a node that is through: none":                       {Inputs{Ticket: found(nil), Saved: done(&State{Role: manifest.Node, Joined: "x"})}, node, "", false, NoTicket, "", ""},
-		"a node that is through: a torn one":                 {Inputs{Ticket: bad, Saved: done(&State{Role: manifest.Node, Joined: "x"})}, node, "", false, NoTicket, "", "it is torn; it is not used"},
+		"a node that is through: a torn one":                 {Inputs{Ticket: bad, Saved: done(&State{Role: manifest.Node, Joined: "x"})}, node, "", false, NoTicket, "", "it is torn; ignored"},
 		"a node that was cut off: none":                      {Inputs{Ticket: found(nil), Saved: &State{Role: manifest.Node, Joined: "x"}}, node, "", false, NoTicket, "is missing", ""},
 		"a master: none":                                     {Inputs{Ticket: found(nil)}, m1, "", false, NoTicket, "", ""},
 		"a master: a torn one":                               {Inputs{Ticket: bad}, m1, "", false, NoTicket, "it is torn", ""},
 		"a master: one that is to be written":                {Inputs{Ticket: missing}, m1, "", false, NoTicket, "", ""},
 		"a master: its own":                                  {Inputs{Ticket: found(there)}, m1, "", false, NoTicket, "", ""},
-		"a master: another's":                                {Inputs{Ticket: found(there)}, m2, there.Token, false, FromStick, "lets no further master join", ""},
+		"a master: another's":                                {Inputs{Ticket: found(there)}, m2, there.Token, false, FromStick, "a master cannot join with it", ""},
 		"a master: one for masters":                          {Inputs{Ticket: found(masters)}, m2, masters.Token, false, FromStick, "", ""},
 		"a master that began: another's":                     {Inputs{Ticket: found(masters), Saved: began}, m1, "", false, NoTicket, "", ""},
-		"a master that began: a torn one":                    {Inputs{Ticket: bad, Saved: began}, m1, "", false, NoTicket, "", "it is torn; it is not used"},
+		"a master that began: a torn one":                    {Inputs{Ticket: bad, Saved: began}, m1, "", false, NoTicket, "", "it is torn; ignored"},
 		"a master that was joining: none":                    {Inputs{Ticket: found(nil), Saved: joined}, m2, "", false, NoTicket, "is missing", ""},
 		"identity, a node":                                   {Inputs{Identity: true, Ticket: found(there), Sealed: &sealed}, node, there.Token, false, FromStick, "", ""},
-		"identity, a node: none":                             {Inputs{Identity: true, Ticket: found(nil)}, node, "", false, NoTicket, "there is an identity, but no ticket", ""},
+		"identity, a node: none":                             {Inputs{Identity: true, Ticket: found(nil)}, node, "", false, NoTicket, "there is an identity but no ticket", ""},
 		"identity, first, not open":                          {Inputs{Identity: true, Ticket: found(there)}, m1, there.Token, true, FromStick, "", ""},
 		"identity, first: none":                              {Inputs{Identity: true, Ticket: found(nil)}, m1, "", true, NoTicket, "", ""},
 		"identity, first, but another one runs it":           {Inputs{Identity: true, Running: true, Ticket: found(there)}, m1, there.Token, false, FromStick, "", ""},
 		"identity, first, open":                              {Inputs{Identity: true, Ticket: found(&sealed), Sealed: &sealed}, m1, sealed.Token, true, FromIdentity, "", ""},
-		"identity, first, open, another token beside it":     {Inputs{Identity: true, Ticket: found(&later), Sealed: &sealed}, m1, sealed.Token, true, FromIdentity, "", "differs from the ticket in identity.age in cluster, token, certificateKey:"},
+		"identity, first, open, another token beside it":     {Inputs{Identity: true, Ticket: found(&later), Sealed: &sealed}, m1, sealed.Token, true, FromIdentity, "", "and the ticket in identity.age differ in cluster, token, certificateKey:"},
 		"identity, first, open, a torn one beside it":        {Inputs{Identity: true, Ticket: bad, Sealed: &sealed}, m1, sealed.Token, true, FromIdentity, "", ""},
 		"identity, second, open":                             {Inputs{Identity: true, Ticket: found(&sealed), Sealed: &sealed}, m2, sealed.Token, false, FromIdentity, "", ""},
 		"identity, second, open: none":                       {Inputs{Identity: true, Ticket: found(nil), Sealed: &sealed}, m2, sealed.Token, false, FromIdentity, "", ""},
-		"identity, second, open, ended":                      {Inputs{Identity: true, Ticket: found(&later), Sealed: &old}, m2, old.Token, false, FromIdentity, "identity.age expired at", "differs"},
+		"identity, second, open, ended":                      {Inputs{Identity: true, Ticket: found(&later), Sealed: &old}, m2, old.Token, false, FromIdentity, "identity.age expired at", " differ in "},
 		"identity, second, open, ended, a later one named":   {Inputs{Identity: true, Ticket: found(&later), Sealed: &old, Request: Request{Join: Join{Ticket: "f"}}}, m2, later.Token, false, FromIdentity, "", ""},
 		"identity, joined, cut off: none":                    {Inputs{Saved: byID(joined), Ticket: found(nil), Sealed: &sealed}, m2, sealed.Token, false, FromIdentity, "", ""},
-		"identity, began, cut off":                           {Inputs{Saved: byID(began), Ticket: found(there), Sealed: &sealed}, m1, sealed.Token, true, FromIdentity, "", "differs"},
+		"identity, began, cut off":                           {Inputs{Saved: byID(began), Ticket: found(there), Sealed: &sealed}, m1, sealed.Token, true, FromIdentity, "", " differ in "},
 		"identity, joined, through: only what is not secret": {Inputs{Saved: done(byID(joined)), Ticket: found(there), Sealed: bare}, m2, "", false, NoTicket, "", ""},
 		"an identity on the stick of a host without one":     {Inputs{Identity: true, Saved: done(began), Ticket: found(there), Sealed: nil}, m1, "", false, NoTicket, "", ""},
 	} {
@@ -380,10 +380,10 @@ func TestBelongs(t *testing.T) {
 		"all of it":              {"192.168.4.11", sealed, "192.168.4.12", ""},
 		"the first master":       {"192.168.4.11", nil, "192.168.4.11", ""},
 		"no endpoint":            {"", nil, "192.168.4.11", "names neither an endpoint nor a vip"},
-		"another endpoint":       {"192.168.4.66", nil, "192.168.4.11", "says that the control plane is at 192.168.4.66:6443"},
-		"another CA":             {"192.168.4.11", &foreign, "192.168.4.12", "is no ticket of identity.age"},
-		"a ticket elsewhere":     {"192.168.4.11", &elsewhere, "192.168.4.12", "leads to 192.168.4.66:6443"},
-		"not the first, a first": {"192.168.4.11", nil, "192.168.4.12", "was made with master1 as the first"},
+		"another endpoint":       {"192.168.4.66", nil, "192.168.4.11", "puts the control plane at 192.168.4.66:6443"},
+		"another CA":             {"192.168.4.11", &foreign, "192.168.4.12", "is not a ticket of identity.age"},
+		"a ticket elsewhere":     {"192.168.4.11", &elsewhere, "192.168.4.12", "is for 192.168.4.66:6443"},
+		"not the first, a first": {"192.168.4.11", nil, "192.168.4.12", "in identity.age the first is master1"},
 	} {
 		target := Target{Cluster: &manifest.Cluster{Endpoint: v.endpoint}, Ticket: Choice{Join: v.join, Path: "join.yaml"}}
 		err := target.Belongs(at(v.address), sealed, "identity.age")
@@ -410,7 +410,7 @@ func TestCluster(t *testing.T) {
 	if err != nil || c.Name != "mine" || len(c.Hosts) != 2 || c.Hosts[0].Address != "192.168.4.11" || c.Hosts[0].Aliases[0] != "k8s.lan" || file.Hosts[0].Address != "192.168.4.9" {
 		t.Errorf("cluster.yaml and flags: %+v, %v", c, err)
 	}
-	for flag, want := range map[string]string{"x": "cannot read --hosts", "x=y": "is no address", "a=10.1.1.1=boss": `"boss" is not known`} {
+	for flag, want := range map[string]string{"x": "cannot read --hosts", "x=y": "is not an IP address", "a=10.1.1.1=boss": `"boss" is not known`} {
 		if _, err := Cluster(Request{Hosts: []string{flag}}, nil, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("--hosts %s: %v", flag, err)
 		}

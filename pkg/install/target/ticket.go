@@ -17,49 +17,49 @@ import (
 
 const identityFile = identity.FileName
 
-// Choice is which ticket counts, and why.
+// Choice is the ticket to use, and why.
 type Choice struct {
-	Join   *manifest.Ticket // of the cluster that this host joins; nil where it begins one, or has its part in one
-	Begin  *manifest.Ticket // that an identity brought for the cluster which this master begins
-	Sealed *manifest.Ticket // of the identity, as it came out of it; nil before that
-	Err    error            // why the ticket that this host needs is not there or cannot be used
-	Origin Origin           // where Join or Begin is from
-	Path   string           // of the ticket's file, whether it is there or not
+	Join   *manifest.Ticket // of the cluster to join; nil if the host initialises one or is already a member
+	Begin  *manifest.Ticket // from the identity, for the cluster that this master initialises
+	Sealed *manifest.Ticket // of the identity as opened; nil before that
+	Err    error            // why the ticket this host needs is missing or unusable
+	Origin Origin           // of Join or Begin
+	Path   string           // of the ticket file, whether or not it exists
 
-	counts   *manifest.Ticket // Sealed, with the token of a ticket that the operator named
+	counts   *manifest.Ticket // Sealed, with the token of the ticket the operator named
 	warnings []string
 }
 
-// Origin is where the ticket that counts is from.
+// Origin is the source of the ticket in use.
 type Origin string
 
 // The origins of a ticket.
 const (
-	NoTicket     Origin = ""         // none is needed, or there is none
+	NoTicket     Origin = ""         // none needed or none found
 	FromFlags    Origin = "flags"    // --master, --token and --ca-cert-hash
 	FromFile     Origin = "file"     // --ticket
 	FromStick    Origin = "stick"    // join.yaml beside the archive
 	FromIdentity Origin = "identity" // sealed in identity.age
 )
 
-// host is what the choice of a ticket depends on of this host.
+// host is the part of this host that the choice of a ticket depends on.
 type host struct {
 	role    manifest.Role
-	self    *manifest.Host // in the cluster's list, nil where it is not
-	address string         // "" where it is not known
+	self    *manifest.Host // in the cluster's list, or nil
+	address string         // "" if unknown
 }
 
-// ErrNoTicket is a host that has to join, and does not know which cluster.
-var ErrNoTicket = errors.New("there is no ticket that says which cluster to join")
+// ErrNoTicket means that a host has to join and has no ticket.
+var ErrNoTicket = errors.New("no ticket for the cluster to join")
 
-// missingTicket says that there is none at path.
+// missingTicket is ErrNoTicket for a file that does not exist.
 func missingTicket(path string) error {
 	return hint.With(fmt.Errorf("%w: %s is missing", ErrNoTicket, path),
 		"on the master, with the stick: ./install ticket; then here: --ticket FILE, or --master HOST --token TOKEN --ca-cert-hash HASH, which ./install ticket --show prints there")
 }
 
-// byIdentity says that the cluster's identity was made before its hosts: it lies
-// on the stick, or this host was installed by it.
+// byIdentity reports whether the cluster has an identity made in advance: on the
+// stick, or used when this host was installed.
 func byIdentity(in *Inputs) bool {
 	if in.Saved != nil && (in.Saved.Finished || in.Saved.Identity) {
 		return in.Saved.Identity
@@ -67,11 +67,10 @@ func byIdentity(in *Inputs) bool {
 	return in.Identity
 }
 
-// chooseTicket says which ticket counts on the host. Of those that a person can
-// change, one that is made of flags counts before one that --ticket names, and that
-// before join.yaml on the stick. A master by an identity takes what is sealed in it,
-// and of another only the token, where the operator names it. A host that has its
-// part in a cluster takes none.
+// chooseTicket decides which ticket the host uses. Flags take precedence over --ticket,
+// and --ticket over join.yaml on the stick. A master with an identity uses the sealed
+// ticket, and from another one only the token, if the operator names it. A member of
+// a cluster uses none.
 func chooseTicket(in *Inputs, h host) (Choice, error) {
 	c := Choice{Path: in.Ticket.Path}
 	t := in.Ticket.Ticket
@@ -104,8 +103,8 @@ func chooseTicket(in *Inputs, h host) (Choice, error) {
 	return c, nil
 }
 
-// chooseFound chooses without an identity. A master joins only where the ticket
-// lets it; a ticket that it wrote itself, or a node's, is no reason to.
+// chooseFound chooses without an identity. A master joins only if the ticket allows
+// it; a ticket that it wrote itself, or one for nodes, does not make it join.
 func (c *Choice) chooseFound(in *Inputs, h host, t *manifest.Ticket) {
 	if t == nil || h.role == manifest.Node {
 		c.Join = t
@@ -120,14 +119,14 @@ func (c *Choice) chooseFound(in *Inputs, h host, t *manifest.Ticket) {
 		return
 	}
 	if t.CertificateKey == "" {
-		c.Err = hint.With(fmt.Errorf("%s is the ticket of a cluster at %s, and lets no further master join", c.Path, t.Endpoint),
-			"on its master: ./install ticket --control-plane; or, to begin another cluster: rm %s", c.Path)
+		c.Err = hint.With(fmt.Errorf("%s is a ticket for nodes of the cluster at %s: a master cannot join with it", c.Path, t.Endpoint),
+			"on its master: ./install ticket --control-plane; or, to initialise another cluster: rm %s", c.Path)
 	}
 	c.Join = t
 }
 
-// chooseByIdentity lets the first master of the list begin the cluster, unless
-// another one runs it already, and every other host join.
+// chooseByIdentity lets the first listed master initialise the cluster, unless another
+// one already runs it, and every other host join.
 func (c *Choice) chooseByIdentity(in *Inputs, h host, t *manifest.Ticket) (joins bool, err error) {
 	switch {
 	case in.Saved.joined() != "":
@@ -138,7 +137,7 @@ func (c *Choice) chooseByIdentity(in *Inputs, h host, t *manifest.Ticket) (joins
 		c.Begin = t
 		return false, nil
 	case h.self == nil:
-		return false, hint.With(errors.New("none of the cluster's hosts is this one, and a master by an identity has to be one of them"),
+		return false, hint.With(errors.New("this host is not in the cluster's list, and a master with an identity has to be"),
 			"correct the hosts in %s: this host has %s", ClusterFile, describeHost(in.Facts))
 	case firstOf(in.Cluster, h.self) && !in.Running:
 		c.Begin = t
@@ -146,18 +145,18 @@ func (c *Choice) chooseByIdentity(in *Inputs, h host, t *manifest.Ticket) (joins
 	}
 	c.Join = t
 	if t == nil && c.Err == nil {
-		c.Err = hint.With(fmt.Errorf("there is an identity, but no ticket to join by: %s is missing", c.Path), "on a master of the cluster: ./install ticket writes one")
+		c.Err = hint.With(fmt.Errorf("there is an identity but no ticket to join with: %s is missing", c.Path), "on a master of the cluster: ./install ticket writes one")
 	}
 	return true, nil
 }
 
-// firstOf says that self is the master that begins the cluster.
+// firstOf reports whether self is the master that initialises the cluster.
 func firstOf(c *manifest.Cluster, self *manifest.Host) bool {
 	masters := c.Masters()
 	return len(masters) > 0 && masters[0].Name == self.Name
 }
 
-// needsTicket says whether this host has yet to join by a ticket.
+// needsTicket reports whether this host still has to join with a ticket.
 func needsTicket(saved *State, role manifest.Role) bool {
 	switch {
 	case saved == nil:
@@ -168,15 +167,15 @@ func needsTicket(saved *State, role manifest.Role) bool {
 	return role == manifest.Node || saved.Joined != ""
 }
 
-// unusable keeps why a ticket that was found cannot be used, where it is needed or
-// could be: a host that has its part in a cluster no longer asks for one.
+// unusable records why a ticket cannot be used, if it is or could be needed: a member
+// of a cluster no longer needs one.
 func (c *Choice) unusable(in *Inputs, h host, err error) {
 	byIdentity := byIdentity(in)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && h.role != manifest.Node && (in.Saved.finished() || !byIdentity):
-		// A master writes its ticket where --ticket says.
+		// A master writes its ticket to the file of --ticket.
 	case in.Saved.finished(), in.Saved.began() && h.role != manifest.Node && !byIdentity:
-		c.warnings = append(c.warnings, fmt.Sprintf("%v; it is not used", err))
+		c.warnings = append(c.warnings, fmt.Sprintf("%v; ignored", err))
 	default:
 		if hint.Of(err) == "" {
 			err = hint.With(err, "on the master, with the stick: ./install ticket writes it again")
@@ -185,11 +184,10 @@ func (c *Choice) unusable(in *Inputs, h host, err error) {
 	}
 }
 
-// seal makes t, the ticket of the identity, the one that counts on this master,
-// which joins by it or begins the cluster:
-// nothing is taken from join.yaml beside it where that says something else, and it
-// is reported that it does. Only a ticket that the operator names has its own
-// token: a master may have made it after the identity's had ended.
+// seal makes t, the identity's ticket, the one this master uses to join or to
+// initialise the cluster. A join.yaml that differs is ignored with a warning. Only a
+// ticket named by the operator contributes its token: a master may have made it after
+// the identity's token expired.
 func (c *Choice) seal(in *Inputs, t *manifest.Ticket, joins bool) {
 	counts := *t
 	there := c.Join
@@ -199,7 +197,7 @@ func (c *Choice) seal(in *Inputs, t *manifest.Ticket, joins bool) {
 	if there != nil {
 		named := in.Request.Join.named()
 		if list := differing(there, &counts); len(list) > 0 && counts.Token != "" && !named {
-			c.warnings = append(c.warnings, fmt.Sprintf("%s differs from the ticket in %s in %s: what is sealed counts, and nothing of it is used. A token that a master made later is used where its file is named: --ticket FILE",
+			c.warnings = append(c.warnings, fmt.Sprintf("%s and the ticket in %s differ in %s: the sealed ticket is used. To use a token that a master made later, name its file: --ticket FILE",
 				c.Path, identityFile, strings.Join(list, ", ")))
 		}
 		if named {
@@ -208,7 +206,7 @@ func (c *Choice) seal(in *Inputs, t *manifest.Ticket, joins bool) {
 	}
 	c.Sealed, c.counts, c.Err = t, &counts, nil
 	switch {
-	case counts.Token == "": // this host has its part in the cluster
+	case counts.Token == "": // already a member
 		c.Join, c.Begin = nil, nil
 	case joins:
 		c.Join = &counts
@@ -221,8 +219,7 @@ func (c *Choice) seal(in *Inputs, t *manifest.Ticket, joins bool) {
 	}
 }
 
-// CAHash is the hash of the CA that a master by an identity is given, "" where it
-// is not known.
+// CAHash is the hash of the CA of a master with an identity, "" if unknown.
 func (c *Choice) CAHash() string {
 	for _, t := range []*manifest.Ticket{c.Sealed, c.Begin, c.Join} {
 		if t != nil {
@@ -232,7 +229,8 @@ func (c *Choice) CAHash() string {
 	return ""
 }
 
-// sealedCluster is c as the ticket of the identity has it, and in what they differ.
+// sealedCluster is cluster overridden by the identity's ticket, with the list of
+// differences.
 func sealedCluster(cluster *manifest.Cluster, t *manifest.Ticket) (*manifest.Cluster, []string) {
 	c := *cluster
 	var list []string
@@ -251,13 +249,13 @@ func sealedCluster(cluster *manifest.Cluster, t *manifest.Ticket) (*manifest.Clu
 	return &c, list
 }
 
-// replaced is hosts with h in place of every host of its name or its address.
+// replaced returns hosts with h replacing every host with its name or address.
 func replaced(hosts []manifest.Host, h manifest.Host) []manifest.Host {
 	out := slices.DeleteFunc(slices.Clone(hosts), func(o manifest.Host) bool { return o.Name == h.Name || o.Address == h.Address })
 	return append(out, h)
 }
 
-// differing names the fields in which two tickets differ.
+// differing lists the fields in which two tickets differ.
 func differing(a, b *manifest.Ticket) []string {
 	var list []string
 	for _, f := range []struct {
@@ -284,9 +282,9 @@ func differing(a, b *manifest.Ticket) []string {
 	return list
 }
 
-// OtherMasters are the API servers, as HOST:PORT, to ask whether one of them runs
-// the ticket's cluster: a first master that was lost and comes back joins it, and
-// must not begin a second one. There are none where the answer changes nothing.
+// OtherMasters are the API servers (HOST:PORT) to ask whether one of them runs the
+// ticket's cluster: a first master that was lost and is reinstalled must join it, not
+// initialise a second one. Empty if the answer would change nothing.
 func OtherMasters(in Inputs) []string {
 	self, err := facts.Self(in.Facts, in.Cluster)
 	t := in.Ticket.Ticket
@@ -298,7 +296,7 @@ func OtherMasters(in Inputs) []string {
 	}
 	port := manifest.EndpointPort
 	if at, p, err := net.SplitHostPort(manifest.HostPort(t.Endpoint)); err == nil && !isHost(in.Cluster, at) {
-		port = p // of a name or an address that every master answers to
+		port = p // of a name or address shared by all masters
 	}
 	var list []string
 	for _, m := range in.Cluster.Masters()[1:] {
@@ -307,29 +305,29 @@ func OtherMasters(in Inputs) []string {
 	return list
 }
 
-// isHost says whether name is that of one host of the cluster, or its address.
+// isHost reports whether name is the name, an alias or the address of a single host.
 func isHost(c *manifest.Cluster, name string) bool {
 	return slices.ContainsFunc(c.Hosts, func(h manifest.Host) bool {
 		return h.Name == name || h.Address == name || slices.Contains(h.Aliases, name)
 	})
 }
 
-// Belongs says whether the ticket and the cluster on the stick are those of the
-// identity in file, which was just opened. t was decided before it was.
+// Belongs checks that the ticket and the cluster on the stick match the identity in
+// file, which was just opened; t was decided before.
 func (t *Target) Belongs(f *facts.Facts, sealed *manifest.Ticket, file string) error {
 	if t.Cluster.ControlPlane() == "" {
-		return identity.Untrusted(identity.Remake, "%s names neither an endpoint nor a vip, and %s was made for %s", ClusterFile, file, sealed.Endpoint)
+		return identity.Untrusted(identity.Remake, "%s names neither an endpoint nor a vip, but %s was made for %s", ClusterFile, file, sealed.Endpoint)
 	}
 	if at := manifest.HostPort(t.Cluster.ControlPlane()); at != sealed.Endpoint {
-		return identity.Untrusted(identity.Remake, "%s says that the control plane is at %s, and %s was made for %s", ClusterFile, at, file, sealed.Endpoint)
+		return identity.Untrusted(identity.Remake, "%s puts the control plane at %s, but %s was made for %s", ClusterFile, at, file, sealed.Endpoint)
 	}
 	for _, there := range []*manifest.Ticket{t.Ticket.Join, t.Ticket.Begin} {
 		switch {
 		case there == nil:
 		case !slices.Equal(there.CACertHashes, sealed.CACertHashes):
-			return identity.Untrusted(identity.Remake, "%s is no ticket of %s: it pins the CA %s, which is not the one in it", t.Ticket.Path, file, strings.Join(there.CACertHashes, ", "))
+			return identity.Untrusted(identity.Remake, "%s is not a ticket of %s: it pins another CA, %s", t.Ticket.Path, file, strings.Join(there.CACertHashes, ", "))
 		case there.Endpoint != sealed.Endpoint:
-			return identity.Untrusted(identity.Remake, "%s leads to %s, and %s was made for %s", t.Ticket.Path, there.Endpoint, file, sealed.Endpoint)
+			return identity.Untrusted(identity.Remake, "%s is for %s, but %s was made for %s", t.Ticket.Path, there.Endpoint, file, sealed.Endpoint)
 		}
 	}
 	if t.Ticket.Join != nil {
@@ -338,7 +336,7 @@ func (t *Target) Belongs(f *facts.Facts, sealed *manifest.Ticket, file string) e
 	of := &manifest.Cluster{Hosts: sealed.Hosts}
 	self, err := facts.Self(f, of)
 	if masters := of.Masters(); err == nil && len(masters) > 0 && (self == nil || self.Name != masters[0].Name) {
-		return identity.Untrusted(identity.Remake, "%s makes this host the first master, and %s was made with %s as the first", ClusterFile, file, masters[0].Name)
+		return identity.Untrusted(identity.Remake, "%s makes this host the first master, but in %s the first is %s", ClusterFile, file, masters[0].Name)
 	}
 	return err
 }
