@@ -6,44 +6,45 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// About is what is known of a runtime without a host to look at.
+// About is the static knowledge of a runtime, independent of a host.
 type About struct {
-	DataDir   string // where it keeps images and containers
+	DataDir   string // of images and containers
 	ConfigDir string
-	Service   string   // as systemctl takes it: "docker"
-	With      []string // units that come up with it
-	// Packages are the names of those that bring its daemon, the usual one first.
+	Service   string   // service name for systemctl: "docker"
+	With      []string // units started together with it
+	// Packages are the names of packages that provide its daemon, the usual one first.
 	Packages []string
-	// Conflicts are packages that cannot be beside the first of Packages although
-	// neither says so: they have the same files, or start the same services.
+	// Conflicts are packages that cannot be installed beside the first of Packages
+	// although neither declares a conflict: they own the same files or start the same
+	// services.
 	Conflicts []string
-	Links     []string // the beginnings of the names of network interfaces that it makes
-	Copies    int64    // how often it keeps the bytes of an image's layers
-	// KeepsDigests says that pods find an image by its digest, too.
+	Links     []string // name prefixes of the network interfaces that it creates
+	Copies    int64    // number of copies that it keeps of a layer's bytes
+	// KeepsDigests means that pods can refer to an image by its digest.
 	KeepsDigests bool
-	// KubeletDirs are what a kubelet keeps for this runtime alone.
+	// KubeletDirs are directories of the kubelet for this runtime only.
 	KubeletDirs []string
-	// Aliases are other paths of its socket, and of what the kubelet has in its place.
+	// Aliases are other paths of its socket, or of the kubelet's shim.
 	Aliases []string
-	// GoneMinor is the minor release of Kubernetes from which on the kubelet cannot
-	// use it, 0 where there is none.
+	// GoneMinor is the first minor release of Kubernetes whose kubelet does not
+	// support it, 0 if there is none.
 	GoneMinor int
 
 	// Commands as an operator types them.
-	Show       string // what it is and how it is configured
-	Containers string // lists containers, those that ended too
+	Show       string // shows version and configuration
+	Containers string // lists containers, including exited ones
 }
 
-// Misfit says why a build of a runtime's package does not work with a kubelet, to
-// follow "kubernetes is v1.26.0, ", and what to do then.
+// Misfit is why a build of a runtime's package does not work with a kubelet, as the
+// end of a sentence that begins "kubernetes is v1.26.0, ", and the fix.
 type Misfit struct{ Problem, Hint string }
 
-// fitter is a runtime some builds of which do not work with every kubelet.
+// fitter is a runtime with builds that do not work with every kubelet.
 type fitter interface {
 	misfit(minor int, build nevra.NEVRA) *Misfit
 }
 
-// Fits is nil where build, a package that brings r, works with the kubelet of a
+// Fits returns nil if build, a package that provides r, works with the kubelet of a
 // minor release of Kubernetes.
 func Fits(r Runtime, minor int, build nevra.NEVRA) *Misfit {
 	if f, ok := r.(fitter); ok {
@@ -52,8 +53,8 @@ func Fits(r Runtime, minor int, build nevra.NEVRA) *Misfit {
 	return nil
 }
 
-// About is what is known of a runtime of a manifest, and little of one that is not
-// in the table: what asks for its steps refuses that.
+// About returns the static knowledge of a runtime by its name in a manifest, and
+// defaults for one that is not in the table, which For refuses.
 func (t Runtimes) About(name string) About {
 	r, err := t.For(name)
 	if err != nil {
@@ -62,7 +63,8 @@ func (t Runtimes) About(name string) About {
 	return r.About()
 }
 
-// Another is the first runtime but than of which good is true, "" without one.
+// Another returns the first runtime other than than for which good is true, "" if
+// there is none.
 func (t Runtimes) Another(than string, good func(About) bool) string {
 	for _, r := range t.each() {
 		if r.Name() != than && good(r.About()) {
@@ -72,20 +74,21 @@ func (t Runtimes) Another(than string, good func(About) bool) string {
 	return ""
 }
 
-// DataDirs are those of all runtimes.
+// DataDirs returns the data directories of all runtimes.
 func (t Runtimes) DataDirs() []string {
 	return t.all(func(a About) []string { return []string{a.DataDir} })
 }
 
-// Links are the beginnings of names of interfaces of all runtimes.
+// Links returns the interface name prefixes of all runtimes.
 func (t Runtimes) Links() []string { return t.all(func(a About) []string { return a.Links }) }
 
-// KubeletDirs are those of all runtimes.
+// KubeletDirs returns the kubelet's directories for all runtimes.
 func (t Runtimes) KubeletDirs() []string {
 	return t.all(func(a About) []string { return a.KubeletDirs })
 }
 
-// Conflicts are the packages that cannot be beside one that brings a runtime.
+// Conflicts returns the packages that cannot be installed beside the named package,
+// which provides a runtime.
 func (t Runtimes) Conflicts(name string) []string {
 	return t.all(func(a About) []string {
 		if a.Packages[0] != name {
@@ -103,7 +106,7 @@ func (t Runtimes) all(of func(About) []string) (list []string) {
 	return list
 }
 
-// Canonical is the path of a socket as a Runtime gives it, whose aliases are known.
+// Canonical returns the Runtime.Socket of which socket is an alias, or socket itself.
 func (t Runtimes) Canonical(socket string) string {
 	for _, r := range t.each() {
 		if slices.Contains(r.About().Aliases, socket) {

@@ -11,8 +11,7 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// TestRuntimes: a manifest may name each runtime, and of each everything is known
-// that others ask for.
+// TestRuntimes: a manifest may name each runtime, and the table is complete for each.
 func TestRuntimes(t *testing.T) {
 	t.Parallel()
 	var names []string
@@ -33,7 +32,7 @@ func TestRuntimes(t *testing.T) {
 	}
 }
 
-// knows tests what has to be known of every runtime.
+// knows tests that the entry of a runtime is complete.
 func knows(t *testing.T, r cri.Runtime) {
 	t.Helper()
 	a := r.About()
@@ -65,7 +64,7 @@ func knows(t *testing.T, r cri.Runtime) {
 		}
 	}
 	if len(r.Steps(cri.Options{})) == 0 {
-		t.Errorf("%s: no step turns it on", r.Name())
+		t.Errorf("%s: no step starts it", r.Name())
 	}
 }
 
@@ -78,9 +77,9 @@ func TestFits(t *testing.T) {
 		version string
 		want    string
 	}{
-		{"containerd", 22, "2.0.1", "whose kubelet speaks CRI v1alpha2, and containerd.io-2.0.1-1.el8.x86_64 speaks CRI v1 only"},
+		{"containerd", 22, "2.0.1", "whose kubelet requires CRI v1alpha2, and containerd.io-2.0.1-1.el8.x86_64 supports only CRI v1"},
 		{"containerd", 23, "2.0.1", ""},
-		{"containerd", 26, "1.5.11", "whose kubelet speaks CRI v1, and containerd.io-1.5.11-1.el8.x86_64 does not"},
+		{"containerd", 26, "1.5.11", "whose kubelet requires CRI v1, and containerd.io-1.5.11-1.el8.x86_64 does not support it"},
 		{"containerd", 26, "1.6.4", ""},
 		{"docker", 26, "1.5.11", ""},
 	} {
@@ -104,6 +103,6 @@ func TestFits(t *testing.T) {
 		}
 	}
 	if got := cri.All().Canonical("/run/other.sock"); got != "/run/other.sock" {
-		t.Errorf("a socket of nobody: %s", got)
+		t.Errorf("an unknown socket: %s", got)
 	}
 }

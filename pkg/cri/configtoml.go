@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// newConfig is a whole config.toml.
+// newConfig returns a complete config.toml.
 func newConfig(pause string) string {
 	return fmt.Sprintf(`version = 2
 
@@ -20,10 +20,10 @@ func newConfig(pause string) string {
 `, pause)
 }
 
-// withCRI is a config.toml with the CRI plugin on, systemd's cgroups and the
-// pause image. One that says no more than the package's does, which turns the
-// plugin off, is replaced; in any other only these keys change. Errors are
-// *badFile without a path.
+// withCRI returns a config.toml with the CRI plugin enabled, the systemd cgroup
+// driver and the pause image. The package's default file, which only disables the
+// plugin, is replaced; in any other only these keys change. Errors are *badFile
+// without a path.
 func withCRI(text, pause string) (string, error) {
 	items, err := scanTOML(text)
 	if err != nil {
@@ -39,7 +39,7 @@ func withCRI(text, pause string) (string, error) {
 		version = text[items[i].start:items[i].end]
 	}
 	if version != "2" {
-		return "", &badFile{says: "only a file that says version = 2 can be, and this is of " + versionName(version)}
+		return "", &badFile{says: "it must have version = 2, but has " + versionName(version)}
 	}
 	if off >= 0 {
 		names, err := textsTOML(text[items[off].start:items[off].end])
@@ -65,24 +65,24 @@ func withCRI(text, pause string) (string, error) {
 		return "", err
 	}
 	if kind == "io.containerd.runtime.v1.linux" {
-		return "", &badFile{says: "its runtime " + runtime + " is of the type " + kind + ", which makes no cgroups through systemd by this setting"}
+		return "", &badFile{says: "its runtime " + runtime + " has type " + kind + ", which does not support SystemdCgroup"}
 	}
 	wanted := []setting{{[]string{"plugins", criPlugin, "sandbox_image"}, fmt.Sprintf("%q", pause)}}
 	if kind == "" {
 		wanted = append(wanted, setting{below("runtime_type"), fmt.Sprintf("%q", runcType)})
 	}
-	return settled(text, append(wanted, setting{below("options", "SystemdCgroup"), "true"}))
+	return withSettings(text, append(wanted, setting{below("options", "SystemdCgroup"), "true"}))
 }
 
-// setting is a key of a TOML text, and its literal.
+// setting is a key of a TOML text, and the literal of its value.
 type setting struct {
 	path    []string
 	literal string
 }
 
-// settled has all the settings; those that are right already stay as they are
-// spelt.
-func settled(text string, wanted []setting) (string, error) {
+// withSettings applies all settings; those that already have the value keep their
+// spelling.
+func withSettings(text string, wanted []setting) (string, error) {
 	for _, w := range wanted {
 		items, err := scanTOML(text)
 		if err != nil {
@@ -103,12 +103,12 @@ func settled(text string, wanted []setting) (string, error) {
 
 func versionName(literal string) string {
 	if literal == "" {
-		return "version 1, which says none"
+		return "no version, which means 1"
 	}
 	return "version " + literal
 }
 
-// stringTOML is the text at path, or instead where it is not set.
+// stringTOML returns the string at path, or instead if it is not set.
 func stringTOML(text string, path []string, instead string) (string, error) {
 	items, err := scanTOML(text)
 	if err != nil {
@@ -128,7 +128,7 @@ func stringTOML(text string, path []string, instead string) (string, error) {
 	return value, nil
 }
 
-// textsTOML are the texts of an array.
+// textsTOML returns the strings of an array.
 func textsTOML(literal string) (texts []string, err error) {
 	s := &tomlScan{text: literal}
 	for s.at < len(literal) {

@@ -27,10 +27,10 @@ const (
 	containerdUnit   = "containerd.service"
 	containerdSocket = "/run/containerd/containerd.sock"
 	containerdRoot   = "/var/lib/containerd"
-	// containerdNamespace is where its CRI plugin keeps images.
+	// containerdNamespace is the namespace of the CRI plugin's images.
 	containerdNamespace = "k8s.io"
-	// keptPrefix begins the names under which images wait that had theirs taken;
-	// nothing can be pulled from a name below .invalid (RFC 2606).
+	// keptPrefix is the prefix of temporary names for images whose name is given to
+	// another; nothing can be pulled from a name below .invalid (RFC 2606).
 	keptPrefix = "kept.kubecrate.invalid/"
 )
 
@@ -40,7 +40,7 @@ type containerd struct{}
 // Name is Runtime's.
 func (containerd) Name() string { return manifest.RuntimeContainerd }
 
-// About is Runtime's. Its content store keeps layers beside what is unpacked.
+// About is Runtime's. The content store keeps layers in addition to the snapshots.
 func (containerd) About() About {
 	return About{
 		DataDir: containerdRoot, ConfigDir: path.Dir(containerdConfig), Service: "containerd",
@@ -50,9 +50,9 @@ func (containerd) About() About {
 	}
 }
 
-// The releases at which the runtime interface (CRI) changed: the kubelet of 1.23
-// speaks v1, that of 1.26 nothing else; containerd speaks v1 from 1.6 and nothing
-// else from 2.0.
+// The releases at which the Container Runtime Interface (CRI) changed: the kubelet
+// supports v1 since 1.23 and only v1 since 1.26; containerd supports v1 since 1.6 and
+// only v1 since 2.0.
 const (
 	criV1Minor  = 23
 	onlyV1Minor = 26
@@ -61,12 +61,12 @@ const (
 )
 
 func (containerd) misfit(minor int, build nevra.NEVRA) *Misfit {
-	const fix = "pin containerd.io-VERSION under packages.roots: 1.6 and 1.7 speak both"
+	const fix = "pin containerd.io-VERSION under packages.roots: 1.6 and 1.7 support both"
 	switch {
 	case nevra.Vercmp(build.Version, onlyV1) >= 0 && minor < criV1Minor:
-		return &Misfit{fmt.Sprintf("whose kubelet speaks CRI v1alpha2, and %s speaks CRI v1 only", build), fix}
+		return &Misfit{fmt.Sprintf("whose kubelet requires CRI v1alpha2, and %s supports only CRI v1", build), fix}
 	case nevra.Vercmp(build.Version, criV1) < 0 && minor >= onlyV1Minor:
-		return &Misfit{fmt.Sprintf("whose kubelet speaks CRI v1, and %s does not", build), fix}
+		return &Misfit{fmt.Sprintf("whose kubelet requires CRI v1, and %s does not support it", build), fix}
 	}
 	return nil
 }
@@ -85,15 +85,15 @@ func containerdUnavailable(h *host.Host, err error) error {
 	return unavailable(h, err, "containerd", "failed to dial", "connection refused", "connection error")
 }
 
-// Load is Runtime's. containerd names images only when it has all of a stream.
+// Load is Runtime's. containerd names images only once it has the whole stream.
 func (containerd) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c := ctr("images", "import", "-")
 	c.Stdin = r
 	err := containerdUnavailable(h, h.Change(ctx, c, nil))
 	var failed *host.CommandError
 	if errors.As(err, &failed) && strings.Contains(failed.Stderr, unix.ENOSPC.Error()) {
-		return hint.With(fmt.Errorf("%s is full%s, and containerd needs room for the images twice, packed and unpacked: %w", containerdRoot, free(h, containerdRoot), err),
-			"crictl images shows what it keeps there, crictl rmi NAME removes one; or mount a larger disk at %s", containerdRoot)
+		return hint.With(fmt.Errorf("%s is full%s; containerd stores images twice, compressed and unpacked: %w", containerdRoot, free(h, containerdRoot), err),
+			"crictl images lists images, crictl rmi NAME removes one; or mount a larger disk at %s", containerdRoot)
 	}
 	return err
 }
@@ -104,8 +104,8 @@ func (containerd) write(ctx context.Context, w io.Writer, archive fs.FS, names [
 	return image.WriteOCI(ctx, w, archive, names)
 }
 
-// present reads the table of ctr images ls: the name, the media type and the
-// digest are its first columns.
+// present parses the table of ctr images ls: name, media type and digest are its
+// first columns.
 func (containerd) present(ctx context.Context, h *host.Host) (present, error) {
 	out, err := h.Run(ctx, ctr("images", "ls"))
 	if err != nil {
@@ -121,31 +121,32 @@ func (containerd) present(ctx context.Context, h *host.Host) (present, error) {
 	return now, nil
 }
 
-// keptName is under which name waits what p.Name stood for.
+// keptName is the temporary name of the image that had p.Name.
 func keptName(p previousTag) string {
 	sum := sha256.Sum256([]byte(p.Name + " " + p.Before))
 	return keptPrefix + hex.EncodeToString(sum[:]) + ":before"
 }
 
-// keep gives an image another name: containerd collects what has none.
+// keep gives an image another name: containerd garbage-collects images without one.
 func (containerd) keep(ctx context.Context, h *host.Host, p previousTag) error {
 	return h.Change(ctx, ctr("images", "tag", "--force", p.Name, keptName(p)), nil)
 }
 
-// restore goes on where an earlier one ended at any point: the name comes last.
+// restore continues an earlier restore that was interrupted at any point: the
+// temporary name is removed last.
 func (containerd) restore(ctx context.Context, h *host.Host, now present, p previousTag) error {
 	id, kept := now.names[p.Name], keptName(p)
-	if !slices.Contains(p.IDs, id) { // given back already, or to another image by somebody else
+	if !slices.Contains(p.IDs, id) { // already restored, or retagged by somebody else
 		if now.names[kept] == "" {
 			return nil
 		}
 		return h.Change(ctx, ctr("images", "rm", kept), nil)
 	}
 	if p.Before != "" && now.names[kept] != p.Before {
-		return fmt.Errorf("cannot give the name %s back to image %s: containerd does not have that: %w", p.Name, p.Before, errGone)
+		return fmt.Errorf("cannot restore the name %s of image %s: %w", p.Name, p.Before, errGone)
 	}
 	var remove []string
-	// The CRI plugin adds names of its own: the ID of the image, and its digest.
+	// The CRI plugin adds two names: the ID of the image, and its digest.
 	derived, others := 0, now.named(id)
 	for _, name := range others {
 		if isDerived(name) {
@@ -153,7 +154,7 @@ func (containerd) restore(ctx context.Context, h *host.Host, now present, p prev
 			remove = append(remove, name)
 		}
 	}
-	if p.Had || len(others) > derived+1 { // it is more than this program's
+	if p.Had || len(others) > derived+1 { // not only loaded by this program
 		remove = nil
 	}
 	if p.Before == "" {

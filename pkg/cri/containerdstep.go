@@ -21,18 +21,18 @@ const (
 	runcType         = "io.containerd.runc.v2"
 )
 
-// containerdStep is the step that has containerd answer the kubelet, with
-// systemd's cgroups and the bundle's pause image, and turns it on.
+// containerdStep is the step that enables containerd's CRI plugin with the systemd
+// cgroup driver and the bundle's pause image, and starts containerd.
 type containerdStep struct{ pause string }
 
 // Name is step.Step's.
 func (containerdStep) Name() string { return "containerd" }
 
-// containerdPlan is what is to be done.
+// containerdPlan is the planned changes.
 type containerdPlan struct {
 	host.Service
 	now  host.Unit
-	lack string // what containerd, which runs, does not have yet
+	lack string // what the running containerd lacks
 }
 
 // Check is step.Step's.
@@ -51,13 +51,13 @@ func (s containerdStep) Check(ctx context.Context, h *host.Host) (step.Status, e
 	}
 	switch {
 	case !p.now.Known():
-		st.Todo("containerd is started, and at boot, once its package is installed")
+		st.Todo("start containerd.service and enable it at boot, once its package is installed")
 	case p.Restarts(p.now) && p.lack != "":
-		st.Todo("containerd is restarted: %s", p.lack)
+		st.Todo("restart containerd: %s", p.lack)
 	case p.Restarts(p.now):
-		st.Todo("containerd is restarted; containers go on")
+		st.Todo("restart containerd; containers keep running")
 	case !p.now.Active || !p.now.Starts():
-		st.Todo("containerd runs and starts at boot")
+		st.Todo("start containerd.service and enable it at boot")
 	}
 	return st, nil
 }
@@ -76,7 +76,7 @@ func (s containerdStep) Apply(ctx context.Context, h *host.Host) error {
 
 func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPlan, err error) {
 	if s.pause == "" {
-		return p, cannotf("bundle build again, with k8s.gcr.io/pause:3.1 among the manifest's images", "the bundle has no pause image, and containerd would ask a registry for its own")
+		return p, cannotf("add k8s.gcr.io/pause:3.1 to the manifest's images, then bundle build", "the bundle has no pause image, and containerd would pull one from a registry")
 	}
 	pause, err := imageref.Full(s.pause)
 	if err != nil {
@@ -93,8 +93,8 @@ func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPla
 		if !errors.As(err, &bad) {
 			return p, err
 		}
-		return p, cannotf("mv "+containerdConfig+" "+containerdConfig+".mine; a new one is then written, to which your settings can be added",
-			"%s cannot be changed: %s", containerdConfig, bad.says)
+		return p, cannotf("mv "+containerdConfig+" "+containerdConfig+".mine; the installer then writes a new one, to which you can add your settings",
+			"cannot change %s: %s", containerdConfig, bad.says)
 	}
 	tool, err := h.Text(crictlConfig)
 	if err != nil {
@@ -114,20 +114,20 @@ func (s containerdStep) plan(ctx context.Context, h *host.Host) (p containerdPla
 	}
 	mount, bad, err := noTypes(ctx, h, containerdRoot)
 	if bad {
-		return p, cannotf("mkfs.xfs -n ftype=1 DEVICE on a spare disk or volume, and mount it at "+containerdRoot+" (in /etc/fstab, too)",
-			"containerd cannot keep images in %s: the XFS at %s was made with ftype=0, as older releases did, and overlay does not work on that", containerdRoot, mount)
+		return p, cannotf("mkfs.xfs -n ftype=1 DEVICE on a spare disk or volume, and mount it at "+containerdRoot+" (also in /etc/fstab)",
+			"containerd cannot store images in %s: overlay does not work on the XFS at %s, which was created with ftype=0, the default of older releases", containerdRoot, mount)
 	}
 	return p, err
 }
 
-// lacks asks a containerd that runs what it has, and says what is missing.
+// lacks queries a running containerd and returns what it lacks.
 func lacks(ctx context.Context, h *host.Host, pause string) (string, error) {
 	out, err := h.Query(ctx, "crictl", "--runtime-endpoint", "unix://"+containerdSocket, "info")
 	switch {
 	case host.NotFound(err):
 		return "", software.Missing(h, err, "crictl")
 	case host.ExitCode(err) > 0:
-		return "it does not answer as CRI", nil
+		return "its CRI does not respond", nil
 	case err != nil:
 		return "", err
 	}
@@ -143,7 +143,7 @@ func lacks(ctx context.Context, h *host.Host, pause string) (string, error) {
 		}
 	}
 	if err := json.Unmarshal(out, &info); err != nil {
-		return "", fmt.Errorf("cannot read what crictl info says of containerd: %w", err)
+		return "", fmt.Errorf("cannot parse the output of crictl info: %w", err)
 	}
 	c := info.Config
 	name := c.Containerd.DefaultRuntimeName
@@ -152,15 +152,14 @@ func lacks(ctx context.Context, h *host.Host, pause string) (string, error) {
 	}
 	switch {
 	case !c.Containerd.Runtimes[name].Options.SystemdCgroup:
-		return "it does not make its cgroups through systemd", nil
+		return "it does not use the systemd cgroup driver", nil
 	case c.SandboxImage != pause:
 		return fmt.Sprintf("its sandbox image is %s, the bundle's is %s", c.SandboxImage, pause), nil
 	}
 	return "", nil
 }
 
-// withEndpoint is a crictl.yaml that leads to containerd; what else it says
-// stays.
+// withEndpoint returns a crictl.yaml with containerd's socket; other lines stay.
 func withEndpoint(text string) string {
 	var b strings.Builder
 	missing := []string{"runtime-endpoint", "image-endpoint"}

@@ -1,6 +1,6 @@
-// Package cri brings a container runtime up for Kubernetes and fills it with
-// the images of an archive. There is one file a runtime, and one line in All;
-// what else is known of one is its About, which everybody asks.
+// Package cri configures a container runtime for Kubernetes and loads the images of
+// an archive into it. A runtime is one file and one line in All; its About has
+// everything that other packages need to know of it.
 //
 //	rt, err := cri.All().For(manifest.Runtime)
 //	steps = append(steps, packages, rt.Steps(...)..., cri.Images(rt, archive, images, report))
@@ -31,53 +31,53 @@ import (
 
 // Runtime is a container runtime of a host.
 type Runtime interface {
-	// Name is that of a manifest's key runtime.
+	// Name is the value of runtime in a manifest.
 	Name() string
-	// Socket is the path on which kubeadm and the kubelet find it.
+	// Socket is the path of its socket for kubeadm and the kubelet.
 	Socket() string
-	// About is what is known of it.
+	// About is the static knowledge of it.
 	About() About
-	// Steps configure it and turn it on. They come after the packages.
+	// Steps configure and start it. They run after the packages are installed.
 	Steps(o Options) []step.Step
-	// Load takes the images of a stream, as the runtime's own program does: all
-	// of them, or where the stream breaks off none. It is an error that wraps
-	// ErrUnavailable where the runtime does not run.
+	// Load loads the images of a stream with the runtime's own program: all of
+	// them, or none if the stream ends early. The error wraps ErrUnavailable if the
+	// runtime is not running.
 	Load(ctx context.Context, h *host.Host, r io.Reader) error
 	store
 }
 
-// store is how the step Images finds, fills and empties a runtime.
+// store is how the step Images lists, loads and removes images.
 type store interface {
-	// refName is the name under which the runtime keeps an image, "" where it can
-	// keep it by its ID only.
+	// refName is the runtime's name of an image, "" if it can only have an ID.
 	refName(ref imageref.Reference) string
-	// present is what there is. It wraps ErrUnavailable where the runtime does not run.
+	// present lists the images. The error wraps ErrUnavailable if the runtime is not
+	// running.
 	present(ctx context.Context, h *host.Host) (present, error)
-	// write is the stream that Load takes.
+	// write writes the stream for Load.
 	write(ctx context.Context, w io.Writer, archive fs.FS, names []string) error
-	// restore makes a name stand for what it stood for before, and takes out
-	// what this program loaded under it. What containers use stays.
+	// restore gives a name back to its previous image, and removes the image that
+	// this program loaded under it, unless containers use it.
 	restore(ctx context.Context, h *host.Host, now present, p previousTag) error
 }
 
-// keeper is a runtime that forgets an image when its name is given to another.
+// keeper is a runtime that deletes an image when its name is given to another.
 type keeper interface {
-	// keep lets what a name stands for outlive a load.
+	// keep preserves the image of a name during a load.
 	keep(ctx context.Context, h *host.Host, p previousTag) error
 }
 
-// Options say how a runtime is configured. Pause is the name of the image of a
-// pod's sandbox, "" where there is none.
+// Options configure a runtime. Pause is the name of the pod sandbox image, "" if
+// there is none.
 type Options struct{ Pause string }
 
-// ErrUnavailable says that a runtime is not installed or does not run.
-var ErrUnavailable = errors.New("it does not answer")
+// ErrUnavailable means that a runtime is not installed or not running.
+var ErrUnavailable = errors.New("the container runtime does not respond")
 
-// Runtimes is a table of runtimes; nil is that of this version, All.
+// Runtimes is a table of runtimes; nil means All.
 type Runtimes []Runtime
 
-// All is the table of this version. Package manifest has the names, which say what
-// a manifest may name.
+// All is the table of this version. Package manifest has the same names, which a
+// manifest may use.
 func All() Runtimes { return Runtimes{docker{}, containerd{}} }
 
 func (t Runtimes) each() Runtimes {
@@ -87,8 +87,8 @@ func (t Runtimes) each() Runtimes {
 	return t
 }
 
-// Kinds are the kinds of this package's steps. report, which may be nil, hears
-// what the undoing does.
+// Kinds returns the kinds of this package's steps. report, which may be nil, gets
+// the progress of undoing.
 func (t Runtimes) Kinds(report progress.Func) step.Kinds {
 	list := []step.Step{imagesStep{report: report, all: t}}
 	for _, r := range t.each() {
@@ -97,17 +97,17 @@ func (t Runtimes) Kinds(report progress.Func) step.Kinds {
 	return step.Plain(list...)
 }
 
-// For gives a runtime by its name in a manifest.
+// For returns a runtime by its name in a manifest.
 func (t Runtimes) For(name string) (Runtime, error) {
 	for _, r := range t.each() {
 		if r.Name() == name {
 			return r, nil
 		}
 	}
-	return nil, fmt.Errorf("cannot use container runtime %q: there is %s", name, strings.Join(t.Names(), " and "))
+	return nil, fmt.Errorf("unknown container runtime %q: want %s", name, strings.Join(t.Names(), " or "))
 }
 
-// Names lists the runtimes.
+// Names lists the names of the runtimes.
 func (t Runtimes) Names() []string {
 	var names []string
 	for _, r := range t.each() {
@@ -116,8 +116,7 @@ func (t Runtimes) Names() []string {
 	return names
 }
 
-// Pause is the name of the image of a pod's sandbox among images, "" where
-// there is none.
+// Pause returns the name of the pod sandbox image among images, "" if there is none.
 func Pause(images []manifest.LockedImage) string {
 	for _, img := range images {
 		if imageref.Split(img.Name).Base() == "pause" {
@@ -127,8 +126,8 @@ func Pause(images []manifest.LockedImage) string {
 	return ""
 }
 
-// present is what a runtime holds: the ID for which each name stands, and the IDs
-// that have no name.
+// present is the images of a runtime: the ID of each name, and the IDs without a
+// name.
 type present struct {
 	names    map[string]string
 	untagged map[string]bool
@@ -144,20 +143,20 @@ func (h present) named(id string) (names []string) {
 	return names
 }
 
-// has says that there is an image of one of these IDs, under whatever name.
+// has reports whether an image with one of these IDs exists, under any name.
 func (h present) has(ids []string) bool {
 	return slices.ContainsFunc(ids, func(id string) bool { return h.untagged[id] || len(h.named(id)) > 0 })
 }
 
-// unavailable makes an error of a program that is missing, or whose server does not
-// answer, one that wraps ErrUnavailable; what stands in for the words that programs use.
+// unavailable makes an error wrap ErrUnavailable if the program is missing or its
+// server does not respond; words identify such an error in the program's output.
 func unavailable(h *host.Host, err error, runtime string, words ...string) error {
 	if host.NotFound(err) {
 		return software.Missing(h, fmt.Errorf("%s is not installed: %w", runtime, ErrUnavailable), runtime)
 	}
 	var failed *host.CommandError
 	if errors.As(err, &failed) && slices.ContainsFunc(words, func(w string) bool { return strings.Contains(failed.Stderr, w) }) {
-		return hint.With(fmt.Errorf("%s does not run: %w", runtime, ErrUnavailable), "systemctl start %s", runtime)
+		return hint.With(fmt.Errorf("%s is not running: %w", runtime, ErrUnavailable), "systemctl start %s", runtime)
 	}
 	return err
 }

@@ -138,7 +138,7 @@ func TestFor(t *testing.T) {
 			t.Errorf("%s is %s at %s", name, r.Name(), r.Socket())
 		}
 	}
-	if _, err := cri.All().For("podman"); err == nil || !strings.Contains(err.Error(), "docker and containerd") {
+	if _, err := cri.All().For("podman"); err == nil || !strings.Contains(err.Error(), "docker or containerd") {
 		t.Errorf("podman: %v", err)
 	}
 	_, images := bundle(t, "nginx:1.14-alpine", "k8s.gcr.io/pause:3.1")

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// badFile is a file of the operator that cannot be changed safely. Line is that
-// of the fault, 0 where there is none to point at.
+// badFile is a file of the operator that cannot be changed safely. line is the line
+// of the error, 0 if unknown.
 type badFile struct {
 	path string
 	line int
@@ -19,7 +19,7 @@ type badFile struct {
 
 func (e *badFile) Error() string { return e.says }
 
-// hint is how a person goes about it.
+// hint is the command that opens the file at the error.
 func (e *badFile) hint() string {
 	if e.line > 0 {
 		return fmt.Sprintf("vi +%d %s", e.line, e.path)
@@ -27,21 +27,21 @@ func (e *badFile) hint() string {
 	return "vi " + e.path
 }
 
-// object is a JSON object whose text is changed in place, so that the order of
-// its keys and everything else about it stays as a person wrote it.
+// object is a JSON object whose text is edited in place, so that key order and
+// formatting stay as the operator wrote them.
 type object struct {
 	text    string
-	open    int // just behind the brace
+	open    int // offset after the opening brace
 	members []jsonMember
 }
 
-// jsonMember is a key, and where its value stands.
+// jsonMember is a key, and the offsets of its value.
 type jsonMember struct {
 	key        string
 	start, end int
 }
 
-// parseObject reads an object. Errors are *badFile without a path.
+// parseObject parses an object. Errors are *badFile without a path.
 func parseObject(text string) (object, error) {
 	o := object{text: text}
 	var whole json.RawMessage
@@ -52,12 +52,12 @@ func parseObject(text string) (object, error) {
 			at = syntax.Offset
 		}
 		line, column := position(text, at)
-		return o, &badFile{line: line, says: fmt.Sprintf("it is not valid JSON: line %d, column %d: %v", line, column, err)}
+		return o, &badFile{line: line, says: fmt.Sprintf("invalid JSON: line %d, column %d: %v", line, column, err)}
 	}
 	d := json.NewDecoder(strings.NewReader(text))
 	first, err := d.Token()
 	if err == nil && first != json.Delim('{') {
-		return o, &badFile{line: 1, says: "it is not a JSON object: it does not start with a brace"}
+		return o, &badFile{line: 1, says: "not a JSON object: it does not start with a brace"}
 	}
 	o.open = int(d.InputOffset())
 	for err == nil && d.More() {
@@ -67,11 +67,11 @@ func parseObject(text string) (object, error) {
 		if err == nil {
 			err = d.Decode(&value)
 		}
-		name, _ := key.(string) // the decoder takes no other key
+		name, _ := key.(string) // the decoder accepts only string keys
 		end := int(d.InputOffset())
 		if o.find(name) >= 0 {
 			line, _ := position(text, int64(end))
-			return o, &badFile{line: line, says: fmt.Sprintf("it has %q a second time, in line %d", name, line)}
+			return o, &badFile{line: line, says: fmt.Sprintf("duplicate key %q in line %d", name, line)}
 		}
 		o.members = append(o.members, jsonMember{name, end - len(value), end})
 	}
@@ -81,7 +81,7 @@ func parseObject(text string) (object, error) {
 	return o, nil
 }
 
-// position is the line and the column, from 1, of the byte before offset.
+// position returns the 1-based line and column of the byte before offset.
 func position(text string, offset int64) (line, column int) {
 	before := text[:min(max(offset-1, 0), int64(len(text)))]
 	return 1 + strings.Count(before, "\n"), len(before) - strings.LastIndexByte(before, '\n')
@@ -91,7 +91,7 @@ func (o object) find(key string) int {
 	return slices.IndexFunc(o.members, func(m jsonMember) bool { return m.key == key })
 }
 
-// get decodes the value of key into v, which stays as it is where there is none.
+// get decodes the value of key into v, which is unchanged if the key is missing.
 func (o object) get(key string, v any) error {
 	i := o.find(key)
 	if i < 0 {
@@ -100,13 +100,12 @@ func (o object) get(key string, v any) error {
 	m := o.members[i]
 	if err := json.Unmarshal([]byte(o.text[m.start:m.end]), v); err != nil {
 		line, _ := position(o.text, int64(m.start)+1)
-		return &badFile{line: line, says: fmt.Sprintf("%q in line %d is not what docker takes there: %v", key, line, err)}
+		return &badFile{line: line, says: fmt.Sprintf("invalid value of %q in line %d: %v", key, line, err)}
 	}
 	return nil
 }
 
-// set replaces the value of key, or adds it behind the last one, indented as
-// the first is.
+// set replaces the value of key, or appends it, indented like the first key.
 func (o object) set(key, value string) (object, error) {
 	if i := o.find(key); i >= 0 {
 		m := o.members[i]
@@ -127,16 +126,16 @@ func (o object) set(key, value string) (object, error) {
 	return parseObject(o.text[:end] + "," + space + added + o.text[end:])
 }
 
-// quote is a text as JSON, with <, > and & as they are.
+// quote returns a string as JSON, with <, > and & unescaped.
 func quote(text string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(text) // a text always encodes
+	_ = e.Encode(text) // a string always encodes
 	return strings.TrimSpace(b.String())
 }
 
-// quoteAll is a list of texts as JSON, and as TOML.
+// quoteAll returns a list of strings as JSON, which is also valid TOML.
 func quoteAll(texts []string) string {
 	quoted := make([]string, len(texts))
 	for i, t := range texts {
@@ -145,21 +144,20 @@ func quoteAll(texts []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// cgroupOption is the exec-opt that says who makes cgroups (dockerd's reference,
+// cgroupOption is the exec-opt that selects the cgroup driver (dockerd reference,
 // "Options for the runtime").
 const cgroupOption = "native.cgroupdriver"
 
-// driverOf is the cgroup driver of an exec-opt, which docker reads without
-// regard to case.
+// driverOf returns the cgroup driver of an exec-opt, which docker parses
+// case-insensitively.
 func driverOf(option string) (driver string, ok bool) {
 	key, value, _ := strings.Cut(option, "=")
 	return strings.TrimSpace(value), strings.EqualFold(strings.TrimSpace(key), cgroupOption)
 }
 
-// withSystemd is a daemon.json in which systemd makes the cgroups, as it does
-// for the rest of a host. Only when that has to be written are logs bounded, too, as
-// kubeadm's guide has it, unless somebody chose how to log; given are the
-// options that dockerd has by flags.
+// withSystemd returns a daemon.json with the systemd cgroup driver. If that needs a
+// change, the size of logs is also limited, as in kubeadm's guide, unless logging is
+// already configured; given are dockerd's command-line options.
 func withSystemd(text string, given []flag) (string, error) {
 	if strings.TrimSpace(text) == "" {
 		text = "{}\n"
@@ -190,8 +188,8 @@ func withSystemd(text string, given []flag) (string, error) {
 	return o.text, err
 }
 
-// setDriver gives the options with the cgroup driver systemd in the place of
-// another, or says that it is there: docker takes the first.
+// setDriver returns the options with the cgroup driver replaced by systemd, and
+// whether it was already set: docker uses the first one.
 func setDriver(options []string) (changed []string, there bool) {
 	const wanted = cgroupOption + "=systemd"
 	done := false

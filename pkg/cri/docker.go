@@ -22,19 +22,19 @@ import (
 
 const (
 	dockerUnit = "docker.service"
-	// dockerHost is where the kubelet finds docker, whatever DOCKER_HOST or a
-	// docker context of the operator's says.
+	// dockerHost is the socket that the kubelet uses, regardless of DOCKER_HOST and
+	// the operator's docker context.
 	dockerHost = "unix:///var/run/docker.sock"
 	dockerRoot = "/var/lib/docker"
 )
 
-// docker is dockerd with the kubelet's own shim for it.
+// docker is dockerd with the kubelet's dockershim.
 type docker struct{}
 
 // Name is Runtime's.
 func (docker) Name() string { return manifest.RuntimeDocker }
 
-// About is Runtime's. Dockershim left the kubelet with Kubernetes 1.24.
+// About is Runtime's. Kubernetes 1.24 removed dockershim from the kubelet.
 func (docker) About() About {
 	return About{
 		DataDir: dockerRoot, ConfigDir: path.Dir(daemonJSON), Service: "docker", With: []string{"docker.socket", containerdUnit},
@@ -51,7 +51,7 @@ func (docker) About() About {
 	}
 }
 
-// Socket is that of the kubelet's shim, which kubeadm takes for docker.
+// Socket is that of dockershim, which kubeadm expects for docker.
 func (docker) Socket() string { return "/var/run/dockershim.sock" }
 
 // Steps is Runtime's.
@@ -65,8 +65,8 @@ func dockerUnavailable(h *host.Host, err error) error {
 	return unavailable(h, err, "docker", "Cannot connect to the Docker daemon", "Is the docker daemon running")
 }
 
-// Load is Runtime's. docker reads all of a stream into a folder of its own
-// before it keeps any of it.
+// Load is Runtime's. docker reads the whole stream into a temporary directory before
+// it stores any image.
 func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	c := dockerCmd("load")
 	c.Stdin = r
@@ -79,17 +79,17 @@ func (d docker) Load(ctx context.Context, h *host.Host, r io.Reader) error {
 	if out, infoErr := h.Run(ctx, dockerCmd("info", "--format", "{{.DockerRootDir}}")); infoErr == nil && len(out) > 1 {
 		dir = strings.TrimSpace(string(out))
 	}
-	return hint.With(fmt.Errorf("%s is full%s, and docker needs room for the images twice while it loads them: %w", dir, free(h, dir), err),
-		"docker system df shows what docker keeps there, docker image prune removes images without a name; or mount a larger disk at %s", dir)
+	return hint.With(fmt.Errorf("%s is full%s; docker needs space for the images twice while it loads them: %w", dir, free(h, dir), err),
+		"docker system df shows what uses the space, docker image prune removes untagged images; or mount a larger disk at %s", dir)
 }
 
-// free says how much room there is at a path, as part of a sentence.
+// free returns the free space at a path, as part of a sentence.
 func free(h *host.Host, at string) string {
 	_, n, err := h.Space(at)
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf(" (%s are free)", progress.Size(n))
+	return fmt.Sprintf(" (%s free)", progress.Size(n))
 }
 
 func (docker) refName(ref imageref.Reference) string { return ref.DockerTag() }
@@ -98,8 +98,7 @@ func (docker) write(ctx context.Context, w io.Writer, archive fs.FS, names []str
 	return image.WriteDocker(ctx, w, archive, names)
 }
 
-// present lists images; unlike an inspection of some, this is no error where one
-// is missing.
+// present lists all images; unlike docker inspect, it does not fail if one is missing.
 func (docker) present(ctx context.Context, h *host.Host) (present, error) {
 	out, err := h.Run(ctx, dockerCmd("image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"))
 	if err != nil {
@@ -128,12 +127,12 @@ func (d docker) restore(ctx context.Context, h *host.Host, now present, p previo
 	id := now.names[p.Name]
 	last := len(now.named(id)) == 1
 	switch {
-	case !slices.Contains(p.IDs, id): // given back already, or to another image by somebody else
-	case p.Before == "" && p.Had && last: // it would be gone with its only name
+	case !slices.Contains(p.IDs, id): // already restored, or retagged by somebody else
+	case p.Before == "" && p.Had && last: // removing its only name would remove the image
 	case p.Before == "":
 		return d.remove(ctx, h, p.Name)
 	case !now.has([]string{p.Before}):
-		return fmt.Errorf("cannot give the name %s back to image %s: docker does not have that: %w", p.Name, p.Before, errGone)
+		return fmt.Errorf("cannot restore the name %s of image %s: %w", p.Name, p.Before, errGone)
 	default:
 		if err := h.Change(ctx, dockerCmd("tag", p.Before, p.Name), nil); err != nil {
 			return err
@@ -148,7 +147,7 @@ func (d docker) restore(ctx context.Context, h *host.Host, now present, p previo
 	return nil
 }
 
-// remove takes out an image, unless a container was made of it.
+// remove removes an image, unless a container uses it.
 func (docker) remove(ctx context.Context, h *host.Host, what string) error {
 	err := h.Change(ctx, dockerCmd("image", "rm", what), nil)
 	var failed *host.CommandError

@@ -15,16 +15,16 @@ import (
 
 const daemonJSON = "/etc/docker/daemon.json"
 
-// dockerStep is the step that has docker make its cgroups through systemd, as
-// the kubelet does, and turns it on. The operator's settings stay; docker is
-// restarted only if it runs with another driver or its file changes.
+// dockerStep is the step that sets docker's cgroup driver to systemd, as the
+// kubelet's, and starts docker. The operator's settings stay; docker is restarted
+// only if it runs with another driver or its file changes.
 type dockerStep struct{}
 
-// dockerPlan is what is to be done.
+// dockerPlan is the planned changes.
 type dockerPlan struct {
 	host.Service
 	now    host.Unit
-	driver string // of cgroups, or noAnswer; "" where docker does not run
+	driver string // cgroup driver, or noAnswer; "" if docker is not running
 }
 
 // Name is step.Step's.
@@ -46,17 +46,17 @@ func (s dockerStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	}
 	switch {
 	case !p.now.Known():
-		st.Todo("docker is started, and at boot, once its package is installed")
+		st.Todo("start docker.service and enable it at boot, once its package is installed")
 		return st, nil
 	case p.driver == noAnswer:
-		st.Todo("docker is restarted: it does not answer")
+		st.Todo("restart docker: it does not respond")
 		return st, nil
 	case p.Restarts(p.now) && p.driver != "systemd":
-		st.Todo("docker is restarted: its cgroup driver is %s, the kubelet's is systemd", p.driver)
+		st.Todo("restart docker: its cgroup driver is %s, the kubelet's is systemd", p.driver)
 	case p.Restarts(p.now):
-		st.Todo("docker is restarted")
+		st.Todo("restart docker")
 	case !p.now.Active || !p.now.Starts():
-		st.Todo("docker runs and starts at boot")
+		st.Todo("start docker.service and enable it at boot")
 	}
 	if p.Restarts(p.now) {
 		out, err := h.Run(ctx, dockerCmd("ps", "--quiet"))
@@ -64,7 +64,7 @@ func (s dockerStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 			return st, err
 		}
 		if n := len(strings.Fields(string(out))); n > 0 {
-			st.Warn("%d containers run on this host: they stop when docker is restarted, and start again if they have a restart policy", n)
+			st.Warn("the restart of docker stops %d running containers; those with a restart policy start again", n)
 		}
 	}
 	return st, nil
@@ -91,8 +91,8 @@ func (s dockerStep) Apply(ctx context.Context, h *host.Host) error {
 	return p.Service.Apply(ctx, h)
 }
 
-// dockerKey is what dockerd makes when it starts for the first time: the key of
-// a trust that nobody uses any more.
+// dockerKey is the key that dockerd creates at its first start, for an obsolete
+// trust mechanism.
 const dockerKey = "/etc/docker/key.json"
 
 // cannot is why a step is impossible.
@@ -104,7 +104,7 @@ func cannotf(fix, format string, args ...any) error {
 	return &cannot{fix, fmt.Sprintf(format, args...)}
 }
 
-// plan looks at a host. What keeps docker from running as it should is *cannot.
+// plan determines the changes. It returns *cannot if docker cannot be configured.
 func (s dockerStep) plan(ctx context.Context, h *host.Host) (p dockerPlan, err error) {
 	p.Service = host.Service{Unit: dockerUnit, With: docker{}.About().With}
 	line, err := execStart(h, dockerUnit)
@@ -126,7 +126,7 @@ func (s dockerStep) plan(ctx context.Context, h *host.Host) (p dockerPlan, err e
 			return p, named(path, err)
 		}
 	} else if driver, _ := driverOf(f.value); driver != "systemd" {
-		return p, cannotf(takeOut(f), "docker is started with --exec-opt %s, and the kubelet needs systemd as cgroup driver", f.value)
+		return p, cannotf(takeOut(f), "docker is started with --exec-opt %s, and the kubelet needs the cgroup driver systemd", f.value)
 	}
 	if err := conflicts(path, after, given); err != nil {
 		return p, err
@@ -144,8 +144,8 @@ func (s dockerStep) plan(ctx context.Context, h *host.Host) (p dockerPlan, err e
 	return p, s.room(ctx, h, after, given)
 }
 
-// driver asks docker for its cgroup driver; noAnswer is that of a docker which
-// is being started, or fails again and again.
+// driver returns docker's cgroup driver, or noAnswer if docker is starting or fails
+// repeatedly.
 func (dockerStep) driver(ctx context.Context, h *host.Host) (string, error) {
 	out, err := h.Run(ctx, dockerCmd("info", "--format", "{{.CgroupDriver}}"))
 	driver := strings.TrimSpace(string(out))
@@ -155,24 +155,24 @@ func (dockerStep) driver(ctx context.Context, h *host.Host) (string, error) {
 	case errors.Is(dockerUnavailable(h, err), ErrUnavailable), err == nil && driver == "":
 		return noAnswer, nil
 	case err != nil:
-		return "", hint.With(fmt.Errorf("docker runs, but cannot be asked: %w", err), "journalctl --unit=%s --lines=50 --no-pager", dockerUnit)
+		return "", hint.With(fmt.Errorf("cannot query the running docker: %w", err), "journalctl --unit=%s --lines=50 --no-pager", dockerUnit)
 	}
 	return driver, nil
 }
 
 const noAnswer = "no answer"
 
-// named gives a *badFile its path, and makes it *cannot.
+// named adds the path to a *badFile, and makes it *cannot.
 func named(path string, err error) error {
 	var bad *badFile
 	if !errors.As(err, &bad) {
 		return err
 	}
 	bad.path = path
-	return cannotf(bad.hint(), "%s cannot be changed: %s", path, bad.says)
+	return cannotf(bad.hint(), "cannot change %s: %s", path, bad.says)
 }
 
-// dockerShort are dockerd's options of one letter.
+// dockerShort maps dockerd's one-letter options to their long names.
 func dockerShort() map[string]string {
 	return map[string]string{"H": "host", "s": "storage-driver", "g": "graph", "b": "bridge", "G": "group", "p": "pidfile", "D": "debug", "l": "log-level"}
 }
@@ -185,7 +185,7 @@ func flagOf(given []flag, name string) (flag, bool) {
 	return given[i], true
 }
 
-// driverFlag is the option that sets the cgroup driver.
+// driverFlag returns the option that sets the cgroup driver.
 func driverFlag(given []flag) (flag, bool) {
 	i := slices.IndexFunc(given, func(f flag) bool {
 		_, ok := driverOf(f.value)
@@ -198,12 +198,12 @@ func driverFlag(given []flag) (flag, bool) {
 }
 
 func takeOut(f flag) string {
-	return fmt.Sprintf("vi %s, take --%s %s out (%s is the place for it), then systemctl daemon-reload", f.file, f.name, f.value, daemonJSON)
+	return fmt.Sprintf("vi %s, remove --%s %s (set it in %s instead), then systemctl daemon-reload", f.file, f.name, f.value, daemonJSON)
 }
 
-// conflicts finds what keeps dockerd from starting with that file, or the
-// kubelet from finding it: a setting that stands in the file and is a flag, too,
-// which dockerd refuses, and hosts without docker's usual socket.
+// conflicts returns an error if dockerd would not start with that file, because a
+// setting is both in the file and a flag, or if the kubelet would not find it,
+// because hosts lacks docker's usual socket.
 func conflicts(path, text string, given []flag) error {
 	if strings.TrimSpace(text) == "" {
 		text = "{}"
@@ -234,14 +234,14 @@ func conflicts(path, text string, given []flag) error {
 	}
 	if len(hosts) > 0 && !slices.ContainsFunc(hosts, usual) {
 		return cannotf(fmt.Sprintf("vi %s, and add %s to its hosts", path, dockerHost),
-			"docker listens only at %s, and the kubelet asks it at %s", strings.Join(hosts, ", "), dockerHost)
+			"docker listens only at %s, and the kubelet connects to %s", strings.Join(hosts, ", "), dockerHost)
 	}
 	return nil
 }
 
-// room sees whether docker's data lie where overlay works, unless another
-// storage driver was chosen. docker would not say so: it takes devicemapper on a
-// sparse file instead, or does not start.
+// room returns an error if overlay does not work in docker's data directory, unless
+// another storage driver is configured. docker does not report it: it falls back to
+// devicemapper on a sparse file, or does not start.
 func (dockerStep) room(ctx context.Context, h *host.Host, text string, given []flag) error {
 	if strings.TrimSpace(text) == "" {
 		text = "{}"
@@ -270,6 +270,6 @@ func (dockerStep) room(ctx context.Context, h *host.Host, text string, given []f
 	if err != nil || !bad {
 		return err
 	}
-	return cannotf(fmt.Sprintf("mkfs.xfs -n ftype=1 DEVICE on a spare disk or volume, and mount it at %s (in /etc/fstab, too)", chosen["data-root"]),
-		"docker cannot keep images in %s: the XFS at %s was made with ftype=0, as older releases did, and overlay2 does not work on that", chosen["data-root"], mount)
+	return cannotf(fmt.Sprintf("mkfs.xfs -n ftype=1 DEVICE on a spare disk or volume, and mount it at %s (also in /etc/fstab)", chosen["data-root"]),
+		"docker cannot store images in %s: overlay2 does not work on the XFS at %s, which was created with ftype=0, the default of older releases", chosen["data-root"], mount)
 }

@@ -8,12 +8,12 @@ import (
 	"kubecrate/pkg/netfilter"
 )
 
-// dockerLink is the bridge that dockerd makes when it starts.
+// dockerLink is the bridge that dockerd creates when it starts.
 const dockerLink = "docker0"
 
-// Clean is step.Cleaner's: where docker does not run after all was taken back,
-// its bridge and its chains of the packet filter, which it leaves when it ends,
-// go. A docker that is started makes them anew.
+// Clean is step.Cleaner's: if docker is not running after the reset, it removes
+// docker's bridge and packet filter chains, which docker leaves when it stops and
+// creates again when it starts.
 func (dockerStep) Clean(ctx context.Context, h *host.Host) error {
 	u, err := h.Unit(ctx, dockerUnit)
 	if err != nil || u.Active {
@@ -29,8 +29,8 @@ func (dockerStep) Clean(ctx context.Context, h *host.Host) error {
 	return h.Change(ctx, host.Command("ip", "link", "delete", dockerLink), nil)
 }
 
-// ofDocker says that a line of iptables-save is dockerd's: its chains, what leads
-// to them, and the rules about its bridge.
+// ofDocker reports whether a line of iptables-save is dockerd's: its chains, jumps to
+// them, and the rules of its bridge.
 func ofDocker(words []string) bool {
 	if strings.HasPrefix(netfilter.Chain(words), "DOCKER") {
 		return true

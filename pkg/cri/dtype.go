@@ -7,9 +7,9 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// noTypes finds the file system on which dir lies or will lie, and says whether
-// it is an XFS made with ftype=0, as CentOS before 7.4 made them: overlay needs
-// the type of a file in its directory entry.
+// noTypes returns the mount of the file system that has, or will have, dir, and
+// whether it is an XFS created with ftype=0, as CentOS before 7.4 did: overlay needs
+// file types in directory entries.
 func noTypes(ctx context.Context, h *host.Host, dir string) (mount string, bad bool, err error) {
 	// /var/lib/docker is often a link to a larger disk.
 	at, err := h.Existing(dir)
@@ -26,7 +26,7 @@ func noTypes(ctx context.Context, h *host.Host, dir string) (mount string, bad b
 	case err == nil:
 		return mount, strings.Contains(string(out), "ftype=0"), nil
 	case host.NotFound(err) || host.ExitCode(err) > 0:
-		return mount, false, nil // it cannot be told; the runtime will tell
+		return mount, false, nil // unknown; the runtime will report it
 	}
 	return mount, false, err
 }

@@ -46,7 +46,7 @@ func TestWithSystemd(t *testing.T) {
 		{name: "cut off", text: "{\n  \"debug\": true\n", fault: "unexpected end", line: 2},
 		{name: "two of them", text: "{}\n{}\n", fault: "after top-level value", line: 2},
 		{name: "no object", text: "[]", fault: "brace", line: 1},
-		{name: "twice", text: "{\"debug\": true,\n\"debug\": false}", fault: `"debug" a second time, in line 2`, line: 2},
+		{name: "twice", text: "{\"debug\": true,\n\"debug\": false}", fault: `duplicate key "debug" in line 2`, line: 2},
 		{name: "no list", text: "{\n\"exec-opts\": \"native.cgroupdriver=systemd\"}", fault: `"exec-opts" in line 2`, line: 2},
 	} {
 		got, err := withSystemd(c.text, c.given)
@@ -198,14 +198,14 @@ func TestWithCRI(t *testing.T) {
 			"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\nruntime_type='io.containerd.kata.v2'\noptions.SystemdCgroup=false\n",
 			want: "version=2\n[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image='k8s.gcr.io/pause:3.1'\ncontainerd.default_runtime_name='kata'\n" +
 				"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\nruntime_type='io.containerd.kata.v2'\noptions.SystemdCgroup=true\n"},
-		{name: "version 1", text: "[plugins.cri]\nsandbox_image = \"x\"\n", fault: "version 1"},
+		{name: "version 1", text: "[plugins.cri]\nsandbox_image = \"x\"\n", fault: "no version, which means 1"},
 		{name: "version 3", text: "version = 3\n[x]\n", fault: "version 3"},
 		{name: "the old runtime", text: "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runtime.v1.linux\"\n", fault: "io.containerd.runtime.v1.linux"},
-		{name: "an inline table", text: "version = 2\n[plugins]\n\"io.containerd.grpc.v1.cri\" = {enable_selinux = true}\n", fault: "line 3: it has"},
-		{name: "dotted keys", text: "version = 2\n[plugins]\n\"io.containerd.grpc.v1.cri\".enable_selinux = true\n", fault: "line 3: it has"},
-		{name: "a long text", text: "version = 2\nx = \"\"\"\n[plugins]\n\"\"\"\n", fault: "line 2: a text over several lines"},
-		{name: "nonsense", text: "version = 2\nwhat is this\n", fault: "line 2: there is no ="},
-		{name: "two values", text: "version = 2\nx = \"a\" \"b\"\n", fault: "line 2: something follows"},
+		{name: "an inline table", text: "version = 2\n[plugins]\n\"io.containerd.grpc.v1.cri\" = {enable_selinux = true}\n", fault: "line 3: cannot add a key to"},
+		{name: "dotted keys", text: "version = 2\n[plugins]\n\"io.containerd.grpc.v1.cri\".enable_selinux = true\n", fault: "line 3: cannot add a key to"},
+		{name: "a long text", text: "version = 2\nx = \"\"\"\n[plugins]\n\"\"\"\n", fault: "line 2: multi-line strings"},
+		{name: "nonsense", text: "version = 2\nwhat is this\n", fault: "line 2: missing ="},
+		{name: "two values", text: "version = 2\nx = \"a\" \"b\"\n", fault: "line 2: unexpected text"},
 	} {
 		got, err := withCRI(c.text, testPause)
 		if c.fault != "" {
@@ -245,7 +245,7 @@ func FuzzWithCRI(f *testing.F) {
 
 func TestExecStartWords(t *testing.T) {
 	t.Parallel()
-	line := filledIn(words(`/usr/bin/dockerd -H fd:// --exec-opt native.cgroupdriver=cgroupfs "--label=a b" -Hunix://x $OPTIONS --data-root=${ROOT}/docker --debug -s overlay2`, "unit"),
+	line := expanded(words(`/usr/bin/dockerd -H fd:// --exec-opt native.cgroupdriver=cgroupfs "--label=a b" -Hunix://x $OPTIONS --data-root=${ROOT}/docker --debug -s overlay2`, "unit"),
 		map[string]word{"OPTIONS": {"--log-driver journald --selinux-enabled", "sysconfig"}, "ROOT": {"/data", "sysconfig"}})
 	var got []string
 	for _, f := range flags(line, dockerShort()) {
@@ -262,7 +262,7 @@ func FuzzExecStart(f *testing.F) {
 	f.Add("[Service]\nExecStart=/usr/bin/dockerd \\\n -H fd:// $X\nEnvironment=\"X=a b\"\n")
 	f.Fuzz(func(_ *testing.T, text string) {
 		for _, value := range serviceSettings(text) {
-			flags(filledIn(words(value, ""), nil), dockerShort())
+			flags(expanded(words(value, ""), nil), dockerShort())
 		}
 	})
 }

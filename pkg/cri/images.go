@@ -20,15 +20,15 @@ import (
 // StepName is the name of the step Images.
 const StepName = "images"
 
-// Stage is that of the progress that Images reports.
+// Stage is the stage of the progress that Images reports.
 const Stage = "load"
 
-// Images is the step that loads images of the archive into the runtime, straight
-// from the archive, all that are missing in one stream, so that a layer passes
-// once. An image that is there already is not read. from is the archive.
+// Images is the step that loads missing images directly from the archive into the
+// runtime, in one stream, so that a shared layer is sent once. Images that the
+// runtime has are not read. from is the archive.
 //
-// Damage of the archive ends the stream before anything of it was kept, and
-// comes out as *archive.DamageError.
+// If the archive is damaged, the stream ends before the runtime stores anything, and
+// the error is *archive.DamageError.
 func Images(r Runtime, from fs.FS, images []manifest.LockedImage, report progress.Func) step.Step {
 	return imagesStep{runtime: r, archive: from, images: images, report: report}
 }
@@ -38,11 +38,11 @@ type imagesStep struct {
 	archive fs.FS
 	images  []manifest.LockedImage
 	report  progress.Func
-	all     Runtimes // that Undo finds the runtime of an image among
+	all     Runtimes // in which Undo finds the runtime of an image
 }
 
-// wanted is an image that is to be there: the archive's description, the name
-// that the runtime gives it, and the IDs of which it has one when it is there.
+// wanted is a required image: the archive's description, the runtime's name for it,
+// and its possible IDs in the runtime.
 type wanted struct {
 	image.Info
 	refName string
@@ -52,7 +52,7 @@ type wanted struct {
 // Name is step.Step's.
 func (imagesStep) Name() string { return StepName }
 
-// Check is step.Step's. While the runtime does not run, it is step.Later.
+// Check is step.Step's. While the runtime is not running, the state is step.Later.
 func (s imagesStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	var st step.Status
 	all, err := s.wanted()
@@ -61,7 +61,7 @@ func (s imagesStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	}
 	now, err := s.runtime.present(ctx, h)
 	if errors.Is(err, ErrUnavailable) && len(all) > 0 {
-		what := fmt.Sprintf("up to %d images, %s, are loaded when %s runs", len(all), progress.Size(size(all)), s.runtime.Name())
+		what := fmt.Sprintf("load up to %d images, %s, once %s runs", len(all), progress.Size(size(all)), s.runtime.Name())
 		return step.Status{State: step.Later, What: []string{what}}, nil
 	}
 	if err != nil {
@@ -69,15 +69,15 @@ func (s imagesStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	}
 	for _, img := range missing(all, now) {
 		if before := now.names[img.refName]; before != "" {
-			st.Todo("load the image %s; its name belongs to %s now", img.Ref, before)
+			st.Todo("load image %s; its name now refers to %s", img.Ref, before)
 			continue
 		}
-		st.Todo("load the image %s", img.Ref)
+		st.Todo("load image %s", img.Ref)
 	}
 	return st, nil
 }
 
-// wanted describes the images from the archive.
+// wanted returns the descriptions of the images in the archive.
 func (s imagesStep) wanted() ([]wanted, error) {
 	if len(s.images) == 0 {
 		return nil, nil
@@ -95,8 +95,8 @@ func (s imagesStep) wanted() ([]wanted, error) {
 	all := make([]wanted, len(list))
 	for i, info := range list {
 		l := locked[info.Ref.String()]
-		// docker's ID is the config's digest. containerd's is that of the manifest: the
-		// archive's, or the registry's where somebody pulled the same image.
+		// docker's ID is the digest of the config. containerd's is that of the manifest:
+		// the archive's, or the registry's if the same image was pulled.
 		ids := []string{info.Config, info.Manifest}
 		for _, id := range []string{info.Upstream, l.Digest, l.Index} {
 			if id != "" && !slices.Contains(ids, id) {
@@ -121,7 +121,7 @@ func missing(all []wanted, now present) (list []wanted) {
 	return list
 }
 
-// size is the bytes of the images' blobs, each once.
+// size is the total size of the images' blobs, each counted once.
 func size(list []wanted) (total int64) {
 	seen := map[string]bool{}
 	for _, img := range list {
@@ -155,13 +155,13 @@ func (s imagesStep) Apply(ctx context.Context, h *host.Host) error {
 	return s.load(ctx, h, list)
 }
 
-// keep notes what is there before it changes.
+// keep saves the previous tags before they change.
 func (s imagesStep) keep(ctx context.Context, h *host.Host, list []wanted, now present) error {
 	kept, err := readPreviousTags(h)
 	if err != nil {
 		return err
 	}
-	var named []previousTag // whose name another image has
+	var named []previousTag // whose name refers to another image
 	for _, img := range list {
 		p := previousTag{Runtime: s.runtime.Name(), Name: img.refName, IDs: img.ids, Before: now.names[img.refName], Had: now.has(img.ids)}
 		if old := kept.add(p); p.Before != "" && old.Before == p.Before {
@@ -177,13 +177,13 @@ func (s imagesStep) keep(ctx context.Context, h *host.Host, list []wanted, now p
 	}
 	for _, p := range named {
 		if err := k.keep(ctx, h, p); err != nil {
-			return fmt.Errorf("cannot keep what %s stands for: %w", p.Name, err)
+			return fmt.Errorf("cannot keep the previous image of %s: %w", p.Name, err)
 		}
 	}
 	return nil
 }
 
-var errOver = errors.New("the runtime ended")
+var errOver = errors.New("the runtime exited")
 
 // load streams images into the runtime.
 func (s imagesStep) load(ctx context.Context, h *host.Host, list []wanted) error {
@@ -207,8 +207,8 @@ func (s imagesStep) load(ctx context.Context, h *host.Host, list []wanted) error
 	return nil
 }
 
-// stream writes the images into a pipe from which the runtime reads. An error of
-// the archive is the cause of whatever the runtime then says, and comes first.
+// stream writes the images into a pipe from which the runtime reads. An error of the
+// archive is the cause of the runtime's error, and takes precedence.
 func (s imagesStep) stream(ctx context.Context, h *host.Host, names []string, c *counter) error {
 	r, w := io.Pipe()
 	c.w = w
@@ -216,17 +216,17 @@ func (s imagesStep) stream(ctx context.Context, h *host.Host, names []string, c 
 	go func() {
 		err := s.runtime.write(ctx, c, s.archive, names)
 		if err == nil {
-			s.report.Report(progress.Event{Kind: progress.Note, Stage: Stage, Task: c.task, Text: "all read, " + s.runtime.Name() + " unpacks"})
+			s.report.Report(progress.Event{Kind: progress.Note, Stage: Stage, Task: c.task, Text: "read completely, " + s.runtime.Name() + " is unpacking"})
 		}
 		_ = w.CloseWithError(err) // never fails
 		written <- err
 	}()
 	err := s.runtime.Load(ctx, h, r)
-	_ = r.CloseWithError(errOver) // a writer that is not through must not wait
+	_ = r.CloseWithError(errOver) // unblocks the writer
 	cause := <-written
 	var damage *archive.DamageError
 	switch {
-	case errors.As(cause, &damage): // it names the member, which is enough
+	case errors.As(cause, &damage): // it already names the member
 		return hint.With(damage, "%s", hint.Of(cause))
 	case cause != nil && !errors.Is(cause, errOver):
 		return cause
@@ -234,18 +234,18 @@ func (s imagesStep) stream(ctx context.Context, h *host.Host, names []string, c 
 	return err
 }
 
-// counter reports what passes, in parts that are worth an event.
+// counter reports the bytes written, in chunks large enough for an event.
 type counter struct {
 	w       io.Writer
 	report  progress.Func
 	task    string
-	left    int64 // that may be reported: headers come on top of what was promised
+	left    int64 // bytes that may still be reported: headers are not part of the total
 	pending int64
 }
 
 const countedPart = 4 << 20
 
-// Write passes b on.
+// Write writes b and counts it.
 func (c *counter) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.pending += int64(n)
@@ -260,16 +260,16 @@ func (c *counter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Undo is step.Undoer's: names stand again for what they stood for, and what
-// was loaded is gone, unless containers use it. Where the runtime does not run,
-// nothing is done, and what is to be done is kept for the next time.
+// Undo is step.Undoer's: it restores the previous tags and removes loaded images,
+// unless containers use them. If the runtime is not running, it does nothing and
+// keeps the list for the next attempt.
 func (s imagesStep) Undo(ctx context.Context, h *host.Host) error {
 	list, err := readPreviousTags(h)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	gone := map[string]bool{} // runtimes that do not run
+	gone := map[string]bool{} // runtimes that are not running
 	for i := len(list.Images) - 1; i >= 0; i-- {
 		p := list.Images[i]
 		if gone[p.Runtime] {
@@ -283,7 +283,7 @@ func (s imagesStep) Undo(ctx context.Context, h *host.Host) error {
 			gone[p.Runtime] = true
 			continue
 		case err != nil:
-			errs = append(errs, fmt.Errorf("cannot take image %s out of %s: %w", p.Name, p.Runtime, err))
+			errs = append(errs, fmt.Errorf("cannot remove image %s from %s: %w", p.Name, p.Runtime, err))
 			if !errors.Is(err, errGone) {
 				continue
 			}

@@ -10,24 +10,23 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// previousTagsFile lies beside the journal. The journal's own commands would not do:
-// what takes an image out depends on what became of it since.
+// previousTagsFile is beside the journal. Commands in the journal are not enough: how
+// to remove an image depends on what happened to it since.
 const previousTagsFile = step.Dir + "/images.json"
 
-// previousTags are what the names of images stood for before this program loaded
-// images under them. They are on the disk before an image is loaded, and stay
-// until they are given back.
+// previousTags are the images that had these names before this program loaded images
+// under them. They are saved before an image is loaded, and removed once restored.
 type previousTags struct {
 	Images []previousTag `json:"images"`
 }
 
-// previousTag is what one name stood for.
+// previousTag is the previous image of one name.
 type previousTag struct {
 	Runtime string   `json:"runtime"`
-	Name    string   `json:"name,omitempty"`   // as the runtime spells it, "" for an image without
-	IDs     []string `json:"ids"`              // by which the runtime may know the loaded image
+	Name    string   `json:"name,omitempty"`   // the runtime's spelling, "" for an image without a name
+	IDs     []string `json:"ids"`              // possible IDs of the loaded image
 	Before  string   `json:"before,omitempty"` // ID of the image that had the name
-	Had     bool     `json:"had,omitempty"`    // the loaded image was there already, without that name
+	Had     bool     `json:"had,omitempty"`    // the loaded image was already present, without that name
 }
 
 func readPreviousTags(h *host.Host) (previousTags, error) {
@@ -36,7 +35,7 @@ func readPreviousTags(h *host.Host) (previousTags, error) {
 	return list, err
 }
 
-// write brings the list to the disk, or takes it from there when it is empty.
+// write saves the list, or removes the file if the list is empty.
 func (l previousTags) write(h *host.Host) error {
 	if len(l.Images) == 0 {
 		return h.State().Remove(previousTagsFile)
@@ -44,8 +43,8 @@ func (l previousTags) write(h *host.Host) error {
 	return h.State().WriteJSON(previousTagsFile, l)
 }
 
-// add keeps the oldest of what is said of a name: what this program loaded
-// itself was not there before it. It returns what is kept.
+// add keeps the oldest entry of a name, because later ones describe images that this
+// program loaded. It returns the entry kept.
 func (l *previousTags) add(p previousTag) previousTag {
 	i := slices.IndexFunc(l.Images, func(old previousTag) bool {
 		return old.Runtime == p.Runtime && old.Name == p.Name && (p.Name != "" || slices.Equal(old.IDs, p.IDs))
@@ -62,16 +61,16 @@ func (l *previousTags) add(p previousTag) previousTag {
 	return l.Images[i]
 }
 
-// errGone says that what had a name before is no more: trying again is no use.
-var errGone = errors.New("it is not there any more")
+// errGone means that the previous image of a name was deleted: a retry is useless.
+var errGone = errors.New("the image no longer exists")
 
-// Undoable says why images that were loaded are still noted once their step was
-// undone: their runtime does not answer. It is nil where none are.
+// Undoable returns an error if loaded images are still listed after their step was
+// undone, because their runtime does not respond, and nil otherwise.
 func Undoable(h *host.Host) error {
 	list, err := readPreviousTags(h)
 	if err != nil || len(list.Images) == 0 {
 		return err
 	}
 	p := list.Images[0]
-	return hint.With(fmt.Errorf("%s does not answer, and holds %d images that were loaded: %w", p.Runtime, len(list.Images), ErrUnavailable), "systemctl start %s, then the same command again", p.Runtime)
+	return hint.With(fmt.Errorf("cannot remove %d loaded images from %s: %w", len(list.Images), p.Runtime, ErrUnavailable), "systemctl start %s, then the same command again", p.Runtime)
 }

@@ -85,27 +85,27 @@ func TestSteps(t *testing.T) {
 		says          string
 	}{
 		{"not installed", "docker", func(*testing.T, *hosttest.Machine) {}, step.ToDo, "once its package is installed"},
-		{"installed", "docker", docker, step.ToDo, "docker runs and starts at boot"},
+		{"installed", "docker", docker, step.ToDo, "start docker.service and enable it at boot"},
 		{"runs with another driver", "docker", dockerRuns, step.ToDo, "its cgroup driver is cgroupfs"},
 		{"runs, the file was changed without a restart", "docker", with(dockerRuns, "/etc/docker/daemon.json", `{"exec-opts": ["native.cgroupdriver=systemd"]}`), step.ToDo, "its cgroup driver is cgroupfs"},
 		{"no JSON", "docker", with(docker, "/etc/docker/daemon.json", "{\n  \"debug\": true,\n}\n"), step.Impossible, "vi +3 /etc/docker/daemon.json"},
-		{"the driver by a flag", "docker", with(docker, unitFile, "[Service]\nExecStart=/usr/bin/dockerd\n", dropIn, "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd --exec-opt native.cgroupdriver=systemd\n"), step.ToDo, "docker runs and starts at boot"},
-		{"another driver by a flag", "docker", with(docker, unitFile, "[Service]\nEnvironmentFile=-/etc/sysconfig/docker\nExecStart=/usr/bin/dockerd $OPTIONS\n", "/etc/sysconfig/docker", "OPTIONS='--exec-opt=native.cgroupdriver=cgroupfs'\n"), step.Impossible, "vi /etc/sysconfig/docker, take --exec-opt native.cgroupdriver=cgroupfs out"},
+		{"the driver by a flag", "docker", with(docker, unitFile, "[Service]\nExecStart=/usr/bin/dockerd\n", dropIn, "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd --exec-opt native.cgroupdriver=systemd\n"), step.ToDo, "start docker.service and enable it at boot"},
+		{"another driver by a flag", "docker", with(docker, unitFile, "[Service]\nEnvironmentFile=-/etc/sysconfig/docker\nExecStart=/usr/bin/dockerd $OPTIONS\n", "/etc/sysconfig/docker", "OPTIONS='--exec-opt=native.cgroupdriver=cgroupfs'\n"), step.Impossible, "vi /etc/sysconfig/docker, remove --exec-opt native.cgroupdriver=cgroupfs"},
 		{"an option by a flag", "docker", with(docker, unitFile, "[Service]\nExecStart=/usr/bin/dockerd --exec-opt native.umask=normal\n"), step.Impossible, "does not start with exec-opts both in /etc/docker/daemon.json and as --exec-opt"},
 		{"hosts twice", "docker", with(docker, unitFile, "[Service]\nExecStart=/usr/bin/dockerd -H fd://\n", "/etc/docker/daemon.json", `{"hosts": ["tcp://0.0.0.0:2375"]}`), step.Impossible, "does not start with hosts both in"},
-		{"only over TCP", "docker", with(docker, "/etc/docker/daemon.json", `{"hosts": ["tcp://0.0.0.0:2375"]}`), step.Impossible, "the kubelet asks it at unix:///var/run/docker.sock"},
-		{"as docker-ce 18.09 starts it", "docker", with(docker, unitFile, "[Service]\nExecStart=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock\n"), step.ToDo, "docker runs"},
+		{"only over TCP", "docker", with(docker, "/etc/docker/daemon.json", `{"hosts": ["tcp://0.0.0.0:2375"]}`), step.Impossible, "the kubelet connects to unix:///var/run/docker.sock"},
+		{"as docker-ce 18.09 starts it", "docker", with(docker, unitFile, "[Service]\nExecStart=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock\n"), step.ToDo, "start docker.service"},
 		{"its file elsewhere", "docker", with(docker, unitFile, "[Service]\nExecStart=/usr/bin/dockerd --config-file /opt/docker.json\n", "/opt/docker.json", "{"), step.Impossible, "vi +1 /opt/docker.json"},
-		{"ftype=0", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs), step.Impossible, "the XFS at / was made with ftype=0"},
-		{"ftype=0, another driver chosen", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs, "/etc/docker/daemon.json", `{"storage-driver": "devicemapper"}`), step.ToDo, "docker runs"},
-		{"ftype=0, its data elsewhere", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs+"23 22 8:1 / /data rw - ext4 /dev/sdb1 rw\n", "/data/x", "", "/etc/docker/daemon.json", `{"data-root": "/data/docker"}`), step.ToDo, "docker runs"},
-		{"ftype=1", "docker", tune(docker, "xfs_info", ftype("1"), "/proc/self/mountinfo", xfs), step.ToDo, "docker runs"},
-		{"no xfs_info", "docker", with(docker, "/proc/self/mountinfo", xfs), step.ToDo, "docker runs"},
+		{"ftype=0", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs), step.Impossible, "the XFS at /, which was created with ftype=0"},
+		{"ftype=0, another driver chosen", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs, "/etc/docker/daemon.json", `{"storage-driver": "devicemapper"}`), step.ToDo, "start docker.service"},
+		{"ftype=0, its data elsewhere", "docker", tune(docker, "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs+"23 22 8:1 / /data rw - ext4 /dev/sdb1 rw\n", "/data/x", "", "/etc/docker/daemon.json", `{"data-root": "/data/docker"}`), step.ToDo, "start docker.service"},
+		{"ftype=1", "docker", tune(docker, "xfs_info", ftype("1"), "/proc/self/mountinfo", xfs), step.ToDo, "start docker.service"},
+		{"no xfs_info", "docker", with(docker, "/proc/self/mountinfo", xfs), step.ToDo, "start docker.service"},
 		{"not installed", "containerd", func(*testing.T, *hosttest.Machine) {}, step.ToDo, "once its package is installed"},
-		{"installed", "containerd", installed("containerd.service", false), step.ToDo, "containerd runs and starts at boot"},
-		{"runs without CRI", "containerd", with(installed("containerd.service", true), "/etc/containerd/config.toml", "disabled_plugins = [\"cri\"]\n"), step.ToDo, "it does not answer as CRI"},
+		{"installed", "containerd", installed("containerd.service", false), step.ToDo, "start containerd.service and enable it at boot"},
+		{"runs without CRI", "containerd", with(installed("containerd.service", true), "/etc/containerd/config.toml", "disabled_plugins = [\"cri\"]\n"), step.ToDo, "its CRI does not respond"},
 		{"version 1", "containerd", with(installed("containerd.service", false), "/etc/containerd/config.toml", "[plugins.cri]\n"), step.Impossible, "mv /etc/containerd/config.toml /etc/containerd/config.toml.mine"},
-		{"ftype=0", "containerd", tune(installed("containerd.service", false), "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs), step.Impossible, "was made with ftype=0"},
+		{"ftype=0", "containerd", tune(installed("containerd.service", false), "xfs_info", ftype("0"), "/proc/self/mountinfo", xfs), step.Impossible, "was created with ftype=0"},
 	} {
 		h, m := hosttest.New(t)
 		if c.runtime == "docker" {
@@ -136,7 +136,7 @@ func TestRunningContainers(t *testing.T) {
 	d := hosttest.NewDocker(s.m)
 	d.Running = 3
 	docker := runtime(t, "docker").Steps(cri.Options{})
-	if st := check(t, s.h, docker[0]); !strings.Contains(text(st), "3 containers run on this host") || len(st.Diffs) != 1 {
+	if st := check(t, s.h, docker[0]); !strings.Contains(text(st), "stops 3 running containers") || len(st.Diffs) != 1 {
 		t.Errorf("%+v", st)
 	}
 	if err := apply(t, s.h, docker); err != nil || d.Restarts != 1 {
@@ -183,7 +183,7 @@ func TestNoAnswer(t *testing.T) {
 		return inner(args, stdin)
 	}
 	docker := runtime(t, "docker").Steps(cri.Options{})
-	if st := check(t, s.h, docker[0]); !strings.Contains(text(st), "it does not answer") {
+	if st := check(t, s.h, docker[0]); !strings.Contains(text(st), "it does not respond") {
 		t.Errorf("%+v", st)
 	}
 	if err := apply(t, s.h, docker); err != nil || d.Restarts != 1 {
@@ -243,7 +243,7 @@ func TestImagesUndo(t *testing.T) {
 	d.Images["mine:1"] = images[0].Config.Digest // the pause image under another name
 	d.Loose[images[2].Config.Digest] = true      // flannel without a name
 	d.Images[nginx] = digest([]byte("old nginx"))
-	if st := check(t, h, s); !strings.Contains(text(st), "load the image nginx:1.14-alpine; its name belongs to "+digest([]byte("old nginx"))) || len(st.What) != 3 {
+	if st := check(t, h, s); !strings.Contains(text(st), "load image nginx:1.14-alpine; its name now refers to "+digest([]byte("old nginx"))) || len(st.What) != 3 {
 		t.Errorf("%+v", st)
 	}
 	if err := apply(t, h, []step.Step{s}); err != nil {
@@ -274,7 +274,7 @@ func TestImagesUndo(t *testing.T) {
 	}
 	clear(d.Loose)
 	err := step.Reset(t.Context(), h, journal(t, h), cri.All().Kinds(nil), func(step.Event) {})
-	if err == nil || !strings.Contains(err.Error(), "not there any more") {
+	if err == nil || !strings.Contains(err.Error(), "no longer exists") {
 		t.Errorf("what had the name is gone: %v", err)
 	}
 	reset(t, h, []step.Step{s})

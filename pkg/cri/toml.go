@@ -9,11 +9,11 @@ import (
 )
 
 // tomlItem is a table header or a key of a TOML text (toml.io, version 1.0).
-// What cannot be changed safely line by line, such as texts over several lines,
-// is not read at all.
+// Anything that cannot be edited safely line by line, such as multi-line strings, is
+// an error.
 type tomlItem struct {
 	line       int
-	table      []string // the table that it stands in, or is
+	table      []string // the table that it is in, or is
 	path       []string // table and key; of a header, the table
 	header     bool
 	many       bool // a header of an array of tables
@@ -21,7 +21,7 @@ type tomlItem struct {
 	indent     string
 }
 
-// tomlScan goes through a TOML text.
+// tomlScan is a scanner of a TOML text.
 type tomlScan struct {
 	text string
 	at   int
@@ -46,7 +46,7 @@ func scanTOML(text string) ([]tomlItem, error) {
 		item := tomlItem{line: 1 + strings.Count(text[:s.at], "\n"), indent: indent}
 		err := s.item(&item, table)
 		if err == nil && !s.ended() {
-			err = errors.New("something follows the value")
+			err = errors.New("unexpected text after the value")
 		}
 		if err != nil {
 			line := 1 + strings.Count(text[:min(s.at, len(text))], "\n")
@@ -60,7 +60,7 @@ func scanTOML(text string) ([]tomlItem, error) {
 	}
 }
 
-// item reads a header or a key with its value.
+// item scans a header or a key with its value.
 func (s *tomlScan) item(item *tomlItem, table []string) (err error) {
 	if !s.take("[") {
 		key, err := s.key()
@@ -69,7 +69,7 @@ func (s *tomlScan) item(item *tomlItem, table []string) (err error) {
 		}
 		item.table, item.path = table, slices.Concat(table, key)
 		if !s.take("=") {
-			return errors.New("there is no = behind the key")
+			return errors.New("missing = after the key")
 		}
 		s.space()
 		item.start = s.at
@@ -84,7 +84,7 @@ func (s *tomlScan) item(item *tomlItem, table []string) (err error) {
 	}
 	item.table = item.path
 	if !s.take("]") || item.many && !s.take("]") {
-		return errors.New("the table's name does not end")
+		return errors.New("unterminated table name")
 	}
 	return nil
 }
@@ -103,8 +103,8 @@ func (s *tomlScan) take(what string) bool {
 	return true
 }
 
-// ended goes past blanks, a comment and the line break; false where something
-// else is there.
+// ended skips blanks, a comment and the line break; it returns false before anything
+// else.
 func (s *tomlScan) ended() bool {
 	s.space()
 	if s.at < len(s.text) && s.text[s.at] == '#' {
@@ -117,7 +117,7 @@ func (s *tomlScan) ended() bool {
 	return s.at == len(s.text) || s.take("\n") || s.take("\r\n")
 }
 
-// key reads a key of one or several parts, and the blanks behind it.
+// key scans a key of one or more parts, and the blanks after it.
 func (s *tomlScan) key() (path []string, err error) {
 	for {
 		part, err := s.part()
@@ -145,19 +145,19 @@ func (s *tomlScan) part() (string, error) {
 		s.at++
 	}
 	if s.at == begin {
-		return "", errors.New("there is no key")
+		return "", errors.New("missing key")
 	}
 	return s.text[begin:s.at], nil
 }
 
-// bare are the letters of a key without quotes.
+// bare are the characters of a bare key.
 const bare = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
-// quoted goes past a text in quotes on one line.
+// quoted skips a quoted string on one line.
 func (s *tomlScan) quoted() error {
 	q := s.text[s.at]
-	if s.take(strings.Repeat(string(q), 3)) { //nolint:mnd // three quotes begin a long text
-		return errors.New("a text over several lines")
+	if s.take(strings.Repeat(string(q), 3)) { //nolint:mnd // three quotes begin a multi-line string
+		return errors.New("multi-line strings are not supported")
 	}
 	for i := s.at + 1; i < len(s.text) && s.text[i] != '\n'; i++ {
 		switch {
@@ -168,16 +168,16 @@ func (s *tomlScan) quoted() error {
 			return nil
 		}
 	}
-	return errors.New("a text does not end")
+	return errors.New("unterminated string")
 }
 
 // maxTOMLDepth bounds arrays within arrays.
 const maxTOMLDepth = 50
 
-// value goes past a value.
+// value skips a value.
 func (s *tomlScan) value(depth int) error {
 	if s.at >= len(s.text) || depth > maxTOMLDepth {
-		return errors.New("there is no value")
+		return errors.New("missing value")
 	}
 	switch c := s.text[s.at]; c {
 	case '"', '\'':
@@ -191,13 +191,13 @@ func (s *tomlScan) value(depth int) error {
 	}
 	s.at = begin + len(strings.TrimRight(s.text[begin:s.at], " \t"))
 	if s.at == begin {
-		return errors.New("there is no value")
+		return errors.New("missing value")
 	}
 	return nil
 }
 
-// list goes past an array or an inline table. What lies between its values may
-// be anything: containerd reads the file for real.
+// list skips an array or an inline table. It does not check the separators:
+// containerd parses the file.
 func (s *tomlScan) list(end string, depth int) error {
 	s.at++
 	for {
@@ -205,7 +205,7 @@ func (s *tomlScan) list(end string, depth int) error {
 		}
 		switch {
 		case s.at >= len(s.text):
-			return errors.New("a list does not end")
+			return errors.New("unterminated list")
 		case s.take(end):
 			return nil
 		case s.take(","), s.take("="):
@@ -217,26 +217,26 @@ func (s *tomlScan) list(end string, depth int) error {
 	}
 }
 
-// unquoteTOML is the text of a literal in quotes.
+// unquoteTOML returns the value of a quoted literal.
 func unquoteTOML(literal string) (string, error) {
 	if strings.HasPrefix(literal, "'") && len(literal) > 1 {
 		return literal[1 : len(literal)-1], nil
 	}
 	text, err := strconv.Unquote(literal)
 	if err != nil {
-		return "", fmt.Errorf("%s is not a text", literal)
+		return "", fmt.Errorf("%s is not a string", literal)
 	}
 	return text, nil
 }
 
-// findTOML is the key at path, -1 where it is not set.
+// findTOML returns the index of the key at path, -1 if it is not set.
 func findTOML(items []tomlItem, path []string) int {
 	return slices.IndexFunc(items, func(i tomlItem) bool { return !i.header && slices.Equal(i.path, path) })
 }
 
-// setTOML sets a key to a literal: in its place, or in its table, or in a new
-// table at the end. Errors are *badFile without a path, where the text has that
-// table in a form that cannot be added to.
+// setTOML sets a key to a literal: in place, in its table, or in a new table at the
+// end. It returns a *badFile without a path if the text has that table in a form to
+// which a key cannot be added.
 func setTOML(text string, path []string, literal string) (string, error) {
 	items, err := scanTOML(text)
 	if err != nil {
@@ -249,7 +249,7 @@ func setTOML(text string, path []string, literal string) (string, error) {
 	into := -1
 	for n, i := range items {
 		if within(path, i.path) && (!i.header || i.many) || !i.header && within(i.path, table) && !within(i.table, table) {
-			return "", &badFile{line: i.line, says: fmt.Sprintf("line %d: it has %s in a form that cannot be added to", i.line, spellTOML(i.path))}
+			return "", &badFile{line: i.line, says: fmt.Sprintf("line %d: cannot add a key to %s in this form", i.line, spellTOML(i.path))}
 		}
 		if i.header && slices.Equal(i.path, table) {
 			into = n
@@ -273,7 +273,7 @@ func setTOML(text string, path []string, literal string) (string, error) {
 	return text + "\n[" + spellTOML(table) + "]\n  " + added, nil
 }
 
-// within says that path is prefix or lies below it.
+// within reports whether path is prefix or below it.
 func within(path, prefix []string) bool {
 	return len(path) >= len(prefix) && slices.Equal(path[:len(prefix)], prefix)
 }

@@ -9,18 +9,18 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// unitDirs hold the files of units, the first that has a name wins
+// unitDirs are the directories of unit files; the first that has a name wins
 // (systemd.unit(5)).
 func unitDirs() []string {
 	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 }
 
-// word is a word of a command line, and the file in which it stands.
+// word is a word of a command line, and the file that contains it.
 type word struct{ text, file string }
 
-// execStart is the command line of a service, as its unit and its drop-ins make
-// it, with the variables of its environment filled in; none where there is no
-// such unit. It is read from the files, because those tell what to fix.
+// execStart returns the command line of a service from its unit and drop-ins, with
+// its environment variables expanded; empty if there is no such unit. It reads the
+// files, because hints name the file to fix.
 func execStart(h *host.Host, unit string) ([]word, error) {
 	files, err := unitFiles(h, unit)
 	if err != nil {
@@ -52,10 +52,10 @@ func execStart(h *host.Host, unit string) ([]word, error) {
 			}
 		}
 	}
-	return filledIn(line, env), nil
+	return expanded(line, env), nil
 }
 
-// unitFiles are the file of a unit and its drop-ins, in the order in which
+// unitFiles returns the file of a unit and its drop-ins, in the order in which
 // systemd reads them.
 func unitFiles(h *host.Host, unit string) ([]string, error) {
 	var files []string
@@ -87,8 +87,8 @@ func unitFiles(h *host.Host, unit string) ([]string, error) {
 	return files, nil
 }
 
-// serviceSettings goes through the settings of the section Service, with
-// continued lines put together.
+// serviceSettings iterates over the settings of the section Service, with
+// continuation lines joined.
 func serviceSettings(text string) func(yield func(key, value string) bool) {
 	return func(yield func(key, value string) bool) {
 		in, held := false, ""
@@ -113,7 +113,7 @@ func serviceSettings(text string) func(yield func(key, value string) bool) {
 	}
 }
 
-// words splits as systemd.syntax(7) does: at spaces outside quotes.
+// words splits at spaces outside quotes, as systemd.syntax(7) describes.
 func words(text, file string) []word {
 	var list []word
 	var b strings.Builder
@@ -148,7 +148,7 @@ func setVariable(env map[string]word, assignment, file string) {
 	}
 }
 
-// readVariables reads an EnvironmentFile; one that is missing sets nothing.
+// readVariables reads an EnvironmentFile; a missing one sets nothing.
 func readVariables(h *host.Host, env map[string]word, file string) error {
 	text, err := h.Text(file)
 	if err != nil {
@@ -168,9 +168,9 @@ func readVariables(h *host.Host, env map[string]word, file string) error {
 	return nil
 }
 
-// filledIn puts variables in: $NAME as a word becomes any number of words,
-// ${NAME} stays within its word.
-func filledIn(line []word, env map[string]word) []word {
+// expanded expands variables: $NAME as a word becomes any number of words, ${NAME}
+// stays within its word.
+func expanded(line []word, env map[string]word) []word {
 	var out []word
 	for _, w := range line {
 		if name, ok := strings.CutPrefix(w.text, "$"); ok && !strings.HasPrefix(name, "{") {
@@ -188,11 +188,11 @@ func filledIn(line []word, env map[string]word) []word {
 	return out
 }
 
-// flag is an option of a command line, spelt out, with its value.
+// flag is an option of a command line, by its long name, with its value.
 type flag struct{ name, value, file string }
 
-// flags reads the options of a command line; short gives the long names of
-// those of one letter.
+// flags parses the options of a command line; short maps one-letter options to long
+// names.
 func flags(line []word, short map[string]string) []flag {
 	var list []flag
 	for i := 1; i < len(line); i++ {
