@@ -7,7 +7,7 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// change is a package that is to come, and the older build that it replaces.
+// change is a package to install, and the older build that it replaces.
 type change struct {
 	want nevra.NEVRA
 	from *nevra.NEVRA
@@ -20,15 +20,14 @@ func (c change) String() string {
 	return fmt.Sprintf("install %s in place of %s", c.want, c.from.EVR)
 }
 
-// problem is why packages cannot be installed, and the names of the packages
-// whose removal fixes it.
+// problem is why packages cannot be installed, and which packages to remove.
 type problem struct {
 	what   string
 	remove []string
 }
 
-// compare lists what of the lock is missing on a host, and what is newer than
-// the version that the bundle was asked to have.
+// compare lists packages of the lock that are missing on a host, and installed ones
+// that are newer than the version required by the manifest.
 func compare(lock []manifest.LockedPackage, have installed) (missing []change, newer []problem) {
 	for _, p := range lock {
 		n := p.NEVRA
@@ -43,7 +42,7 @@ func compare(lock []manifest.LockedPackage, have installed) (missing []change, n
 			missing = append(missing, change{want: n, from: &newest})
 		case is > 0 && pinned(p, n) && !satisfies(p, n, newest):
 			newer = append(newer, problem{
-				what:   fmt.Sprintf("%s is installed, and the bundle is made for %s", newest, n.EVR),
+				what:   fmt.Sprintf("%s is installed, but the bundle requires %s", newest, n.EVR),
 				remove: []string{n.Name},
 			})
 		}
@@ -51,8 +50,7 @@ func compare(lock []manifest.LockedPackage, have installed) (missing []change, n
 	return missing, newer
 }
 
-// pinned says that the manifest asks for this version of the package and not
-// for any.
+// pinned reports whether the manifest requires this version of the package.
 func pinned(p manifest.LockedPackage, n nevra.NEVRA) bool {
 	for _, w := range p.Why {
 		if version, _ := nevra.ParsePin(w.Root).Fixes(n); version {
@@ -62,8 +60,8 @@ func pinned(p manifest.LockedPackage, n nevra.NEVRA) bool {
 	return false
 }
 
-// satisfies says that another build is what every pin of p asks for, too: a pin
-// without a release leaves that open.
+// satisfies reports whether another build also satisfies every pin of p: a pin may
+// omit the release.
 func satisfies(p manifest.LockedPackage, n, other nevra.NEVRA) bool {
 	for _, w := range p.Why {
 		if version, release := nevra.ParsePin(w.Root).Fixes(n); version && (release || nevra.Vercmp(n.Version, other.Version) != 0) {

@@ -12,20 +12,20 @@ const (
 	cacheDir   = step.Dir + "/yum-cache"
 )
 
-// configText is all the configuration that the manager gets: settings that a
-// host has for itself (assumeno, other reposdirs, tsflags that leave scripts out,
-// exclusions, plugins that lock versions or reach for the network, a proxy, a
-// limit of kernels) would stop an installation or change what it does. The
-// repository is in it, too, so that no other repository's file is read.
+// configText is the complete configuration of the manager: settings of the host
+// (assumeno, other reposdirs, tsflags that skip scripts, exclusions, plugins that lock
+// versions or use the network, a proxy, a limit of kernels) would prevent an
+// installation or change its result. It includes the repository, so that no other
+// .repo file is read.
 //
-// Obsoletes count: what an obsolete of the bundle would remove is named before
-// (see conflicts), and an older package is not in the bundle beside a newer one that
-// replaces it, as it is in docker's repository. Packages that the host protects
-// from removal (yum's and dnf's protected.d) stay protected.
+// Obsoletes are enabled: packages that they would remove are reported first (see
+// conflicts), and a bundle does not contain an older package beside a newer one that
+// obsoletes it, as docker's repository does. Packages that the host protects from
+// removal (protected.d of yum and dnf) stay protected.
 func (d Distro) configText() string {
 	return "[main]\n" +
 		"cachedir=" + cacheDir + "\n" +
-		"reposdir=" + step.Dir + "/yum.repos.d\n" + // which is never made
+		"reposdir=" + step.Dir + "/yum.repos.d\n" + // never created
 		"plugins=0\n" +
 		"obsoletes=1\n" +
 		"keepcache=0\n" +

@@ -11,8 +11,8 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// known lists packages that cannot be beside one of the bundle although neither
-// says so: they have the same files, or start the same services.
+// known lists packages that cannot be installed beside one of the bundle although
+// neither declares a conflict: they own the same files or start the same services.
 func (d Distro) known(name string) []string {
 	switch name {
 	case "kubelet":
@@ -25,29 +25,29 @@ func (d Distro) known(name string) []string {
 	return d.runtimes.Conflicts(name)
 }
 
-// conflicts finds installed packages that exclude what is to come: by a conflict,
-// by an obsolete, which would remove them without a way back, or because they
-// are known to. Each is named once.
+// conflicts finds installed packages that prevent an installation: by a conflict, by
+// an obsolete, which would remove them irreversibly, or by a known incompatibility.
+// Each is listed once.
 type conflicts struct {
 	have    installed
 	missing []change
 	found   map[string]problem // by name of the installed package
-	asked   map[string]change  // by capability that no installed package has for its name
+	asked   map[string]change  // by capability that is not the name of an installed package
 }
 
-// findConflicts asks rpm only where a conflict names a capability.
+// findConflicts queries rpm only if a conflict names a capability.
 func (d Distro) findConflicts(ctx context.Context, h *host.Host, have installed, missing []change, primary map[string]relations) ([]problem, error) {
 	r := &conflicts{have: have, missing: missing, found: map[string]problem{}, asked: map[string]change{}}
 	for _, c := range missing {
 		p := primary[label(c.want)]
 		for _, o := range p.obsoletes {
 			for _, n := range r.matching(c, o) {
-				r.add(n, "%s takes the place of %s, which is installed", c.want, n)
+				r.add(n, "%s obsoletes the installed %s", c.want, n)
 			}
 		}
 		for _, x := range p.conflicts {
 			for _, n := range r.matching(c, x) {
-				r.add(n, "%s conflicts with %s, which is installed", c.want, n)
+				r.add(n, "%s conflicts with the installed %s", c.want, n)
 			}
 			if _, there := have[x.Name]; !there && x.Op == nevra.Any {
 				r.asked[x.Name] = c
@@ -55,7 +55,7 @@ func (d Distro) findConflicts(ctx context.Context, h *host.Host, have installed,
 		}
 		for _, name := range d.known(c.want.Name) {
 			for _, n := range r.matching(c, nevra.Relation{Name: name}) {
-				r.add(n, "%s cannot be beside %s, which is installed", c.want, n)
+				r.add(n, "%s is incompatible with the installed %s", c.want, n)
 			}
 		}
 	}
@@ -75,8 +75,8 @@ func (r *conflicts) add(n nevra.NEVRA, format string, args ...any) {
 	}
 }
 
-// matching lists the packages that rel means and that will still be there when
-// everything missing has come; c itself is none of them.
+// matching lists the installed packages that match rel and are not replaced by the
+// installation, except builds of c itself.
 func (r *conflicts) matching(c change, rel nevra.Relation) []nevra.NEVRA {
 	var list []nevra.NEVRA
 	for _, n := range r.have[rel.Name] {
@@ -90,25 +90,25 @@ func (r *conflicts) matching(c change, rel nevra.Relation) []nevra.NEVRA {
 	return list
 }
 
-// replaced says that the bundle brings another build of n.
+// replaced reports whether the bundle installs another build of n.
 func (r *conflicts) replaced(n nevra.NEVRA) bool {
 	return slices.ContainsFunc(r.missing, func(c change) bool { return c.want.Name == n.Name })
 }
 
-// ask finds the packages that provide a capability which is in conflict.
+// ask finds the installed packages that provide a conflicting capability.
 func (r *conflicts) ask(ctx context.Context, h *host.Host) error {
 	const mark = "package "
 	for _, capability := range sorted(r.asked) {
 		c := r.asked[capability]
 		out, err := h.Query(ctx, "rpm", "-q", "--whatprovides", "--qf", mark+nevraFormat, capability)
-		if err != nil && host.ExitCode(err) <= 0 { // the exit code counts what nobody provides
-			return fmt.Errorf("cannot ask rpm who provides %s: %w", capability, err)
+		if err != nil && host.ExitCode(err) <= 0 { // the exit code counts capabilities without a provider
+			return fmt.Errorf("cannot query which package provides %s: %w", capability, err)
 		}
 		for line := range strings.Lines(string(out)) {
 			rest, ok := strings.CutPrefix(line, mark)
 			for _, list := range parseInstalled(rest) {
 				if n := list[0]; ok && n.Name != c.want.Name && !r.replaced(n) {
-					r.add(n, "%s conflicts with %s, which is installed and provides %s", c.want, n, capability)
+					r.add(n, "%s conflicts with the installed %s, which provides %s", c.want, n, capability)
 				}
 			}
 		}
@@ -116,9 +116,8 @@ func (r *conflicts) ask(ctx context.Context, h *host.Host) error {
 	return nil
 }
 
-// unowned lists programs of packages to come that are on the host already and
-// belong to no package: somebody put them there by hand, and they would be
-// overwritten.
+// unowned lists programs of packages to install that already exist on the host but
+// belong to no package: they were installed by hand and would be overwritten.
 func unowned(ctx context.Context, h *host.Host, missing []change, primary map[string]relations) ([]string, error) {
 	var there []string
 	for _, c := range missing {
@@ -128,7 +127,7 @@ func unowned(ctx context.Context, h *host.Host, missing []change, primary map[st
 		for _, path := range primary[label(c.want)].files {
 			ok, err := h.Exists(path)
 			if err != nil {
-				return nil, fmt.Errorf("cannot look at %s: %w", path, err)
+				return nil, fmt.Errorf("cannot check %s: %w", path, err)
 			}
 			if ok {
 				there = append(there, path)
@@ -140,7 +139,7 @@ func unowned(ctx context.Context, h *host.Host, missing []change, primary map[st
 	}
 	out, err := h.Query(ctx, append([]string{"rpm", "-qf", "--qf", nevraFormat}, there...)...)
 	if err != nil && host.ExitCode(err) <= 0 {
-		return nil, fmt.Errorf("cannot ask rpm whose %s is: %w", there[0], err)
+		return nil, fmt.Errorf("cannot query which package owns %s: %w", there[0], err)
 	}
 	var list []string
 	for line := range strings.Lines(string(out)) {
@@ -152,15 +151,15 @@ func unowned(ctx context.Context, h *host.Host, missing []change, primary map[st
 	return list, nil
 }
 
-// hint is the command that removes all that stands in the way.
+// hint is the command that removes all conflicting packages.
 func (d Distro) hint(list []problem) string {
 	var names []string
 	for _, p := range list {
 		names = append(names, p.remove...)
 	}
 	slices.Sort(names)
-	return d.removal(slices.Compact(names)...) + " takes away what stands in the way; a bundle made with the versions that are here leaves it"
+	return d.removal(slices.Compact(names)...) + " removes them; or use a bundle with the installed versions"
 }
 
-// errImpossible is for a change of the host between Check and Apply.
-var errImpossible = errors.New("packages of this host stand in the way")
+// errImpossible means that the host changed between Check and Apply.
+var errImpossible = errors.New("installed packages prevent the installation")

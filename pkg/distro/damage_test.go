@@ -10,8 +10,8 @@ import (
 	"kubecrate/pkg/software"
 )
 
-// flipped is an archive in which the kubelet is damaged: its end is an error in
-// place of io.EOF, as Each has it.
+// flipped is an archive in which the kubelet is damaged: reading it ends with an error
+// instead of io.EOF, as with Each.
 type flipped struct{ software.Archive }
 
 func (f flipped) Each(ctx context.Context, want func(archive.Member) bool, fn func(archive.Member, io.Reader) error) error {

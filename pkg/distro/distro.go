@@ -1,6 +1,6 @@
-// Package distro knows the families of operating systems that a bundle is made
-// for, and brings the bundle's packages into them with their own package
-// manager: nothing is forced, and no repository but the bundle's is asked.
+// Package distro is the table of operating system families, and installs the bundle's
+// packages with the system's own package manager: nothing is forced, and no repository
+// but the bundle's is used.
 package distro
 
 import (
@@ -13,20 +13,20 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Distro is a family of operating systems whose packages fit each other. It is a
+// Distro is a family of operating systems with compatible packages. It implements
 // software.Source.
 type Distro struct {
 	name     string
-	manager  string // the program that installs packages: yum or dnf
-	major    int    // of the release
-	minor    int    // the least one
+	manager  string // package manager: yum or dnf
+	major    int    // major release
+	minor    int    // minimum minor release
 	cgroups  software.Cgroups
-	cpuLevel int  // of x86-64 processors
-	modular  bool // its manager knows modules
+	cpuLevel int  // minimum x86-64 level
+	modular  bool // its manager supports modules
 	runtimes cri.Runtimes
 }
 
-// distros lists the families, each in a file of its own. runtimes are those whose
+// distros lists the families, one file each. runtimes are those whose
 // packages are known.
 func distros(runtimes cri.Runtimes) []Distro {
 	list := []Distro{el7(), el8(), el9()}
@@ -36,8 +36,8 @@ func distros(runtimes cri.Runtimes) []Distro {
 	return list
 }
 
-// All are the families of this version, by the names that platform.family of a
-// manifest may have. runtimes are those whose packages are known, nil all.
+// All returns the families of this version. Their names are the values of
+// platform.family in a manifest. runtimes are those with known packages, nil means all.
 func All(runtimes cri.Runtimes) software.Sources {
 	var list software.Sources
 	for _, d := range distros(runtimes) {
@@ -46,7 +46,7 @@ func All(runtimes cri.Runtimes) software.Sources {
 	return list
 }
 
-// For is the family of a name, with the runtimes of this version.
+// For returns the family of a name, with the runtimes of this version.
 func For(family string) (Distro, error) {
 	all := distros(nil)
 	if i := slices.IndexFunc(all, func(d Distro) bool { return d.name == family }); i >= 0 {
@@ -67,11 +67,12 @@ func (d Distro) Steps(b software.Bundle, report progress.Func) []step.Step {
 	return []step.Step{Packages(d, b, report)}
 }
 
-// Kinds is software.Source's: all families have one, whose parameter is the family.
+// Kinds is software.Source's: all families share one kind, with the family as
+// parameter.
 func (Distro) Kinds(report progress.Func) step.Kinds { return Kinds(report) }
 
-// settings are lines of the repository's file that this family needs: packages of
-// the bundle count although a module stream of the host has the same names.
+// settings are additional lines of the .repo file for this family: the bundle's
+// packages must be visible although a module stream of the host has the same names.
 func (d Distro) settings() string {
 	if d.modular {
 		return "module_hotfixes=1\n"
@@ -79,10 +80,10 @@ func (d Distro) settings() string {
 	return ""
 }
 
-// bundleOnly starts a command line of the manager that changes packages: no
-// question, the settings of configText alone, no plugin, no repository but the
-// bundle's. The flags say again what the settings do, for whoever looks at what
-// is at work; working knows it by one of them.
+// bundleOnly returns the start of a manager's command line that changes packages:
+// non-interactive, with only the settings of configText, without plugins, and with
+// only the bundle's repository. The flags repeat the settings so that they are visible
+// in the process list; working recognises one of them.
 func (d Distro) bundleOnly() []string {
 	return []string{d.manager, "-y", "--config=" + configFile, "--noplugins", "--disableexcludes=all", "--disablerepo=*", "--enablerepo=" + repoID}
 }

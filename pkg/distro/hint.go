@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// brought names the package of a bundle that has a program, or a runtime.
-func (d Distro) brought() map[string]string {
+// bundled maps programs and runtimes to the package of a bundle that provides them.
+func (d Distro) bundled() map[string]string {
 	names := map[string]string{
 		"kubeadm": "kubeadm", "kubectl": "kubectl", "kubelet": "kubelet",
 		"chronyd": "chrony", "crictl": "cri-tools",
@@ -17,8 +17,8 @@ func (d Distro) brought() map[string]string {
 	return names
 }
 
-// providers names the packages of EL whose program the installation runs or
-// Kubernetes needs.
+// providers maps programs that the installation or Kubernetes needs to the package of
+// EL that provides them.
 func providers() map[string]string {
 	return map[string]string{
 		"conntrack": "conntrack-tools", "ebtables": "ebtables", "ethtool": "ethtool", "ip": "iproute", "iptables": "iptables",
@@ -26,12 +26,12 @@ func providers() map[string]string {
 	}
 }
 
-// InstallHint is software.Hints': from the bundle's repository alone. A program
-// whose package is not known is found by its file.
+// InstallHint is software.Hints': from the bundle's repository only. The package of an
+// unknown program is found by its file.
 func (d Distro) InstallHint(programs ...string) string {
 	var names []string
 	for _, p := range programs {
-		name := d.brought()[p]
+		name := d.bundled()[p]
 		if name == "" {
 			name = "'*bin/" + p + "'"
 		}
@@ -42,8 +42,8 @@ func (d Distro) InstallHint(programs ...string) string {
 	return d.manager + " --disablerepo='*' --enablerepo=" + repoID + " install " + strings.Join(names, " ")
 }
 
-// removal is the command that takes packages off a host, as the operator types
-// it: it needs no repository.
+// removal is the command that removes packages, as the operator types it: it needs no
+// repository.
 func (d Distro) removal(names ...string) string {
 	return d.manager + " --disablerepo='*' remove " + strings.Join(names, " ")
 }
@@ -64,10 +64,10 @@ func (Distro) MediumHint(provider string) string {
 	return "from the installation medium: rpm -i " + provider + "-*.rpm"
 }
 
-// doublesHint is what removes builds that stand beside a newer one.
-func (d Distro) doublesHint() string {
+// duplicatesHint is the command that removes builds beside a newer one.
+func (d Distro) duplicatesHint() string {
 	if d.manager == "yum" {
-		return "yum-complete-transaction or package-cleanup --cleandupes (of yum-utils) fix that"
+		return "yum-complete-transaction or package-cleanup --cleandupes (of yum-utils) removes it"
 	}
-	return d.manager + " --disablerepo='*' remove --duplicates fixes that"
+	return d.manager + " --disablerepo='*' remove --duplicates removes it"
 }

@@ -13,37 +13,37 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// databaseDir is where rpm keeps what is installed.
+// databaseDir is the directory of rpm's database.
 const databaseDir = "/var/lib/rpm"
 
-// installed is what rpm's database holds, by name, the newest first.
+// installed is the installed packages by name, the newest first.
 type installed map[string][]nevra.NEVRA
 
-// nevraFormat prints a package as nevra.Parse reads it, on rpm 4.11 too.
+// nevraFormat prints a package in the form that nevra.Parse accepts, also with rpm
+// 4.11.
 const nevraFormat = `%{NAME}-%{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH}\n`
 
-// rpmWait bounds a query: a lock of Berkeley DB that nobody holds any more
-// makes EL7's rpm wait for ever.
+// rpmWait limits a query: a stale lock of Berkeley DB makes EL7's rpm hang.
 const rpmWait = 2 * time.Minute
 
-// readInstalled asks rpm.
+// readInstalled queries rpm.
 func (d Distro) readInstalled(ctx context.Context, h *host.Host) (installed, error) {
 	short, cancel := context.WithTimeoutCause(ctx, rpmWait, errStuck)
 	defer cancel()
 	out, err := h.Query(short, "rpm", "-qa", "--qf", nevraFormat)
 	switch {
 	case errors.Is(err, errStuck):
-		return nil, hint.With(fmt.Errorf("cannot ask rpm what is installed: %w", err), "%s", hintDatabase)
+		return nil, hint.With(fmt.Errorf("cannot list installed packages: %w", err), "%s", hintDatabase)
 	case err != nil:
-		return nil, fmt.Errorf("cannot ask rpm what is installed: %w", d.explain(err, err.Error()))
+		return nil, fmt.Errorf("cannot list installed packages: %w", d.explain(err, err.Error()))
 	}
 	return parseInstalled(string(out)), nil
 }
 
-var errStuck = errors.New("it does not answer; its database is locked or damaged")
+var errStuck = errors.New("rpm does not respond; its database is locked or damaged")
 
-// parseInstalled reads lines of nevraFormat. Keys, which rpm keeps as packages
-// of no architecture, are left out.
+// parseInstalled parses lines of nevraFormat. It omits keys, which rpm stores as
+// packages without architecture.
 func parseInstalled(text string) installed {
 	have := installed{}
 	for line := range strings.Lines(text) {
@@ -62,8 +62,8 @@ func parseInstalled(text string) installed {
 	return have
 }
 
-// of lists the installed builds of n's name that an installation of n would
-// take the place of: those of its architecture, and of none.
+// of lists the installed builds that an installation of n would replace: those of its
+// name and its architecture or noarch.
 func (have installed) of(n nevra.NEVRA) []nevra.NEVRA {
 	var list []nevra.NEVRA
 	for _, o := range have[n.Name] {
@@ -76,17 +76,17 @@ func (have installed) of(n nevra.NEVRA) []nevra.NEVRA {
 
 const noarch = "noarch"
 
-// has says that exactly n is installed.
+// has reports whether exactly n is installed.
 func (have installed) has(n nevra.NEVRA) bool {
 	return slices.ContainsFunc(have[n.Name], func(o nevra.NEVRA) bool { return same(o, n) })
 }
 
-// same compares builds; an epoch of 0 may be written or not.
+// same compares builds; an epoch of 0 may be omitted.
 func same(a, b nevra.NEVRA) bool {
 	return a.Name == b.Name && a.Arch == b.Arch && a.Compare(b.EVR) == 0
 }
 
-// label is how rpm itself names a build: without its epoch.
+// label is rpm's own name of a build: without its epoch.
 func label(n nevra.NEVRA) string { return strings.TrimSuffix(n.FileName(), ".rpm") }
 
 func labels(list []nevra.NEVRA) []string {

@@ -10,21 +10,21 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// Inventory lists what is installed on h, of whatever family it is, sorted; nil
-// where it has no packages of this kind.
+// Inventory lists the packages installed on h, of any family, sorted; nil if the host
+// has no rpm.
 func Inventory(ctx context.Context, h *host.Host) ([]string, error) {
 	out, err := h.Query(ctx, "rpm", "-qa", "--qf", nevraFormat)
 	if host.NotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask rpm what is installed: %w", err)
+		return nil, fmt.Errorf("cannot list installed packages: %w", err)
 	}
 	return parseInventory(string(out)), nil
 }
 
-// parseInventory sorts what rpm -qa prints. The keys that rpm keeps as packages of
-// no architecture are left out.
+// parseInventory parses and sorts the output of rpm -qa. It omits keys, which rpm
+// stores as packages without architecture.
 func parseInventory(text string) []string {
 	var list []string
 	for line := range strings.Lines(text) {

@@ -270,7 +270,7 @@ func TestRealInstall(t *testing.T) {
 	l.reset(t)
 	l.installed(t, "other-1", "policy-2", "engine-18.06", "later-1")
 	slices.Sort(l.said)
-	if len(l.said) != 2 || l.said[0] != "engine-18.06-1.noarch stays: later-1-1.noarch needs it" || !strings.Contains(l.said[1], "it was policy-2:1-1.noarch before") {
+	if len(l.said) != 2 || l.said[0] != "engine-18.06-1.noarch stays: later-1-1.noarch needs it" || !strings.Contains(l.said[1], "the previous build policy-2:1-1.noarch") {
 		t.Errorf("it said\n%s", strings.Join(l.said, "\n"))
 	}
 	for _, pattern := range []string{"/etc/yum.repos.d/*", "/var/cache/dnf/kubecrate*", "/var/lib/kubecrate/[^jo]*"} {
@@ -294,9 +294,9 @@ func TestRealRefusals(t *testing.T) {
 		says, hint string
 	}{
 		{"lacking", spec("other", "1", ""), spec("agent", "1", "conntrack"), "agent-1-1.noarch needs conntrack, which neither this host nor the bundle has", "bundle lock --baseline"},
-		{"a file of another", spec("common", "1", "", "/usr/bin/engine"), spec("engine", "2", "", "/usr/bin/engine", "/usr/bin/other"), "engine-2-1.noarch has the file /usr/bin/engine, which belongs to common-1-1.noarch", "remove common-1-1.noarch"},
-		{"a rival", conflict, conflicting, "engine-2-1.noarch conflicts with lxc-1-1.noarch, which is installed and provides docker-io", "remove lxc takes"},
-		{"a newer one", spec("engine", "3", ""), spec("engine", "2", ""), "engine-3-1.noarch is installed, and the bundle is made for 2-1", "remove engine takes"},
+		{"a file of another", spec("common", "1", "", "/usr/bin/engine"), spec("engine", "2", "", "/usr/bin/engine", "/usr/bin/other"), "engine-2-1.noarch contains the file /usr/bin/engine, which belongs to common-1-1.noarch", "remove common-1-1.noarch"},
+		{"a conflict", conflict, conflicting, "engine-2-1.noarch conflicts with the installed lxc-1-1.noarch, which provides docker-io", "remove lxc removes"},
+		{"a newer one", spec("engine", "3", ""), spec("engine", "2", ""), "engine-3-1.noarch is installed, but the bundle requires 2-1", "remove engine removes"},
 	} {
 		l := newLab(t, c.have)
 		err := l.run(t, realBundle(t, c.want))
@@ -336,8 +336,8 @@ func TestChild(t *testing.T) {
 	}
 }
 
-// TestRealKill kills the installer with SIGKILL while dnf is at work. dnf goes
-// on, the same run again waits for it, and all is as if nothing had been.
+// TestRealKill kills the installer with SIGKILL while dnf is running. dnf continues,
+// the same run again waits for it, and the result is the same.
 func TestRealKill(t *testing.T) {
 	t.Parallel()
 	needLab(t)

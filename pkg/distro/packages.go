@@ -14,14 +14,14 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Packages is the step that installs the packages of the bundle, from the
-// repository rpms/ in its archive: those that are missing on the host or older there. Its check is rpm's database: a package of
-// the lock is there where a build of its name and architecture is installed that
-// is as new or newer, and where the manifest asks for a version, it has to be
-// that. report may be nil.
+// Packages is the step that installs the packages of the bundle that the host lacks or
+// has in an older build, from the repository rpms/ in the archive. Its check queries
+// rpm's database: a package of the lock is present if a build of its name and
+// architecture is installed that is as new or newer, and that has the version, if the
+// manifest requires one. report may be nil.
 //
-// Undo removes what came with the bundle and was not there before, but for what
-// other packages need by then; what was upgraded stays so.
+// Undo removes packages that the bundle installed, except those that other packages
+// need meanwhile; upgraded packages stay upgraded.
 func Packages(d Distro, b software.Bundle, report progress.Func) step.Step {
 	return packages{distro: d, bundle: b, report: report, pause: waitStep}
 }
@@ -29,8 +29,8 @@ func Packages(d Distro, b software.Bundle, report progress.Func) step.Step {
 // StepName is the name of the step Packages.
 const StepName = "packages"
 
-// Kinds are the kinds of this package's steps. report, which may be nil, hears
-// which packages stay.
+// Kinds returns the kinds of this package's steps. report, which may be nil, gets a
+// warning for each package that stays.
 func Kinds(report progress.Func) step.Kinds {
 	return step.Kinds{step.With(StepName, func(p params) (step.Step, error) {
 		d, err := For(p.Family)
@@ -38,7 +38,7 @@ func Kinds(report progress.Func) step.Kinds {
 	})}
 }
 
-// params are those of the step's begin record.
+// params are the parameters in the step's begin record.
 type params struct {
 	Family string `json:"family"`
 }
@@ -55,13 +55,13 @@ func (packages) Name() string { return StepName }
 // Params is step.Parameters'.
 func (s packages) Params() any { return params{s.distro.name} }
 
-// todo is what a look at the host found.
+// todo is the result of checking the host.
 type todo struct {
 	missing    []change
 	problems   []problem
-	again      []string      // cut off, and to be installed again
-	duplicates []nevra.NEVRA // to be removed
-	others     []nevra.NEVRA // duplicates that are not ours
+	again      []string      // interrupted, to reinstall
+	duplicates []nevra.NEVRA // to remove
+	others     []nevra.NEVRA // duplicates that this program did not cause
 	unowned    []string      // files that would be overwritten
 }
 
@@ -87,7 +87,7 @@ func (s packages) look(ctx context.Context, h *host.Host, r *record) (t todo, er
 		return t, err
 	}
 	t.problems = append(t.problems, found...)
-	if len(r.Packages) == 0 { // else they may be of a transaction of ours that was cut off
+	if len(r.Packages) == 0 { // else an interrupted transaction of this program may have written them
 		t.unowned, err = unowned(ctx, h, t.missing, primary)
 	}
 	return t, err
@@ -100,7 +100,7 @@ func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		return st, err
 	}
 	if ok {
-		st.Todo("process %d is at work and is waited for: %s", p.PID, short(p))
+		st.Todo("wait for process %d: %s", p.PID, short(p))
 		return st, nil
 	}
 	r, err := readRecord(h)
@@ -115,20 +115,20 @@ func (s packages) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		return s.impossible(t), nil
 	}
 	for _, n := range t.duplicates {
-		st.Todo("remove %s: an upgrade that was cut off left it", n)
+		st.Todo("remove %s, left by an interrupted upgrade", n)
 	}
 	for _, c := range t.missing {
 		st.Todo("%s", c)
 	}
 	for _, p := range t.again {
-		st.Todo("install %s again: the first time was cut off", p)
+		st.Todo("reinstall %s: its installation was interrupted", p)
 	}
 	for _, n := range t.others {
-		st.Warn("%s is installed beside a newer build; %s, or rpm -e %s", n, s.distro.doublesHint(), label(n))
+		st.Warn("%s is installed beside a newer build; %s, or rpm -e %s", n, s.distro.duplicatesHint(), label(n))
 	}
 	if len(t.unowned) > 0 {
 		const most = 5
-		st.Warn("%d programs belong to no package and are overwritten, for good: %s", len(t.unowned), strings.Join(t.unowned[:min(most, len(t.unowned))], " "))
+		st.Warn("%d programs that belong to no package will be overwritten permanently: %s", len(t.unowned), strings.Join(t.unowned[:min(most, len(t.unowned))], " "))
 	}
 	if st.State != step.ToDo {
 		return st, nil
@@ -164,7 +164,7 @@ func (s packages) Apply(ctx context.Context, h *host.Host) error {
 	if len(t.problems) > 0 {
 		return hint.With(fmt.Errorf("%w: %s", errImpossible, t.problems[0].what), "%s", s.distro.hint(t.problems))
 	}
-	if len(t.missing)+len(t.again)+len(t.duplicates) == 0 { // whom it waited for did it
+	if len(t.missing)+len(t.again)+len(t.duplicates) == 0 { // the awaited process installed everything
 		return nil
 	}
 	if err := s.repository(ctx, h); err != nil {
@@ -176,7 +176,7 @@ func (s packages) Apply(ctx context.Context, h *host.Host) error {
 	return s.install(ctx, h, r, t)
 }
 
-// repository makes the bundle's repository known to the manager.
+// repository unpacks the bundle's repository and configures the manager for it.
 func (s packages) repository(ctx context.Context, h *host.Host) error {
 	if err := s.unpack(ctx, h); err != nil {
 		return err
@@ -185,7 +185,7 @@ func (s packages) repository(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	if err := forget(h); err != nil {
-		return fmt.Errorf("cannot remove what is cached of an older repository: %w", err)
+		return fmt.Errorf("cannot remove the cache of an older repository: %w", err)
 	}
 	text, err := h.Text(repoFile)
 	if err != nil || text == s.distro.repoText() {
@@ -194,15 +194,15 @@ func (s packages) repository(ctx context.Context, h *host.Host) error {
 	return h.WriteFile(repoFile, []byte(s.distro.repoText()), host.FileMode)
 }
 
-// drop removes the older builds that an upgrade left which was cut off. rpm
-// leaves the files that the newer ones have too.
+// drop removes the older builds left by an interrupted upgrade. rpm keeps files that
+// the newer builds also own.
 func (s packages) drop(ctx context.Context, h *host.Host, list []nevra.NEVRA) error {
 	if len(list) == 0 {
 		return nil
 	}
 	argv := append([]string{"rpm", "-e"}, labels(list)...)
 	if err := s.logged(ctx, h, testFile, append([]string{"rpm", "-e", "--test"}, labels(list)...)); err != nil {
-		return hint.With(fmt.Errorf("cannot remove %s, which an upgrade left that was cut off: %w", strings.Join(labels(list), " "), err), "%s", host.CommandLine(argv))
+		return hint.With(fmt.Errorf("cannot remove %s, left by an interrupted upgrade: %w", strings.Join(labels(list), " "), err), "%s", host.CommandLine(argv))
 	}
 	if err := s.runToCompletion(ctx, h, eraseFile, argv); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", strings.Join(labels(list), " "), err)
@@ -210,8 +210,8 @@ func (s packages) drop(ctx context.Context, h *host.Host, list []nevra.NEVRA) er
 	return nil
 }
 
-// install installs what is missing, then again what was cut off: its scripts may
-// not have run. The record is on the disk before anything changes.
+// install installs missing packages, then reinstalls those of interrupted commands,
+// whose scripts may not have run. The record is saved before anything changes.
 func (s packages) install(ctx context.Context, h *host.Host, r *record, t todo) error {
 	var names []string
 	for _, c := range t.missing {
@@ -239,8 +239,8 @@ func (s packages) install(ctx context.Context, h *host.Host, r *record, t todo) 
 	return nil
 }
 
-// testAll tests what can be tested before the first change: what is installed
-// again may need what is only about to come.
+// testAll tests what can be tested before the first change: packages to reinstall may
+// need missing ones.
 func (s packages) testAll(ctx context.Context, h *host.Host, missing, again []string) error {
 	if len(missing) > 0 {
 		return s.test(ctx, h, "install", missing)
@@ -251,8 +251,8 @@ func (s packages) testAll(ctx context.Context, h *host.Host, missing, again []st
 	return nil
 }
 
-// one runs a transaction between two records: that it runs, and that it ended.
-// The log is emptied first, so that it cannot be taken for the end of this one.
+// one runs a transaction and records its start and end. The log is truncated first, so
+// that its old end is not taken for the end of this transaction.
 func (s packages) one(ctx context.Context, h *host.Host, r *record, verb string, names []string) error {
 	log, err := h.State().Log(logFile)
 	if err != nil {

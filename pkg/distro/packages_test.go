@@ -254,7 +254,7 @@ func TestInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.installed(t, kernel, selinux) // what was upgraded stays
-	if len(w.said) != 1 || !strings.Contains(w.said[0], "it was "+selinux95+" before") {
+	if len(w.said) != 1 || !strings.Contains(w.said[0], "the previous build "+selinux95) {
 		t.Errorf("it said %q", w.said)
 	}
 	w.rpm.Set(t, kernel, selinux95)
@@ -422,28 +422,28 @@ func TestStates(t *testing.T) {
 		{"newer where no version is asked for", []string{dockerCE, kubelet, "container-selinux-2:2.300-1.el7.noarch", "ipset-7.6-1.el7.x86_64"}, nil, step.Done, "", ""},
 		{"older kubelet", []string{dockerCE, "kubelet-1.16.9-0.x86_64", selinux, ipset}, nil, step.ToDo, "install " + kubelet + " in place of 1.16.9-0", ""},
 		{"newer kubelet", []string{dockerCE, "kubelet-1.18.2-0.x86_64", selinux, ipset}, nil, step.Impossible,
-			"kubelet-1.18.2-0.x86_64 is installed, and the bundle is made for 1.17.4-0", "yum --disablerepo='*' remove kubelet takes away"},
+			"kubelet-1.18.2-0.x86_64 is installed, but the bundle requires 1.17.4-0", "yum --disablerepo='*' remove kubelet removes"},
 		{"another architecture", []string{dockerCE, kubelet, selinux, "ipset-7.1-1.el7.i686"}, nil, step.ToDo, "install " + ipset, ""},
 		{"docker of CentOS", []string{"docker-2:1.13.1-203.el7.x86_64", "docker-common-2:1.13.1-203.el7.x86_64", "docker-client-2:1.13.1-203.el7.x86_64"}, nil, step.Impossible,
-			dockerCE + " conflicts with docker-2:1.13.1-203.el7.x86_64", "yum --disablerepo='*' remove docker docker-client docker-common takes"},
-		{"an old docker-engine", []string{"docker-engine-17.05.0.ce-1.el7.x86_64"}, nil, step.Impossible, "takes the place of docker-engine-17.05.0.ce-1.el7.x86_64", "remove docker-engine "},
-		{"a docker-engine that is not obsolete", []string{"docker-engine-19.0-1.el7.x86_64"}, nil, step.Impossible, "cannot be beside", "remove docker-engine "},
+			dockerCE + " conflicts with the installed docker-2:1.13.1-203.el7.x86_64", "yum --disablerepo='*' remove docker docker-client docker-common removes"},
+		{"an old docker-engine", []string{"docker-engine-17.05.0.ce-1.el7.x86_64"}, nil, step.Impossible, "obsoletes the installed docker-engine-17.05.0.ce-1.el7.x86_64", "remove docker-engine "},
+		{"a docker-engine that is not obsolete", []string{"docker-engine-19.0-1.el7.x86_64"}, nil, step.Impossible, "is incompatible with the installed", "remove docker-engine "},
 		{"a provider of docker-io", []string{"lxc-docker-1.9-1.el7.x86_64"}, func(_ *testing.T, w *world) {
 			w.rpm.Provides["lxc-docker"] = []string{"docker-io"}
 		}, step.Impossible, "provides docker-io", "remove lxc-docker "},
-		{"later docker", []string{"docker-ce-3:20.10.7-3.el7.x86_64", "docker-ce-cli-1:20.10.7-3.el7.x86_64"}, nil, step.Impossible, "the bundle is made for 18.06.3.ce-3.el7", "remove docker-ce "},
+		{"later docker", []string{"docker-ce-3:20.10.7-3.el7.x86_64", "docker-ce-cli-1:20.10.7-3.el7.x86_64"}, nil, step.Impossible, "the bundle requires 18.06.3.ce-3.el7", "remove docker-ce "},
 		{"programs of no package", []string{kernel}, func(t *testing.T, w *world) {
 			w.m.Write(t, "/usr/bin/docker", "static", "/usr/bin/kubelet", "static", "/usr/bin/rpm", "")
 			w.rpm.Files["/usr/bin/kubelet"] = "kernel"
-		}, step.ToDo, "1 programs belong to no package and are overwritten, for good: /usr/bin/docker", ""},
+		}, step.ToDo, "1 programs that belong to no package will be overwritten permanently: /usr/bin/docker", ""},
 		{"a double of somebody else", append(slices.Clone(full), selinux95), nil, step.Done, "rpm -e container-selinux-2.95-2.el7_6.noarch", ""},
 		{"yum at work", full, func(t *testing.T, w *world) {
 			w.m.Write(t, "/var/run/yum.pid", "2047\n")
 			w.m.Process(t, 2047, 0, python, "/usr/bin/python", "/usr/bin/yum", "update")
-		}, step.ToDo, "process 2047 is at work and is waited for: /usr/bin/python /usr/bin/yum update", ""},
+		}, step.ToDo, "wait for process 2047: /usr/bin/python /usr/bin/yum update", ""},
 		{"a yum of ours that went on", full, func(t *testing.T, w *world) {
 			w.m.Process(t, 311, 0, python, "/usr/bin/python", "/usr/bin/yum", "-y", "--enablerepo=kubecrate", "install", "x")
-		}, step.ToDo, "process 311 is at work", ""},
+		}, step.ToDo, "wait for process 311", ""},
 		{"a yum with a name that a terminal would obey", full, func(t *testing.T, w *world) {
 			w.m.Process(t, 311, 0, python, "/usr/bin/python", "/usr/bin/yum", "--enablerepo=kubecrate", "\x1b[31m\n ok")
 		}, step.ToDo, `--enablerepo=kubecrate \x1b[31m\n ok`, ""},
@@ -512,7 +512,7 @@ func TestWait(t *testing.T) {
 	if err := w.apply(t); err != nil {
 		t.Fatal(err)
 	}
-	if len(w.said) != 1 || !strings.Contains(w.said[0], "waits for process 2047") || w.ran(ipset) > 0 {
+	if len(w.said) != 1 || !strings.Contains(w.said[0], "waiting for process 2047") || w.ran(ipset) > 0 {
 		t.Errorf("it said %q and ran %v", w.said, w.m.Calls())
 	}
 	if err := w.reset(t); err != nil {
@@ -564,7 +564,7 @@ func TestFailures(t *testing.T) {
 	if err := w.reset(t); err != nil || w.m.State(t) != before {
 		t.Errorf("reset: %v", err)
 	}
-	// A real one that fails, and one that only complains.
+	// One that fails, and one that completes with errors.
 	for said, fails := range map[string]bool{"rpm killed: No space left on device": true, "Non-fatal POSTIN scriptlet failure in rpm package kubelet\nComplete!": false} {
 		w := newWorld(t, kernel)
 		yum := w.m.Programs["yum"]
@@ -580,7 +580,7 @@ func TestFailures(t *testing.T) {
 			return "", &hosttest.Exit{Code: 1, Stderr: said}
 		}
 		err := w.apply(t)
-		if fails != (err != nil) || fails && hint.Of(err) != "df -h; df -i" || !fails && (len(w.said) != 1 || !strings.Contains(w.said[0], "complains")) {
+		if fails != (err != nil) || fails && hint.Of(err) != "df -h; df -i" || !fails && (len(w.said) != 1 || !strings.Contains(w.said[0], "completed with errors")) {
 			t.Errorf("%s: %v, said %q", said, err, w.said)
 		}
 	}
@@ -614,7 +614,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestUndo: what others need by then stays, and so does what somebody changed.
+// TestUndo: packages that others need stay, and so do packages changed since.
 func TestUndo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kernel)
@@ -633,7 +633,7 @@ func TestUndo(t *testing.T) {
 	want := []string{
 		selinux + " stays: docker-ce-18.06.3.ce-3.el7.x86_64 needs it",
 		dockerCE + " stays: podman-1.6.4-1.el7.x86_64 needs it",
-		later + " stays: the bundle brought " + ipset + ", and somebody changed that since. rpm -e ipset removes it",
+		later + " stays: it replaced " + ipset + " of the bundle since. rpm -e ipset removes it",
 	}
 	if !slices.Equal(w.said, want) {
 		t.Errorf("it said\n%s", strings.Join(w.said, "\n"))

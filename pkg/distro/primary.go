@@ -10,14 +10,14 @@ import (
 	"kubecrate/pkg/repodata"
 )
 
-// relations are what a package of the bundle says about others, and the files
-// that primary.xml lists: those in bin directories.
+// relations are the relations of a package of the bundle, and its files in primary.xml:
+// those in bin directories.
 type relations struct {
 	conflicts, obsoletes []nevra.Relation
 	files                []string
 }
 
-// readPrimary reads the bundle's own primary.xml, by label of package.
+// readPrimary reads the bundle's primary.xml, by label of package.
 func readPrimary(ctx context.Context, archive fs.FS) (map[string]relations, error) {
 	all := map[string]relations{}
 	err := repodata.ReadBundled(ctx, archive, "rpms", func(p *repodata.Package) error {

@@ -19,19 +19,19 @@ const (
 	testFile   = step.Dir + "/yum-test.log"
 )
 
-// record is what was there before the packages came, written before each
-// transaction. It is no file of the journal: it stays until every package of it
-// is gone, however often a reset has to be tried.
+// record lists the packages that the bundle installed and what they replaced. It is
+// written before each transaction. It is not part of the journal: it stays until every
+// package of it is removed, even if a reset has to be repeated.
 type record struct {
 	Packages map[string]installedPackage `json:"packages"` // by name.arch
-	// Running are the packages of the command that logFile is of; Unfinished
-	// those whose own command was cut off, and that are to be installed again.
+	// Running are the packages of the command that writes logFile; Unfinished
+	// are packages whose command was interrupted and that must be reinstalled.
 	Running    []string `json:"running,omitempty"`
 	Unfinished []string `json:"unfinished,omitempty"`
 }
 
-// installedPackage is a package that came with the bundle, and the build that was there
-// before, the zero NEVRA for none.
+// installedPackage is a package that the bundle installed, and the build that it
+// replaced, the zero NEVRA for none.
 type installedPackage struct {
 	NEVRA nevra.NEVRA `json:"nevra"`
 	Was   nevra.NEVRA `json:"was,omitzero"`
@@ -40,7 +40,7 @@ type installedPackage struct {
 func readRecord(h *host.Host) (*record, error) {
 	r := &record{Packages: map[string]installedPackage{}}
 	if found, err := h.State().ReadJSON(recordFile, r); found && err != nil {
-		return nil, hint.With(err, "mv %s %s.damaged; the packages that came with the bundle then stay", recordFile, recordFile)
+		return nil, hint.With(err, "mv %s %s.damaged; the packages of the bundle then stay installed", recordFile, recordFile)
 	} else if err != nil {
 		return r, err
 	}
@@ -49,7 +49,7 @@ func readRecord(h *host.Host) (*record, error) {
 
 func (r *record) save(h *host.Host) error { return h.State().WriteJSON(recordFile, r) }
 
-// add notes what is about to come. What was there before the first time stays.
+// add adds packages to be installed. The replaced build of an existing entry stays.
 func (r *record) add(list []change) {
 	for _, c := range list {
 		key := c.want.Name + "." + c.want.Arch
@@ -62,8 +62,8 @@ func (r *record) add(list []change) {
 	}
 }
 
-// left lists the packages of commands that were cut off. The last command was
-// not where its log ends as yum and dnf end it: it went on when the installer
+// left lists the packages of interrupted commands. The last command was not
+// interrupted if its log ends as yum and dnf end it: it continued when the installer
 // was killed.
 func (r *record) left(h *host.Host) ([]string, error) {
 	list := slices.Clone(r.Unfinished)
@@ -80,11 +80,11 @@ func (r *record) left(h *host.Host) ([]string, error) {
 	return slices.Compact(list), nil
 }
 
-// complete says that a log ends as that of a whole transaction does.
+// complete reports whether a log ends like that of a complete transaction.
 func complete(log string) bool { return strings.HasSuffix(strings.TrimSpace(log), "Complete!") }
 
-// again lists what is to be installed again: of the commands that were cut off
-// what is there, so that scripts which did not run do.
+// again lists the installed packages of interrupted commands. They must be reinstalled,
+// because their scripts may not have run.
 func (r *record) again(h *host.Host, have installed) ([]string, error) {
 	left, err := r.left(h)
 	if err != nil {
@@ -99,9 +99,9 @@ func (r *record) again(h *host.Host, have installed) ([]string, error) {
 	return list, nil
 }
 
-// duplicates lists older builds that lie beside the build which replaced them: an
-// upgrade that was cut off leaves both. mine are those that a transaction of
-// ours was to remove.
+// duplicates lists older builds installed beside the build that replaced them, as after
+// an interrupted upgrade. mine are those that a transaction of this program should have
+// removed.
 func (r *record) duplicates(have installed, lock []manifest.LockedPackage) (mine, others []nevra.NEVRA) {
 	names := map[string]bool{}
 	for _, p := range lock {

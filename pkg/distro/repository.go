@@ -29,13 +29,13 @@ const (
 	repoFile = "/etc/yum.repos.d/" + repoID + ".repo"
 )
 
-// repoText is the repository's file, for an operator who wants a package of the
-// bundle: what this program itself runs reads configText.
+// repoText is the .repo file, for an operator who wants a package of the bundle: this
+// program itself uses configText.
 //
-// gpgcheck is off because it could prove nothing more: bundle verified every
-// package with the keys that the manifest pins, Each compared every byte with
-// the archive's index while it was unpacked, and a signature covers that. With
-// it on, keys would have to be put into rpm's database, which outlive a reset.
+// gpgcheck is off because it would add nothing: bundle verified every package with the
+// keys pinned by the manifest, Each verified every byte against the archive's index
+// while unpacking, and the index is signed. It would require importing keys into rpm's
+// database, which a reset would not remove.
 func (d Distro) repoText() string {
 	return "[" + repoID + "]\n" +
 		"name=Packages of the kubecrate bundle\n" +
@@ -50,9 +50,9 @@ func (d Distro) repoText() string {
 		d.settings()
 }
 
-// unpack brings the bundle's yum repository to repoDir. A file that is there and
-// right is kept, and one that does not belong there is removed. Every byte was
-// compared with the archive's index before the file has its name.
+// unpack unpacks the bundle's repository to repoDir. It keeps intact files and removes
+// unknown ones. A file gets its name only after its content was verified against the
+// archive's index.
 func (s packages) unpack(ctx context.Context, h *host.Host) error {
 	want := map[string]bool{}
 	var total int64
@@ -94,7 +94,7 @@ func (s packages) unpack(ctx context.Context, h *host.Host) error {
 			s.report.Report(progress.Event{Kind: progress.Failed, Stage: StepName, Task: task, Text: err.Error()})
 		}
 		if errors.Is(err, syscall.ENOSPC) {
-			err = hint.With(err, "df -h %s shows the disk; make %s free there", step.Dir, progress.Size(total))
+			err = hint.With(err, "df -h %s shows the disk; free %s there", step.Dir, progress.Size(total))
 		}
 		return fmt.Errorf("cannot unpack the bundle's packages: %w", err)
 	}
@@ -104,9 +104,8 @@ func (s packages) unpack(ctx context.Context, h *host.Host) error {
 	return sweep(h, want)
 }
 
-// placeOf is where a member of the bundle's repository lies on a host: packages
-// directly in repoDir, metadata in its repodata. Every other member has no
-// place.
+// placeOf returns the path of a member of the bundle's repository on a host: packages
+// directly in repoDir, metadata in its repodata. ok is false for every other member.
 func placeOf(m archive.Member) (string, bool) {
 	dir, base := path.Split(m.Path)
 	if base == "" || base == "." || base == ".." || strings.ContainsAny(base, "\x00/") {
@@ -121,7 +120,7 @@ func placeOf(m archive.Member) (string, bool) {
 	return "", false
 }
 
-// intact says that a file is there with the content of the member.
+// intact reports whether a file exists with the content of the member.
 func intact(h *host.Host, name string, m archive.Member) (ok bool, err error) {
 	f, err := os.Open(h.Path(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,7 +141,7 @@ func intact(h *host.Host, name string, m archive.Member) (ok bool, err error) {
 	return hex.EncodeToString(sum.Sum(nil)) == m.SHA256, nil
 }
 
-// sweep removes what another bundle, or an unpacking that was cut off, left.
+// sweep removes files of another bundle, or of an interrupted unpacking.
 func sweep(h *host.Host, want map[string]bool) error {
 	for _, dir := range []string{repoDir, repoDir + "/repodata"} {
 		names, err := h.ReadDir(dir)
@@ -160,8 +159,8 @@ func sweep(h *host.Host, want map[string]bool) error {
 	return nil
 }
 
-// forget removes what yum and dnf keep of the repository, so that they read it
-// as it is now, and nothing of it is left when it is gone.
+// forget removes the caches of the repository in yum and dnf, so that they read its
+// current content, and a reset leaves nothing.
 func forget(h *host.Host) error {
 	if err := h.State().Discard(cacheDir); err != nil {
 		return err

@@ -16,27 +16,27 @@ const (
 	osFile      = "/etc/os-release"
 )
 
-// Supports is software.Source's: it says whether the family's packages fit. /etc/redhat-release counts before /etc/os-release, which knows no minor
-// release on CentOS.
+// Supports is software.Source's. /etc/redhat-release takes precedence over
+// /etc/os-release, which has no minor release on CentOS.
 func (d Distro) Supports(h *host.Host) (software.System, error) {
 	release, err := h.Text(releaseFile)
 	if err != nil {
-		return software.System{}, fmt.Errorf("cannot tell the operating system: %w", err)
+		return software.System{}, fmt.Errorf("cannot determine the operating system: %w", err)
 	}
 	osRelease, err := h.Text(osFile)
 	if err != nil {
-		return software.System{}, fmt.Errorf("cannot tell the operating system: %w", err)
+		return software.System{}, fmt.Errorf("cannot determine the operating system: %w", err)
 	}
 	s, major, minor := identify(release, osRelease)
-	fix := fmt.Sprintf("take a bundle for this system, or a host with CentOS or RHEL %s", d.least())
+	fix := fmt.Sprintf("use a bundle for this system, or a host with CentOS or RHEL %s", d.least())
 	switch {
 	case major == 0:
-		s.Problem, s.Hint = fmt.Sprintf("this host has %s; the bundle is for %s, which is CentOS, RHEL and their like", s.Name, d.name), fix
+		s.Problem, s.Hint = fmt.Sprintf("this host has %s; the bundle is for %s: CentOS, RHEL and compatible systems", s.Name, d.name), fix
 	case major != d.major:
 		s.Problem, s.Hint = fmt.Sprintf("this host has %s; the bundle is for release %d", s.Name, d.major), fix
 	case minor >= 0 && minor < d.minor:
 		s.Problem = fmt.Sprintf("this host has %s, which is too old: Kubernetes needs %s or later", s.Name, d.least())
-		s.Hint = fmt.Sprintf("%s update, from an installation medium of %s or later, then reboot", d.manager, d.least())
+		s.Hint = fmt.Sprintf("%s update from an installation medium of %s or later, then reboot", d.manager, d.least())
 	}
 	return s, nil
 }
@@ -51,8 +51,8 @@ func (d Distro) least() string {
 // releaseForm is "NAME release 7.9.2009 (Core)"; a minor release may be absent.
 const releaseForm = `^(\S.*?) release ([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:[. ]|$)`
 
-// identify reads both files. major is 0 for a system that is no relative of
-// RHEL, minor -1 where it is not known.
+// identify parses both files. major is 0 for a system that is not compatible with RHEL,
+// minor -1 if unknown.
 func identify(release, osRelease string) (s software.System, major, minor int) {
 	fields := osFields(osRelease)
 	line, _, _ := strings.Cut(release, "\n")
@@ -67,7 +67,7 @@ func identify(release, osRelease string) (s software.System, major, minor int) {
 		s.Name = fields["PRETTY_NAME"]
 	}
 	if s.Name == "" {
-		s.Name = "an operating system that does not name itself"
+		s.Name = "an unknown operating system"
 	}
 	switch {
 	case major > 0 && minor >= 0:
@@ -78,7 +78,7 @@ func identify(release, osRelease string) (s software.System, major, minor int) {
 	return s, major, minor
 }
 
-// number is -1 for what is none.
+// number returns -1 if s is not a number.
 func number(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {
@@ -87,13 +87,13 @@ func number(s string) int {
 	return n
 }
 
-// like says that os-release is of RHEL or of a system that calls itself like it.
+// like reports whether os-release is of RHEL or a system that declares itself similar.
 func like(fields map[string]string) bool {
 	words := append(strings.Fields(fields["ID_LIKE"]), fields["ID"])
 	return fields["ID"] != "fedora" && (slices.Contains(words, "rhel") || slices.Contains(words, "centos"))
 }
 
-// osFields reads os-release(5): KEY=VALUE, where the value may be quoted.
+// osFields parses os-release(5): KEY=VALUE, where the value may be quoted.
 func osFields(text string) map[string]string {
 	fields := map[string]string{}
 	for line := range strings.Lines(text) {

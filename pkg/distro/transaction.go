@@ -15,20 +15,20 @@ import (
 	"kubecrate/pkg/visible"
 )
 
-// Other package managers are waited for this long, and looked at this often; a
-// transaction of ours has time enough for a slow disk.
+// Timeout and interval of waiting for other package managers, and the timeout of a
+// transaction, long enough for a slow disk.
 const (
 	longestWait = 15 * time.Minute
 	waitStep    = time.Second
 	longest     = time.Hour
 )
 
-var errLong = errors.New("it did not end within an hour")
+var errLong = errors.New("timeout after one hour")
 
-// working finds a package manager of root's at work, ok is false without one: one
-// that holds a lock, or a command of ours that continued when the installer was
-// killed. What other users run, and whatever only has the words of one among its
-// arguments, does not count. A lock with a dead or recycled PID is stale.
+// working finds a running package manager of root: one that holds a lock, or a command
+// of this program that continued after the installer was killed. Processes of other
+// users, and programs with the same words as arguments, are ignored. A lock with a dead
+// or recycled PID is stale.
 func working(h *host.Host) (p host.Process, ok bool, err error) {
 	if p, ok, err = holder(h); ok || err != nil {
 		return p, ok, err
@@ -45,12 +45,12 @@ func working(h *host.Host) (p host.Process, ok bool, err error) {
 	return p, false, nil
 }
 
-// manages says that p may change packages.
+// manages reports whether p may change packages.
 func manages(p host.Process) bool {
 	return p.Root && slices.Contains([]string{"yum", "dnf", "dnf-3", "dnf5", "dnf-automatic", "yum-cron", "packagekitd"}, p.Program)
 }
 
-// holder is the process behind the locks of yum and dnf.
+// holder returns the process that holds a lock of yum or dnf.
 func holder(h *host.Host) (p host.Process, ok bool, err error) {
 	for _, lock := range []string{
 		"/var/run/yum.pid", "/var/lib/dnf/rpmdb_lock.pid", "/var/cache/dnf/metadata_lock.pid", "/var/cache/dnf/download_lock.pid",
@@ -70,8 +70,8 @@ func holder(h *host.Host) (p host.Process, ok bool, err error) {
 	return p, false, nil
 }
 
-// wait returns when no package manager is at work: the transaction of a run
-// that was killed goes on to its end, and two must not meet.
+// wait waits until no package manager is running: the transaction of a killed run
+// continues, and two must not run at the same time.
 func (s packages) wait(ctx context.Context, h *host.Host) error {
 	told := false
 	for end := time.Now().Add(longestWait); ; {
@@ -80,11 +80,11 @@ func (s packages) wait(ctx context.Context, h *host.Host) error {
 			return err
 		}
 		if time.Now().After(end) {
-			return hint.With(fmt.Errorf("another package manager is at work for more than %v: process %d, %s", longestWait, p.PID, short(p)), "ps -fp %d; kill %d ends it", p.PID, p.PID)
+			return hint.With(fmt.Errorf("another package manager is still running after %v: process %d, %s", longestWait, p.PID, short(p)), "ps -fp %d; kill %d ends it", p.PID, p.PID)
 		}
 		if !told {
 			told = true
-			s.report.Report(progress.Event{Kind: progress.Note, Stage: StepName, Text: fmt.Sprintf("waits for process %d to end: %s", p.PID, short(p))})
+			s.report.Report(progress.Event{Kind: progress.Note, Stage: StepName, Text: fmt.Sprintf("waiting for process %d to exit: %s", p.PID, short(p))})
 		}
 		select {
 		case <-ctx.Done():
@@ -94,7 +94,7 @@ func (s packages) wait(ctx context.Context, h *host.Host) error {
 	}
 }
 
-// short is the start of a command line, fit to print.
+// short is the start of a command line, safe to print.
 func short(p host.Process) string {
 	const most = 80
 	line := []rune(visible.Line(p.CommandLine()))
@@ -104,19 +104,18 @@ func short(p host.Process) string {
 	return string(line)
 }
 
-// test runs a transaction of the manager up to the point where it would change
-// something: what is needed is there, nothing conflicts, no file belongs to two
-// packages, the disk has room.
+// test runs a transaction of the manager up to the first change: it checks
+// dependencies, conflicts, duplicate files and disk space.
 func (s packages) test(ctx context.Context, h *host.Host, verb string, names []string) error {
 	argv := append(s.distro.bundleOnly(), "--setopt=tsflags=test", verb)
 	if err := s.logged(ctx, h, testFile, append(argv, names...)); err != nil {
-		return fmt.Errorf("cannot %s the packages, and nothing was changed: %w", verb, err)
+		return fmt.Errorf("cannot %s the packages, nothing was changed: %w", verb, err)
 	}
 	return nil
 }
 
-// change runs a transaction for real. It is not ended in the middle when ctx is:
-// half a transaction is worse than a minute.
+// change runs a transaction. It does not interrupt a running transaction when ctx is
+// cancelled: half a transaction is worse than waiting.
 func (s packages) change(ctx context.Context, h *host.Host, verb string, names []string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -124,7 +123,7 @@ func (s packages) change(ctx context.Context, h *host.Host, verb string, names [
 	task := fmt.Sprintf("%s %s, %d packages", s.distro.manager, verb, len(names))
 	s.report.Report(progress.Event{Kind: progress.Start, Stage: StepName, Task: task, Total: progress.Unsized})
 	stop := context.AfterFunc(ctx, func() {
-		s.report.Report(progress.Event{Kind: progress.Note, Stage: StepName, Text: s.distro.manager + " is in the middle of its work; this stops when that has ended"})
+		s.report.Report(progress.Event{Kind: progress.Note, Stage: StepName, Text: "waiting for the running transaction of " + s.distro.manager + " before stopping"})
 	})
 	err := s.runToCompletion(ctx, h, logFile, append(append(s.distro.bundleOnly(), verb), names...))
 	stop()
@@ -136,19 +135,19 @@ func (s packages) change(ctx context.Context, h *host.Host, verb string, names [
 	return nil
 }
 
-// runToCompletion runs a program to its end although ctx is at its own, but not for ever.
+// runToCompletion runs a program to completion even if ctx is cancelled, with a timeout.
 func (s packages) runToCompletion(ctx context.Context, h *host.Host, file string, argv []string) error {
 	own, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), longest, errLong)
 	defer cancel()
 	err := s.logged(own, h, file, argv)
 	if errors.Is(err, errLong) {
-		return hint.With(fmt.Errorf("%s was ended: %w", argv[0], err), "tail %s shows where it stood", file)
+		return hint.With(fmt.Errorf("stopped %s: %w", argv[0], err), "tail %s shows its last output", file)
 	}
 	return err
 }
 
-// logged runs a program whose output goes to a file, so that it goes on where
-// this program is killed.
+// logged runs a program with its output in a file, so that it continues if this program
+// is killed.
 func (s packages) logged(ctx context.Context, h *host.Host, file string, argv []string) (err error) {
 	log, err := h.State().Log(file)
 	if err != nil {
@@ -164,9 +163,9 @@ func (s packages) logged(ctx context.Context, h *host.Host, file string, argv []
 		return failed
 	}
 	if host.ExitCode(failed) > 0 && file == logFile && complete(said) {
-		// yum ends with an error, too, where a script failed that is not needed
-		// for the package to be there.
-		s.report.Report(progress.Event{Kind: progress.Warn, Stage: StepName, Text: fmt.Sprintf("%s did its work and complains: %v; %s has more", argv[0], s.distro.explain(failed, said), file)})
+		// yum also exits with an error if a script failed that is not essential for the
+		// installation of the package.
+		s.report.Report(progress.Event{Kind: progress.Warn, Stage: StepName, Text: fmt.Sprintf("%s completed with errors: %v; see %s", argv[0], s.distro.explain(failed, said), file)})
 		return nil
 	}
 	return s.distro.explain(failed, said)

@@ -31,7 +31,7 @@ func (s packages) Undo(ctx context.Context, h *host.Host) error {
 		}
 	}
 	if err := forget(h); err != nil {
-		return fmt.Errorf("cannot remove what is cached of the bundle's repository: %w", err)
+		return fmt.Errorf("cannot remove the cache of the bundle's repository: %w", err)
 	}
 	for _, own := range []string{repoDir, cacheDir, configFile, testFile, eraseFile, logFile, recordFile} { // the record last
 		if err := h.State().Discard(own); err != nil {
@@ -55,10 +55,10 @@ func (s packages) remove(ctx context.Context, h *host.Host, r *record) error {
 		case len(there) == 0:
 		case c.Was != nevra.NEVRA{}:
 			if have.has(n) {
-				s.warn("%s stays; it was %s before, which this host has no repository for", n, c.Was)
+				s.warn("%s stays: this host has no repository for the previous build %s", n, c.Was)
 			}
 		case !have.has(n):
-			s.warn("%s stays: the bundle brought %s, and somebody changed that since. rpm -e %s removes it", there[0], n, n.Name)
+			s.warn("%s stays: it replaced %s of the bundle since. rpm -e %s removes it", there[0], n, n.Name)
 		default:
 			list = append(list, n)
 		}
@@ -68,7 +68,7 @@ func (s packages) remove(ctx context.Context, h *host.Host, r *record) error {
 	}
 	argv := append([]string{"rpm", "-e"}, labels(list)...)
 	if err := s.runToCompletion(ctx, h, eraseFile, argv); err != nil {
-		return fmt.Errorf("cannot remove the packages that came with the bundle: %w", err)
+		return fmt.Errorf("cannot remove the bundle's packages: %w", err)
 	}
 	return nil
 }
@@ -77,8 +77,8 @@ func (s packages) warn(format string, args ...any) {
 	s.report.Report(progress.Event{Kind: progress.Warn, Stage: StepName, Text: fmt.Sprintf(format, args...)})
 }
 
-// removable leaves out of list what packages need that stay, until rpm would
-// remove the rest.
+// removable drops packages from list that other packages need, until rpm can remove
+// the rest.
 func (s packages) removable(ctx context.Context, h *host.Host, list []nevra.NEVRA) ([]nevra.NEVRA, error) {
 	for len(list) > 0 {
 		err := s.logged(ctx, h, testFile, append([]string{"rpm", "-e", "--test"}, labels(list)...))
@@ -91,14 +91,14 @@ func (s packages) removable(ctx context.Context, h *host.Host, list []nevra.NEVR
 		said, readErr := h.Text(testFile)
 		needs := parseNeeds(said)
 		if readErr != nil || len(needs) == 0 {
-			return nil, fmt.Errorf("cannot remove the packages that came with the bundle: %w", errors.Join(err, readErr))
+			return nil, fmt.Errorf("cannot remove the bundle's packages: %w", errors.Join(err, readErr))
 		}
 		keep, askErr := s.neededOf(ctx, h, list, needs)
 		if askErr != nil {
 			return nil, askErr
 		}
 		if len(keep) == 0 {
-			return nil, fmt.Errorf("cannot remove the packages that came with the bundle: %s is needed by %s: %w", needs[0].what, needs[0].by, err)
+			return nil, fmt.Errorf("cannot remove the bundle's packages: %s is needed by %s: %w", needs[0].what, needs[0].by, err)
 		}
 		list = slices.DeleteFunc(list, func(n nevra.NEVRA) bool {
 			by, kept := keep[n]
@@ -111,13 +111,13 @@ func (s packages) removable(ctx context.Context, h *host.Host, list []nevra.NEVR
 	return list, nil
 }
 
-// neededOf tells which packages of list are needed, and by which package.
+// neededOf returns the packages of list that are needed, and by which package.
 func (s packages) neededOf(ctx context.Context, h *host.Host, list []nevra.NEVRA, needs []need) (map[nevra.NEVRA]string, error) {
 	keep := map[nevra.NEVRA]string{}
 	for _, x := range needs {
 		out, err := h.Query(ctx, "rpm", "-q", "--whatprovides", "--qf", nevraFormat, x.what)
 		if err != nil && host.ExitCode(err) <= 0 {
-			return nil, fmt.Errorf("cannot ask rpm who provides %s: %w", x.what, err)
+			return nil, fmt.Errorf("cannot query which package provides %s: %w", x.what, err)
 		}
 		have := parseInstalled(string(out))
 		for _, n := range list {
@@ -132,7 +132,7 @@ func (s packages) neededOf(ctx context.Context, h *host.Host, list []nevra.NEVRA
 // need is a capability that an installed package needs.
 type need struct{ what, by string }
 
-// parseNeeds reads what rpm -e says of dependencies:
+// parseNeeds parses the dependencies in the output of rpm -e:
 //
 //	libltdl.so.7()(64bit) is needed by (installed) foo-1.0-1.x86_64
 //	container-selinux >= 2:2.74 is needed by (installed) podman-1.6.4-1.x86_64

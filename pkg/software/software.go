@@ -1,10 +1,8 @@
-// Package software says how programs come to a host. A Source is one way in which
-// they do: pkg/distro has one for each family of operating systems whose packages
-// fit each other.
+// Package software defines how programs are installed on a host. A Source is one way to
+// install them: pkg/distro has one for each operating system family.
 //
-// Every package that finds a program missing says so with Missing, and the hint
-// that then names the right command is the Source's alone: a host carries it, see
-// host.Host.
+// A package that finds a program missing uses Missing, so that only the Source, which a
+// host carries (see host.Host), chooses the command in the hint.
 package software
 
 import (
@@ -23,22 +21,22 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Source is a way in which the programs of a bundle come to a host.
+// Source is a way to install the programs of a bundle on a host.
 type Source interface {
 	About() About
-	// Supports says what system a host has, and whether this source fits it.
+	// Supports returns the system of a host, and whether this source supports it.
 	Supports(h *host.Host) (System, error)
-	// Steps bring the programs of the bundle; report may be nil.
+	// Steps install the programs of the bundle; report may be nil.
 	Steps(b Bundle, report progress.Func) []step.Step
-	// Kinds are the kinds of these steps. Sources may have one in common.
+	// Kinds are the kinds of these steps. Sources may share one.
 	Kinds(report progress.Func) step.Kinds
 	Hints
 }
 
-// Sources is a table of sources, each with a name of its own.
+// Sources is a table of sources with unique names.
 type Sources []Source
 
-// For is the source that platform.family of a manifest names.
+// For returns the source named by platform.family in a manifest.
 func (t Sources) For(family string) (Source, error) {
 	var names []string
 	for _, s := range t {
@@ -47,10 +45,10 @@ func (t Sources) For(family string) (Source, error) {
 		}
 		names = append(names, s.About().Name)
 	}
-	return nil, fmt.Errorf("cannot install on the family %q: it is not one of %s", family, strings.Join(names, ", "))
+	return nil, fmt.Errorf("unknown family %q: want one of %s", family, strings.Join(names, ", "))
 }
 
-// Kinds are the kinds of the steps of all sources, each once.
+// Kinds returns the kinds of the steps of all sources, each once.
 func (t Sources) Kinds(report progress.Func) step.Kinds {
 	var list step.Kinds
 	for _, s := range t {
@@ -63,67 +61,66 @@ func (t Sources) Kinds(report progress.Func) step.Kinds {
 	return list
 }
 
-// Hints are commands as an operator types them on a host, and what they are for.
+// Hints are commands for an operator to type on a host.
 type Hints interface {
 	host.Software
-	// Provider is what has a program that the host is to have by itself: the name
-	// of a package.
+	// Provider is the name of the package with a program that the bundle does not
+	// include.
 	Provider(program string) string
-	// MediumHint is how a provider comes to a host that the bundle does not bring
-	// it to: from the system's own installation medium.
+	// MediumHint is how to install a provider from the system's installation medium.
 	MediumHint(provider string) string
 }
 
-// About is what is known of a source without a host to look at.
+// About is the static knowledge of a source, independent of a host.
 type About struct {
-	Name     string   // the word of a manifest's platform.family
-	Programs []string // that it runs, and the host has to have by itself
-	Dirs     []string // in which it makes files, and which have to be writable
+	Name     string   // value of platform.family in a manifest
+	Programs []string // programs that it needs on the host
+	Dirs     []string // directories that it writes to
 	Cgroups  Cgroups  // of its systems
-	CPULevel int      // of x86-64 that its systems need at the least, as the psABI counts
-	Modular  bool     // its systems know modules, which hide packages of a repository
+	CPULevel int      // minimum x86-64 level of its systems, as in the psABI
+	Modular  bool     // its systems have modules, which hide packages of a repository
 }
 
-// Cgroups say which version of control groups the systems of a source have.
+// Cgroups is the version of control groups that the systems of a source use.
 type Cgroups int
 
 // Versions of control groups.
 const (
-	CgroupsV2      Cgroups = iota // or not known
-	CgroupsV1First                // v1 unless the kernel is told otherwise
+	CgroupsV2      Cgroups = iota // or unknown
+	CgroupsV1First                // v1 unless the kernel command line selects v2
 	CgroupsV1Only
 )
 
-// System is the operating system of a host. Problem says why a source does not
-// fit it, "" where it does, and Hint what to do then.
+// System is the operating system of a host. Problem is why a source does not support
+// it, "" if it does, and Hint the fix.
 type System struct {
-	Name    string // as the host names itself: "CentOS Linux release 7.9.2009 (Core)"
-	Release string // "7.9", "" where it is not known
+	Name    string // as the host reports it: "CentOS Linux release 7.9.2009 (Core)"
+	Release string // "7.9", "" if unknown
 	Problem string
 	Hint    string
 }
 
-// Archive is what a source reads of a bundle; *archive.Reader is one.
+// Archive is the part of a bundle's archive that a source reads; *archive.Reader
+// implements it.
 type Archive interface {
 	fs.FS
 	Each(ctx context.Context, want func(archive.Member) bool, fn func(archive.Member, io.Reader) error) error
 }
 
-// Bundle is the bundle's archive, and what its lock says of the packages. To undo
-// needs neither.
+// Bundle is the bundle's archive, and the packages of its lock. Undo needs neither.
 type Bundle struct {
 	Archive  Archive
 	Packages []manifest.LockedPackage
 }
 
-// Missing is err, which says that h does not have these programs, with the hint
-// how they come to it.
+// Missing returns err, which means that h lacks these programs, with the hint how to
+// install them.
 func Missing(h *host.Host, err error, programs ...string) error {
 	return hint.With(err, "%s", InstallHint(h, programs...))
 }
 
-// InstallHint is how programs of the bundle come to h. Where h carries no source,
-// for nothing told which bundle it has, the installation that brings them is named.
+// InstallHint is how to install programs of the bundle on h. If h carries no source,
+// because its bundle is unknown, the hint is to run the installation again.
 func InstallHint(h *host.Host, programs ...string) string {
 	if h.Software == nil {
 		return "./install again: it installs " + strings.Join(programs, ", ") + " from the bundle"

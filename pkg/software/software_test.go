@@ -14,8 +14,7 @@ type named struct{}
 func (named) InstallHint(programs ...string) string { return "pkg install " + programs[0] }
 func (named) FreeHint() string                      { return "pkg clean" }
 
-// TestMissing: the hint is that of the host's own source, and without one it
-// still says what to do.
+// TestMissing: the hint is that of the host's source; without one it names ./install.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("kubelet is not installed")

@@ -1,4 +1,4 @@
-// Package softwaretest is what every software.Source has to pass.
+// Package softwaretest is the test suite for every software.Source.
 package softwaretest
 
 import (
@@ -13,8 +13,7 @@ import (
 	"kubecrate/pkg/software"
 )
 
-// Source tests what others rely on in s. manager is the program that its hints
-// name, "" for one that hints name none of.
+// Source tests s. manager is the program that its hints name, "" if they name none.
 func Source(t *testing.T, s software.Source, manager string) {
 	t.Helper()
 	a := s.About()
@@ -33,7 +32,7 @@ func Source(t *testing.T, s software.Source, manager string) {
 	}
 	steps := s.Steps(software.Bundle{}, nil)
 	if len(steps) == 0 {
-		t.Errorf("%s: nothing brings the programs", a.Name)
+		t.Errorf("%s: no step installs the programs", a.Name)
 	}
 	for _, st := range steps {
 		if st.Name() == "" {
@@ -48,7 +47,7 @@ func Source(t *testing.T, s software.Source, manager string) {
 	}
 }
 
-// hints asks for them as packages do that find something missing on a host.
+// hints tests the hints of packages that find a program missing.
 func hints(t *testing.T, s software.Source, manager string) {
 	t.Helper()
 	h := &host.Host{Software: s}
@@ -64,12 +63,12 @@ func hints(t *testing.T, s software.Source, manager string) {
 		}
 	}
 	if got := h.FreeHint(); !strings.Contains(got, manager) {
-		t.Errorf("%s: %q names nothing of %s", s.About().Name, got, manager)
+		t.Errorf("%s: %q does not name %s", s.About().Name, got, manager)
 	}
 }
 
-// Hints is a host.Software for tests of packages that find a program missing: it
-// answers with the names that it was asked for.
+// Hints is a host.Software for tests of packages that find a program missing: its hint
+// has the names of the programs.
 type Hints struct{}
 
 // InstallHint is host.Software's.
