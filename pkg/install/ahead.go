@@ -12,9 +12,9 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// preflight makes every check of the host, and those of the steps: a step that is
-// impossible now fails here, with everything else, and not when half of the host
-// has been changed. plan is what the steps' checks gave.
+// preflight runs every check of the host and of the steps: an impossible step fails
+// here, together with everything else, and not after half of the installation. plan is
+// the result of the steps' checks.
 func (r *run) preflight(ctx context.Context, skip []string) (checks *preflight.Result, plan []step.Event, err error) {
 	if err := preflight.CheckSkip(skip); err != nil {
 		return nil, nil, err
@@ -29,7 +29,7 @@ func (r *run) preflight(ctx context.Context, skip []string) (checks *preflight.R
 		Hostname: r.inputs.Request.Hostname, Advertise: t.Advertise, Interface: t.Named,
 		EUID: r.caller.EUID, Command: r.caller.Command, Environ: os.Environ(), Skip: skip, Ours: ours,
 	}
-	if r.saved == nil { // an earlier run found that there is room, and filled it in part
+	if r.saved == nil { // an earlier run checked the space, and used part of it
 		o.Needs = preflight.NeedsOf(r.bundle.archive.Index(), r.caller.Runtimes.About(r.bundle.manifest.Runtime), t.Role)
 	}
 	checks = preflight.Run(ctx, r.host, o)
@@ -48,10 +48,9 @@ func (r *run) preflight(ctx context.Context, skip []string) (checks *preflight.R
 	return checks, plan, nil
 }
 
-// obstacles are the steps that the installation would stop at, as far as that
-// can be told now and r does not say it already. A step that could not even be
-// looked at is one, too; a user who is not root is told so as a warning, since
-// root may see more.
+// obstacles returns failed checks for impossible steps that r does not report already,
+// and for steps that could not be checked. For a user other than root the latter are
+// warnings, since root can read more.
 func obstacles(r *preflight.Result, plan []step.Event, root bool) []preflight.Check {
 	said := map[string]bool{}
 	names := map[string]bool{}
@@ -74,13 +73,13 @@ func obstacles(r *preflight.Result, plan []step.Event, root bool) []preflight.Ch
 	return list
 }
 
-// blocked is a step of which a cause is known why it cannot be done. Where the
-// cause says nothing of a step that was done before, done is set.
+// blocked is a step that a known cause prevents. done is set if the cause does not
+// affect a step that an earlier run has done.
 type blocked struct {
 	step.Step
 	state step.State // Unknown or Impossible
 	err   error
-	done  bool // the step may be done all the same
+	done  bool // the step may already be done
 }
 
 // Check is step.Step's.
@@ -97,8 +96,8 @@ func (b blocked) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 // Apply is step.Step's.
 func (b blocked) Apply(context.Context, *host.Host) error { return b.err }
 
-// addressed is a step that needs this host's address: without one nothing of it
-// can be told, but why there is none.
+// addressed makes a step that needs this host's address Unknown without one, with the
+// reason why there is none.
 func (a *assembly) addressed(st step.Step) step.Step {
 	if a.target.Address.IsValid() {
 		return st
@@ -106,7 +105,8 @@ func (a *assembly) addressed(st step.Step) step.Step {
 	return blocked{Step: st, state: step.Unknown, err: a.target.AddressErr}
 }
 
-// entering is a step that makes the host part of a cluster.
+// entering makes a step that adds the host to a cluster impossible without a valid
+// ticket.
 func (a *assembly) entering(st step.Step) step.Step {
 	if err := a.target.Ticket.Err; err != nil {
 		return blocked{Step: st, state: step.Impossible, err: err, done: a.target.Address.IsValid()}

@@ -22,15 +22,15 @@ import (
 	"kubecrate/pkg/trust"
 )
 
-// ErrNoArchive is that FindArchive finds none; other errors of it are not.
+// ErrNoArchive means that FindArchive found no archive.
 var ErrNoArchive = errors.New("there is no *.tar.zst beside this program or in this directory")
 
-// FindArchive returns the one archive that stands beside this program, or else
-// in the working directory. Volumes count as one.
+// FindArchive returns the only archive beside this program, or else in the working
+// directory. Volumes count as one archive.
 func FindArchive() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("cannot look for the archive: %w", err)
+		return "", fmt.Errorf("cannot search for the archive: %w", err)
 	}
 	for _, dir := range []string{filepath.Dir(self), "."} {
 		found, err := archivesIn(dir)
@@ -43,21 +43,21 @@ func FindArchive() (string, error) {
 		case 1:
 			return found[0], nil
 		}
-		return "", hint.With(fmt.Errorf("cannot choose an archive: %s holds %s", dir, strings.Join(found, ", ")), "--archive FILE names one")
+		return "", hint.With(fmt.Errorf("cannot choose an archive: %s contains %s", dir, strings.Join(found, ", ")), "select one with --archive FILE")
 	}
-	return "", hint.With(fmt.Errorf("cannot find an archive: %w", ErrNoArchive), "--archive FILE names one")
+	return "", hint.With(fmt.Errorf("cannot find an archive: %w", ErrNoArchive), "select one with --archive FILE")
 }
 
-// mostArchives is how many archives of one directory are told apart.
+// mostArchives limits how many archives of a directory are listed.
 const mostArchives = 16
 
-// archivesIn lists the archives in dir. Links are passed over: an archive that
-// lies elsewhere can be named.
+// archivesIn lists the archives in dir. It ignores links: an archive elsewhere can be
+// named with --archive.
 func archivesIn(dir string) ([]string, error) {
 	d := media.At(dir)
 	names, err := d.List(".", mostArchives, isArchive)
 	if err != nil && !errors.Is(err, media.ErrTooMany) {
-		return nil, fmt.Errorf("cannot look for the archive: %w", err)
+		return nil, fmt.Errorf("cannot search for the archive: %w", err)
 	}
 	var found []string
 	for _, name := range names {
@@ -70,9 +70,8 @@ func isArchive(name string) bool {
 	return strings.HasSuffix(name, ".tar.zst") || strings.HasSuffix(name, ".tar.zst.001")
 }
 
-// OpenArchive opens the archive of m, and decides whether h may trust it before
-// anything of it is believed; what it says of that goes to tell. Close the closer
-// when nothing is read any more.
+// OpenArchive opens the archive of m, and checks that h trusts it before anything else
+// is read from it; tell gets who signed it. The caller closes the closer.
 func OpenArchive(h *host.Host, m Media, tell progress.Func) (r *archive.Reader, closer io.Closer, who *trust.Trusted, err error) {
 	r, closer, err = archive.OpenPath(m.Archive)
 	if err != nil {
@@ -85,16 +84,15 @@ func OpenArchive(h *host.Host, m Media, tell progress.Func) (r *archive.Reader, 
 	return r, closer, who, nil
 }
 
-// bundle is what is installed: the archive, or the copies of its description that
-// an installed host keeps.
+// bundle is the archive, or the copies of its description on an installed host.
 type bundle struct {
-	media    Media           // with no archive where it is not at hand
+	media    Media           // without an archive if only the copies are used
 	archive  *archive.Reader // nil without it
 	trusted  *trust.Trusted  // who signed the archive
 	lock     *manifest.Lock
 	manifest *manifest.Manifest
-	software software.Source // how the programs come to the host
-	files    fs.FS           // the network's manifest is in it
+	software software.Source // how programs are installed
+	files    fs.FS           // contains the network's manifest
 	closing  func() error
 }
 
@@ -111,19 +109,19 @@ func openBundle(h *host.Host, m Media, c Caller) (*bundle, error) {
 	return b, nil
 }
 
-// keptBundle is what h was installed from, by the copies that it keeps.
+// keptBundle reads the copies of the bundle's description on an installed host.
 func keptBundle(h *host.Host, m Media, t Tables) (*bundle, error) {
 	from := os.DirFS(h.Path(step.Dir))
 	m.Archive = ""
 	b := &bundle{media: m, files: from}
 	if err := b.describe(h, from.(fs.ReadFileFS), t); err != nil {
-		return nil, hint.With(fmt.Errorf("cannot tell what was installed: %w", err), "put the stick in, and name the archive: --archive FILE")
+		return nil, hint.With(fmt.Errorf("cannot determine what was installed: %w", err), "insert the stick and select the archive: --archive FILE")
 	}
 	return b, nil
 }
 
-// installedBundle is the bundle that h was installed from: its archive where m has
-// it, or else what is kept on the host.
+// installedBundle returns the bundle that h was installed from: its archive if m has
+// it, or else the copies on the host.
 func installedBundle(h *host.Host, m Media, c Caller, name string) (*bundle, error) {
 	if m.Archive == "" {
 		return keptBundle(h, m, c.Tables)
@@ -147,8 +145,8 @@ const (
 	manifestMember = "bundle.yaml"
 )
 
-// describe reads what the bundle is. It completes a bundle that is being made, and
-// tells h how programs come to it.
+// describe reads the bundle's description. It completes a new bundle, and sets how
+// programs are installed on h.
 func (b *bundle) describe(h *host.Host, from fs.ReadFileFS, t Tables) (err error) {
 	if b.lock, err = report.LockWith(from, t.words()); err != nil {
 		return err
@@ -167,7 +165,7 @@ func (b *bundle) describe(h *host.Host, from fs.ReadFileFS, t Tables) (err error
 	return nil
 }
 
-// close closes the archive; nothing is read of it any more.
+// close closes the archive.
 func (b *bundle) close() error {
 	if b.closing == nil {
 		return nil
@@ -175,10 +173,10 @@ func (b *bundle) close() error {
 	return b.closing()
 }
 
-// name is the archive's name without its ending.
+// name is the archive's name without its extension.
 func (b *bundle) name() string { return b.lock.Name + "-" + b.lock.Platform.Arch }
 
-// needs is what the role takes of the archive.
+// needs returns what the role needs of the archive.
 func (b *bundle) needs(role manifest.Role) Needs {
 	var n Needs
 	for _, p := range b.lock.Packages {
@@ -201,12 +199,12 @@ func (b *bundle) needs(role manifest.Role) Needs {
 	return n
 }
 
-// memberOf says whether the role needs a member.
+// memberOf selects the members that the role needs.
 func memberOf(role manifest.Role) func(archive.Member) bool {
 	return func(m archive.Member) bool { return m.NeededBy(role) }
 }
 
-// images are those that the role needs.
+// images returns the images that the role needs.
 func (b *bundle) images(role manifest.Role) []manifest.LockedImage {
 	var list []manifest.LockedImage
 	for _, img := range b.lock.Images {
@@ -217,7 +215,7 @@ func (b *bundle) images(role manifest.Role) []manifest.LockedImage {
 	return list
 }
 
-// imageNames are the names of all images, whatever the role.
+// imageNames returns the names of all images, for every role.
 func (b *bundle) imageNames() []string {
 	var names []string
 	for _, img := range b.lock.Images {
@@ -226,7 +224,7 @@ func (b *bundle) imageNames() []string {
 	return names
 }
 
-// fileNames are the paths of the files that the role needs.
+// fileNames returns the paths of the files that the role needs.
 func (b *bundle) fileNames(role manifest.Role) []string {
 	var names []string
 	for _, f := range b.lock.Files {
@@ -241,8 +239,7 @@ func neededBy(roles []manifest.Role, role manifest.Role) bool {
 	return manifest.Artifact{Roles: roles}.NeededBy(role)
 }
 
-// keep brings the bundle's description to the host's disk, for when the stick is
-// gone.
+// keep copies the bundle's description to the host, for use without the stick.
 func (b *bundle) keep(h *host.Host, role manifest.Role) error {
 	if b.archive == nil {
 		return nil

@@ -28,7 +28,7 @@ func TestFullDisk(t *testing.T) {
 	})
 	m.Write(t, stateFile, `{"bundle": `)
 	_, err := Reset(t.Context(), h, ResetRequest{})
-	if err == nil || !strings.HasPrefix(err.Error(), "the file system of / is full: cannot read what was installed") || !strings.HasPrefix(hint.Of(err), "df -h /") {
+	if err == nil || !strings.HasPrefix(err.Error(), "the file system of / is full: cannot read the installation's state") || !strings.HasPrefix(hint.Of(err), "df -h /") {
 		t.Errorf("%v (hint %q)", err, hint.Of(err))
 	}
 }

@@ -18,14 +18,14 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// How long a host waits where nothing else is said. With an identity a host may
-// be visited long before the first master is.
+// Default timeouts. With an identity a host may be installed long before the first
+// master.
 const (
 	usualWait  = 10 * time.Minute
 	masterWait = 12 * time.Hour
 )
 
-// waitFor is how long is waited for what is there and only has to come up.
+// waitFor is the timeout for components that are starting.
 func (t terms) waitFor() time.Duration {
 	if t.wait > 0 {
 		return t.wait
@@ -33,7 +33,7 @@ func (t terms) waitFor() time.Duration {
 	return usualWait
 }
 
-// limits are what kubeadm's steps wait.
+// limits returns the timeouts of kubeadm's steps.
 func (t terms) limits(byIdentity bool) kubeadm.Limits {
 	l := kubeadm.Limits{API: t.waitFor(), Ready: t.waitFor(), Master: t.waitFor()}
 	if byIdentity && t.wait <= 0 {
@@ -42,11 +42,10 @@ func (t terms) limits(byIdentity bool) kubeadm.Limits {
 	return l
 }
 
-// openIdentity opens the identity on a master that has yet to be given the CAs:
-// only there the passphrase is asked for, and before anything is changed. What
-// lies beside it on the stick must be what it was made with. What comes back is r
-// with the Target that follows from what is sealed, or r itself where there is
-// nothing to open.
+// openIdentity opens the identity on a master that does not have the CAs yet: only
+// there it asks for the passphrase, before any change. The files beside it on the stick
+// must match it. It returns r with the Target decided from the sealed content, or r
+// itself if there is nothing to open.
 func (r *run) openIdentity(ctx context.Context, passphrase func(context.Context, string) (string, error)) (*run, error) {
 	if !r.target.ByIdentity || r.target.Role == manifest.Node {
 		return r, nil
@@ -59,8 +58,8 @@ func (r *run) openIdentity(ctx context.Context, passphrase func(context.Context,
 		return r, nil
 	}
 	if r.sealed.Path() == "" || passphrase == nil {
-		return r, hint.With(errors.New("this master has yet to get the cluster's CAs, and there is no identity to take them from"),
-			"put the stick with %s in, or name the file: --identity FILE", identity.FileName)
+		return r, hint.With(errors.New("this master does not have the cluster's CAs, and there is no identity that contains them"),
+			"insert the stick with %s, or select the file: --identity FILE", identity.FileName)
 	}
 	word, err := passphrase(ctx, r.sealed.Path())
 	if err != nil {
@@ -76,7 +75,7 @@ func (r *run) openIdentity(ctx context.Context, passphrase func(context.Context,
 	return r.withIdentity(id)
 }
 
-// withIdentity is r after the identity was opened: it is decided again.
+// withIdentity returns r with the opened identity and a new decision.
 func (r *run) withIdentity(id *identity.Identity) (*run, error) {
 	with := *r
 	with.keys = id
@@ -94,9 +93,8 @@ func (r *run) withIdentity(id *identity.Identity) (*run, error) {
 	return &with, nil
 }
 
-// releaseMedia makes the stick free to go to another host while this one waits for
-// its master: nothing is read from it any more, and of this program, which lies on
-// it, all stays in memory.
+// releaseMedia releases the stick for another host while this one waits for its master:
+// it closes the archive and locks this program, which is on the stick, in memory.
 func (r *run) releaseMedia(ctx context.Context) {
 	say := func(text string) {
 		r.caller.Report.Report(progress.Event{Kind: progress.Note, Stage: "stick", Text: text})
@@ -105,16 +103,15 @@ func (r *run) releaseMedia(ctx context.Context) {
 	if mount == "/" {
 		return
 	}
-	r.reports.Release(ctx, r.outcome(false, "it waits for its master"))
+	r.reports.Release(ctx, r.outcome(false, "waiting for its master"))
 	if err := r.close(); err != nil || unix.Mlockall(unix.MCL_CURRENT) != nil {
-		say("leave the stick in this host until it has joined")
+		say("keep the stick in this host until it has joined")
 		return
 	}
-	say("nothing of the stick is needed here any more: mount -o remount,ro " + mount + ", pull it out, and take it to the other hosts while this one waits")
+	say("this host no longer needs the stick: mount -o remount,ro " + mount + ", remove it, and continue with the other hosts while this one waits")
 }
 
-// mountOf is the directory at which the file system of dir is mounted; "/" where
-// it cannot be found out.
+// mountOf returns the mount point of the file system of dir, "/" if unknown.
 func mountOf(h *host.Host, dir string) string {
 	dir, err := filepath.Abs(dir)
 	if err == nil {

@@ -19,9 +19,9 @@ import (
 	"kubecrate/pkg/vip"
 )
 
-// Tables are what an installation can choose from: networks, runtimes, families of
-// systems and preparations. A table that is nil is that of this version. What is in
-// a table, and only that, every verb knows.
+// Tables are the choices of an installation: networks, runtimes, OS families and
+// preparations. A nil table means that of this version. Every verb knows exactly what
+// is in the tables.
 type Tables struct {
 	Networks     cni.Networks
 	Runtimes     cri.Runtimes
@@ -29,7 +29,7 @@ type Tables struct {
 	Preparations prep.Preparations
 }
 
-// families are the ways in which programs come to a host.
+// families returns the ways to install programs.
 func (t Tables) families() software.Sources {
 	if t.Families == nil {
 		return distro.All(t.Runtimes)
@@ -37,7 +37,8 @@ func (t Tables) families() software.Sources {
 	return t.Families
 }
 
-// packageSteps are the names of the steps that brought programs to the host of saved.
+// packageSteps returns the names of the steps that installed programs on the host of
+// saved.
 func (t Tables) packageSteps(saved *target.State) ([]string, error) {
 	source, err := t.families().For(saved.Family)
 	if err != nil {
@@ -46,7 +47,7 @@ func (t Tables) packageSteps(saved *target.State) ([]string, error) {
 	return stepreport.Names(source.Steps(software.Bundle{}, nil)), nil
 }
 
-// words are the names that a manifest may use of what is in the tables.
+// words returns the names in the tables, which a manifest may use.
 func (t Tables) words() manifest.Words {
 	w := manifest.Words{Runtimes: t.Runtimes.Names(), Networks: t.Networks.Installable().Names()}
 	for _, s := range t.families() {
@@ -55,16 +56,15 @@ func (t Tables) words() manifest.Words {
 	return w
 }
 
-// kinds is the table of all steps that an installation, or a verb after it, can
-// consist of. A step is listed nowhere else: steps makes them, Reset finds in the
-// journal which of them were begun.
+// kinds is the table of all steps of an installation and of later verbs. It is the only
+// list: steps creates them, and Reset finds in the journal which of them were begun.
 func (t Tables) kinds(report progress.Func) step.Kinds {
 	return slices.Concat(t.Preparations.Kinds(), t.families().Kinds(report), t.Runtimes.Kinds(report), vip.Kinds(),
 		kubeadm.Kinds(report, t.Networks, t.Runtimes), cni.Kinds())
 }
 
-// openJournal opens the journal of h for a change. saved is the state that an
-// earlier run left, nil without one.
+// openJournal opens the journal of h for writing. saved is the state of an earlier run,
+// nil without one.
 func openJournal(h *host.Host, saved *target.State) (*step.Journal, error) {
 	j, err := step.OpenJournal(h)
 	if err != nil {
@@ -76,13 +76,12 @@ func openJournal(h *host.Host, saved *target.State) (*step.Journal, error) {
 	return j, nil
 }
 
-// impliedBegins are the begin records that a journal lacks which was written
-// before there were any: those of all steps that there were, in their order, with
-// the parameters that stand in install.json. The list ends with that version, and
-// no step is ever added to it.
+// impliedBegins returns the begin records missing in journals of versions without such
+// records: one for each step of that version, in order, with the parameters from
+// install.json. No step is ever added to this list.
 func impliedBegins(h *host.Host, saved *target.State) (list []step.Begin) {
 	if saved == nil {
-		if cri.Undoable(h) != nil { // images were loaded, and nothing else was done
+		if cri.Undoable(h) != nil { // images were loaded, and nothing else
 			list = append(list, step.Begin{Step: "images"})
 		}
 		return list

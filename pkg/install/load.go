@@ -19,7 +19,7 @@ import (
 	"kubecrate/pkg/stepreport"
 )
 
-// perform runs steps of their own, beside those of an installation.
+// perform runs steps that are not part of an installation.
 func (r *run) perform(ctx context.Context, steps ...step.Step) (changed []string, err error) {
 	j, err := openJournal(r.host, r.saved)
 	if err != nil {
@@ -31,13 +31,13 @@ func (r *run) perform(ctx context.Context, steps ...step.Step) (changed []string
 	return t.Changed(), err
 }
 
-// Loaded is what Load did.
+// Loaded is the result of Load.
 type Loaded struct {
 	Images  int  `json:"images"` // that the role needs
 	Changed bool `json:"changed"`
 }
 
-// Load brings the images of the role back that are missing.
+// Load loads the missing images of the role.
 func Load(ctx context.Context, h *host.Host, q LoadRequest) (loaded *Loaded, err error) {
 	defer func() { err = q.Caller.full(h, err) }()
 	release, err := hostlock.Take(h)
@@ -65,8 +65,8 @@ func Load(ctx context.Context, h *host.Host, q LoadRequest) (loaded *Loaded, err
 	return &Loaded{Images: count, Changed: len(changed) > 0}, nil
 }
 
-// loadable says whether the images are there already, before anything is kept
-// of a change. The error is a runtime that does not answer.
+// loadable reports whether all images are present, before a journal is opened. It fails
+// if the runtime does not respond.
 func loadable(ctx context.Context, h *host.Host, images step.Step, runtime string) (done bool, err error) {
 	plan, err := step.Plan(ctx, h, []step.Step{images})
 	if err != nil {
@@ -77,13 +77,13 @@ func loadable(ctx context.Context, h *host.Host, images step.Step, runtime strin
 	case step.Done, step.ToDo:
 		return st.State == step.Done, nil
 	case step.Later:
-		return false, hint.With(fmt.Errorf("cannot load the images: %s does not answer", runtime), "systemctl start %s; on a host where it is not installed, ./install --role node installs it and loads them", runtime)
+		return false, hint.With(fmt.Errorf("cannot load the images: %s does not respond", runtime), "systemctl start %s; if it is not installed, ./install --role node installs it and loads them", runtime)
 	case step.Impossible, step.Unknown:
 	}
 	return false, hint.With(fmt.Errorf("cannot load the images: %s", strings.Join(st.What, "; ")), "%s", st.Hint)
 }
 
-// sweep leaves nothing on a host on which Run never ran and nothing was loaded.
+// sweep removes the state directory of a host without an installation or loaded images.
 func (r *run) sweep() error {
 	if r.saved != nil || cri.Undoable(r.host) != nil {
 		return nil
@@ -95,19 +95,19 @@ func (r *run) sweep() error {
 	return removeState(r.host)
 }
 
-// WriteText prints what was done for people.
+// WriteText prints the result as text.
 func (r *Loaded) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	if r.Changed {
-		out.Line("all %d images are there", r.Images)
+		out.Line("all %d images are loaded", r.Images)
 	} else {
-		out.Line("all %d images were there: nothing had to be changed", r.Images)
+		out.Line("all %d images were already loaded: nothing changed", r.Images)
 	}
 	return out.Flush()
 }
 
-// Smoke tests the cluster of a host that was installed. The error says what
-// failed; the report is there all the same.
+// Smoke tests the cluster of an installed host. If a check fails, it returns the report
+// and an error.
 func Smoke(ctx context.Context, h *host.Host, q SmokeRequest) (report *smoke.Report, err error) {
 	r, err := installed(ctx, h, q.Media, q.Caller, "", terms{wait: q.Wait})
 	if err != nil {
@@ -123,7 +123,7 @@ func Smoke(ctx context.Context, h *host.Host, q SmokeRequest) (report *smoke.Rep
 	return report, err
 }
 
-// Inventory says what h is, its packages included.
+// Inventory returns the facts of h, including its packages.
 func Inventory(ctx context.Context, h *host.Host) (*facts.Facts, error) {
 	return facts.Read(ctx, h, facts.Options{Now: time.Now(), Packages: true})
 }

@@ -23,31 +23,31 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// errNotInstalled is a host on which Run never ran.
+// errNotInstalled means that Run never ran on this host.
 var errNotInstalled = errors.New("nothing was installed on this host")
 
-// installHint makes a host one on which it did.
+// installHint is the hint for errNotInstalled.
 const installHint = "./install --role master, or ./install --role node"
 
 const ticketName = "join.yaml"
 
-// run is a host with its Target and what carries it out. It must be closed.
+// run is a host, its Target and everything needed to reach it. It must be closed.
 type run struct {
 	host      *host.Host
 	caller    Caller
 	bundle    *bundle
 	saved     *target.State // of an earlier run, or nil
-	unchecked bool          // only root could tell whether there was one
+	unchecked bool          // whether there was one is unknown without root
 	facts     *facts.Facts
 	sealed    media.File    // the identity on the stick, the zero File without one
-	inputs    target.Inputs // that target is made of
+	inputs    target.Inputs // of target
 	target    target.Target
-	keys      *identity.Identity // once it is opened
+	keys      *identity.Identity // once opened
 	reports   *hostreport.Exchange
 	terms     terms
 }
 
-// open reads the archive's description and looks at the host.
+// open reads the archive's description and inspects the host.
 func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.Request, t terms) (*run, error) {
 	b, err := openBundle(h, m, c)
 	if err != nil {
@@ -56,7 +56,7 @@ func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.R
 	saved, err := readState(h)
 	unchecked := c.EUID != 0 && errors.Is(err, fs.ErrPermission)
 	if unchecked {
-		c.warn("what an earlier run did to this host only root can see: it is looked at as if there had been none")
+		c.warn("only root can read the state of an earlier run: this result assumes that there was none")
 		err = nil
 	}
 	if err == nil {
@@ -68,8 +68,8 @@ func open(ctx context.Context, h *host.Host, m Media, c Caller, request target.R
 	return nil, errors.Join(err, b.close())
 }
 
-// reopen is open for a host that was installed: without the archive, the copies
-// of its description on the host do.
+// reopen is open for an installed host: without the archive, it uses the copies of its
+// description on the host.
 func reopen(ctx context.Context, h *host.Host, m Media, c Caller, saved *target.State, ticket string, t terms) (*run, error) {
 	b, err := installedBundle(h, m, c, saved.Bundle)
 	if err != nil {
@@ -82,7 +82,7 @@ func reopen(ctx context.Context, h *host.Host, m Media, c Caller, saved *target.
 	return r, nil
 }
 
-// installed is reopen where the host has a state.
+// installed is reopen, or errNotInstalled without a saved state.
 func installed(ctx context.Context, h *host.Host, m Media, c Caller, ticket string, t terms) (*run, error) {
 	saved, err := readState(h)
 	if err != nil {
@@ -98,8 +98,7 @@ func (c *Caller) warn(format string, args ...any) {
 	c.Report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf(format, args...)})
 }
 
-// look reads what a decision rests on, and decides. It completes a run that is
-// being made.
+// look reads the inputs and decides the Target. It completes a new run.
 func (r *run) look(ctx context.Context, request target.Request) (err error) {
 	in := target.Inputs{Request: request, Bundle: r.bundle.name(), Saved: r.saved, Now: time.Now()}
 	m := r.bundle.media
@@ -135,7 +134,7 @@ func (r *run) look(ctx context.Context, request target.Request) (err error) {
 	return nil
 }
 
-// exchange says with which stick and which hosts this one compares itself.
+// exchange returns the exchange of host reports on the stick.
 func (r *run) exchange() *hostreport.Exchange {
 	o := hostreport.Options{Stick: r.bundle.media.stick(), Host: r.host, Self: r.facts, Networks: r.caller.Networks, Runtimes: r.caller.Runtimes, Now: time.Now, Report: r.caller.Report}
 	o.Keep = func(path string, text []byte) error { return writeState(r.host, filepath.Base(path), text) }
@@ -145,7 +144,7 @@ func (r *run) exchange() *hostreport.Exchange {
 	return hostreport.NewExchange(o)
 }
 
-// close lets go of the archive.
+// close closes the archive.
 func (r *run) close() error { return r.bundle.close() }
 
 // readCluster reads the file that describes the cluster, nil without one.
@@ -167,7 +166,7 @@ func readCluster(m Media, named string) (*manifest.Cluster, error) {
 	return c, err
 }
 
-// findIdentity looks for the sealed identity; the zero File is none.
+// findIdentity finds the sealed identity; it returns the zero File without one.
 func findIdentity(m Media, named string) (media.File, error) {
 	var file media.File
 	switch {
@@ -188,8 +187,8 @@ func findIdentity(m Media, named string) (media.File, error) {
 	return media.File{}, nil
 }
 
-// readTicket reads the ticket that j names, makes one of the flags, or finds the
-// one beside the archive.
+// readTicket reads the ticket that j names, builds one from the flags, or reads the one
+// beside the archive.
 func readTicket(m Media, j *target.Join) target.Found {
 	f := target.Found{Path: j.Ticket}
 	switch {
@@ -198,7 +197,7 @@ func readTicket(m Media, j *target.Join) target.Found {
 	case j.Ticket != "":
 		f.Ticket, f.Err = manifest.ReadTicket(media.Named(j.Ticket))
 		if os.IsNotExist(f.Err) {
-			f.Err = hint.With(fmt.Errorf("cannot read the ticket: %w", f.Err), "name its file: --ticket FILE; on the master ./install ticket writes it to the stick")
+			f.Err = hint.With(fmt.Errorf("cannot read the ticket: %w", f.Err), "select its file: --ticket FILE; on the master ./install ticket writes it to the stick")
 		}
 	case m.stick() == "":
 		f.Path = ticketName
@@ -213,7 +212,7 @@ func readTicket(m Media, j *target.Join) target.Found {
 	return f
 }
 
-// anyRuns says that one of the API servers runs the cluster of t.
+// anyRuns reports whether one of the API servers runs the cluster of t.
 func (c *Caller) anyRuns(ctx context.Context, servers []string, t *manifest.Ticket) bool {
 	var found atomic.Bool
 	var all sync.WaitGroup

@@ -75,7 +75,7 @@ func TestPlainUser(t *testing.T) {
 			t.Errorf("%s, %v", who.Text(), err)
 		}
 	})
-	if !strings.Contains(strings.Join(x.warnings(), "\n"), "only root can see") {
+	if !strings.Contains(strings.Join(x.warnings(), "\n"), "only root can") {
 		t.Errorf("it warns of %v", x.warnings())
 	}
 }

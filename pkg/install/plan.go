@@ -17,7 +17,7 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Plan is what a run would do on this host.
+// Plan is the planned changes on this host.
 type Plan struct {
 	Bundle    string            `json:"bundle"`
 	Role      manifest.Role     `json:"role"`
@@ -26,7 +26,7 @@ type Plan struct {
 	Steps     []step.Event      `json:"steps"`
 }
 
-// Needs is what a role takes of the archive. Raw and Compressed are bytes.
+// Needs is what a role needs of the archive. Raw and Compressed are bytes.
 type Needs struct {
 	Members    int      `json:"members"`
 	Raw        int64    `json:"raw"`
@@ -36,13 +36,13 @@ type Needs struct {
 	Files      []string `json:"files"`      // paths in the archive
 }
 
-// Err is a *preflight.Error with everything that keeps the plan from being
-// carried out, nil where nothing is known to.
+// Err returns a *preflight.Error with everything that prevents the installation, nil if
+// nothing is known to.
 func (p *Plan) Err() error { return p.Preflight.Err() }
 
-// MakePlan looks at the archive and at this host, and changes nothing. Checks
-// that fail are in the plan, see Err: only an archive or settings that cannot be
-// used give an error.
+// MakePlan inspects the archive and this host, and changes nothing. Failed checks are in
+// the plan, see Err: it returns an error only for an unusable archive or invalid
+// settings.
 func MakePlan(ctx context.Context, h *host.Host, q PlanRequest) (p *Plan, err error) {
 	defer func() { err = q.Caller.full(h, err) }()
 	r, err := q.open(ctx, h)
@@ -58,13 +58,13 @@ func MakePlan(ctx context.Context, h *host.Host, q PlanRequest) (p *Plan, err er
 	return p, nil
 }
 
-// open is open with the terms of what would be done.
+// open opens a run with the settings of the request.
 func (q *PlanRequest) open(ctx context.Context, h *host.Host) (*run, error) {
 	return open(ctx, h, q.Media, q.Caller, q.Host, terms{wait: q.Wait, user: q.User})
 }
 
-// Preflight makes the checks of a host and nothing else. The error is a
-// *preflight.Error where one failed; the result is there all the same.
+// Preflight only runs the checks of a host. If one fails, it returns the result and a
+// *preflight.Error.
 func Preflight(ctx context.Context, h *host.Host, q PlanRequest) (checks *preflight.Result, err error) {
 	defer func() { err = q.Caller.full(h, err) }()
 	r, err := q.open(ctx, h)
@@ -79,10 +79,10 @@ func Preflight(ctx context.Context, h *host.Host, q PlanRequest) (checks *prefli
 	return checks, err
 }
 
-// WriteText prints the plan for people.
+// WriteText prints the plan as text.
 func (p *Plan) WriteText(w io.Writer) error {
 	out := lines.New(w)
-	out.Line("%s, role %s: what ./install --role %s would do here; nothing was changed", p.Bundle, p.Role, p.Role)
+	out.Line("%s, role %s: ./install --role %s would do this; nothing was changed", p.Bundle, p.Role, p.Role)
 	out.Line("")
 	for i, e := range p.Steps {
 		out.Line("%2d\t%s\t%s", i+1, e.Step, e.Status.State)
@@ -95,28 +95,28 @@ func (p *Plan) WriteText(w io.Writer) error {
 	}{{"packages", p.Needs.Packages}, {"images", p.Needs.Images}, {"files", p.Needs.Files}} {
 		out.Line("%s of this role in the archive (%d)", section.title, len(section.names))
 		if section.title == "packages" {
-			continue // the step of that name has listed what is missing
+			continue // the step lists the missing ones
 		}
 		for _, name := range slices.Sorted(slices.Values(section.names)) {
 			out.Line("  %s", name)
 		}
 	}
-	out.Line("%d members of the archive are read, %s, %s unpacked", p.Needs.Members, progress.Size(p.Needs.Compressed), progress.Size(p.Needs.Raw))
+	out.Line("reads %d members of the archive, %s, %s decompressed", p.Needs.Members, progress.Size(p.Needs.Compressed), progress.Size(p.Needs.Raw))
 	if err := out.Flush(); err != nil {
 		return err
 	}
 	return p.Preflight.WriteText(w)
 }
 
-// writeStatus prints what a check found, indented; without diffs, it only names
-// the files.
+// writeStatus prints the result of a check, indented; without diffs it only names the
+// files.
 func writeStatus(out *lines.Printer, st step.Status, diffs bool) {
 	for _, what := range st.What {
 		out.Line("\t  %s", what)
 	}
 	for _, d := range st.Diffs {
 		if !diffs {
-			out.Line("\t  %s changes", d.Path)
+			out.Line("\t  change %s", d.Path)
 			continue
 		}
 		for line := range strings.Lines(string(diff.Diff(d.Path, []byte(d.Before), d.Path, []byte(d.After)))) {

@@ -42,7 +42,7 @@ func TestReportsCompared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.reports.Begin(first.outcome(false, "the installation is under way"))
+	first.reports.Begin(first.outcome(false, "installation in progress"))
 	first.reports.Finish(t.Context(), first.outcome(false, first.became(t.Context(), errors.New("cannot do step join: token abcdef.0123456789abcdef is wrong\nmore"))))
 	text, err := os.ReadFile(c.path("hosts/fresh-000001.json"))
 	if err != nil {
@@ -121,7 +121,7 @@ func TestRefusedReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, err := hostreport.Parse(text)
-	if err != nil || !f.Signed() || f.Result.Ready || !strings.HasPrefix(f.Result.Says, "checks before the installation failed: ") || len(f.Packages) != 1 {
+	if err != nil || !f.Signed() || f.Result.Ready || !strings.HasPrefix(f.Result.Says, "preflight checks failed: ") || len(f.Packages) != 1 {
 		t.Errorf("%+v, %v", f, err)
 	}
 }

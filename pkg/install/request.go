@@ -13,7 +13,7 @@ import (
 	"kubecrate/pkg/trust"
 )
 
-// Media is the stick: the archive, and what lies beside it.
+// Media is the stick: the archive and the files beside it.
 type Media struct {
 	Archive string // path, see FindArchive; "" is none
 	Trust   trust.Options
@@ -30,30 +30,30 @@ func (m Media) stick() string {
 // file is a file beside the archive.
 func (m Media) file(name string) media.File { return media.At(m.stick()).File(name) }
 
-// Caller is the process that runs a verb, what it knows, and how it reaches people
-// and the cluster.
+// Caller is the calling process: its user, and how it reports progress and connects to
+// the cluster.
 type Caller struct {
 	EUID    int
-	Command string             // how the program was called, for hints; "" where that holds a secret
-	Dialer  clusterhttp.Dialer // reaches the cluster; nil is the host's own network
+	Command string             // the program's command line, for hints; "" if it contains a secret
+	Dialer  clusterhttp.Dialer // connects to the cluster; nil means the host's network
 	Report  progress.Func
-	Tables  // the zero value is all of this version
+	Tables  // the zero value means those of this version
 }
 
-// RunRequest is what the operator says of an installation.
+// RunRequest are the operator's settings of an installation.
 type RunRequest struct {
 	Media      Media
 	Caller     Caller
 	Host       target.Request
 	Passphrase func(ctx context.Context, identity string) (string, error) // of the identity; asked for on masters only
 	TicketTTL  time.Duration                                              // of the ticket that a master writes; 0 is kubeadm.DefaultTTL
-	Wait       time.Duration                                              // for the API server and for Ready; 0 is 10 minutes, and for the master of an identity 12 hours
+	Wait       time.Duration                                              // timeout for the API server and for Ready; 0 means 10 minutes, 12 hours for a master with an identity
 	Skip       []string                                                   // preflight checks that only warn
 	NoSmoke    bool
-	User       kubeadm.User // who gets a kubeconfig beside root
+	User       kubeadm.User // gets a kubeconfig in addition to root
 }
 
-// PlanRequest is what the operator says of an installation that is only looked at.
+// PlanRequest are the operator's settings of a planned installation.
 type PlanRequest struct {
 	Media  Media
 	Caller Caller
@@ -63,22 +63,22 @@ type PlanRequest struct {
 	User   kubeadm.User
 }
 
-// LoadRequest says whose images are loaded.
+// LoadRequest are the settings of Load.
 type LoadRequest struct {
 	Media  Media
 	Caller Caller
 	Host   target.Request
 }
 
-// StatusRequest says how an installed host is looked at. Without the archive the
-// copies of its description on the host do.
+// StatusRequest are the settings of CheckStatus. Without the archive it uses the copies
+// of its description on the host.
 type StatusRequest struct {
 	Media  Media
 	Caller Caller
 	Ticket string // its file; "" is join.yaml beside the archive
 }
 
-// TicketRequest says what Ticket does: it makes a ticket, unless Show or Revoke
+// TicketRequest are the settings of Ticket: it creates a ticket, unless Show or Revoke
 // is set.
 type TicketRequest struct {
 	Media        Media
@@ -86,26 +86,26 @@ type TicketRequest struct {
 	Ticket       string // the file to write; "" is join.yaml beside the archive
 	TTL          time.Duration
 	ControlPlane bool // further masters may join with it
-	Show         bool // give what is to be typed instead of a new ticket
+	Show         bool // return the flags to type instead of a new ticket
 	Revoke       bool
 }
 
-// SmokeRequest says how the cluster is tested.
+// SmokeRequest are the settings of Smoke.
 type SmokeRequest struct {
 	Media  Media
 	Caller Caller
-	Wait   time.Duration // for what is still starting; 0 is 10 minutes
+	Wait   time.Duration // timeout for components that are starting; 0 means 10 minutes
 }
 
-// ResetRequest says how a host is taken back. The stick is not needed; where it is
-// there, what this host left on it goes.
+// ResetRequest are the settings of Reset. The stick is optional; if present, this host's
+// report is removed from it.
 type ResetRequest struct {
 	Media        Media
 	Caller       Caller
 	KeepPackages bool
 }
 
-// terms are how an installation is carried out, beside what the host becomes.
+// terms are settings of an installation that do not affect the Target.
 type terms struct {
 	wait, ticketTTL time.Duration
 	user            kubeadm.User

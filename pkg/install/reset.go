@@ -19,7 +19,7 @@ import (
 	"kubecrate/pkg/stepreport"
 )
 
-// Undone is what Reset did. Kept names what it left on the host, and why.
+// Undone is the result of Reset. Kept lists what it left on the host, and why.
 type Undone struct {
 	Bundle string        `json:"bundle,omitempty"`
 	Role   manifest.Role `json:"role,omitempty"`
@@ -28,9 +28,9 @@ type Undone struct {
 	Empty  bool          `json:"empty"` // there was nothing to undo
 }
 
-// Reset undoes everything that Run, Load and Ticket did on h, in reverse, as far
-// as the journal says that it was begun. Where a step cannot be undone, what it
-// may need stays, see step.Reset; running it again resumes there.
+// Reset undoes everything that Run, Load and Ticket did on h according to the journal,
+// in reverse order. If a step cannot be undone, everything that it may need stays, see
+// step.Reset; running it again resumes there.
 func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err error) {
 	defer func() { err = q.Caller.full(h, err) }()
 	release, err := hostlock.Take(h)
@@ -63,7 +63,7 @@ func Reset(ctx context.Context, h *host.Host, q ResetRequest) (u *Undone, err er
 	return u, nil
 }
 
-// undo takes back what the journal tells.
+// undo undoes the steps in the journal.
 func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, tables Tables, saved *target.State, keepPackages bool) (err error) {
 	j, err := openJournal(h, saved)
 	if err != nil {
@@ -82,7 +82,7 @@ func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, t
 				return err
 			}
 		}
-		u.Kept = append(u.Kept, "the installed packages, as asked for")
+		u.Kept = append(u.Kept, "the installed packages, as requested")
 	}
 	t := stepreport.New(report, j.Begun(), time.Now)
 	err = step.Reset(ctx, h, j, kinds, func(e step.Event) {
@@ -95,13 +95,13 @@ func (u *Undone) undo(ctx context.Context, h *host.Host, report progress.Func, t
 		err = cri.Undoable(h)
 	}
 	if err != nil {
-		return fmt.Errorf("not all could be taken back: %w", err)
+		return fmt.Errorf("cannot undo everything: %w", err)
 	}
 	return nil
 }
 
-// hear keeps every warning of an undoing: a step warns of what it leaves, in its
-// status or while it is at it. One task at a time reports.
+// hear collects the warnings: a step warns about what it leaves. Only one task at a time
+// reports.
 func (u *Undone) hear(report progress.Func) progress.Func {
 	return func(e progress.Event) {
 		if e.Kind == progress.Warn {
@@ -111,16 +111,16 @@ func (u *Undone) hear(report progress.Func) progress.Func {
 	}
 }
 
-// WriteText prints what was undone for people.
+// WriteText prints the result as text.
 func (u *Undone) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	switch {
 	case u.Empty:
-		out.Line("nothing was installed on this host: nothing to take back")
+		out.Line("nothing was installed on this host: nothing to undo")
 	case len(u.Kept) == 0:
-		out.Line("this host is as it was before %s", u.before())
+		out.Line("restored this host to its state before %s", u.before())
 	default:
-		out.Line("this host is as it was before %s, but for this:", u.before())
+		out.Line("restored this host to its state before %s, except:", u.before())
 		for _, k := range u.Kept {
 			out.Line("  %s", k)
 		}
@@ -128,7 +128,7 @@ func (u *Undone) WriteText(w io.Writer) error {
 	return out.Flush()
 }
 
-// before is what was undone.
+// before names what was undone.
 func (u *Undone) before() string {
 	if u.Bundle == "" {
 		return "images were loaded"

@@ -25,7 +25,7 @@ func TestKept(t *testing.T) {
 	}
 	report(progress.Event{Kind: progress.Warn, Text: "chrony stays: ntp-tools needs it"})
 	said.Reset()
-	if err := u.WriteText(&said); err != nil || !strings.Contains(said.String(), "but for this:\n  chrony stays: ntp-tools needs it") || told != 2 {
+	if err := u.WriteText(&said); err != nil || !strings.Contains(said.String(), "except:\n  chrony stays: ntp-tools needs it") || told != 2 {
 		t.Errorf("kept: %q, %v, told %d", said.String(), err, told)
 	}
 	(&Undone{}).hear(nil)(progress.Event{Kind: progress.Warn})

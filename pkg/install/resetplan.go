@@ -12,23 +12,22 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// ResetPlan is what Reset would do on a host. Node is what the host is called in
-// the cluster.
+// ResetPlan is the planned changes of Reset. Node is the name of the host's node.
 type ResetPlan struct {
 	Bundle  string        `json:"bundle,omitempty"`
 	Role    manifest.Role `json:"role,omitempty"`
 	Node    string        `json:"node,omitempty"`
-	Losing  []string      `json:"losing,omitempty"`  // what no later run brings back
-	Changes []step.Change `json:"changes,omitempty"` // of files, services and settings, as they are undone
+	Losing  []string      `json:"losing,omitempty"`  // what a later run does not restore
+	Changes []step.Change `json:"changes,omitempty"` // of files, services and settings, in the order of undoing
 	Empty   bool          `json:"empty"`             // there is nothing to undo
 }
 
-// Controls says that a part of the cluster's control plane goes with the host.
+// Controls reports whether the host is part of the control plane.
 func (p *ResetPlan) Controls() bool {
 	return !p.Empty && (p.Role == manifest.Master || p.Role == manifest.Single)
 }
 
-// PlanReset says what Reset would do, and changes nothing.
+// PlanReset returns what Reset would do, and changes nothing.
 func PlanReset(h *host.Host, q ResetRequest) (*ResetPlan, error) {
 	saved, err := readState(h)
 	if err != nil {
@@ -52,7 +51,7 @@ func PlanReset(h *host.Host, q ResetRequest) (*ResetPlan, error) {
 		p.Empty, err = untouched(h)
 		if !p.Empty && err == nil {
 			err = onlyLoaded(h)
-			p.Losing = []string{"the images that ./install load brought, but for those that containers use"}
+			p.Losing = []string{"the images loaded by ./install load, except those that containers use"}
 		}
 		if err != nil {
 			return nil, err
@@ -62,7 +61,7 @@ func PlanReset(h *host.Host, q ResetRequest) (*ResetPlan, error) {
 	p.Bundle, p.Role = saved.Bundle, saved.Role
 	name, err := h.Text("/proc/sys/kernel/hostname")
 	if err != nil {
-		return nil, fmt.Errorf("cannot tell the name of this host: %w", err)
+		return nil, fmt.Errorf("cannot determine the name of this host: %w", err)
 	}
 	if p.Node = strings.ToLower(strings.TrimSpace(saved.Hostname)); p.Node == "" {
 		p.Node = strings.ToLower(strings.TrimSpace(name))
@@ -71,29 +70,29 @@ func PlanReset(h *host.Host, q ResetRequest) (*ResetPlan, error) {
 	return p, nil
 }
 
-// losing is what goes with a host of the role.
+// losing lists what a reset of a host of the role deletes.
 func losing(p *ResetPlan, keepPackages bool) []string {
 	var list []string
 	if p.Controls() {
-		list = append(list, "the cluster's data on this master: etcd, the certificates and their keys. Where it is the only master, that is the whole cluster")
+		list = append(list, "the cluster's data on this master: etcd, certificates and keys. If it is the only master, that is the whole cluster")
 	}
-	list = append(list, "node "+p.Node+", its pods, and what they keep below /var/lib/kubelet", "the images of the bundle, but for those that containers use")
+	list = append(list, "node "+p.Node+", its pods, and their data below /var/lib/kubelet", "the images of the bundle, except those that containers use")
 	if !keepPackages {
-		list = append(list, "the packages that came with the bundle, but for those that others need by now")
+		list = append(list, "the packages of the bundle, except those that other packages need")
 	}
 	return list
 }
 
-// untouched says that nothing of this program is kept on h.
+// untouched reports whether this program has no state on h.
 func untouched(h *host.Host) (bool, error) {
 	names, err := h.ReadDir(step.Dir)
 	if err != nil {
-		return false, fmt.Errorf("cannot look into %s: %w", step.Dir, err)
+		return false, fmt.Errorf("cannot list %s: %w", step.Dir, err)
 	}
 	return len(names) == 0, nil
 }
 
-// WriteText prints the plan for people.
+// WriteText prints the plan as text.
 func (p *ResetPlan) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	if p.Empty {
@@ -101,9 +100,9 @@ func (p *ResetPlan) WriteText(w io.Writer) error {
 		return out.Flush()
 	}
 	if p.Bundle == "" {
-		out.Line("what ./install reset would do here; nothing was changed")
+		out.Line("./install reset would do this; nothing was changed")
 	} else {
-		out.Line("%s, role %s, node %s: what ./install reset would do here; nothing was changed", p.Bundle, p.Role, p.Node)
+		out.Line("%s, role %s, node %s: ./install reset would do this; nothing was changed", p.Bundle, p.Role, p.Node)
 	}
 	for _, l := range p.Losing {
 		out.Line("  remove %s", l)

@@ -69,7 +69,7 @@ func TestLoadBare(t *testing.T) {
 	l := newLab(t, manifest.RuntimeDocker)
 	x := l.host("node1", "192.168.4.21")
 	_, err := Load(t.Context(), x.h, x.loadRequest(manifest.Node))
-	if err == nil || !strings.Contains(err.Error(), "loaded images from docker") || hint.Of(err) == "" {
+	if err == nil || !strings.Contains(err.Error(), "docker does not respond") || hint.Of(err) == "" {
 		t.Errorf("no runtime: %v (%s)", err, hint.Of(err))
 	}
 	if ok, err := x.h.Exists(step.Dir); ok || err != nil {

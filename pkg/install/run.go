@@ -1,5 +1,5 @@
-// Package install is the installer: what a host of one role needs from the
-// archive, and the steps that bring it there. Run is its page, and steps its
+// Package install is the installer: what a host of a role needs from the archive, and
+// the steps of an installation. Run is the whole installation on one page, steps its
 // table of contents.
 package install
 
@@ -28,11 +28,10 @@ import (
 	"kubecrate/pkg/stepreport"
 )
 
-// Run brings this host to its role: one page, in the order in which it happens.
-// Nothing is changed before the preflight has passed and every member of the
-// archive that the role needs was found whole. It may be killed at any moment
-// and run again. Where preflight fails the error is a *preflight.Error, where
-// the archive is damaged it wraps *archive.DamageError.
+// Run installs this host, in the order of this page. It changes nothing before the
+// preflight has passed and every member of the archive that the role needs was verified.
+// It may be killed at any moment and run again. If preflight fails, the error is a
+// *preflight.Error; if the archive is damaged, it wraps *archive.DamageError.
 func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err error) {
 	defer func() { err = q.Caller.full(h, err) }()
 	began := time.Now()
@@ -49,7 +48,7 @@ func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	r.reports.Begin(r.outcome(false, "the installation is under way"))
+	r.reports.Begin(r.outcome(false, "installation in progress"))
 	defer func() { r.reports.Finish(ctx, r.outcome(err == nil, r.became(ctx, err))) }()
 	r, found, err := r.admit(ctx, q)
 	if err != nil {
@@ -60,14 +59,14 @@ func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err e
 		return nil, err
 	}
 	report := stepreport.New(q.Caller.Report, stepreport.Names(steps), time.Now)
-	for _, c := range found.checks.Of(preflight.Warning) { // which does not stop an installation
+	for _, c := range found.checks.Of(preflight.Warning) { // warnings do not stop an installation
 		report.Warn(c.Name, withHint(c))
 	}
 	if r.finished(found.plan) {
 		err := errors.Join(r.bundle.trusted.Remember(h), r.reports.KeepKey())
 		return r.result(nil, watch.Spent(), time.Since(began)), err
 	}
-	// What is used later is hashed again then: the stick may be another one by that time.
+	// Members are hashed again when used: the stick may be replaced meanwhile.
 	if err := r.bundle.archive.Verify(ctx, memberOf(r.target.Role), q.Caller.Report); err != nil {
 		return nil, err
 	}
@@ -75,7 +74,7 @@ func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err e
 		return nil, err
 	}
 	result = r.result(report.Changed(), watch.Spent(), time.Since(began))
-	if r.target.First && !q.NoSmoke { // that a node is Ready is a step of its own
+	if r.target.First && !q.NoSmoke { // other nodes have a step that waits for Ready
 		if result.Smoke, err = r.smokeTest(ctx); err != nil {
 			return nil, err
 		}
@@ -84,36 +83,36 @@ func Run(ctx context.Context, h *host.Host, q RunRequest) (result *Result, err e
 	return result, nil
 }
 
-// outcome is what the report of this host says of the installation.
+// outcome is the result of the installation in the host report.
 func (r *run) outcome(ready bool, says string) hostreport.Result {
 	return hostreport.Result{Bundle: r.bundle.name(), Role: r.target.Role, Node: r.target.Node, Ready: ready, Says: says}
 }
 
-// became says in a sentence what a run made of the host.
+// became describes the result of a run in one sentence.
 func (r *run) became(ctx context.Context, err error) string {
 	var failed *preflight.Error
 	switch {
 	case ctx.Err() != nil:
-		return "the installation was interrupted"
+		return "installation interrupted"
 	case errors.As(err, &failed):
 		var names []string
 		for _, f := range failed.Failed {
 			names = append(names, f.Name)
 		}
-		return "checks before the installation failed: " + strings.Join(slices.Compact(names), ", ")
+		return "preflight checks failed: " + strings.Join(slices.Compact(names), ", ")
 	case err != nil:
 		return hostreport.Sentence(err)
 	}
 	return fmt.Sprintf("Ready, a %s of %s", r.target.Role, r.bundle.name())
 }
 
-// found is what the checks before an installation gave.
+// found is the result of the checks before an installation.
 type found struct {
 	checks *preflight.Result
 	plan   []step.Event
 }
 
-// withHint is what a check found, with what helps.
+// withHint returns the message of a check with its hint.
 func withHint(c preflight.Check) string {
 	if c.Hint == "" {
 		return c.Message
@@ -121,9 +120,9 @@ func withHint(c preflight.Check) string {
 	return c.Message + " (hint: " + c.Hint + ")"
 }
 
-// admit makes the checks of the host, and opens the identity where that is to be
-// done: what is sealed may not be what lies beside it, and is checked again. The
-// run that comes back is the one to go on with, never nil.
+// admit runs the checks of the host, and opens the identity if needed: its content may
+// differ from the files beside it, so the checks are repeated. It returns the run to
+// continue with, never nil.
 func (r *run) admit(ctx context.Context, q RunRequest) (*run, found, error) {
 	f, err := r.check(ctx, q.Skip)
 	if err != nil {
@@ -137,7 +136,7 @@ func (r *run) admit(ctx context.Context, q RunRequest) (*run, found, error) {
 	return with, f, err
 }
 
-// check is preflight whose failed checks are an error.
+// check is preflight with failed checks as an error.
 func (r *run) check(ctx context.Context, skip []string) (f found, err error) {
 	if f.checks, f.plan, err = r.preflight(ctx, skip); err == nil {
 		err = f.checks.Err()
@@ -145,13 +144,13 @@ func (r *run) check(ctx context.Context, skip []string) (f found, err error) {
 	return f, err
 }
 
-// finished says whether an earlier run came to its end, and every step is done.
+// finished reports whether an earlier run completed and every step is still done.
 func (r *run) finished(plan []step.Event) bool {
 	undone := func(e step.Event) bool { return e.Status.State != step.Done }
 	return r.saved != nil && r.saved.Finished && len(plan) > 0 && !slices.ContainsFunc(plan, undone)
 }
 
-// apply runs the steps. What the host is to become is on its disk before.
+// apply runs the steps. The Target is saved on the host before.
 func (r *run) apply(ctx context.Context, steps []step.Step, report *stepreport.Reporter) (err error) {
 	if err := errors.Join(r.saveState(false), r.reports.KeepKey(), r.saveSealed()); err != nil {
 		return err
@@ -167,7 +166,7 @@ func (r *run) apply(ctx context.Context, steps []step.Step, report *stepreport.R
 	return errors.Join(r.saveState(true), removeSealed(r.host))
 }
 
-// smokeTest tests a cluster that is new.
+// smokeTest tests a new cluster.
 func (r *run) smokeTest(ctx context.Context) (*smoke.Report, error) {
 	report, err := smoke.Run(ctx, r.host, r.assembly().smokeOptions(), r.caller.Report)
 	if err != nil {
@@ -177,10 +176,10 @@ func (r *run) smokeTest(ctx context.Context) (*smoke.Report, error) {
 	return report, err
 }
 
-// Result is what a run did. Times are seconds: Test is that of the new cluster's
-// test, Own is what neither that nor a program took which the installer runs, and
-// Spent is by program. Stick is how many bytes this program itself made the
-// kernel fetch from any disk; what was in memory is not in it.
+// Result is the result of a run. Times are seconds: Test is the duration of the smoke
+// test, Spent that of the programs run by the installer, by name, and Own the rest.
+// Stick is the number of bytes that this process itself read from any disk, without the
+// page cache.
 type Result struct {
 	Bundle  string             `json:"bundle"`
 	Role    manifest.Role      `json:"role"`
@@ -194,7 +193,7 @@ type Result struct {
 	Stick   int64              `json:"stick"`
 	Smoke   *smoke.Report      `json:"smoke,omitempty"`
 	Next    []string           `json:"next,omitempty"`
-	Undo    string             `json:"undo,omitempty"` // the command that takes all of it back
+	Undo    string             `json:"undo,omitempty"` // the command that undoes everything
 }
 
 func (r *run) result(changed []string, spent map[string]time.Duration, took time.Duration) *Result {
@@ -212,7 +211,7 @@ func (r *run) result(changed []string, spent map[string]time.Duration, took time
 	return done
 }
 
-// next is what the operator does after this host.
+// next lists what the operator does after this host.
 func (r *run) next() []string {
 	if !r.target.First {
 		return nil
@@ -222,16 +221,16 @@ func (r *run) next() []string {
 	case r.target.ByIdentity && len(r.target.Cluster.Hosts) > 1:
 		list = append(list, "on every other host, in any order: ./install")
 	case r.target.Role == manifest.Master:
-		list = append(list, "carry the stick to every other host, and there: ./install --role node")
+		list = append(list, "on every other host, with this stick: ./install --role node")
 	}
 	return list
 }
 
-// WriteText prints the result for people.
+// WriteText prints the result as text.
 func (r *Result) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	if len(r.Changed) == 0 {
-		out.Line("this host is a %s of %s already, and Ready: nothing had to be changed", r.Role, r.Bundle)
+		out.Line("this host already is a %s of %s and Ready: nothing changed", r.Role, r.Bundle)
 		return out.Flush()
 	}
 	if r.Smoke != nil {
@@ -244,14 +243,14 @@ func (r *Result) WriteText(w io.Writer) error {
 			spent = append(spent, fmt.Sprintf("%s %.0f s", name, r.Spent[name]))
 		}
 	}
-	out.Line("it took %.0f s: %.1f s of its own, the rest in %s", r.Seconds, r.Own, strings.Join(spent, ", "))
+	out.Line("took %.0f s: the installer itself %.1f s, %s", r.Seconds, r.Own, strings.Join(spent, ", "))
 	if r.Stick >= 0 {
-		out.Line("%s of the archive were needed, %s were read from disks", progress.Size(r.Needed), progress.Size(r.Stick))
+		out.Line("used %s of the archive, read %s from disk", progress.Size(r.Needed), progress.Size(r.Stick))
 	}
 	for _, n := range r.Next {
 		out.Line("next: %s", n)
 	}
-	out.Line("to undo all of it: %s", r.Undo)
+	out.Line("to undo everything: %s", r.Undo)
 	return out.Flush()
 }
 
@@ -264,9 +263,9 @@ func plural(n int, what string) string {
 	return what + "s"
 }
 
-// readBytes is read_bytes of proc(5)'s io: what the threads of this process
-// caused to be fetched from storage; -1 where the kernel does not tell. The
-// process's own io would count the programs that it ran, too.
+// readBytes returns read_bytes of /proc/PID/task/TID/io (proc(5)): the bytes that the
+// threads of this process read from storage; -1 if unavailable. /proc/PID/io would
+// include child processes.
 func readBytes(h *host.Host) int64 {
 	const tasks = "/proc/self/task"
 	names, err := h.ReadDir(tasks)
@@ -289,9 +288,9 @@ func readBytes(h *host.Host) int64 {
 	return total
 }
 
-// full names a disk that is full as the cause of an error: each program has words
-// of its own for it, such as a damaged database. What preflight found has named
-// it, and what the operator stopped has another cause.
+// full reports a full disk as the cause of an error: each program reports it
+// differently, for example as a damaged database. Preflight errors already name it, and
+// a cancelled run has another cause.
 func (t Tables) full(h *host.Host, err error) error {
 	var checks *preflight.Error
 	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, &checks) {

@@ -41,7 +41,7 @@ func TestStateLost(t *testing.T) {
 	if err := os.Rename(file, file+".damaged"); err != nil {
 		t.Fatal(err)
 	}
-	refused("install.json is missing, and more was changed")
+	refused("install.json is missing, but more was changed")
 	if r, err := one.run(manifest.Single); err != nil || r.Node != "one" {
 		t.Fatalf("the same command again: %+v, %v", r, err)
 	}

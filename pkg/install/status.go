@@ -15,19 +15,19 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Condition is how a host stands to its installation.
+// Condition is the condition of a host's installation.
 type Condition string
 
 // The conditions of a host.
 const (
 	NotInstalled Condition = "not installed"
 	AtWork       Condition = "an install is at work"
-	Unfinished   Condition = "unfinished" // a run ended before its end
-	Drifted      Condition = "changed"    // it was installed, and something is no longer so
-	Installed    Condition = "installed"  // all is as it should be
+	Unfinished   Condition = "unfinished" // a run did not complete
+	Drifted      Condition = "changed"    // installed, but something has changed since
+	Installed    Condition = "installed"  // everything is ok
 )
 
-// Status is what CheckStatus found.
+// Status is the result of CheckStatus.
 type Status struct {
 	Condition Condition     `json:"condition"`
 	Bundle    string        `json:"bundle,omitempty"`
@@ -36,8 +36,8 @@ type Status struct {
 	Steps     []step.Event  `json:"steps,omitempty"`
 }
 
-// CheckStatus checks every step again; that the node is Ready is one. Nothing is
-// changed. The error says why the host is not Installed.
+// CheckStatus checks every step again, including that the node is Ready. It changes
+// nothing. The error is why the host is not Installed.
 func CheckStatus(ctx context.Context, h *host.Host, q StatusRequest) (st *Status, err error) {
 	defer func() { err = q.Caller.full(h, err) }()
 	saved, err := readState(h)
@@ -97,19 +97,19 @@ func (st *Status) err() error {
 	again := fmt.Sprintf("./install --role %s", st.Role)
 	switch st.Condition {
 	case Unfinished:
-		return hint.With(errors.New("the installation of this host is unfinished"), "%s goes on; %s takes it back", again, target.ResetCommand(st.Role))
+		return hint.With(errors.New("the installation of this host is unfinished"), "%s continues it; %s undoes it", again, target.ResetCommand(st.Role))
 	case Drifted:
-		return hint.With(errors.New("this host is not as the installation left it"), "%s fixes it", again)
+		return hint.With(errors.New("this host has changed since the installation"), "%s fixes it", again)
 	case NotInstalled:
 		return hint.With(errNotInstalled, installHint)
 	case AtWork:
-		return hint.With(hostlock.ErrBusy, "wait until it is done, then ./install status")
+		return hint.With(hostlock.ErrBusy, "wait until it has finished, then ./install status")
 	case Installed:
 	}
 	return nil
 }
 
-// WriteText prints the status for people.
+// WriteText prints the status as text.
 func (st *Status) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	if st.Bundle == "" {

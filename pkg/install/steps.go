@@ -21,20 +21,20 @@ import (
 	"kubecrate/pkg/vip"
 )
 
-// assembly makes the steps that bring a host to its Target.
+// assembly creates the steps that bring a host to its Target.
 type assembly struct {
 	target   target.Target
 	bundle   *bundle
 	facts    *facts.Facts
 	caller   Caller
 	terms    terms
-	keys     *identity.Identity        // nil where it is not open
-	named    bool                      // the operator named the ticket's file: that it cannot be written is an error
-	waiting  func(ctx context.Context) // called before a host waits for its master, by an identity
-	warnOnly bool                      // nothing is to be changed, see ticketStep
+	keys     *identity.Identity        // nil if not open
+	named    bool                      // the operator named the ticket's file: failing to write it is an error
+	waiting  func(ctx context.Context) // called before a host with an identity waits for its master
+	warnOnly bool                      // nothing will be changed, see ticketStep
 }
 
-// assembly is that of an installation.
+// assembly returns the assembly of an installation.
 func (r *run) assembly() *assembly {
 	return &assembly{
 		target: r.target, bundle: r.bundle, facts: r.facts, caller: r.caller, terms: r.terms, keys: r.keys,
@@ -42,8 +42,7 @@ func (r *run) assembly() *assembly {
 	}
 }
 
-// steps are what brings this host to its role, in order: the table of contents
-// of an installation.
+// steps returns the steps of an installation in order: its table of contents.
 func (a *assembly) steps() ([]step.Step, error) {
 	runtime, err := a.caller.Runtimes.For(a.bundle.manifest.Runtime)
 	if err != nil {
@@ -65,7 +64,7 @@ func (a *assembly) steps() ([]step.Step, error) {
 	return append(list, part...), err
 }
 
-// membership makes the host a part of the cluster.
+// membership returns the steps that make the host part of the cluster.
 func (a *assembly) membership(k kubeadm.Options) (list []step.Step, err error) {
 	controls := a.target.Role != manifest.Node
 	if controls && a.target.Cluster.VIP != nil {
@@ -97,8 +96,8 @@ func (a *assembly) membership(k kubeadm.Options) (list []step.Step, err error) {
 	return list, nil
 }
 
-// ticketStep is a step about tickets. They end by themselves, and so a host that
-// is only looked at is as it should be without one: what there is to do is told.
+// ticketStep wraps a step about tickets. Tickets expire, so status only warns if one is
+// missing.
 func (a *assembly) ticketStep(st step.Step) step.Step {
 	if a.warnOnly {
 		return warnOnly{st}
@@ -106,19 +105,19 @@ func (a *assembly) ticketStep(st step.Step) step.Step {
 	return st
 }
 
-// warnOnly is a step that is never to be done, only warned of.
+// warnOnly is a step that only warns about what is to do.
 type warnOnly struct{ step.Step }
 
 func (w warnOnly) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	st, err := w.Step.Check(ctx, h)
 	if st.State == step.ToDo {
 		st = step.Status{State: step.Done, Warnings: append(st.Warnings, st.What...)}
-		st.Warn("./install ticket makes a new ticket, ./install ticket --revoke ends it")
+		st.Warn("./install ticket creates a new ticket, ./install ticket --revoke revokes it")
 	}
 	return st, err
 }
 
-// virtual says how this master holds the control plane's virtual address.
+// virtual returns the settings of the control plane's virtual address.
 func (a *assembly) virtual() vip.Options {
 	o := vip.Options{VIP: *a.target.Cluster.VIP, Self: a.target.Address, Interface: a.target.Interface}
 	_, o.Port, _ = strings.Cut(a.target.Endpoint, ":")
@@ -133,7 +132,7 @@ func (a *assembly) virtual() vip.Options {
 	return o
 }
 
-// packages is the bundle's repository; without the archive its list alone.
+// packages returns the bundle's packages; without the archive only their list.
 func (a *assembly) packages() software.Bundle {
 	b := software.Bundle{Packages: a.bundle.lock.Packages}
 	if a.bundle.archive != nil {
@@ -142,8 +141,8 @@ func (a *assembly) packages() software.Bundle {
 	return b
 }
 
-// imageStep loads the role's images; without the archive nothing tells which
-// are missing.
+// imageStep loads the role's images; without the archive it cannot check which are
+// missing.
 func (a *assembly) imageStep(r cri.Runtime) step.Step {
 	if a.bundle.archive == nil {
 		return unchecked{cri.Images(r, nil, nil, a.caller.Report)}
@@ -156,11 +155,11 @@ type unchecked struct{ step.Step }
 
 func (unchecked) Check(context.Context, *host.Host) (step.Status, error) {
 	var st step.Status
-	st.Warn("images are looked for only with the archive: --archive FILE names it")
+	st.Warn("images are not checked without the archive: select it with --archive FILE")
 	return st, nil
 }
 
-// kubeadm is what the host is to be in the cluster.
+// kubeadm returns the settings of the host in the cluster.
 func (a *assembly) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
 	t, names := &a.target, a.bundle.imageNames()
 	o = kubeadm.Options{
@@ -171,7 +170,7 @@ func (a *assembly) kubeadm(r cri.Runtime) (o kubeadm.Options, err error) {
 	return o, err
 }
 
-// authority says which CAs a master is given.
+// authority returns the CAs for a master.
 func (a *assembly) authority() kubeadm.AuthorityOptions {
 	o := kubeadm.AuthorityOptions{Source: identity.FileName, CAHash: a.target.Ticket.CAHash()}
 	if a.keys != nil {
@@ -203,14 +202,13 @@ func (a *assembly) network() (step.Step, error) {
 	return a.caller.Networks.Install(n, text, a.networkCluster()), nil
 }
 
-// networkCluster is what the network, whichever it is, has to know of the cluster.
-// The interface is one that the operator named: on other hosts the one that this
-// host happens to use may have another name.
+// networkCluster returns the settings that any network needs. The interface is only one
+// that the operator named: this host's interface may have another name on other hosts.
 func (a *assembly) networkCluster() cni.Cluster {
 	return cni.Cluster{PodCIDR: netip.MustParsePrefix(a.target.Cluster.PodCIDR), Arch: a.bundle.lock.Platform.Arch, Interface: a.target.Named}
 }
 
-// smokeOptions say what a cluster has to show.
+// smokeOptions returns the settings of the smoke test.
 func (a *assembly) smokeOptions() smoke.Options {
 	c := a.target.Cluster
 	o := smoke.Options{
@@ -224,8 +222,7 @@ func (a *assembly) smokeOptions() smoke.Options {
 	return o
 }
 
-// smokeImage is the image that the test of a cluster runs: the one that serves
-// HTTP.
+// smokeImage is the image of the smoke test's pods: the one that serves HTTP.
 func (a *assembly) smokeImage() string {
 	for _, img := range a.bundle.lock.Images {
 		if imageref.Complete(imageref.Split(img.Name).Repository) == "docker.io/library/nginx" {

@@ -16,7 +16,7 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// Ticketed is what Ticket did. Flags holds the token, where it was asked for.
+// Ticketed is the result of Ticket. Flags contains the token, if requested.
 type Ticketed struct {
 	Files   []string            `json:"files,omitempty"`
 	Expires string              `json:"expires,omitempty"`
@@ -24,7 +24,7 @@ type Ticketed struct {
 	Revoked *kubeadm.Revocation `json:"revoked,omitempty"`
 }
 
-// Ticket makes a new ticket on a master, shows the one that is there, or revokes it.
+// Ticket creates a ticket on a master, shows the existing one, or revokes all.
 func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed, err error) {
 	defer func() { err = q.Caller.full(h, err) }()
 	release, err := hostlock.Take(h)
@@ -38,7 +38,7 @@ func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed,
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if r.target.Role == manifest.Node {
-		return nil, hint.With(errors.New("this host is a node: tickets are made on a master"), "on the master: ./install ticket")
+		return nil, hint.With(errors.New("this host is a node: only a master creates tickets"), "on the master: ./install ticket")
 	}
 	if q.Show {
 		return showTicket(h)
@@ -60,7 +60,7 @@ func Ticket(ctx context.Context, h *host.Host, q TicketRequest) (made *Ticketed,
 	return r.renew(ctx, o)
 }
 
-// renew makes a new ticket.
+// renew creates a ticket.
 func (r *run) renew(ctx context.Context, o kubeadm.TicketOptions) (*Ticketed, error) {
 	if _, err := r.perform(ctx, kubeadm.Renew(o)); err != nil {
 		return nil, err
@@ -76,39 +76,38 @@ func (r *run) renew(ctx context.Context, o kubeadm.TicketOptions) (*Ticketed, er
 	return made, nil
 }
 
-// sameText says that a file of the host and one on the stick are there and hold
-// the same.
+// sameText reports whether a file on the host and one on the stick exist and are equal.
 func sameText(h *host.Host, own, stick string) bool {
 	one, err := h.Text(own)
 	other, oerr := media.Named(h.Path(stick)).Read(manifest.MaxSize)
 	return err == nil && oerr == nil && one != "" && one == string(other)
 }
 
-// revoke ends the tickets of the cluster. Where there was none the operator is
-// told so: whoever asks for it takes one to be alive.
+// revoke revokes the tickets of the cluster. It is an error if there was none: the
+// operator expects one to be valid.
 func (r *run) revoke(ctx context.Context, o kubeadm.TicketOptions) (*Ticketed, error) {
 	var ended kubeadm.Revocation
 	if _, err := r.perform(ctx, kubeadm.Revoke(o, &ended)); err != nil {
 		return nil, err
 	}
 	if ended.Nothing() {
-		err := fmt.Errorf("there was nothing to revoke: the cluster at %s holds no token of a ticket", r.target.Endpoint)
-		return &Ticketed{Revoked: &ended}, hint.With(err, "kubeadm token list shows every token of the cluster; kubectl get nodes shows who has joined")
+		err := fmt.Errorf("nothing to revoke: the cluster at %s has no token of a ticket", r.target.Endpoint)
+		return &Ticketed{Revoked: &ended}, hint.With(err, "kubeadm token list shows every token of the cluster; kubectl get nodes shows which hosts have joined")
 	}
 	return &Ticketed{Revoked: &ended}, nil
 }
 
-// showTicket gives the ticket of this host as flags.
+// showTicket returns the ticket of this host as flags.
 func showTicket(h *host.Host) (*Ticketed, error) {
 	t, err := manifest.ReadTicket(media.Named(h.Path(kubeadm.TicketFile)))
 	if err != nil {
-		return nil, hint.With(fmt.Errorf("there is no ticket on this host: %w", err), "./install ticket makes one")
+		return nil, hint.With(fmt.Errorf("there is no ticket on this host: %w", err), "./install ticket creates one")
 	}
 	flags := fmt.Sprintf("--master %s --token %s --ca-cert-hash %s", t.Endpoint, t.Token, strings.Join(t.CACertHashes, ","))
 	return &Ticketed{Expires: t.Expires, Flags: flags}, nil
 }
 
-// WriteText prints what was done for people.
+// WriteText prints the result as text.
 func (r *Ticketed) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	switch {
@@ -116,22 +115,22 @@ func (r *Ticketed) WriteText(w io.Writer) error {
 		writeRevocation(out, r.Revoked)
 	case r.Flags != "":
 		out.Line("./install --role node %s", r.Flags)
-		out.Line("good until %s, for everybody who knows it", r.Expires)
+		out.Line("valid until %s for anyone who knows it", r.Expires)
 	default:
 		for _, f := range r.Files {
 			out.Line("ticket written to %s", f)
 		}
-		out.Line("good until %s, for everybody who has it", r.Expires)
+		out.Line("valid until %s for anyone who has it", r.Expires)
 	}
 	return out.Flush()
 }
 
 func writeRevocation(out *lines.Printer, r *kubeadm.Revocation) {
 	if len(r.Tokens) > 0 {
-		out.Line("ended in the cluster: %s %s", plural(len(r.Tokens), "token"), strings.Join(r.Tokens, ", "))
+		out.Line("revoked: %s %s", plural(len(r.Tokens), "token"), strings.Join(r.Tokens, ", "))
 	}
 	if r.Keys {
-		out.Line("ended in the cluster: the control plane's keys for further masters")
+		out.Line("revoked: the control plane's keys for further masters")
 	}
 	for _, f := range r.Files {
 		out.Line("removed: %s", f)
@@ -139,5 +138,5 @@ func writeRevocation(out *lines.Printer, r *kubeadm.Revocation) {
 	for _, l := range r.Left {
 		out.Line("note: %s", l)
 	}
-	out.Line("the cluster holds no token of a ticket any more; nodes that have joined stay")
+	out.Line("the cluster no longer has a token of a ticket; joined nodes stay")
 }

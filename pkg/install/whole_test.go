@@ -30,7 +30,7 @@ func (x *machine) stay(role manifest.Role, change ...func(*RunRequest)) {
 	if r.Role != role || r.Node != x.name || len(r.Changed) == 0 || !x.l.api.has("nodes//"+x.name) {
 		t.Errorf("%s: %+v", x.name, r)
 	}
-	x.says(r, "node "+x.name+" is Ready, a "+string(role), "to undo all of it: ./install reset")
+	x.says(r, "node "+x.name+" is Ready, a "+string(role), "to undo everything: ./install reset")
 	st, err := CheckStatus(t.Context(), x.h, x.statusRequest())
 	if err != nil || st.Condition != Installed || st.Node != x.name {
 		t.Errorf("%s: %v, status %+v", x.name, err, st)
@@ -45,7 +45,7 @@ func (x *machine) stay(role manifest.Role, change ...func(*RunRequest)) {
 	if err != nil || len(again.Changed) > 0 {
 		t.Errorf("%s again: %v, %+v", x.name, err, again)
 	}
-	x.says(again, "nothing had to be changed")
+	x.says(again, "nothing changed")
 	for _, line := range x.m.Calls()[at:] {
 		if strings.HasPrefix(line, "kubeadm init") || strings.HasPrefix(line, "kubeadm join") || strings.HasPrefix(line, "yum") {
 			t.Errorf("%s again: %s", x.name, line)
@@ -170,7 +170,7 @@ func TestRunResetSingle(t *testing.T) {
 		one.stay(manifest.Single)
 		packages := one.rpm.Installed()
 		u, err := Reset(t.Context(), one.h, one.resetRequest(true))
-		if err != nil || !slices.Contains(u.Kept, "the installed packages, as asked for") || !slices.Equal(one.rpm.Installed(), packages) {
+		if err != nil || !slices.Contains(u.Kept, "the installed packages, as requested") || !slices.Equal(one.rpm.Installed(), packages) {
 			t.Errorf("%+v, %v; installed %v", u, err, one.rpm.Installed())
 		}
 	})
@@ -291,7 +291,7 @@ func TestTicketVerb(t *testing.T) {
 	if err != nil || !strings.Contains(shown.Flags, "--master 192.168.4.11:6443 --token ") {
 		t.Errorf("shown: %+v, %v", shown, err)
 	}
-	if _, err := node.ticket(TicketRequest{}); err == nil || !strings.Contains(err.Error(), "tickets are made on a master") {
+	if _, err := node.ticket(TicketRequest{}); err == nil || !strings.Contains(err.Error(), "only a master creates tickets") {
 		t.Errorf("on a node: %v", err)
 	}
 	ended, err := master.ticket(TicketRequest{Revoke: true})
@@ -327,7 +327,7 @@ func TestLoadVerb(t *testing.T) {
 		t.Errorf("an image is gone: %+v, %v", st, err)
 	}
 	r, err := Load(t.Context(), x.h, x.loadRequest(""))
-	x.says(r, "all ", " images are there")
+	x.says(r, "all ", " images are loaded")
 	if err != nil || !r.Changed || x.images() != all {
 		t.Errorf("loaded: %+v, %v\n%s", r, err, difference(all, x.images()))
 	}

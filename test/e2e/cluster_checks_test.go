@@ -205,7 +205,7 @@ func (c *cluster) forget() {
 // once: the check of the archive before anything is changed, and its use, read
 // each byte of the stick once, as long as the memory holds them in between.
 func (c *cluster) once(said string) {
-	m := regexp.MustCompile(`(\d+) MB of the archive were needed, (\d+) MB were read from disks`).FindStringSubmatch(said)
+	m := regexp.MustCompile(`used (\d+) MB of the archive, read (\d+) MB from disk`).FindStringSubmatch(said)
 	if m == nil {
 		c.t.Fatal("it does not say how much it read")
 	}

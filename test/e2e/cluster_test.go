@@ -159,7 +159,7 @@ func TestCluster(t *testing.T) {
 		for i, m := range c.on {
 			held := c.snapshot(m)
 			out := c.mustInstall(m, 0, role(m, []string{"master", "node", "node"}[i])...)
-			if !strings.Contains(out, "nothing had to be changed") {
+			if !strings.Contains(out, "nothing changed") {
 				c.t.Errorf("%s: a second run does not say that it changed nothing", m.Name)
 			}
 			c.same(m, held, "a second run")
