@@ -13,8 +13,8 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// agreed compares the parts of what l pins, whose files are in the store, with
-// each other. The error is an *agree.Error; warn has what may work told, too.
+// agreed checks that the parts pinned by l, whose files are in the store, fit
+// together. The error is an *agree.Error; warn reports warnings too.
 func (s *Sources) agreed(m *manifest.Manifest, l *manifest.Lock, warn bool) error {
 	installed, _, err := manifest.Baseline(m.Packages.Baseline, m.Dir())
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Sources) agreed(m *manifest.Manifest, l *manifest.Lock, warn bool) erro
 	return agree.Err(m.Name, found)
 }
 
-// beforeSolving is what of it is known before anything is fetched.
+// beforeSolving is the part of it that needs no download.
 func beforeSolving(m *manifest.Manifest) error {
 	installed, _, err := manifest.Baseline(m.Packages.Baseline, m.Dir())
 	if err != nil {
@@ -42,7 +42,7 @@ func beforeSolving(m *manifest.Manifest) error {
 	return agree.Err(m.Name, agree.Of(m, &manifest.Lock{}, installed).BeforeSolving())
 }
 
-// network finds the manifest of b's network, as the installer will, and the images
+// network finds the manifest of b's network, as the installer does, and the images
 // that it runs.
 func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
 	n, err := b.Networks.For(b.Network)
@@ -81,7 +81,7 @@ func (s *Sources) network(b *agree.Bundle, l *manifest.Lock) error {
 	return nil
 }
 
-// read gives the bytes of a small blob that is in the store.
+// read returns the bytes of a small blob in the store.
 func (s *Sources) read(digest string) ([]byte, error) {
 	f, err := s.store.Open(digest)
 	if err != nil {

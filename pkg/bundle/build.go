@@ -16,7 +16,7 @@ import (
 	"kubecrate/pkg/trust"
 )
 
-// BuildOptions say what is written where.
+// BuildOptions are the options of Build.
 type BuildOptions struct {
 	Dir        string        // the target directory, made if missing
 	Level      archive.Level // how hard to compress
@@ -26,11 +26,11 @@ type BuildOptions struct {
 	Sign *trust.SecretKey // signs the archive and the installer; nil for no signatures
 }
 
-// Build fetches exactly what l pins, checks it and writes the archive, its
-// sidecar and the installer into o.Dir. One lock, one installer and one level
-// give one archive, bit for bit, and with one key the same signatures. On an
-// error nothing stays behind in o.Dir, unless only the signatures failed, and
-// what was fetched stays in the cache.
+// Build downloads exactly what l pins, verifies it and writes the archive, its
+// sidecar and the installer to o.Dir. The same lock, installer and level produce
+// the same archive, bit for bit, and with the same key the same signatures. On an
+// error nothing is left in o.Dir, unless only the signatures failed; downloads
+// stay in the cache.
 func Build(ctx context.Context, m *manifest.Manifest, l *manifest.Lock, s *Sources, o BuildOptions) (*Result, error) {
 	started := time.Now()
 	if err := archive.MakeDir(o.Dir); err != nil {
@@ -55,7 +55,7 @@ func Build(ctx context.Context, m *manifest.Manifest, l *manifest.Lock, s *Sourc
 	return res, nil
 }
 
-// builder is one build on its way.
+// builder is the state of one build.
 type builder struct {
 	*Sources
 	manifest *manifest.Manifest
@@ -65,8 +65,8 @@ type builder struct {
 	signers  map[string]string // by NEVRA: who signed the package
 }
 
-// gather brings every member together, in the order of the archive: what
-// describes the bundle, the installer, the yum repository, the images, files.
+// gather collects all members, in the order of the archive: the description of the
+// bundle, the installer, the yum repository, the images, files.
 func (b *builder) gather(ctx context.Context, installer string) ([]archive.Entry, error) {
 	files, err := b.files(ctx)
 	if err != nil {
@@ -102,7 +102,7 @@ func (b *builder) gather(ctx context.Context, installer string) ([]archive.Entry
 	return append(meta, content...), nil
 }
 
-// expect says ahead what is to be fetched: what the cache does not have.
+// expect announces the downloads: what the cache does not have.
 func (b *builder) expect() error {
 	e := progress.Event{Kind: progress.Expect, Stage: "fetch"}
 	add := func(digest string, size int64) {

@@ -19,9 +19,9 @@ import (
 	"kubecrate/pkg/version"
 )
 
-// describe makes the members that say what the others are: the manifest as it
-// was resolved, its lock, the SBOM and the checksums of all members but
-// index.json and the checksums themselves.
+// describe makes the members that describe the others: the resolved manifest, its
+// lock, the SBOM and the checksums of all members except index.json and the
+// checksums themselves.
 func (b *builder) describe(content []archive.Entry) ([]archive.Entry, error) {
 	yaml, err := b.manifest.Marshal()
 	if err != nil {

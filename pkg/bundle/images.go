@@ -13,9 +13,8 @@ import (
 	"kubecrate/pkg/image"
 )
 
-// images fetches every layer of the lock once, checks and unpacks it while it
-// arrives, and lays the images out as OCI and docker read them. open is for
-// the time after ctx.
+// images downloads every layer of the lock once, verifies and unpacks it while it
+// arrives, and builds the OCI and docker layouts. open is used after ctx has ended.
 func (b *builder) images(ctx context.Context, open func(image.Layer) (io.ReadCloser, error)) ([]archive.Entry, error) {
 	wanted, err := image.Layers(b.lock.Images)
 	if err != nil {
@@ -31,7 +30,7 @@ func (b *builder) images(ctx context.Context, open func(image.Layer) (io.ReadClo
 		g.Go(func() error {
 			e, err := b.layer(gctx, l)
 			if err != nil {
-				return fmt.Errorf("cannot take layer %s of %s: %w", l.Source.Digest, l.Image.Name, err)
+				return fmt.Errorf("cannot use layer %s of %s: %w", l.Source.Digest, l.Image.Name, err)
 			}
 			e.Open = func() (io.ReadCloser, error) { return open(l) }
 			layers.add(l.Digest, e)
@@ -86,7 +85,7 @@ func unpacked(l image.Layer, r io.Reader, use func(io.Reader) error) error {
 	return use(raw)
 }
 
-// openLayer opens the content of a layer, which is in the store by now.
+// openLayer opens the content of a layer in the store.
 func (b *builder) openLayer(ctx context.Context, l image.Layer) (io.ReadCloser, error) {
 	blob, err := b.puller.Blob(ctx, l.Image, l.Source.LockedBlob)
 	if err != nil {
@@ -116,7 +115,7 @@ func (b both) Close() error {
 	return err
 }
 
-// layerSet collects the layers that arrive at once, by digest.
+// layerSet collects the layers that arrive in parallel, by digest.
 type layerSet struct {
 	mu      sync.Mutex
 	members map[string]archive.Entry
@@ -133,7 +132,7 @@ func (s *layerSet) size(digest string) (int64, error) {
 	defer s.mu.Unlock()
 	e, ok := s.members[digest]
 	if !ok {
-		return 0, fmt.Errorf("layer %s was not fetched", digest)
+		return 0, fmt.Errorf("layer %s was not downloaded", digest)
 	}
 	return e.Size, nil
 }

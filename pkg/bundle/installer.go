@@ -11,9 +11,9 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// FindInstaller returns the installer for arch: path where it is given, else
-// install-linux-ARCH or install beside this program. What it finds must be an
-// executable for Linux on arch.
+// FindInstaller returns the installer for arch: path if it is given, otherwise
+// install-linux-ARCH or install next to this program. It must be an executable for
+// Linux on arch.
 func FindInstaller(path, arch string) (string, error) {
 	candidates := []string{path}
 	if path == "" {
@@ -33,16 +33,16 @@ func FindInstaller(path, arch string) (string, error) {
 		failures = append(failures, err)
 	}
 	return "", hint.With(fmt.Errorf("cannot find the installer for linux/%s: %w", arch, errors.Join(failures...)),
-		"make dist builds it; --installer FILE names another")
+		"to build it: make dist; to use another: --installer FILE")
 }
 
 func checkInstaller(path, arch string) (err error) {
 	f, err := elf.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no %s", path)
+		return fmt.Errorf("%s does not exist", path)
 	}
 	if err != nil {
-		return fmt.Errorf("%s is no Linux program: %w", path, err)
+		return fmt.Errorf("%s is not a Linux program: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}

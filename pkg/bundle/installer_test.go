@@ -40,8 +40,8 @@ func TestFindInstaller(t *testing.T) {
 		{amd, "amd64", ""},
 		{arm, "arm64", ""},
 		{arm, "amd64", "is built for EM_AARCH64"},
-		{text, "amd64", "is no Linux program"},
-		{filepath.Join(dir, "none"), "amd64", "there is no "},
+		{text, "amd64", "is not a Linux program"},
+		{filepath.Join(dir, "none"), "amd64", " does not exist"},
 	} {
 		got, err := FindInstaller(c.path, c.arch)
 		switch {

@@ -25,8 +25,8 @@ import (
 	"kubecrate/pkg/source/rpmrepo"
 )
 
-// Lock pins what m means now: the RPM closure, the images and the files. What
-// it had to read stays in the cache.
+// Lock resolves m: the RPM closure, the images and the files. Downloads stay in
+// the cache.
 func Lock(ctx context.Context, m *manifest.Manifest, s *Sources) (*manifest.Lock, error) {
 	l := &manifest.Lock{
 		APIVersion: manifest.APIVersion, Kind: "Lock",
@@ -138,14 +138,13 @@ func newUniverse(repos []*rpmrepo.Repository) *universe {
 			u.origin = append(u.origin, r)
 		}
 		for _, p := range r.Unusable {
-			u.rejected = append(u.rejected, depsolve.Rejected{Meta: &p.Metadata, Why: fmt.Sprintf("of repository %s cannot be taken: %v", r.ID, p.Unusable)})
+			u.rejected = append(u.rejected, depsolve.Rejected{Meta: &p.Metadata, Why: fmt.Sprintf("of repository %s is unusable: %v", r.ID, p.Unusable)})
 		}
 	}
 	return u
 }
 
-// loadFiles completes the file lists by the paths that some package or root
-// names.
+// loadFiles completes the file lists with the paths that packages or roots name.
 func (u *universe) loadFiles(ctx context.Context, s *Sources, roots []string) error {
 	wanted := map[string]bool{}
 	for _, r := range roots {
@@ -160,20 +159,20 @@ func (u *universe) loadFiles(ctx context.Context, s *Sources, roots []string) er
 			return err
 		}
 		if len(unlisted) > 0 {
-			s.warn(fmt.Sprintf("repository %s: its file lists lack %s: which files that brings is not known", r.ID, nameFew(unlisted)))
+			s.warn(fmt.Sprintf("repository %s: its file lists lack %s, whose files are unknown", r.ID, nameFew(unlisted)))
 		}
 	}
 	return nil
 }
 
-// lock pins one chosen package. Metadata that knows no sha256 of it makes its
-// download necessary.
+// lock pins one chosen package. It downloads the package if the metadata has no
+// sha256 of it.
 func (u *universe) lock(ctx context.Context, s *Sources, c depsolve.Choice) (manifest.LockedPackage, error) {
 	p, r := u.packages[c.ID], u.origin[c.ID]
 	locations := r.Locations(p)
 	if what := credential.InURL(locations[0].URL); what != "" {
-		return manifest.LockedPackage{}, hint.With(fmt.Errorf("cannot lock %s: the metadata of repository %s gives a URL for it that holds %s, which a lock would keep", p.NEVRA, r.ID, what),
-			"take another mirror: --repo %s=URL", r.ID)
+		return manifest.LockedPackage{}, hint.With(fmt.Errorf("cannot lock %s: its URL in the metadata of repository %s contains %s, which would end up in the lock", p.NEVRA, r.ID, what),
+			"use another mirror: --repo %s=URL", r.ID)
 	}
 	l := manifest.LockedPackage{
 		NEVRA: p.NEVRA, Repo: r.ID, Location: rpmrepo.Href(p), URL: locations[0].URL, Size: p.Size,
@@ -263,7 +262,7 @@ func lockImages(ctx context.Context, m *manifest.Manifest, s *Sources, found []n
 		inFiles[img.Name] = true
 	}
 	for _, img := range m.Images.List {
-		// What a file names too runs wherever its pods do.
+		// An image that a file names too runs wherever the file's pods do.
 		if name, err := imageref.Canonical(img.Name); err == nil && len(img.Roles) == 0 && !inFiles[name] {
 			img.Roles = m.RolesOf(name)
 		}
@@ -288,7 +287,7 @@ func lockImages(ctx context.Context, m *manifest.Manifest, s *Sources, found []n
 			locked[i], err = s.puller.Resolve(ctx, img.Image, m.Platform)
 			locked[i].From = img.from
 			if err != nil && img.from != "" {
-				err = fmt.Errorf("%s names an image that cannot be carried (without images: true there, images.list alone says what is): %w", img.from, err)
+				err = fmt.Errorf("%s names an image that cannot be packed (remove images: true there to pack only images.list): %w", img.from, err)
 			}
 			return err
 		})
@@ -300,11 +299,11 @@ func lockImages(ctx context.Context, m *manifest.Manifest, s *Sources, found []n
 	return locked, nil
 }
 
-// unsolvable says where a closure can be fixed: in the manifest.
+// unsolvable adds the hint where to fix a closure: in the manifest.
 func unsolvable(err error) error {
 	var u *depsolve.Unsolvable
 	if !errors.As(err, &u) {
 		return err
 	}
-	return hint.With(err, "in the manifest, name another version under packages.roots, or add the repository that has what is missing to packages.repos")
+	return hint.With(err, "in the manifest, name another version under packages.roots, or add the repository with the missing packages to packages.repos")
 }

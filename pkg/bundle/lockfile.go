@@ -10,8 +10,8 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// LockError is a lock on disk that cannot be built from: it cannot be read, or,
-// where Stale is set, it is of another manifest.
+// LockError is the error for a lock on disk that is unusable: it cannot be read or,
+// if Stale is set, it is for another manifest.
 type LockError struct {
 	Stale bool
 	Err   error
@@ -22,9 +22,9 @@ func (e *LockError) Error() string { return e.Err.Error() }
 // Unwrap gives the cause.
 func (e *LockError) Unwrap() error { return e.Err }
 
-// LockAt reads the lock of m at path. Where none is there, or update is set, it
-// pins what m means now and writes that to path. It returns a *LockError where the
-// lock that is there cannot be used.
+// LockAt reads the lock of m at path. If there is none, or update is set, it
+// resolves m and writes the lock to path. It returns a *LockError if the existing
+// lock is unusable.
 func LockAt(ctx context.Context, m *manifest.Manifest, s *Sources, path string, update bool) (*manifest.Lock, error) {
 	l, err := manifest.ReadLock(path)
 	switch {

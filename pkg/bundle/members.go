@@ -17,14 +17,14 @@ import (
 	"kubecrate/pkg/store"
 )
 
-// content is what a member holds that is too large for memory.
+// content is the content of a member that is too large for memory.
 type content struct {
 	digest string // "sha256:HEX"
 	kind   manifest.Kind
-	// read fetches what holds the content, where it must, and hands the content
-	// to use as it arrives, again from the start where that turned out wrong. It
-	// returns nil only when all that was fetched was verified; that what came out
-	// of it has the digest is for use to find, since it hashes anyway.
+	// read downloads the blob with the content, if necessary, and passes the content
+	// to use as it arrives, again from the start if it was wrong. It returns nil only
+	// if everything downloaded was verified; use verifies the digest of the content
+	// itself, since it hashes anyway.
 	read func(ctx context.Context, use func(io.Reader) error) error
 }
 
@@ -74,7 +74,7 @@ const sizesNS = "sizes"
 // framesNS is the part of the cache that holds frames of this level.
 func (b *builder) framesNS() string { return "frames-" + b.level.Encoding() }
 
-// frames finds the compressed frames of c, or makes them.
+// frames finds or compresses the frames of c.
 func (b *builder) frames(ctx context.Context, c content) (archive.Packed, error) {
 	ns, key := b.framesNS(), hexOf(c.digest)
 	if f, err := b.store.Entry(ns, key); err == nil {
@@ -109,13 +109,13 @@ func (b *builder) frames(ctx context.Context, c content) (archive.Packed, error)
 // abort drops a half-written entry, if there is one.
 func abort(w *store.EntryWriter) {
 	if w != nil {
-		// The next opening of the cache removes what could not be removed now.
+		// Leftovers are removed when the cache is opened next.
 		_ = w.Abort()
 	}
 }
 
-// rawSize is the size of c in bytes. Where it is not known yet, all of c is
-// read, and so fetched and verified.
+// rawSize is the size of c in bytes. If it is not known yet, all of c is read,
+// which downloads and verifies it.
 func (b *builder) rawSize(ctx context.Context, c content) (int64, error) {
 	const most = 32
 	key := hexOf(c.digest)
@@ -150,12 +150,11 @@ func (b *builder) rawSize(ctx context.Context, c content) (int64, error) {
 	return size, w.Commit()
 }
 
-// wrongContent says that a blob is the one that was pinned, and holds something
-// else than its image says.
+// wrongContent is the error for a blob with the pinned digest but other content
+// than its image states.
 func wrongContent(want, got string) error {
 	return fmt.Errorf("its content is sha256:%s, not sha256:%s", got, want)
 }
 
-// closeRead closes what was only read: everything that could go wrong went
-// wrong while reading.
+// closeRead closes something that was only read: closing cannot lose data.
 func closeRead(c io.Closer) { _ = c.Close() }

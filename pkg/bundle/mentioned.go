@@ -12,10 +12,10 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// mentioned warns of images that YAML files seem to need and that are not carried:
-// those of arguments, variables, ConfigMaps and custom resources, and those of
-// containers in a file whose images were not asked for. An isolated host cannot pull
-// them, and whether something does is for a person to say.
+// mentioned warns of images that YAML files seem to need and that are not packed:
+// those in arguments, variables, ConfigMaps and custom resources, and those of
+// containers in a file without images: true. An isolated host cannot pull them;
+// only a person can tell whether anything does.
 func (s *Sources) mentioned(l *manifest.Lock) error {
 	carried := map[string]bool{}
 	for _, img := range l.Images {
@@ -38,15 +38,15 @@ func (s *Sources) mentioned(l *manifest.Lock) error {
 		s.pulled(f.Path, text, carried)
 		if len(missing) > 0 {
 			s.report.Report(progress.Event{Kind: progress.Warn, Stage: "images", Text: fmt.Sprintf(
-				"%s names images that are not carried: %s; what hosts need of them, list under images.list", f.Path, strings.Join(missing, ", "))})
+				"%s names images that are not packed: %s; list those that hosts need under images.list", f.Path, strings.Join(missing, ", "))})
 		}
 	}
 	return nil
 }
 
-// pulled warns of images that are carried and that the pods of a file have pulled
-// in spite of it: without a registry such a pod never starts. What is not YAML of
-// Kubernetes runs no pods.
+// pulled warns of packed images with pods in a file that pull them at every start:
+// without a registry such a pod never starts. Files that are not Kubernetes YAML run
+// no pods.
 func (s *Sources) pulled(path string, text []byte, carried map[string]bool) {
 	list, err := image.Pulled(bytes.NewReader(text))
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Sources) pulled(path string, text []byte, carried map[string]bool) {
 	}
 	if len(names) > 0 {
 		s.report.Report(progress.Event{Kind: progress.Warn, Stage: "images", Text: fmt.Sprintf(
-			"pods of %s have images pulled at every start, which fails without a registry: %s; write imagePullPolicy: IfNotPresent there (for an image without a tag, or with the tag latest, the default is Always)",
+			"pods of %s pull images at every start, which fails without a registry: %s; set imagePullPolicy: IfNotPresent there (without a tag, or with the tag latest, the default is Always)",
 			path, strings.Join(names, ", "))})
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"kubecrate/pkg/source/rpmrepo"
 )
 
-// moduleView is which packages a host sees of modular repositories, nil where no
-// repository has modules, or the hosts know of none.
+// moduleView tells which packages of modular repositories a host sees. It is nil if
+// no repository has modules or the hosts do not support them.
 func (s *Sources) moduleView(ctx context.Context, m *manifest.Manifest, repos []*rpmrepo.Repository) (*modules.View, error) {
 	family, err := distro.For(m.Platform.Family)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Sources) moduleView(ctx context.Context, m *manifest.Manifest, repos []
 			return nil, err
 		}
 		if odd > 0 {
-			s.warn(fmt.Sprintf("repository %s: left out %d documents of modules.yaml, which cannot be understood", r.ID, odd))
+			s.warn(fmt.Sprintf("repository %s: ignored %d invalid documents of modules.yaml", r.ID, odd))
 		}
 		any = any || found
 	}
@@ -40,7 +40,7 @@ func (s *Sources) moduleView(ctx context.Context, m *manifest.Manifest, repos []
 	return index.See(m.Packages.Modules)
 }
 
-// hide takes out of u what a host does not see.
+// hide removes from u what a host does not see.
 func (u *universe) hide(view *modules.View) {
 	if view == nil {
 		return
@@ -56,8 +56,8 @@ func (u *universe) hide(view *modules.View) {
 	u.candidates = seen
 }
 
-// warnModular says which streams chosen packages are of, each once, and which
-// packages seem to be of one while no modules.yaml says so.
+// warnModular reports the streams of chosen packages, each once, and packages that
+// seem to be from a stream that no modules.yaml names.
 func (s *Sources) warnModular(view *modules.View, chosen []depsolve.Choice) {
 	told := map[string]bool{}
 	for _, c := range chosen {
@@ -71,7 +71,7 @@ func (s *Sources) warnModular(view *modules.View, chosen []depsolve.Choice) {
 			s.warn(streamText(view, m, c.Meta.NEVRA))
 		case m == nil && strings.Contains(c.Meta.Release, "module") && !told[c.Repo+"/"]:
 			told[c.Repo+"/"] = true
-			s.warn(fmt.Sprintf("%s looks like a package of a module, and repository %s has no modules.yaml that names it: streams are not told apart, the newest is taken; name another version under packages.roots to have that", c.Meta.NEVRA, c.Repo))
+			s.warn(fmt.Sprintf("%s looks like a module package, but repository %s has no modules.yaml that names it: streams are not distinguished and the newest version is used; to choose another version, name it under packages.roots", c.Meta.NEVRA, c.Repo))
 		}
 	}
 }
@@ -81,9 +81,9 @@ func streamText(view *modules.View, m *modules.Module, n nevra.NEVRA) string {
 	if view.Default(m) {
 		how = "default"
 	}
-	text := fmt.Sprintf("%s is of the module stream %s (%s)", n, m, how)
+	text := fmt.Sprintf("%s is from the module stream %s (%s)", n, m, how)
 	if others := view.Others(m); len(others) > 0 {
-		text += fmt.Sprintf("; other streams are %s: packages.modules: [%s:%s] in the manifest chooses one", strings.Join(others, ", "), m.Name, others[0])
+		text += fmt.Sprintf("; other streams: %s; to choose one, in the manifest: packages.modules: [%s:%s]", strings.Join(others, ", "), m.Name, others[0])
 	}
 	return text
 }

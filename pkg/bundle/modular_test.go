@@ -58,8 +58,8 @@ func TestModules(t *testing.T) {
 		modules, roots    []string
 		want, said        string
 	}{
-		{"the default stream", dir, "el8", nil, []string{"app"}, "app-1-1.noarch tool-1.0-1.noarch", "tool-1.0-1.noarch is of the module stream tool:1 (default); other streams are 2: packages.modules: [tool:2]"},
-		{"a chosen stream", dir, "el8", []string{"tool:2"}, []string{"app"}, "app-1-1.noarch tool-2.0-1.noarch", "is of the module stream tool:2 (chosen)"},
+		{"the default stream", dir, "el8", nil, []string{"app"}, "app-1-1.noarch tool-1.0-1.noarch", "tool-1.0-1.noarch is from the module stream tool:1 (default); other streams: 2; to choose one, in the manifest: packages.modules: [tool:2]"},
+		{"a chosen stream", dir, "el8", []string{"tool:2"}, []string{"app"}, "app-1-1.noarch tool-2.0-1.noarch", "is from the module stream tool:2 (chosen)"},
 		{"a stream that is not there", dir, "el8", []string{"tool:9"}, []string{"app"}, "", "cannot choose the module stream tool:9"},
 		{"a root of another stream", dir, "el8", nil, []string{"tool-2.0"}, "", "write tool:2 under packages.modules"},
 		{"EL7 knows no modules", dir, "el7", nil, []string{"app"}, "app-1-1.noarch tool-3.0-1.noarch", ""},

@@ -16,7 +16,7 @@ import (
 	"kubecrate/pkg/source/rpmrepo"
 )
 
-// packages fetches and verifies every RPM of the lock and makes a yum
+// packages downloads and verifies every RPM of the lock and creates a yum
 // repository of them.
 func (b *builder) packages(ctx context.Context) ([]archive.Entry, error) {
 	if len(b.lock.Packages) == 0 {
@@ -51,8 +51,8 @@ func (b *builder) packages(ctx context.Context) ([]archive.Entry, error) {
 	return append(metadata, entries...), nil
 }
 
-// repoTrust is where a repository's packages come from, and whose signature
-// they must carry: keys nil asks for none.
+// repoTrust holds the source of a repository's packages and the keys that must have
+// signed them; nil keys require no signature.
 type repoTrust struct {
 	repo manifest.Repo
 	keys *rpm.Keyring
@@ -80,7 +80,7 @@ func (b *builder) trust(ctx context.Context) (map[string]repoTrust, error) {
 	}
 	for id := range used {
 		if _, ok := all[id]; !ok {
-			return nil, fmt.Errorf("cannot build: the lock takes packages from repository %s, which the manifest does not have", id)
+			return nil, fmt.Errorf("cannot build: the lock has packages from repository %s, which is not in the manifest", id)
 		}
 	}
 	return all, nil
@@ -93,7 +93,7 @@ func (b *builder) onePackage(ctx context.Context, p manifest.LockedPackage, t re
 	}
 	got, err := b.fetcher.Fetch(ctx, source.Blob{
 		Name: p.NEVRA.String(), Digest: "sha256:" + p.SHA256, Size: p.Size, Locations: from,
-		Gone: fmt.Sprintf("the mirrors have dropped it: bundle lock MANIFEST pins what they have now, or name one that keeps it: --repo %s=URL", p.Repo),
+		Gone: fmt.Sprintf("no mirror has it any more: to pin the current version: bundle lock MANIFEST; or name a mirror that keeps it: --repo %s=URL", p.Repo),
 	})
 	if err != nil {
 		return e, pkg, "", err
@@ -103,15 +103,15 @@ func (b *builder) onePackage(ctx context.Context, p manifest.LockedPackage, t re
 		err = b.asSolved(ctx, p, &pkg.Metadata, t.repo)
 	}
 	if err != nil {
-		return e, pkg, "", fmt.Errorf("cannot take %s from repository %s: %w", p.NEVRA, p.Repo, err)
+		return e, pkg, "", fmt.Errorf("cannot use %s from repository %s: %w", p.NEVRA, p.Repo, err)
 	}
 	e, err = b.stored(ctx, got.Digest, manifest.KindRPM)
 	e.Path = "rpms/" + pkg.Location
 	return e, pkg, signer, err
 }
 
-// verifyPackage reads the whole RPM: signature, payload, and that it is the
-// package the lock says. signer is who signed it.
+// verifyPackage reads the whole RPM and verifies its signature, its payload and that
+// it is the locked package. signer is the key that signed it.
 func (b *builder) verifyPackage(p manifest.LockedPackage, digest string, t repoTrust) (pkg repodata.Package, signer string, err error) {
 	f, err := b.store.Open(digest)
 	if err != nil {
@@ -131,7 +131,7 @@ func (b *builder) verifyPackage(p manifest.LockedPackage, digest string, t repoT
 		b.report.Report(progress.Event{Kind: progress.Warn, Stage: "verify", Task: p.NEVRA.String(), Text: w})
 	}
 	if got := v.Metadata.NEVRA; got.String() != p.NEVRA.String() {
-		return pkg, "", fmt.Errorf("it is %s inside", got)
+		return pkg, "", fmt.Errorf("its header says %s", got)
 	}
 	name, err := repodata.FileName(v.Metadata.NEVRA)
 	if err != nil {
@@ -144,8 +144,8 @@ func (b *builder) verifyPackage(p manifest.LockedPackage, digest string, t repoT
 	}, v.String(), nil
 }
 
-// locations lists where p may be had: every mirror of its repository, then the
-// place where the lock found it.
+// locations lists the URLs of p: every mirror of its repository, then the one in the
+// lock.
 func locations(p manifest.LockedPackage, repo manifest.Repo) ([]source.Location, error) {
 	list, err := rpmrepo.Locations(repo, p.Location)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// Result says what a build wrote. Sizes are bytes.
+// Result describes the output of a build. Sizes are bytes.
 type Result struct {
 	Files      []WrittenFile `json:"files"`
 	Level      string        `json:"level"`
@@ -24,7 +24,7 @@ type Result struct {
 	Parts      []Part        `json:"parts"`
 
 	// Key is the public key that the archive is signed by, as minisign writes it,
-	// "" for an archive that is not; Fingerprint is what people compare of it.
+	// "" for an unsigned archive; Fingerprint is the part that people compare.
 	Key         string `json:"key,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 
@@ -75,8 +75,8 @@ func (b *builder) result(w *archive.Written) *Result {
 	return r
 }
 
-// isMounted says whether dir is on a file system that is neither that of / nor the
-// one in which this program runs: a stick.
+// isMounted reports whether dir is on a file system other than that of / and that of
+// the current directory: a stick.
 func isMounted(dir string) bool {
 	device := func(name string) (uint64, bool) {
 		info, err := os.Stat(name)
@@ -98,7 +98,7 @@ func isMounted(dir string) bool {
 	return ok
 }
 
-// WriteText prints the summary table and what to do next.
+// WriteText prints the summary table and the next steps.
 func (r *Result) WriteText(w io.Writer) error {
 	p := lines.New(w)
 	p.Line("PART\tMEMBERS\tUNPACKED")
@@ -114,7 +114,7 @@ func (r *Result) WriteText(w io.Writer) error {
 	p.Line("")
 	p.Line("%d packages and %d images, %s at level %s, in %.1f s", r.Packages, r.Images, progress.Size(r.Compressed), r.Level, r.Seconds)
 	if r.Key != "" {
-		p.Line("signed by the key with the fingerprint %s", r.Fingerprint)
+		p.Line("signed by the key with fingerprint %s", r.Fingerprint)
 	}
 	next := "copy these files to the stick"
 	if r.onStick {

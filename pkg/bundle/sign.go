@@ -15,15 +15,15 @@ import (
 	"kubecrate/pkg/verify"
 )
 
-// Signed says by which key an archive was signed.
+// Signed names the key that signed an archive.
 type Signed struct {
 	Path string `json:"path"`
 	*trust.Signed
 }
 
-// Sign signs the archive at path with k, and the installers beside it, after
-// reading every byte, once: what is damaged is not signed, nor is an archive with
-// an installer beside it that is not the one in it.
+// Sign verifies every byte of the archive at path and signs it with k, and the
+// installers next to it. A damaged archive is not signed, nor is one next to an
+// installer other than the one in it.
 func Sign(ctx context.Context, path string, k *trust.SecretKey, report progress.Func) (*Signed, error) {
 	v, err := verify.Archive(ctx, path, verify.Options{Sign: true, Package: PackageFile}, report)
 	if err != nil {
@@ -36,7 +36,7 @@ func Sign(ctx context.Context, path string, k *trust.SecretKey, report progress.
 	return &Signed{Path: path, Signed: s}, nil
 }
 
-// PackageFile reads a whole RPM and gives the name of its file by what is inside.
+// PackageFile reads a whole RPM and returns its file name according to its header.
 func PackageFile(r io.Reader) (string, error) {
 	v, err := rpm.Check(r)
 	if err != nil {
@@ -45,8 +45,8 @@ func PackageFile(r io.Reader) (string, error) {
 	return repodata.FileName(v.Metadata.NEVRA)
 }
 
-// signWritten signs what a build has written, by what was computed of it while it
-// was written: what lies under the names by now makes no difference.
+// signWritten signs the output of a build by the hashes computed while writing, not
+// by the files that now have these names.
 func signWritten(k *trust.SecretKey, base string, w *archive.Written) (*trust.Signed, error) {
 	var files []trust.File
 	for _, list := range [][]archive.WrittenFile{w.Files, w.Programs} {
@@ -57,7 +57,7 @@ func signWritten(k *trust.SecretKey, base string, w *archive.Written) (*trust.Si
 	return k.Sign(base, w.IndexText, files)
 }
 
-// signed notes in r what s says.
+// signed records s in r.
 func (r *Result) signed(s *trust.Signed) error {
 	r.Key, r.Fingerprint = s.Key, s.Fingerprint
 	for _, path := range s.Files {
@@ -70,13 +70,13 @@ func (r *Result) signed(s *trust.Signed) error {
 	return nil
 }
 
-// installerMember is where an archive has the installer.
+// installerMember is the installer's path in an archive.
 func installerMember(arch string) string { return archive.ProgramMember(archive.ProgramName, arch) }
 
 // WriteText prints what was signed.
 func (s *Signed) WriteText(w io.Writer) error {
 	p := lines.New(w)
-	p.Line("%s is signed by the key with the fingerprint %s", s.Path, s.Fingerprint)
+	p.Line("%s is signed by the key with fingerprint %s", s.Path, s.Fingerprint)
 	for _, f := range s.Files {
 		p.Line("  %s", f)
 	}

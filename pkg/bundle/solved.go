@@ -14,9 +14,9 @@ import (
 	"kubecrate/pkg/source/rpmrepo"
 )
 
-// asSolved says whether the header of a package, which was verified, is what the
-// closure was solved on: the same relations, and the files that others need of
-// it. A host obeys the header.
+// asSolved checks that the verified header of a package matches the metadata that
+// the solver used: the same relations, and the files that other packages need. A
+// host uses the header.
 func (b *builder) asSolved(ctx context.Context, p manifest.LockedPackage, header *nevra.Metadata, repo manifest.Repo) error {
 	if p.Relations != "" && !repodata.SameRelations(header, p.Relations) {
 		return b.otherRelations(ctx, p, header, repo)
@@ -27,7 +27,7 @@ func (b *builder) asSolved(ctx context.Context, p manifest.LockedPackage, header
 			text = w.Root
 		}
 		if !provides(header, text) {
-			return staleMetadata(repo, fmt.Errorf("it was chosen for %s, and its header has no such file", text))
+			return staleMetadata(repo, fmt.Errorf("it was chosen for %s, but its header has no such file", text))
 		}
 	}
 	return nil
@@ -65,7 +65,7 @@ func (b *builder) otherRelations(ctx context.Context, p manifest.LockedPackage, 
 	}
 	switch n := len(differences); {
 	case n == 0:
-		differences = []string{"the relations in its header are not those that the closure was solved with; the metadata has changed since"}
+		differences = []string{"the relations in its header are not those used to resolve the lock; the metadata has changed since"}
 	case n > most:
 		differences = append(differences[:most], fmt.Sprintf("and %d more", n-most))
 	}
@@ -73,15 +73,15 @@ func (b *builder) otherRelations(ctx context.Context, p manifest.LockedPackage, 
 }
 
 func staleMetadata(repo manifest.Repo, err error) error {
-	return hint.With(err, "the metadata of repository %s does not fit its packages, as on a mirror that is being updated: "+
-		"add --update to bundle build later, or now with another mirror: --repo %s=URL", repo.ID, repo.ID)
+	return hint.With(err, "the metadata of repository %s does not match its packages, as on a mirror that is being updated: "+
+		"later: bundle build --update; or now with another mirror: --repo %s=URL", repo.ID, repo.ID)
 }
 
-// oldLock warns where a lock does not say what it was solved on.
+// oldLock warns if a lock does not record the solver's input.
 func (b *builder) oldLock() {
 	for _, p := range b.lock.Packages {
 		if p.Relations == "" {
-			b.warn(fmt.Sprintf("the lock does not say what %s was solved with, so its header is not compared: bundle build --update writes one that does", p.NEVRA))
+			b.warn(fmt.Sprintf("the lock does not record the relations of %s, so its header is not compared: to record them: bundle build --update", p.NEVRA))
 			return
 		}
 	}

@@ -117,7 +117,7 @@ func TestHeaderIsWhatWasSolved(t *testing.T) {
 		{"no conflicts", "app", "its header conflicts with enemy, the metadata does not", func(p *repodata.Package) { p.Conflicts = nil }, "app"},
 		{"no suggests", "app", "its header suggests nice, the metadata does not", func(p *repodata.Package) { p.Suggests = nil }, "app"},
 		{"obsoletes", "needed", "the metadata obsoletes x, its header does not", func(p *repodata.Package) { p.Obsoletes = rel("x") }, "app"},
-		{"a file that is none", "fake", "it was chosen for /opt/fake, and its header has no such file", func(p *repodata.Package) { p.Files = []nevra.File{{Path: "/opt/fake"}} }, "/opt/fake"},
+		{"a file that is none", "fake", "it was chosen for /opt/fake, but its header has no such file", func(p *repodata.Package) { p.Files = []nevra.File{{Path: "/opt/fake"}} }, "/opt/fake"},
 	} {
 		lied := false
 		url := yumRepo(t, func(p *repodata.Package) {

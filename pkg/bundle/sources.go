@@ -14,17 +14,17 @@ import (
 	"kubecrate/pkg/store"
 )
 
-// SourceOptions say how the outside is reached. Cache "" is the user's own.
+// SourceOptions configure the network access. Cache "" is the user's cache.
 type SourceOptions struct {
 	Cache    string
 	Jobs     int           // downloads at a time
-	Retries  int           // tries at one mirror
-	Stall    time.Duration // a connection without a byte for this long is cut
-	Insecure bool          // http to other hosts than loopback
+	Retries  int           // attempts at one mirror
+	Stall    time.Duration // a connection that is silent this long is closed
+	Insecure bool          // allow http to hosts other than loopback
 	Report   progress.Func
 }
 
-// Sources is the connected side of a build: the cache, and what fills it.
+// Sources is the connected side of a build: the cache and what fills it.
 type Sources struct {
 	store   *store.Store
 	fetcher *source.Fetcher
@@ -33,7 +33,7 @@ type Sources struct {
 	jobs    int
 }
 
-// OpenSources opens the cache; nothing is fetched yet.
+// OpenSources opens the cache; it downloads nothing yet.
 func OpenSources(m *manifest.Manifest, o SourceOptions) (*Sources, error) {
 	dir := o.Cache
 	if dir == "" {

@@ -7,9 +7,9 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// requireSpace says before anything is fetched that the target or the cache is too
-// small. Packages are compressed already, and the lock has their sizes; layers come
-// out about as large as the registry has them, and shrink by a half at most.
+// requireSpace checks, before any download, that the target and the cache have
+// enough space. Packages are already compressed, and the lock has their sizes;
+// layers end up about as large as in the registry, and at least half as large.
 func (b *builder) requireSpace(o BuildOptions) error {
 	const half = 2
 	var least, likely, missing int64
@@ -41,7 +41,7 @@ func (b *builder) requireSpace(o BuildOptions) error {
 		add("sha256:"+f.SHA256, "", f.Size, true)
 	}
 	if info, err := os.Stat(o.Installer); err == nil {
-		const copies = 2 // beside the archive; the one in it shrinks
+		const copies = 2 // next to the archive; the one inside is compressed
 		least += copies * info.Size()
 		likely += (copies + 1) * info.Size()
 	}
@@ -58,8 +58,8 @@ func (b *builder) requireSpace(o BuildOptions) error {
 	return b.store.RequireSpace(missing)
 }
 
-// cached says whether a blob, or the frames of the content in it, "" for none, are
-// in the cache.
+// cached reports whether a blob, or the frames of its content ("" for none), are in
+// the cache.
 func (b *builder) cached(digest, content string) bool {
 	if _, there := b.store.Stat(digest); there || content == "" {
 		return there

@@ -8,23 +8,23 @@ import (
 	"kubecrate/pkg/source/rpmrepo"
 )
 
-// warn tells what was found while the closure was solved.
+// warn reports warnings of the solver.
 func (s *Sources) warn(texts ...string) {
 	for _, text := range texts {
 		s.report.Report(progress.Event{Kind: progress.Warn, Stage: "solve", Text: text})
 	}
 }
 
-// warnUnusable says once for each repository what is left out of it.
+// warnUnusable reports once for each repository which packages are ignored.
 func (s *Sources) warnUnusable(repos []*rpmrepo.Repository) {
 	for _, r := range repos {
 		if len(r.Unusable) > 0 {
-			s.warn(fmt.Sprintf("repository %s: left out %s, which cannot be taken: %v", r.ID, nameFew(r.Unusable), r.Unusable[0].Unusable))
+			s.warn(fmt.Sprintf("repository %s: ignored %s, which is unusable: %v", r.ID, nameFew(r.Unusable), r.Unusable[0].Unusable))
 		}
 	}
 }
 
-// nameFew names the first of a list, and says how many there are more.
+// nameFew names the first of a list and counts the others.
 func nameFew(list []*repodata.Package) string {
 	name := list[0].NEVRA.String()
 	if list[0].Name == "" {

@@ -14,18 +14,18 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// dialError is a server that could not be connected to, in one short sentence.
+// dialError is a failed connection, in one short sentence.
 type dialError struct {
 	text   string
-	silent bool // nobody answered, which took its time
+	silent bool // no answer, until a timeout
 	err    error
 }
 
 func (e *dialError) Error() string { return e.text }
 func (e *dialError) Unwrap() error { return e.err }
 
-// connecting makes a *dialError of an error of net.Dialer's, nil of any other.
-// Where several ways were tried, it stands for all of them.
+// connecting turns an error of net.Dialer into a *dialError, and any other into
+// nil. It covers all addresses that were tried.
 func connecting(err error) error {
 	var dns *net.DNSError
 	var op *net.OpError
@@ -33,7 +33,7 @@ func connecting(err error) error {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return &permanentError{&dialError{text: fmt.Sprintf("lookup %s: no such host", dns.Name), err: dns}}
 	case errors.As(err, &dns) && dns.Server != "":
-		return &dialError{text: fmt.Sprintf("lookup %s: the nameserver %s gives no answer", dns.Name, dns.Server), silent: true, err: dns}
+		return &dialError{text: fmt.Sprintf("lookup %s: no answer from the nameserver %s", dns.Name, dns.Server), silent: true, err: dns}
 	case errors.As(err, &dns):
 		return &dialError{text: fmt.Sprintf("lookup %s: %s", dns.Name, dns.Err), silent: dns.IsTimeout, err: dns}
 	case !errors.As(err, &op):
@@ -64,17 +64,17 @@ func connecting(err error) error {
 	return &dialError{text: fmt.Sprintf("cannot connect to %s: %v", at, op.Err), err: op}
 }
 
-// Unreachable says that a server could not be connected to at all.
+// Unreachable reports whether no connection to a server could be made.
 func Unreachable(err error) bool {
 	var dial *dialError
 	return errors.As(err, &dial)
 }
 
-// NoNetwork is the hint where no server can be connected to.
-const NoNetwork = "no network? Check the name, and that this machine is connected; where it needs a proxy, HTTPS_PROXY=http://HOST:PORT names it. What has arrived is kept"
+// NoNetwork is the hint if no server can be reached.
+const NoNetwork = "no network? Check the name and the connection of this machine; to use a proxy: HTTPS_PROXY=http://HOST:PORT. Partial downloads are kept"
 
-// advise adds what a user can do about it. gone is the hint where every place
-// says that it has no such thing, "" for the usual one.
+// advise adds a hint. gone is the hint if no location has the content, "" for the
+// usual one.
 func (f *Fetcher) advise(e *Error, gone string) error {
 	if hint.Of(e) != "" || len(e.Failures) == 0 {
 		return e
@@ -95,7 +95,7 @@ func (f *Fetcher) advise(e *Error, gone string) error {
 	case missing == len(e.Failures) && gone != "":
 		return hint.With(e, "%s", gone)
 	}
-	// Whoever answered knows better than whoever did not.
+	// An answer is more informative than a timeout.
 	for _, advice := range []func(Failure) string{f.onStatus, onSilence} {
 		for _, failure := range e.Failures {
 			if text := advice(failure); text != "" {
@@ -106,20 +106,20 @@ func (f *Fetcher) advise(e *Error, gone string) error {
 	return e
 }
 
-// onSilence is about a place that gave no answer to speak of.
+// onSilence is the hint for a location without a usable answer.
 func onSilence(failure Failure) string {
 	var permanent *permanentError
 	var authority x509.UnknownAuthorityError
 	switch {
 	case errors.As(failure.Err, &authority):
-		return "where a proxy has certificates of its own, SSL_CERT_FILE names the file of their authority"
+		return "for a proxy with its own certificates, set SSL_CERT_FILE to the file of its certificate authority"
 	case !errors.As(failure.Err, &permanent):
-		return "run the same command again: what has arrived is kept; a proxy is taken from HTTPS_PROXY"
+		return "run the same command again: partial downloads are kept; to use a proxy, set HTTPS_PROXY"
 	}
 	return ""
 }
 
-// onStatus is about a place that answered.
+// onStatus is the hint for a location that answered.
 func (f *Fetcher) onStatus(failure Failure) string {
 	var status *StatusError
 	if !errors.As(failure.Err, &status) {
@@ -133,26 +133,26 @@ func (f *Fetcher) onStatus(failure Failure) string {
 	_, known := f.Login(host)
 	switch {
 	case known && (code == http.StatusUnauthorized || code == http.StatusForbidden):
-		return fmt.Sprintf("%s refuses the login that %s has for it", host, f.logins().Path)
+		return fmt.Sprintf("%s refuses the login in %s", host, f.logins().Path)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return fmt.Sprintf("%s may want a login: write it into ~/.netrc, as machine %s login USER password PASSWORD", host, host)
+		return fmt.Sprintf("%s may require a login: write to ~/.netrc: machine %s login USER password PASSWORD", host, host)
 	case code == http.StatusProxyAuthRequired:
-		return "the proxy wants a login: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+		return "the proxy requires a login: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
 	case code == http.StatusTooManyRequests:
-		return fmt.Sprintf("%s limits how much is fetched: run the same command again later, or name another place; what has arrived is kept", host)
+		return fmt.Sprintf("%s limits downloads: run the same command again later, or name another location; partial downloads are kept", host)
 	case code == http.StatusNotFound, code == http.StatusGone:
 		return "check the address: curl -I " + where
 	case code >= http.StatusInternalServerError:
-		return fmt.Sprintf("%s is in trouble: run the same command again later, or name another place; what has arrived is kept", host)
+		return fmt.Sprintf("%s has a server error: run the same command again later, or name another location; partial downloads are kept", host)
 	}
 	return ""
 }
 
-// tellEvery is how long nothing of the same kind is said again about a host:
-// many downloads wait for it at once.
+// tellEvery limits repeated messages of one kind about a host: many downloads may
+// wait for it.
 const tellEvery = 5 * time.Second
 
-// tell says what a host is waited for, or tried again for.
+// tell reports waiting for a host or another attempt.
 func (f *Fetcher) tell(e progress.Event) {
 	key := string(e.Kind) + e.Host
 	f.mu.Lock()

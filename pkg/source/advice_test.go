@@ -34,13 +34,13 @@ func TestAdvise(t *testing.T) {
 	refusedDial := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, Err: syscall.ECONNREFUSED}
 	for want, errs := range map[string][]error{
 		"no network?":                    {connecting(&net.DNSError{Err: "no such host", Name: "mirror.example", IsNotFound: true}), connecting(refusedDial)},
-		"SSL_CERT_FILE names":            {&permanentError{x509.UnknownAuthorityError{}}},
+		"set SSL_CERT_FILE":            {&permanentError{x509.UnknownAuthorityError{}}},
 		"run the same command again":     {io.ErrUnexpectedEOF},
 		"docker login":                   {&permanentError{hint.With(&StatusError{Code: 401}, "docker login")}},
 		"machine mirror.example login":   {connecting(refusedDial), status(401)},
-		"the proxy wants a login":        {status(407)},
+		"the proxy requires a login":        {status(407)},
 		"mirror.example limits":          {status(429)},
-		"mirror.example is in trouble":   {status(503)},
+		"mirror.example has a server error":   {status(503)},
 		"lock it again":                  {status(404), status(410)},
 		"curl -I https://mirror.example": {status(404), status(416)},
 	} {
@@ -63,11 +63,11 @@ func TestConnectionErrors(t *testing.T) {
 	t.Parallel()
 	tcp := &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 443}
 	for want, err := range map[string]error{
-		"lookup mirror.example: no such host":                                &net.DNSError{Err: "no such host", Name: "mirror.example", Server: "10.0.0.53:53", IsNotFound: true},
-		"lookup mirror.example: the nameserver 10.0.0.53:53 gives no answer": &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "read udp 10.0.0.1:5->10.0.0.53:53: i/o timeout", Name: "mirror.example", Server: "10.0.0.53:53", IsTimeout: true}},
-		"cannot connect to 10.0.0.1:443: no answer within 10s":               &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.ErrDeadlineExceeded},
-		"cannot connect to the proxy 10.0.0.1:443: connection refused":       &net.OpError{Op: "proxyconnect", Net: "tcp", Err: &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}},
-		"cannot connect to 10.0.0.1:443: network is unreachable":             &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.NewSyscallError("connect", syscall.ENETUNREACH)},
+		"lookup mirror.example: no such host":                               &net.DNSError{Err: "no such host", Name: "mirror.example", Server: "10.0.0.53:53", IsNotFound: true},
+		"lookup mirror.example: no answer from the nameserver 10.0.0.53:53": &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "read udp 10.0.0.1:5->10.0.0.53:53: i/o timeout", Name: "mirror.example", Server: "10.0.0.53:53", IsTimeout: true}},
+		"cannot connect to 10.0.0.1:443: no answer within 10s":              &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.ErrDeadlineExceeded},
+		"cannot connect to the proxy 10.0.0.1:443: connection refused":      &net.OpError{Op: "proxyconnect", Net: "tcp", Err: &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}},
+		"cannot connect to 10.0.0.1:443: network is unreachable":            &net.OpError{Op: "dial", Net: "tcp", Addr: tcp, Err: os.NewSyscallError("connect", syscall.ENETUNREACH)},
 	} {
 		if got := classify(&url.Error{Op: "Get", URL: "https://mirror.example/?token=x", Err: err}); got.Error() != want {
 			t.Errorf("%v, want %s", got, want)
@@ -89,7 +89,7 @@ func TestConnectionErrors(t *testing.T) {
 	for i := range many.Failures {
 		many.Failures[i].Err = fmt.Errorf("%d %s", i, strings.Repeat("x", 5000))
 	}
-	if text := many.Error(); len(text) > 2500 || !strings.Contains(text, "45 more places") {
+	if text := many.Error(); len(text) > 2500 || !strings.Contains(text, "45 more locations") {
 		t.Errorf("%d bytes: %s", len(text), text)
 	}
 	if text := brief(many); len(text) > 400 || !strings.HasPrefix(text, "mirror0.example: 0 xx") {
@@ -152,7 +152,7 @@ func TestWaitingIsTold(t *testing.T) {
 
 func TestErrorWithoutFailures(t *testing.T) {
 	t.Parallel()
-	if got := fmt.Sprint(&Error{Name: "x"}); got != "cannot fetch x: no location is known" {
+	if got := fmt.Sprint(&Error{Name: "x"}); got != "cannot fetch x: no known location" {
 		t.Errorf("got %q", got)
 	}
 }

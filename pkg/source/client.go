@@ -14,8 +14,7 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// maxRedirects is where a chain of redirects is left, as browsers and net/http
-// do.
+// maxRedirects limits a chain of redirects, like browsers and net/http.
 const maxRedirects = 10
 
 // How long a connection may take to be made, and how often an idle one is
@@ -65,7 +64,7 @@ func (f *Fetcher) clientFor(l Location) *http.Client {
 	return &c
 }
 
-// checkURL refuses what may not be asked for over the network.
+// checkURL refuses URLs that must not be requested.
 func (f *Fetcher) checkURL(u *url.URL) error {
 	switch {
 	case u.Scheme == "https" && u.Host != "":
@@ -74,12 +73,12 @@ func (f *Fetcher) checkURL(u *url.URL) error {
 		if f.opt.Insecure || IsLoopback(u.Hostname()) {
 			return nil
 		}
-		return hint.With(errors.New("http is only allowed to this machine"), "--insecure allows it, if the network in between is trusted")
+		return hint.With(errors.New("http is allowed only to this machine"), "to allow it, if the network is trusted: --insecure")
 	}
 	return fmt.Errorf("want an https URL, not %q", u.Scheme+"://"+u.Host)
 }
 
-// IsLoopback says whether a host name or address is this machine: localhost,
+// IsLoopback reports whether a host name or address is this machine: localhost,
 // 127.0.0.0/8, ::1.
 func IsLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
@@ -102,11 +101,11 @@ func (f *Fetcher) parse(l Location) (place, error) {
 	}
 	u, err := url.Parse(l.URL)
 	if err != nil {
-		return place{}, &permanentError{errors.New("the URL cannot be read")}
+		return place{}, &permanentError{errors.New("invalid URL")}
 	}
 	if u.Scheme == "file" {
 		if (u.Host != "" && u.Host != "localhost") || !filepath.IsAbs(u.Path) {
-			return place{}, &permanentError{errors.New("want file:// and an absolute path")}
+			return place{}, &permanentError{errors.New("want file:// with an absolute path")}
 		}
 		return place{path: u.Path}, nil
 	}
@@ -120,7 +119,7 @@ func (f *Fetcher) parse(l Location) (place, error) {
 func show(l Location) string {
 	u, err := url.Parse(l.URL)
 	if err != nil {
-		return "(a URL that cannot be read)"
+		return "(an invalid URL)"
 	}
 	return credential.Redact(u.Redacted())
 }

@@ -28,7 +28,7 @@ type flight struct {
 	content    io.ReaderAt // nil until there is something to read
 	closer     io.Closer
 	size       int64 // bytes that can be read
-	generation int   // counts how often the content began anew
+	generation int   // counts the restarts of the content
 	done       bool  // result or err is final
 
 	// Of the goroutine that downloads:
@@ -64,8 +64,8 @@ func (f *Fetcher) join(ctx context.Context, b Blob) *flight {
 	return fl
 }
 
-// leave says that one caller is no longer interested. The last one ends the
-// download and waits until nothing of it is left at work.
+// leave releases one caller's interest. The last one cancels the download and waits
+// until it has stopped.
 func (fl *flight) leave() {
 	fl.f.mu.Lock()
 	fl.refs--
@@ -85,7 +85,7 @@ func (fl *flight) leave() {
 	}
 }
 
-// run downloads and tells everybody how it ended.
+// run downloads and passes the result to all callers.
 func (fl *flight) run(ctx context.Context) {
 	res, err := fl.download(ctx)
 	if err == nil && fl.blob.Digest != "" {
@@ -106,7 +106,7 @@ func (fl *flight) run(ctx context.Context) {
 func (fl *flight) download(ctx context.Context) (res Result, err error) {
 	name := fl.blob.Name
 	part, err := fl.f.store.Partial(ctx, fl.blob.Digest, func() {
-		fl.f.opt.Report.Report(progress.Event{Kind: progress.Note, Stage: stage, Task: name, Text: "is being fetched by another process; waiting for it"})
+		fl.f.opt.Report.Report(progress.Event{Kind: progress.Note, Stage: stage, Task: name, Text: "is being downloaded by another process; waiting for it"})
 	})
 	if err != nil {
 		return res, fmt.Errorf("cannot fetch %s: %w", name, err)
@@ -193,7 +193,7 @@ func (fl *flight) try(ctx context.Context, l Location) (Result, error) {
 	}
 	fix := fl.blob.Hint
 	if fix == "" {
-		fix = "bundle lock pins what is there now, if it was replaced on purpose"
+		fix = "if it was replaced on purpose, to pin the new content: bundle lock"
 	}
 	return Result{}, &permanentError{hint.With(wrong, "%s", fix)}
 }

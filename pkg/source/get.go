@@ -8,7 +8,7 @@ import (
 )
 
 // Get reads a small document of unknown digest, at most limit bytes, from the
-// first location that has it, and says which URL that was. A larger one is an
+// first location that has it, and returns its URL. A larger one is an
 // error. Retries and errors are as with Fetch.
 func (f *Fetcher) Get(ctx context.Context, name string, locations []Location, limit int64) (content []byte, url string, err error) {
 	err = f.eachMirror(ctx, name, "", locations, func(ctx context.Context, l Location) error {
@@ -27,7 +27,7 @@ func (f *Fetcher) get(ctx context.Context, l Location, limit int64) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	tooLarge := &permanentError{fmt.Errorf("it has more than the %d bytes that are taken", limit)}
+	tooLarge := &permanentError{fmt.Errorf("it is larger than %d bytes", limit)}
 	if b.total > limit {
 		return nil, errors.Join(tooLarge, b.close())
 	}

@@ -20,23 +20,23 @@ const (
 	maxRetryAfter = 60 * time.Second
 )
 
-// Failure is what one mirror did.
+// Failure is the failure of one mirror.
 type Failure struct {
 	URL   string // without a secret
 	Tries int
 	Err   error // of the last try
 }
 
-// Error says that no mirror had something, and why each had not.
+// Error means that no mirror had some content, with the reason for each.
 type Error struct {
 	Name     string
 	Failures []Failure
 }
 
-// Error names each cause once, with the places that gave it.
+// Error names each cause once, with its locations.
 func (e *Error) Error() string {
 	if len(e.Failures) == 0 {
-		return fmt.Sprintf("cannot fetch %s: no location is known", e.Name)
+		return fmt.Sprintf("cannot fetch %s: no known location", e.Name)
 	}
 	var causes []string
 	urls := map[string][]string{}
@@ -59,7 +59,7 @@ func (e *Error) Error() string {
 		said = append(said, strings.Join(at, ", ")+": "+cause)
 	}
 	if len(said) > mostPlaces {
-		said = append(said[:mostPlaces], fmt.Sprintf("and %d more places", len(said)-mostPlaces))
+		said = append(said[:mostPlaces], fmt.Sprintf("and %d more locations", len(said)-mostPlaces))
 	}
 	return fmt.Sprintf("cannot fetch %s: %s", e.Name, strings.Join(said, "; "))
 }
@@ -76,7 +76,7 @@ func brief(err error) string {
 		text = u.Host + ": " + text
 	}
 	if n := len(e.Failures) - 1; n > 0 {
-		text += fmt.Sprintf(" (and %d other places)", n)
+		text += fmt.Sprintf(" (and %d other locations)", n)
 	}
 	return text
 }
@@ -103,13 +103,13 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// permanentError is one that the same mirror would give again.
+// permanentError is one that the same mirror would repeat.
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// localError is one of this machine: no mirror can help.
+// localError is a failure of this machine: no mirror can help.
 type localError struct{ err error }
 
 func (e *localError) Error() string { return e.err.Error() }
@@ -155,7 +155,7 @@ func (f *Fetcher) eachMirror(ctx context.Context, name, gone string, locations [
 		result.Failures = append(result.Failures, Failure{URL: show(l), Tries: tries, Err: err})
 		var permanent *permanentError
 		if !errors.As(err, &permanent) && len(order) > 1 && f.setDown(l, true) {
-			f.opt.Report.Report(progress.Event{Kind: progress.Warn, Stage: stage, Task: host(l), Text: fmt.Sprintf("%s; from now on it is asked last", clip(err.Error()))})
+			f.opt.Report.Report(progress.Event{Kind: progress.Warn, Stage: stage, Task: host(l), Text: fmt.Sprintf("%s; it is now tried last", clip(err.Error()))})
 		}
 	}
 	return f.advise(result, gone)
@@ -265,8 +265,8 @@ func (f *Fetcher) order(locations []Location) []Location {
 	return append(up, down...)
 }
 
-// setDown remembers whether the host of l answers, and says whether that is
-// news.
+// setDown records whether the host of l answers, and returns whether that has
+// changed.
 func (f *Fetcher) setDown(l Location, down bool) bool {
 	h := host(l)
 	if h == "" {

@@ -18,13 +18,13 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// request says from which byte on something is wanted, and of which version.
+// request is the offset and the version of the requested content.
 type request struct {
 	offset int64
 	etag   string // a strong one, "" unknown
 }
 
-// body is an answer on its way. Reading it fails after Options.Stall without a
+// body is the body of an answer. Reading it fails after Options.Stall without a
 // byte.
 type body struct {
 	io.Reader
@@ -34,8 +34,8 @@ type body struct {
 	close  func() error
 }
 
-// errWhole says that what is wanted begins where the whole ends.
-var errWhole = errors.New("nothing more is there")
+// errWhole means that the requested range begins at the end of the content.
+var errWhole = errors.New("no more content")
 
 // open asks one location for bytes.
 func (f *Fetcher) open(ctx context.Context, l Location, r request) (*body, error) {
@@ -56,7 +56,7 @@ func openFile(path string, offset int64) (*body, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is not a regular file")
+		err = errors.New("not a regular file")
 	}
 	if err == nil && offset > info.Size() {
 		offset = 0
@@ -79,8 +79,7 @@ func plainPathError(err error) error {
 	return err
 }
 
-// watchdog ends a request that brings nothing for too long, and says before
-// that it waits.
+// watchdog cancels a request that stalls, and reports before that it is waiting.
 type watchdog struct {
 	timer    *time.Timer
 	stall    time.Duration
@@ -90,7 +89,7 @@ type watchdog struct {
 	answered atomic.Bool // the head has come
 }
 
-// noticeAfter is how long something is waited for without a word.
+// noticeAfter is the time after which waiting is reported.
 const noticeAfter = 4 * time.Second
 
 func watch(ctx context.Context, stall time.Duration, tell func(text string)) (context.Context, *watchdog) {
@@ -172,7 +171,7 @@ func (f *Fetcher) openURL(ctx context.Context, l Location, u *url.URL, r request
 func (f *Fetcher) newRequest(ctx context.Context, l Location, u *url.URL, r request) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, errors.New("the URL cannot be read")
+		return nil, errors.New("invalid URL")
 	}
 	for k, v := range l.Header {
 		req.Header[k] = v
@@ -233,8 +232,8 @@ func answer(resp *http.Response, r request) (*body, error) {
 	return b, &permanentError{status}
 }
 
-// errRange says that a server cannot be asked for a range.
-var errRange = errors.New("the answer to a Range request makes no sense")
+// errRange means that a server does not support ranges.
+var errRange = errors.New("invalid answer to a Range request")
 
 // readRange checks "bytes FIRST-LAST/TOTAL" of RFC 9110, section 14.4.
 func (b *body) readRange(text string, offset int64) error {
@@ -262,7 +261,7 @@ func strongETag(tag string) string {
 	return ""
 }
 
-// retryAfter reads seconds or a date; what cannot be read is no wish.
+// retryAfter reads seconds or a date; an invalid value is ignored.
 func retryAfter(text string) time.Duration {
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
@@ -273,9 +272,8 @@ func retryAfter(text string) time.Duration {
 	return 0
 }
 
-// classify sorts the error of a request into those that may pass and those
-// that stay. The URL is left out: it stands before it in the message, and that
-// of a redirect may hold a secret.
+// classify separates temporary from permanent errors of a request. The URL is
+// removed: the message already has it, and that of a redirect may hold a secret.
 func classify(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -73,29 +73,28 @@ var errRedirect = errors.New("refused to follow a redirect")
 
 func refused(to, format string, args ...any) error {
 	return hint.With(&permanentError{fmt.Errorf("%w to %s: %s", errRedirect, to, fmt.Sprintf(format, args...))},
-		"where that server is to be trusted, name the URL that it leads to in the manifest")
+		"if you trust that server, name the target URL in the manifest")
 }
 
 // origin is what may be shown of a URL: no query, which may hold a secret.
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
-// CheckRedirect says why a request may not go from one URL to another: never
-// from https to http, and never further inside than the first URL is: from a
-// public address to one of a private network, or to this machine. ctx is that of
-// the request.
+// CheckRedirect returns the reason why a request must not be redirected from one
+// URL to another: never from https to http, and never to a less public address:
+// from a public one to a private network or to this machine. ctx is the request's.
 func CheckRedirect(ctx context.Context, from, to *url.URL) error {
 	if from.Scheme == "https" && to.Scheme != "https" {
-		return refused(origin(to), "it leads from https to %s", to.Scheme)
+		return refused(origin(to), "it goes from https to %s", to.Scheme)
 	}
 	if strings.ContainsFunc(to.Host, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return refused(origin(to), "its name is not in ASCII")
+		return refused(origin(to), "its name is not ASCII")
 	}
 	bound, _ := reachOfHost(from.Hostname())
 	if j, ok := ctx.Value(journeyKey{}).(*journey); ok {
 		bound = max(bound, j.limit())
 	}
 	if next, known := reachOfHost(to.Hostname()); known && next > bound {
-		return refused(origin(to), "that is %s, and %s is not", next, from.Hostname())
+		return refused(origin(to), "that is %s, but %s is not", next, from.Hostname())
 	}
 	return nil
 }
@@ -167,7 +166,7 @@ func (j *journey) connected(addr net.Addr) error {
 
 func (j *journey) judge(r reach) error {
 	if r > j.bound {
-		return refused(j.target, "it leads to %s, and %s does not", r, j.first)
+		return refused(j.target, "it goes to %s, but %s does not", r, j.first)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
-// Package source fetches what a manifest names into the store: mirror after
-// mirror, resumed, retried and verified. The packages below it know what the
-// bytes mean: rpmrepo yum repositories, registry images, file single files.
+// Package source downloads content into the store: from one mirror after another,
+// resumed, retried and verified. The packages below it interpret the content:
+// rpmrepo yum repositories, registry images, file single files.
 package source
 
 import (
@@ -18,8 +18,8 @@ import (
 	"kubecrate/pkg/store"
 )
 
-// Location is one place where something may be had: an https URL, an http URL
-// where that is allowed, a file URL or an absolute path.
+// Location is one location of content: an https URL, an http URL if allowed, a file
+// URL or an absolute path.
 type Location struct {
 	URL    string
 	Client *http.Client // nil: the fetcher's own
@@ -33,8 +33,8 @@ type Blob struct {
 	Size      int64      // bytes; below 1 unknown
 	Limit     int64      // bytes it may have at most where Size is unknown; 0 is DefaultLimit
 	Locations []Location // tried in order
-	Hint      string     // hint where the digest is wrong; "" is to make the lock anew
-	Gone      string     // hint where every location says that it has no such thing
+	Hint      string     // hint if the digest is wrong; "" is to recreate the lock
+	Gone      string     // hint if no location has it
 }
 
 // Result is a blob in the store.
@@ -47,7 +47,7 @@ type Result struct {
 // DefaultLimit bounds a blob of unknown size, in bytes.
 const DefaultLimit = 16 << 30
 
-// What Options that are zero mean.
+// The defaults of Options.
 const (
 	DefaultJobs    = 4
 	DefaultStall   = 30 * time.Second
@@ -55,7 +55,7 @@ const (
 	DefaultBackoff = 500 * time.Millisecond
 )
 
-// Options say how a Fetcher fetches.
+// Options configure a Fetcher.
 type Options struct {
 	Jobs     int           // downloads at a time
 	Insecure bool          // http to other hosts than loopback
@@ -81,7 +81,7 @@ type Fetcher struct {
 	told     map[string]time.Time // when something was said about a host
 }
 
-// New makes a Fetcher that keeps what it fetches in s.
+// New returns a Fetcher that downloads into s.
 func New(s *store.Store, o Options) *Fetcher {
 	o.Jobs = orDefault(o.Jobs, DefaultJobs)
 	o.Stall = orDefault(o.Stall, DefaultStall)
@@ -148,7 +148,7 @@ func (f *Fetcher) stored(ctx context.Context, b Blob) (res Result, ok bool, err 
 	if !f.isVerified(b.Digest) {
 		err := f.store.Verify(ctx, b.Digest)
 		if errors.Is(err, store.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
-			f.opt.Report.Report(progress.Event{Kind: progress.Warn, Stage: stage, Task: b.Name, Text: "was " + err.Error() + "; it is fetched again"})
+			f.opt.Report.Report(progress.Event{Kind: progress.Warn, Stage: stage, Task: b.Name, Text: "was " + err.Error() + "; downloading it again"})
 			return res, false, nil
 		}
 		if err != nil {
@@ -157,7 +157,7 @@ func (f *Fetcher) stored(ctx context.Context, b Blob) (res Result, ok bool, err 
 		f.setVerified(b.Digest)
 	}
 	if b.Size > 0 && size != b.Size {
-		return res, false, fmt.Errorf("cannot fetch %s: what has digest %s is %d bytes, not %d", b.Name, b.Digest, size, b.Size)
+		return res, false, fmt.Errorf("cannot fetch %s: the content with digest %s is %d bytes, not %d", b.Name, b.Digest, size, b.Size)
 	}
 	return Result{Digest: sum, Size: size}, true, nil
 }

@@ -235,9 +235,9 @@ func TestEverythingFails(t *testing.T) {
 		"too long":   {[]http.Handler{st.Content(random(1001))}, "cannot fetch thing: A: it has 1001 bytes, want 1000", ""},
 		"too short":  {[]http.Handler{st.Content(data[:999])}, "cannot fetch thing: A: it has 999 bytes, want 1000", ""},
 		"endless":    {[]http.Handler{st.Endless()}, "cannot fetch thing: A: it sends more than 1000 bytes", ""},
-		"downgrade":  {[]http.Handler{st.Status(301, "Location", "http://mirror.example/?token=secret")}, "cannot fetch thing: A: refused to follow a redirect to http://mirror.example: http is only allowed to this machine", "--insecure"},
+		"downgrade":  {[]http.Handler{st.Status(301, "Location", "http://mirror.example/?token=secret")}, "cannot fetch thing: A: refused to follow a redirect to http://mirror.example: http is allowed only to this machine", "--insecure"},
 		"to a file":  {[]http.Handler{st.Status(301, "Location", "file:///etc/passwd")}, `cannot fetch thing: A: refused to follow a redirect to file://: want an https URL, not "file://"`, ""},
-		"no mirrors": {nil, "cannot fetch thing: no location is known", ""},
+		"no mirrors": {nil, "cannot fetch thing: no known location", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -269,16 +269,16 @@ func TestRefusedURLs(t *testing.T) {
 	t.Parallel()
 	data := random(10)
 	for url, want := range map[string]string{
-		"http://mirror.example/x":            "http://mirror.example/x: http is only allowed to this machine",
-		"http://user:pw@mirror.example/x":    "http://***@mirror.example/x: http is only",
-		"http://localhost.evil.example/x":    "http is only allowed to this machine",
-		"http://127.0.0.1.evil.example/x":    "http is only allowed to this machine",
+		"http://mirror.example/x":            "http://mirror.example/x: http is allowed only to this machine",
+		"http://user:pw@mirror.example/x":    "http://***@mirror.example/x: http is allowed only",
+		"http://localhost.evil.example/x":    "http is allowed only to this machine",
+		"http://127.0.0.1.evil.example/x":    "http is allowed only to this machine",
 		"ftp://mirror.example/x":             "want an https URL",
 		"relative/path":                      "want an https URL",
-		"file://elsewhere/x":                 "want file:// and an absolute path",
-		"https://mirror.invalid:bad/":        "(a URL that cannot be read): the URL cannot be read",
+		"file://elsewhere/x":                 "want file:// with an absolute path",
+		"https://mirror.invalid:bad/":        "(an invalid URL): invalid URL",
 		"/nonexistent/file":                  "/nonexistent/file: no such file or directory",
-		"file://" + filepath.ToSlash("/dev"): "it is not a regular file",
+		"file://" + filepath.ToSlash("/dev"): "not a regular file",
 	} {
 		f := newFetcher(t, patient())
 		_, err := f.Fetch(t.Context(), blobOf(data, url))
@@ -465,11 +465,11 @@ func TestUnknownDigest(t *testing.T) {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	_, err = f.Fetch(t.Context(), source.Blob{Name: "thing", Size: -1, Limit: 100, Locations: []source.Location{{URL: serve(t, st.Endless())}}})
-	if err == nil || !strings.Contains(err.Error(), "it has more than the 100 bytes") {
+	if err == nil || !strings.Contains(err.Error(), "it is larger than 100 bytes") {
 		t.Errorf("error is %v", err)
 	}
 	_, err = f.Fetch(t.Context(), source.Blob{Name: "thing", Limit: 100, Locations: []source.Location{{URL: serve(t, st.Content(newer))}}})
-	if err == nil || !strings.Contains(err.Error(), "at most 100 are taken") {
+	if err == nil || !strings.Contains(err.Error(), "the limit is 100") {
 		t.Errorf("error is %v", err)
 	}
 	if left := partials(t, f.Store()); len(left) > 0 {
@@ -510,8 +510,8 @@ func TestGet(t *testing.T) {
 		"cut once":  {st.First(1, st.CutAt(10, good), good), ""},
 		"hang once": {st.First(1, st.Hang(), good), ""},
 		"stall":     {st.First(1, st.HangAt(10, good), good), ""},
-		"too large": {st.Content(random(101)), "it has more than the 100 bytes"},
-		"endless":   {st.Endless(), "it has more than the 100 bytes"},
+		"too large": {st.Content(random(101)), "it is larger than 100 bytes"},
+		"endless":   {st.Endless(), "it is larger than 100 bytes"},
 		"404":       {st.Status(404), "404 Not Found"},
 		"no length": {noLength(data), ""},
 	} {
@@ -623,7 +623,7 @@ func TestDownHostIsAskedLast(t *testing.T) {
 	if got := len(dead.Requests()); got != 1 {
 		t.Errorf("the dead mirror was asked %d times", got)
 	}
-	if got := events.of(progress.Warn); len(got) != 1 || !strings.Contains(got[0].Text, "asked last") {
+	if got := events.of(progress.Warn); len(got) != 1 || !strings.Contains(got[0].Text, "tried last") {
 		t.Errorf("warnings are %+v", got)
 	}
 }

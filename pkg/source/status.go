@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// StatusError is an HTTP status that is none of success. Said is what the
-// server adds for people, on one line, "" where it says nothing of use.
+// StatusError is an HTTP status other than success. Said is the server's message
+// for people, on one line, "" if there is none.
 type StatusError struct {
 	Code int
 	Said string

@@ -17,7 +17,7 @@ import (
 // caller forgets what it made of them, calls Stream again and then closes the
 // first reader (the other way round the download would end and forget which
 // mirror was wrong). Consume does all that.
-var ErrRestarted = errors.New("the content begins anew")
+var ErrRestarted = errors.New("the content restarts")
 
 // Stream reads b as it arrives, or from the store. io.EOF comes only after
 // every byte was verified and b is in the store; before that the bytes are not
@@ -187,7 +187,7 @@ func (s *follower) next(b []byte) (int, error) {
 			continue // read while it was dropped; wait says what that means
 		}
 		if n == 0 && err != nil {
-			return 0, fmt.Errorf("cannot read %s while it arrives: %w", s.fl.blob.Name, err)
+			return 0, fmt.Errorf("cannot read %s during the download: %w", s.fl.blob.Name, err)
 		}
 		s.pos += int64(n)
 		return n, nil
@@ -232,7 +232,7 @@ func copyAll(w io.Writer, r io.Reader) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, followBuffer))
 }
 
-// Close lets go of the download; what has arrived stays.
+// Close releases the download; the part that has arrived is kept.
 func (s *follower) Close() error {
 	s.once.Do(func() {
 		s.stop()

@@ -101,15 +101,15 @@ func (fl *flight) take(ctx context.Context, l Location, b *body) error {
 	return fl.copy(ctx, b, want)
 }
 
-// LimitError is about content that is larger than is taken, in bytes; Size is
-// 0 where nobody says how large it is.
+// LimitError means that content is larger than the limit, in bytes; Size is 0 if it
+// is unknown.
 type LimitError struct{ Size, Limit int64 }
 
 func (e *LimitError) Error() string {
 	if e.Size > 0 {
-		return fmt.Sprintf("it has %d bytes, and at most %d are taken", e.Size, e.Limit)
+		return fmt.Sprintf("it has %d bytes, the limit is %d", e.Size, e.Limit)
 	}
-	return fmt.Sprintf("it has more than the %d bytes that are taken", e.Limit)
+	return fmt.Sprintf("it is larger than %d bytes", e.Limit)
 }
 
 func (fl *flight) limit() int64 {
@@ -136,7 +136,7 @@ func (fl *flight) align(b *body) error {
 	_, err := io.CopyN(io.Discard, b, have-b.offset)
 	if errors.Is(err, io.EOF) {
 		// One of the two is wrong, and only a digest over all tells which.
-		return errors.Join(fmt.Errorf("it has fewer than the %d bytes that were there", have), fl.restart())
+		return errors.Join(fmt.Errorf("it has fewer than the %d bytes downloaded before", have), fl.restart())
 	}
 	return err
 }

@@ -97,7 +97,7 @@ func TestPrograms(t *testing.T) {
 				return
 			}
 			var d *archive.DamageError
-			if !errors.As(err, &d) || !strings.Contains(err.Error(), c.bad+" beside it is not the program in it") {
+			if !errors.As(err, &d) || !strings.Contains(err.Error(), c.bad+" next to it is not the program in it") {
 				t.Fatalf("%v", err)
 			}
 			if h := hint.Of(err); !strings.Contains(h, "tar --zstd -xOf "+path+" bin/install-linux-amd64 >"+filepath.Join(filepath.Dir(path), c.bad)) {

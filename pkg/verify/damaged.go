@@ -14,8 +14,8 @@ import (
 	"kubecrate/pkg/report"
 )
 
-// Damaged is what is wrong with an archive whose index can be read. Whole
-// counts the members, of Members in all, that are as they were written.
+// Damaged lists the damage of an archive with a readable index. Whole counts the
+// intact members, of Members in all.
 type Damaged struct {
 	Path    string
 	Whole   int
@@ -33,7 +33,7 @@ func (e *Damaged) Error() string { return strings.Join(e.Lines(), "\n") }
 // Lines are those of Error.
 func (e *Damaged) Lines() []string {
 	all := archive.Damages(e.err)
-	text := []string{fmt.Sprintf("%s: %d of %d members are whole", e.Path, e.Whole, e.Members)}
+	text := []string{fmt.Sprintf("%s: %d of %d members are intact", e.Path, e.Whole, e.Members)}
 	for _, d := range all[:min(listed, len(all))] {
 		text = append(text, d.Error()+partOf(e.images[d.Path]))
 	}
@@ -94,7 +94,7 @@ func damaged(path string, r *archive.Reader, err error) error {
 	return e
 }
 
-// withProgramHint says how to get a program again.
+// withProgramHint adds the command that restores a program.
 func withProgramHint(err error, base, name, member string) error {
 	from := hint.Command(base)
 	read := "tar --zstd -xO"
@@ -105,5 +105,5 @@ func withProgramHint(err error, base, name, member string) error {
 		read += "f " + from
 	}
 	to := hint.Command(filepath.Join(filepath.Dir(base), name))
-	return hint.With(err, "do not run it and do not sign it; take it out of the archive, on a machine with tar and zstd: %s%s %s >%s && chmod 755 %s", cat, read, member, to, to)
+	return hint.With(err, "do not run or sign it; extract it from the archive, on a machine with tar and zstd: %s%s %s >%s && chmod 755 %s", cat, read, member, to, to)
 }

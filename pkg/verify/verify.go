@@ -1,5 +1,5 @@
-// Package verify reads an archive back, byte by byte, what lies beside it, and
-// its signatures.
+// Package verify verifies every byte of an archive, the files next to it, and its
+// signatures.
 package verify
 
 import (
@@ -21,7 +21,7 @@ import (
 	"kubecrate/pkg/trust"
 )
 
-// Verified says what was found whole. Sizes are bytes.
+// Verified is the result of a successful verification. Sizes are bytes.
 type Verified struct {
 	Path       string `json:"path"`
 	Members    int    `json:"members"`
@@ -102,7 +102,7 @@ func Archive(ctx context.Context, path string, o Options, report progress.Func) 
 	}
 	defer again.Release()
 	if !bytes.Equal(again.IndexBytes(), c.v.index) {
-		return nil, &archive.DamageError{Path: archive.IndexName, Reason: "it changed while it was read: was the archive replaced?"}
+		return nil, &archive.DamageError{Path: archive.IndexName, Reason: "it changed during reading: was the archive replaced?"}
 	}
 	if err := c.members(ctx, again); err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func (c *check) packages(ctx context.Context, r *archive.Reader) error {
 	return r.Each(ctx, isPackage, func(m archive.Member, content io.Reader) error {
 		name, err := c.o.Package(content)
 		if err == nil && name != pathpkg.Base(m.Path) {
-			err = fmt.Errorf("it is %s inside", name)
+			err = fmt.Errorf("its header says %s", name)
 		}
 		if err != nil {
 			return &archive.DamageError{Path: m.Path, Reason: err.Error()}
@@ -218,7 +218,7 @@ func (c *check) compare(r *archive.Reader, dir string, programs []archive.FileDi
 		case c.signed(dir, p):
 			c.v.Others = append(c.v.Others, p.Name)
 		default:
-			return nil, c.stranger(r, p)
+			return nil, c.foreign(r, p)
 		}
 	}
 	return known, nil
@@ -236,27 +236,27 @@ func (c *check) signed(dir string, p archive.FileDigest) bool {
 // WriteText prints v in a few lines.
 func (v *Verified) WriteText(w io.Writer) error {
 	p := lines.New(w)
-	p.Line("%s is whole: %d members, %s, %s unpacked", v.Path, v.Members, progress.Size(v.Compressed), progress.Size(v.Raw))
+	p.Line("%s is intact: %d members, %s, %s unpacked", v.Path, v.Members, progress.Size(v.Compressed), progress.Size(v.Raw))
 	if !v.Sidecar {
-		p.Line("there is no .sha256 beside it")
+		p.Line("it has no .sha256")
 	}
 	if !v.Locked {
-		p.Line("it has no bundle.lock: what is in it was compared with nothing")
+		p.Line("it has no bundle.lock to compare its contents with")
 	}
 	if len(v.Programs) > 0 {
-		p.Line("beside it, as in the archive: %s", strings.Join(v.Programs, ", "))
+		p.Line("next to it, same as in the archive: %s", strings.Join(v.Programs, ", "))
 	}
 	if len(v.Others) > 0 {
-		p.Line("beside it, of another build, signed by the same key: %s", strings.Join(v.Others, ", "))
+		p.Line("next to it, from another build, signed by the same key: %s", strings.Join(v.Others, ", "))
 	}
 	if len(v.Unchecked) > 0 {
-		p.Line("not checked, as the archive has no such program: %s", strings.Join(v.Unchecked, ", "))
+		p.Line("not checked, because the archive does not contain it: %s", strings.Join(v.Unchecked, ", "))
 	}
 	if v.Trust != nil {
 		p.Line("it is %s", v.Trust.Text())
 	}
 	if len(v.Signed) > 0 {
-		p.Line("signatures for stock tools are right: %s", strings.Join(v.Signed, ", "))
+		p.Line("valid signatures for stock tools: %s", strings.Join(v.Signed, ", "))
 	}
 	return p.Flush()
 }
@@ -266,10 +266,11 @@ func (v *Verified) Sign(k *trust.SecretKey) (*trust.Signed, error) {
 	return k.Sign(v.base, v.index, v.files)
 }
 
-// stranger is the error for a program beside the archive that should be a member
-// of it and is not. It was damaged, or tampered with: no advice to run or sign it.
-func (c *check) stranger(r *archive.Reader, p archive.FileDigest) error {
+// foreign is the error for a program next to the archive that should be a member
+// of it but is not. It may have been tampered with: the hint must not suggest to run
+// or sign it.
+func (c *check) foreign(r *archive.Reader, p archive.FileDigest) error {
 	member := archive.ProgramMember(p.Name, r.Index().Platform.Arch)
-	err := &archive.DamageError{Reason: fmt.Sprintf("%s beside it is not the program in it, %s: its SHA-256 is %s", p.Name, member, p.SHA256)}
+	err := &archive.DamageError{Reason: fmt.Sprintf("%s next to it is not the program in it, %s: its SHA-256 is %s", p.Name, member, p.SHA256)}
 	return withProgramHint(err, c.v.base, p.Name, member)
 }

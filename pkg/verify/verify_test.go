@@ -62,15 +62,15 @@ func TestArchive(t *testing.T) {
 		{name: "whole", change: func(b []byte) []byte { return b }},
 		{
 			name: "bit in a member", change: func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
-			whole: members - 1, says: []string{"19 of 20 members are whole", "files/09 is damaged"},
+			whole: members - 1, says: []string{"19 of 20 members are intact", "files/09 is damaged"},
 		},
 		{
 			name: "cut in the middle", change: func(b []byte) []byte { return b[:len(b)/2] },
-			whole: 9, says: []string{"9 of 20 members are whole", "files/09 is damaged", "files/19 is damaged", "and 1 more"},
+			whole: 9, says: []string{"9 of 20 members are intact", "files/09 is damaged", "files/19 is damaged", "and 1 more"},
 		},
 		{
 			name: "seek table lost", change: func(b []byte) []byte { return b[:len(b)-20] },
-			whole: members, says: []string{"20 of 20 members are whole", "archive is damaged"},
+			whole: members, says: []string{"20 of 20 members are intact", "archive is damaged"},
 		},
 		{name: "index lost", change: func(b []byte) []byte { b[30] ^= 0xff; return b }, whole: -1, says: []string{"archive", "damaged"}},
 		{name: "empty", change: func([]byte) []byte { return nil }, whole: -1, says: []string{"damaged"}},
@@ -109,7 +109,7 @@ func damaged(t *testing.T, err error, whole int, says []string) {
 		t.Fatalf("counted: %v, want %v: %v", got, whole >= 0, err)
 	}
 	if d != nil && (d.Whole != whole || d.Members != members) {
-		t.Errorf("%d of %d members are whole, want %d", d.Whole, d.Members, whole)
+		t.Errorf("%d of %d members are intact, want %d", d.Whole, d.Members, whole)
 	}
 }
 

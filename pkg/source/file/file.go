@@ -1,4 +1,4 @@
-// Package file pins the single files of a manifest: what a URL or a path holds
+// Package file pins the single files of a manifest: the content of a URL or a path
 // becomes a size, a sha256 and a blob in the store.
 package file
 
@@ -18,26 +18,26 @@ import (
 	"kubecrate/pkg/source"
 )
 
-// MaxSize is the largest file that is carried, in bytes. Large content belongs
-// in images and packages.
+// MaxSize is the size limit of a file, in bytes. Large content belongs in images
+// and packages.
 const MaxSize = 64 << 20
 
-// Resolve brings mf into f's store and says what it is. Its places are embedded,
-// https, http, file, or paths relative to dir, and are tried in order; what is
-// embedded is at hand, and no other place is asked. A file that the manifest pins is taken from
-// the store if it is there; the others are read anew each time. Content that is
-// not the pinned one is a *store.DigestError.
+// Resolve downloads mf into f's store and pins it. Its locations are embedded,
+// https, http, file, or paths relative to dir, tried in order; if one is embedded,
+// no other is used. A file that the manifest pins is taken from the store if it has
+// it; others are downloaded each time. Content other than the pinned one is a
+// *store.DigestError.
 func Resolve(ctx context.Context, f *source.Fetcher, mf manifest.File, dir string) (manifest.LockedFile, error) {
 	text, err := mf.URL.Embedded()
 	if err != nil {
-		return manifest.LockedFile{}, fmt.Errorf("cannot take %s: %w", mf.Path, err)
+		return manifest.LockedFile{}, fmt.Errorf("cannot use %s: %w", mf.Path, err)
 	}
 	if text != nil {
 		return embedded(ctx, f, mf, text)
 	}
 	b := source.Blob{
 		Name: mf.Path, Size: -1, Limit: MaxSize, Locations: locations(mf.URL, dir),
-		Hint: fmt.Sprintf("compare %s with what its makers publish, then put its sha256 into the manifest", mf.URL[0]),
+		Hint: fmt.Sprintf("compare %s with the version that its authors publish, then write its sha256 to the manifest", mf.URL[0]),
 	}
 	if mf.SHA256 != "" {
 		b.Digest = "sha256:" + mf.SHA256
@@ -48,7 +48,7 @@ func Resolve(ctx context.Context, f *source.Fetcher, mf manifest.File, dir strin
 	}
 	var large *source.LimitError
 	if errors.As(err, &large) {
-		err = hint.With(err, "a file may have %d MiB: put larger content into an image (images.list) or an RPM, or copy it to the stick, beside the archive", MaxSize>>20)
+		err = hint.With(err, "the limit is %d MiB: put larger content into an image (images.list) or an RPM, or copy it to the stick, next to the archive", MaxSize>>20)
 	}
 	if err != nil {
 		return manifest.LockedFile{}, err
@@ -66,7 +66,7 @@ func embedded(ctx context.Context, f *source.Fetcher, mf manifest.File, text []b
 	}
 	digest, size, err := f.Store().Put(ctx, bytes.NewReader(text), digest)
 	if err != nil {
-		return manifest.LockedFile{}, fmt.Errorf("cannot take the embedded %s: %w", mf.Path, err)
+		return manifest.LockedFile{}, fmt.Errorf("cannot use the embedded %s: %w", mf.Path, err)
 	}
 	return manifest.LockedFile{
 		Path: mf.Path, URL: mf.URL.Origin(), Size: size, SHA256: strings.TrimPrefix(digest, "sha256:"), Roles: mf.Roles,
@@ -87,7 +87,7 @@ func Fetch(ctx context.Context, f *source.Fetcher, l manifest.LockedFile, mf *ma
 	}
 	text, err := places.Embedded()
 	if err != nil {
-		return "", fmt.Errorf("cannot take %s: %w", l.Path, err)
+		return "", fmt.Errorf("cannot use %s: %w", l.Path, err)
 	}
 	if sum := sha256.Sum256(text); text != nil && hex.EncodeToString(sum[:]) == l.SHA256 {
 		digest, _, err := f.Store().Put(ctx, bytes.NewReader(text), "sha256:"+l.SHA256)
@@ -99,8 +99,8 @@ func Fetch(ctx context.Context, f *source.Fetcher, l manifest.LockedFile, mf *ma
 	return got.Digest, err
 }
 
-// gone is the hint where a locked file is no longer there.
-const gone = "it is no longer there: name another url for it in the manifest; bundle lock MANIFEST pins it"
+// gone is the hint if a locked file has disappeared.
+const gone = "the file has disappeared: name another url in the manifest, then: bundle lock MANIFEST"
 
 // locations are the places outside of this program, paths made absolute.
 func locations(urls manifest.URLs, dir string) []source.Location {
@@ -108,7 +108,7 @@ func locations(urls manifest.URLs, dir string) []source.Location {
 	for _, url := range urls.Outside() {
 		if !strings.Contains(url, "://") && !filepath.IsAbs(url) {
 			path := filepath.Join(dir, filepath.FromSlash(url))
-			// Abs fails only where the working directory is gone; then reading fails, too.
+			// Abs fails only if the working directory is gone; then reading fails, too.
 			if abs, err := filepath.Abs(path); err == nil {
 				path = abs
 			}

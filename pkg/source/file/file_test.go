@@ -63,13 +63,13 @@ func TestResolve(t *testing.T) {
 		"file URL":           {url: "file://" + path, sha256: sum},
 		"http on loopback":   {url: server.URL + "/net.yml"},
 		"http, pinned":       {url: server.URL + "/net.yml", sha256: sum},
-		"another content":    {url: "sub/net.yml", sha256: other, want: "digest is sha256:" + sum + ", want sha256:" + other, hint: "put its sha256 into the manifest"},
+		"another content":    {url: "sub/net.yml", sha256: other, want: "digest is sha256:" + sum + ", want sha256:" + other, hint: "write its sha256 to the manifest"},
 		"missing":            {url: "sub/none.yml", want: "sub/none.yml: no such file or directory"},
 		"404":                {url: server.URL + "/none.yml", want: "404 Not Found"},
-		"http elsewhere":     {url: "http://mirror.example/x", want: "http is only allowed to this machine", hint: "--insecure"},
-		"a directory":        {url: "sub", want: "it is not a regular file"},
-		"too large":          {url: "huge", want: "at most 67108864 are taken", hint: "64 MiB"},
-		"unreadable address": {url: "https://%zz/", want: "the URL cannot be read"},
+		"http elsewhere":     {url: "http://mirror.example/x", want: "http is allowed only to this machine", hint: "--insecure"},
+		"a directory":        {url: "sub", want: "not a regular file"},
+		"too large":          {url: "huge", want: "the limit is 67108864", hint: "64 MiB"},
+		"unreadable address": {url: "https://%zz/", want: "invalid URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -106,11 +106,11 @@ func (a *absent) Unwrap() []error { return a.errs }
 // there when the tag is not, a login, --insecure, or another mirror.
 func (p *Puller) explain(ctx context.Context, a *absent) error {
 	if key, mirror := p.flattened(ctx, a); key != "" {
-		return hint.With(a, "%s has it under another name, which the mirror of a part of a registry says: --mirror %s=%s (or in the manifest, images.mirrors: {%s: [%s]})", mirror, key, mirror, key, mirror)
+		return hint.With(a, "%s has it under another name; to mirror that part of the registry: --mirror %s=%s (or in the manifest, images.mirrors: {%s: [%s]})", mirror, key, mirror, key, mirror)
 	}
 	if !slices.ContainsFunc(a.errs, isUnusable) {
 		if near := p.near(ctx, a); len(near) > 0 {
-			return hint.With(a, "the tag is not there; these are: %s", strings.Join(near, ", "))
+			return hint.With(a, "no such tag; similar tags: %s", strings.Join(near, ", "))
 		}
 	}
 	if !slices.ContainsFunc(a.errs, func(err error) bool { return !source.Unreachable(err) }) {
@@ -122,7 +122,7 @@ func (p *Puller) explain(ctx context.Context, a *absent) error {
 			return hint.With(a, "%s", text)
 		}
 	}
-	return hint.With(a, "check the name and the network, or add a place that has it: --mirror %s=HOST/PREFIX", a.ref.Registry)
+	return hint.With(a, "check the name and the network, or add a mirror that has it: --mirror %s=HOST/PREFIX", a.ref.Registry)
 }
 
 // advice is what can be done about what one host answered, "" where nothing
@@ -134,17 +134,17 @@ func (a *absent) advice(host string, err error) string {
 	case hint.Of(err) != "":
 		return hint.Of(err)
 	case errors.As(err, &other):
-		return fmt.Sprintf("name an image that is made for %s too, or a place that has it: --mirror %s=HOST/PREFIX", other.want, a.ref.Registry)
+		return fmt.Sprintf("name an image that is also built for %s, or a mirror that has it: --mirror %s=HOST/PREFIX", other.want, a.ref.Registry)
 	case errors.Is(err, image.ErrSchema1):
-		return fmt.Sprintf("docker pull and docker push store it again in today's form; or name a place that has it so: --mirror %s=HOST/PREFIX", a.ref.Registry)
+		return fmt.Sprintf("to convert it to the current format: docker pull, docker push; or name a mirror that has it: --mirror %s=HOST/PREFIX", a.ref.Registry)
 	case errors.As(err, &artifact):
 		return notImage(artifact.ConfigType)
 	case isUnusable(err):
-		return fmt.Sprintf("name another tag of it, or a place that has it in a form that can be carried: --mirror %s=HOST/PREFIX", a.ref.Registry)
+		return fmt.Sprintf("name another tag, or a mirror that has it in a supported format: --mirror %s=HOST/PREFIX", a.ref.Registry)
 	case hasStatus(err, http.StatusTooManyRequests):
-		return fmt.Sprintf("%s limits how much is pulled: docker login %s raises the limit, or name another place: --mirror %s=HOST/PREFIX; what was fetched is kept", host, host, a.ref.Registry)
+		return fmt.Sprintf("%s limits pulls: to raise the limit: docker login %s; or name a mirror: --mirror %s=HOST/PREFIX; finished downloads are kept", host, host, a.ref.Registry)
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Sprintf("%s speaks plain http: add --insecure if the network up to it is trusted", host)
+		return fmt.Sprintf("%s uses plain http: add --insecure if you trust the network", host)
 	case hasStatus(err, http.StatusUnauthorized, http.StatusForbidden):
 		return fmt.Sprintf("check the name, or log in first: docker login %s", host)
 	}
@@ -155,9 +155,9 @@ func (a *absent) advice(host string, err error) string {
 // type of its config.
 func notImage(configType string) string {
 	if strings.Contains(configType, "helm") {
-		return "it is a Helm chart: write helm template's output to a file and list that under files, with images: true"
+		return "it is a Helm chart: write the output of helm template to a file and list that under files, with images: true"
 	}
-	return "images.list takes container images: take this out of it; a file of any kind is carried under files"
+	return "images.list is for container images: remove this entry; list other files under files"
 }
 
 // flattened looks for ref at the mirrors that lack it under its whole name by

@@ -43,7 +43,7 @@ func gone(name string) string {
 	if ref, err := imageref.Parse(name); err == nil {
 		registry = ref.Registry
 	}
-	return fmt.Sprintf("no place has it, or has it any more: add one that does, --mirror %s=HOST/PREFIX, or pin what is there now with bundle lock MANIFEST", registry)
+	return fmt.Sprintf("no location has it any more: add a mirror that has it: --mirror %s=HOST/PREFIX; or pin the current image: bundle lock MANIFEST", registry)
 }
 
 // Metadata has the manifest and the config of a locked image in the store when

@@ -19,7 +19,7 @@ const (
 )
 
 // errIndexDepth says that indexes name each other further than is followed.
-var errIndexDepth = errors.New("its index names another index, and that one more than are followed")
+var errIndexDepth = errors.New("its indexes are nested too deeply")
 
 // otherPlatformError says that what is there is for other platforms.
 type otherPlatformError struct {
@@ -30,7 +30,7 @@ type otherPlatformError struct {
 func (e *otherPlatformError) Error() string {
 	switch {
 	case len(e.has) == 0:
-		return fmt.Sprintf("its index has nothing for %s, and names no platform", e.want)
+		return fmt.Sprintf("its index has no entry for %s and names no platforms", e.want)
 	case len(e.has) == 1:
 		return fmt.Sprintf("it is for %s, not for %s", e.has[0], e.want)
 	}

@@ -103,7 +103,7 @@ func (p *Puller) mirrored(ref imageref.Reference) (prefix, rest string) {
 // "" is the mirror itself.
 func (p *Puller) mirrorPlace(of, mirror, rest string) (*place, error) {
 	if strings.Contains(mirror, "://") {
-		return nil, hint.With(fmt.Errorf("mirror %q of %s is a URL", mirror, of), "write it as HOST[:PORT]/PREFIX; http is used by itself where --insecure allows it")
+		return nil, hint.With(fmt.Errorf("mirror %q of %s is a URL", mirror, of), "write it as HOST[:PORT]/PREFIX; to allow http: --insecure")
 	}
 	name := strings.TrimSuffix(mirror, "/")
 	if rest != "" {
@@ -114,7 +114,7 @@ func (p *Puller) mirrorPlace(of, mirror, rest string) (*place, error) {
 		return nil, fmt.Errorf("mirror %q of %s is not HOST[:PORT]/PREFIX: %w", mirror, of, err)
 	}
 	if !strings.Contains(name, "/") {
-		return nil, fmt.Errorf("mirror %q of %s names a registry, and no repository of it", mirror, of)
+		return nil, fmt.Errorf("mirror %q of %s names a registry without a repository", mirror, of)
 	}
 	return p.place(there.Registry, there.Repository)
 }
@@ -158,7 +158,7 @@ func isLoopback(host string) bool {
 }
 
 // errPlainHTTP is the refusal to speak http over a network.
-var errPlainHTTP = errors.New("plain http is only used to this machine")
+var errPlainHTTP = errors.New("plain http is allowed only to this machine")
 
 // guard stands between every request and the network: the handshake, tokens,
 // manifests, blobs and their redirects.
@@ -172,7 +172,7 @@ type guard struct {
 // to a place for tokens perhaps, where no redirect may lead.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !g.insecure && !isLoopback(req.URL.Host) {
-		return nil, hint.With(fmt.Errorf("cannot ask %s: %w", req.URL.Host, errPlainHTTP), "add --insecure if the network up to %s is trusted", req.URL.Host)
+		return nil, hint.With(fmt.Errorf("cannot ask %s: %w", req.URL.Host, errPlainHTTP), "add --insecure if you trust the network to %s", req.URL.Host)
 	}
 	if req.URL.Host != g.registry.Host {
 		if err := source.CheckRedirect(req.Context(), g.registry, req.URL); err != nil {

@@ -1,6 +1,6 @@
-// Package registry resolves images at container registries and says where
-// their blobs are to be fetched from: mirrors first, in order, and the registry
-// that an image is named after last.
+// Package registry resolves images at container registries and returns the
+// locations of their blobs: mirrors first, in order, and the image's own registry
+// last.
 //
 // It speaks the OCI distribution-spec 1.0 (which is docker's registry API v2)
 // with basic and bearer authentication. What it reads is bounded and checked
@@ -18,7 +18,7 @@ import (
 	"kubecrate/pkg/source"
 )
 
-// Options of a Puller; the zero value is good.
+// Options of a Puller; the zero value is valid.
 type Options struct {
 	Insecure  bool              // plain http to any registry, not to this machine only
 	Keychain  authn.Keychain    // nil: docker's config and its credential helpers, then netrc

@@ -123,7 +123,7 @@ func TestResolveRefuses(t *testing.T) {
 		"empty":          {"", "it is not a manifest"},
 		"both":           {`{"schemaVersion":2,` + config + `,"layers":[],"manifests":[]}`, "ambiguous"},
 		"neither":        {`{"schemaVersion":2}`, "neither layers nor manifests"},
-		"too large":      {`{"schemaVersion":2,"x":"` + strings.Repeat("x", 5<<20) + `"}`, "bytes that are taken"},
+		"too large":      {`{"schemaVersion":2,"x":"` + strings.Repeat("x", 5<<20) + `"}`, "is larger than"},
 		"many layers":    {`{"schemaVersion":2,` + config + `,"layers":[` + strings.Repeat(`{},`, 512) + `{}]}`, "513 layers"},
 		"foreign":        {layer("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"), "non-distributable"},
 		"encrypted":      {layer("application/vnd.oci.image.layer.v1.tar+gzip+encrypted"), "encrypted"},
@@ -175,11 +175,11 @@ func TestResolveAbsent(t *testing.T) {
 			t.Errorf("%v lacks %q", err, want)
 		}
 	}
-	if got, want := hint.Of(err), "the tag is not there; these are: v1.17.4, v1.17.3, v1.18.0"; got != want {
+	if got, want := hint.Of(err), "no such tag; similar tags: v1.17.4, v1.17.3, v1.18.0"; got != want {
 		t.Errorf("hint %q, want %q", got, want)
 	}
 	_, err = p.Resolve(t.Context(), manifest.Image{Name: "k8s.gcr.io/kube-prox:v1.17.4"}, amd64)
-	if got, want := hint.Of(err), "check the name and the network, or add a place that has it: --mirror k8s.gcr.io=HOST/PREFIX"; err == nil || got != want {
+	if got, want := hint.Of(err), "check the name and the network, or add a mirror that has it: --mirror k8s.gcr.io=HOST/PREFIX"; err == nil || got != want {
 		t.Errorf("%v, hint %q, want %q", err, got, want)
 	}
 	for _, bad := range []string{"https://mirror.example/gc", "mirror.example/GC", ""} {

@@ -30,7 +30,7 @@ func Keyring(ctx context.Context, f *source.Fetcher, repo manifest.Repo, dir str
 		return rpm.Merge(), nil
 	}
 	if len(repo.GPGKey) == 0 {
-		return nil, hint.With(fmt.Errorf("cannot verify packages of repository %s: gpgcheck is on, but there is no gpgkey", repo.ID),
+		return nil, hint.With(fmt.Errorf("cannot verify packages of repository %s: gpgcheck is on, but gpgkey is empty", repo.ID),
 			"add gpgkey: [embedded:NAME] or a URL, and the fingerprints, to repository %s; or gpgcheck: false if you trust it unsigned", repo.ID)
 	}
 	var rings []*rpm.Keyring

@@ -71,7 +71,7 @@ func TestKeyring(t *testing.T) {
 		{"pinned", manifest.Repo{GPGKey: []string{"b.gpg", "embedded:c.asc"}, Fingerprints: []string{fa}}, []string{fa}, "", ""},
 		{"pinned, one gone", manifest.Repo{GPGKey: []string{web.base() + "/gone.gpg", "b.gpg"}, Fingerprints: []string{fb}}, []string{fb}, "", ""},
 		{"off", manifest.Repo{GPGCheck: &off}, nil, "", ""},
-		{"none", manifest.Repo{}, nil, "gpgcheck is on, but there is no gpgkey", "gpgcheck: false"},
+		{"none", manifest.Repo{}, nil, "gpgcheck is on, but gpgkey is empty", "gpgcheck: false"},
 		{"pinned and absent", manifest.Repo{GPGKey: []string{"b.gpg"}, Fingerprints: []string{fa}}, nil, fa, "gpg --show-keys"},
 		{"pinned and gone", manifest.Repo{GPGKey: []string{web.base() + "/gone.gpg", "b.gpg"}, Fingerprints: []string{fa}}, nil, "gone.gpg", ""},
 		{"gone", manifest.Repo{GPGKey: []string{"gone.gpg", "b.gpg"}}, nil, "gone.gpg", ""},

@@ -116,7 +116,7 @@ func (r *Repository) read(ctx context.Context, d repodata.Data, mirrors []string
 	}
 	blob := source.Blob{
 		Name: name, Digest: d.Checksum.Digest(), Size: d.Size, Limit: maxPacked,
-		Hint: "the mirror is being updated or is damaged: run the same command again later, or take another one: --repo " + r.ID + "=URL",
+		Hint: "the mirror is being updated or damaged: run the same command again later, or use another one: --repo " + r.ID + "=URL",
 	}
 	for _, base := range mirrors {
 		base, err := repodata.ResolveBase(base, d.Base)
