@@ -122,7 +122,7 @@ func (b *Bundle) Check() []Finding {
 	b.release(&f)
 	if b.empty() {
 		f.warn("name kubeadm, kubelet and kubectl under packages.roots and the images of the control plane under images.list, or extend a profile (extends: "+manifest.DefaultProfile+")",
-			"the bundle brings no kubeadm, kubelet or kubectl of Kubernetes %s: no host can be installed from it", b.Kubernetes)
+			"the bundle has no kubeadm, kubelet or kubectl of Kubernetes %s: no host can be installed from it", b.Kubernetes)
 	} else {
 		for _, check := range []func(*Bundle, *findings){
 			(*Bundle).programs, (*Bundle).runtime, (*Bundle).plugins, (*Bundle).control, (*Bundle).network, (*Bundle).applicable,
@@ -196,7 +196,7 @@ func Err(name string, list []Finding) error {
 	if len(failed) == 1 {
 		return hint.With(e, "%s", failed[0].Hint)
 	}
-	return hint.With(e, "change the manifest in one of the two places that each line names")
+	return hint.With(e, "change the manifest in one of the two places named in each line")
 }
 
 // Error has one line for each disagreement, and below it what fixes it.
@@ -205,9 +205,9 @@ func (e *Error) Error() string { return strings.Join(e.Lines(), "\n") }
 // Lines is Error, a line each.
 func (e *Error) Lines() []string {
 	if len(e.Failed) == 1 {
-		return []string{fmt.Sprintf("the parts of %s do not agree: %s", e.Name, e.Failed[0].Text)}
+		return []string{fmt.Sprintf("the parts of %s do not fit together: %s", e.Name, e.Failed[0].Text)}
 	}
-	list := []string{fmt.Sprintf("the parts of %s do not agree, %d times:", e.Name, len(e.Failed))}
+	list := []string{fmt.Sprintf("the parts of %s do not fit together, %d problems:", e.Name, len(e.Failed))}
 	for _, f := range e.Failed {
 		list = append(list, "  "+f.Text, "      hint: "+f.Hint)
 	}

@@ -166,11 +166,11 @@ func TestDisagrees(t *testing.T) {
 			b.Network = "canal"
 			without(b, "kubernetes-cni")
 			b.Packages = append(b.Packages, packages(t, "kubernetes-cni-1.2.0-0.x86_64")...)
-		}, []string{"network is canal, and neither kubernetes-cni-1.2.0", "has the flannel plugin"}, false},
+		}, []string{"network is canal, but neither kubernetes-cni-1.2.0", "has the flannel plugin"}, false},
 		{"no plugin for a made-up network", func(b *agree.Bundle) {
 			b.Network = "mesh"
 			b.Networks = append(cni.All(), cni.Network{Name: "mesh", Brought: &cni.Plugin{Name: "meshed", Until: "0.1", Image: "mesh-plugin", Fix: "bring a mesh-plugin"}})
-		}, []string{"network is mesh, and neither kubernetes-cni-", "has the meshed plugin"}, false},
+		}, []string{"network is mesh, but neither kubernetes-cni-", "has the meshed plugin"}, false},
 		{"other family", func(b *agree.Bundle) { b.Platform.Family = "el8" }, []string{"el8", "hosts.txt", "el7"}, false},
 		{"other packages", func(b *agree.Bundle) { b.Platform.Family = "el8"; b.Installed = nil }, []string{"el8", "docker-ce-18.06.3.ce-3.el7"}, false},
 		{"a package of another family", func(b *agree.Bundle) { b.Packages = append(b.Packages, packages(t, "x-1-1.el9.x86_64")...) }, []string{"el7", "x-1-1.el9"}, true},
@@ -190,7 +190,7 @@ func TestDisagrees(t *testing.T) {
 		{"images alone", func(b *agree.Bundle) { b.Packages = nil }, []string{"no kubeadm", "v1.17.4"}, true},
 		{"images without their programs", func(b *agree.Bundle) {
 			b.Packages = b.Packages[:1]
-		}, []string{"v1.17.4", "no package brings kubelet, kubeadm, kubectl"}, false},
+		}, []string{"v1.17.4", "no package provides kubelet, kubeadm, kubectl"}, false},
 		{"unknown version", func(b *agree.Bundle) { b.Kubernetes = "v1.99.0" }, []string{"v1.99.0", "kubelet-1.17.4"}, false},
 		{"too old", func(b *agree.Bundle) { b.Kubernetes = "v1.13.0" }, []string{"v1.13.0", "1.15"}, false},
 		{"a processor", func(b *agree.Bundle) { b.Images[0].CPU = "x86-64-v2" }, []string{"x86-64-v2", "kube-apiserver"}, true},
@@ -232,10 +232,10 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	for _, w := range []wrong{
-		{"kube-proxy", give("kube-proxy", manifest.Master), []string{"kube-proxy:v1.17.4", "role master only", "master, node"}, false},
-		{"pause", give("pause", manifest.Node), []string{"pause:3.1", "role node only", "leave roles out"}, false},
+		{"kube-proxy", give("kube-proxy", manifest.Master), []string{"kube-proxy:v1.17.4", "only for hosts of role master", "master, node"}, false},
+		{"pause", give("pause", manifest.Node), []string{"pause:3.1", "only for hosts of role node", "remove roles from"}, false},
 		{"coredns", give("coredns", manifest.Master), []string{"coredns:1.6.5"}, false},
-		{"kube-apiserver", give("kube-apiserver", manifest.Node), []string{"kube-apiserver:v1.17.4", "role node only"}, false},
+		{"kube-apiserver", give("kube-apiserver", manifest.Node), []string{"kube-apiserver:v1.17.4", "only for hosts of role node"}, false},
 		{"etcd", give("etcd", manifest.Node), []string{"etcd:3.4.3-0"}, false},
 		{"network's image", give("flannel", manifest.Master), []string{"flannel:v0.14.0", "manifests/kube-flannel.yml runs it"}, false},
 		{"network's manifest", func(b *agree.Bundle) { b.Manifests.Roles = []manifest.Role{manifest.Node} }, []string{"manifests/kube-flannel.yml", "roles: [master]"}, false},
@@ -331,7 +331,7 @@ func TestErrorLines(t *testing.T) {
 	t.Parallel()
 	list := []agree.Finding{{Text: "a", Hint: "b"}, {Text: "c", Hint: "d"}}
 	got := visible.Error(agree.Err("x", list))
-	want := []string{"the parts of x do not agree, 2 times:", "  a", "      hint: b", "  c", "      hint: d"}
+	want := []string{"the parts of x do not fit together, 2 problems:", "  a", "      hint: b", "  c", "      hint: d"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

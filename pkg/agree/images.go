@@ -19,7 +19,7 @@ func (b *Bundle) control(f *findings) {
 	}
 	known, ok := kubeadmOf(minor)
 	if !ok && !b.early {
-		f.warn(b.listHint(), "kubernetes is %s, whose versions of coredns, etcd and pause this program does not know", b.Kubernetes)
+		f.warn(b.listHint(), "kubernetes is %s, and this program does not know its versions of coredns, etcd and pause", b.Kubernetes)
 	}
 	repository := b.repository(minor, patch)
 	own := wanted{tag: b.Kubernetes, certain: true}
@@ -33,14 +33,14 @@ func (b *Bundle) control(f *findings) {
 	c.want(coredns(repository, minor, patch), known.coredns.at(patch, known.last), everywhere())
 	if len(c.missing) > 0 && !b.early {
 		f.fail("add "+strings.Join(c.missing, ", ")+" to images.list",
-			"kubernetes is %s, whose kubeadm runs images that are not carried: %s", b.Kubernetes, strings.Join(c.missing, ", "))
+			"kubernetes is %s, and its kubeadm runs images that are not packed: %s", b.Kubernetes, strings.Join(c.missing, ", "))
 	}
 	if len(c.other) > 0 {
 		f.fail("write "+strings.Join(c.instead, ", ")+" under images.list, or another version under kubernetes",
-			"kubernetes is %s, whose kubeadm runs %s, and the images carried are %s", b.Kubernetes, strings.Join(c.instead, ", "), strings.Join(c.other, ", "))
+			"kubernetes is %s, and its kubeadm runs %s, but the packed images are %s", b.Kubernetes, strings.Join(c.instead, ", "), strings.Join(c.other, ", "))
 	}
 	if len(c.doubtful) > 0 && !b.early {
-		f.warn(b.listHint(), "kubernetes is %s, and it is not known whether its kubeadm runs %s", b.Kubernetes, strings.Join(c.doubtful, ", "))
+		f.warn(b.listHint(), "kubernetes is %s, and this program does not know whether its kubeadm runs %s", b.Kubernetes, strings.Join(c.doubtful, ", "))
 	}
 }
 
@@ -125,26 +125,26 @@ func (b *Bundle) network(f *findings) {
 		return
 	}
 	if len(m.Others) > 0 {
-		f.warn("leave out of files what is not to be applied",
-			"network is %s, and %s is applied: it is the first by name of its manifests, and %s will not be applied", b.Network, m.Network, strings.Join(m.Others, ", "))
+		f.warn("remove from files the manifests that should not be applied",
+			"network is %s, and %s is applied: it is the first of its manifests by name; %s will not be applied", b.Network, m.Network, strings.Join(m.Others, ", "))
 	}
 	if !reaches(m.Roles, masters()) {
-		f.fail("leave roles out of "+m.Network+" under files, or write roles: [master]",
-			"files gives %s, the manifest of %s, to hosts of role %s only, and the first master applies it", m.Network, b.Network, list(m.Roles))
+		f.fail("remove roles from "+m.Network+" under files, or write roles: [master]",
+			"under files, %s, the manifest of %s, is only for hosts of role %s, but the first master applies it", m.Network, b.Network, list(m.Roles))
 	}
 	for _, name := range m.Images {
 		carried := slices.DeleteFunc(slices.Clone(b.Images), func(img manifest.LockedImage) bool { return img.Name != name })
 		f.withheld(carried, needer{m.Network, everywhere()})
 		if len(carried) == 0 {
-			f.fail("write images: true beside "+m.Network+" under files, or add "+name+" to images.list",
-				"network is %s, whose %s runs %s, and no image of that name is carried", b.Network, m.Network, name)
+			f.fail("write images: true for "+m.Network+" under files, or add "+name+" to images.list",
+				"network is %s, and its %s runs %s, but no image of that name is packed", b.Network, m.Network, name)
 		}
 	}
 }
 
 func (b *Bundle) noNetwork(f *findings) {
 	f.fail("add to files: {url: ./"+b.Network+".yaml, path: manifests/"+b.Network+".yaml, network: "+b.Network+", images: true}",
-		"network is %s, and no file below manifests/ is a manifest of it", b.Network)
+		"network is %s, but no file below manifests/ is a manifest of it", b.Network)
 }
 
 // isManifest says whether the installer looks for the network's manifest at p.
@@ -160,8 +160,8 @@ func (b *Bundle) names(f *findings) {
 		ref := imageref.Split(img.Name)
 		if name := ref.Tagged(); ref.Tag != "" {
 			if other, ok := byTag[name]; ok && other.Digest != img.Digest {
-				f.fail("leave one of the two out of images.list, or of the file that names it",
-					"%s and %s are two images of one name, %s: a runtime keeps one of them", other.Name, img.Name, name)
+				f.fail("remove one of them from images.list, or from the file that names it",
+					"%s and %s are two images with the same name, %s: a runtime keeps only one of them", other.Name, img.Name, name)
 			}
 			byTag[name] = img
 		}
@@ -181,11 +181,11 @@ func (b *Bundle) byTag(f *findings, img manifest.LockedImage, ref imageref.Parts
 	other := "write runtime: " + b.Runtimes.Another(b.Runtime, func(o cri.About) bool { return o.KeepsDigests }) + ", which keeps digests"
 	switch {
 	case img.KeepDigest:
-		f.fail("leave keepDigest out, and name the image by its tag in pods; or "+other,
-			"runtime is %[1]s, and images.list says keepDigest of %[2]s: %[1]s cannot load an image under its digest", b.Runtime, img.Name)
+		f.fail("remove keepDigest, and name the image by its tag in pods; or "+other,
+			"runtime is %[1]s, but images.list has keepDigest for %[2]s: %[1]s cannot load an image under its digest", b.Runtime, img.Name)
 	case ref.Digest != "" && (ref.Tag == "" || img.From != ""):
-		f.fail(fmt.Sprintf("name it by a tag, such as %s:TAG, there and in pods; the lock pins the digest of a tag, too. Or %s", ref.Repository, other),
-			"runtime is %[1]s, and %[2]s %[3]s by its digest: %[1]s cannot load an image under its digest, and pods would pull it", b.Runtime, by, img.Name)
+		f.fail(fmt.Sprintf("name it by a tag, such as %s:TAG, there and in pods; the lock pins the digest of a tag. Or %s", ref.Repository, other),
+			"runtime is %[1]s, but %[2]s %[3]s by its digest: %[1]s cannot load an image under its digest, and pods would pull it", b.Runtime, by, img.Name)
 	case ref.Digest != "":
 		f.warn("name it by its tag in pods: "+ref.Tagged(),
 			"runtime is %s, which loads %s as %s: a pod that names %.19s... would pull it", b.Runtime, img.Name, ref.Tagged(), ref.Digest)

@@ -65,7 +65,7 @@ func (b *Bundle) roots(f *findings) {
 	}
 	_, own := asked.runtimePackage(b.Runtime)
 	if n, ok := asked.runtimePackage(b.otherRuntime()); ok && !own {
-		f.fail(b.runtimeHint(), "runtime is %s, and packages.roots asks for %s and nothing of %s", b.Runtime, n.Name, b.Runtime)
+		f.fail(b.runtimeHint(), "runtime is %s, but packages.roots has %s and no package of %s", b.Runtime, n.Name, b.Runtime)
 	}
 }
 
@@ -87,7 +87,7 @@ func (b *Bundle) programs(f *findings) {
 		}
 	}
 	if len(missing) > 0 {
-		f.absent("add "+strings.Join(pins, ", ")+" to packages.roots", "kubernetes is %s, and no package brings %s", b.Kubernetes, strings.Join(missing, ", "))
+		f.absent("add "+strings.Join(pins, ", ")+" to packages.roots", "kubernetes is %s, but no package provides %s", b.Kubernetes, strings.Join(missing, ", "))
 	}
 	b.versions(f, other)
 }
@@ -107,7 +107,7 @@ func (b *Bundle) versions(f *findings, other []nevra.NEVRA) {
 	}
 	if len(other) > 0 {
 		f.fail("write "+strings.Join(pins, ", ")+" under packages.roots, or kubernetes: v"+other[0].Version,
-			"kubernetes is %s, and packages are of another version: %s", b.Kubernetes, strings.Join(names, ", "))
+			"kubernetes is %s, but packages have another version: %s", b.Kubernetes, strings.Join(names, ", "))
 	}
 }
 
@@ -130,17 +130,17 @@ func (b *Bundle) otherRuntime() string {
 
 func (b *Bundle) runtimeHint() string {
 	return "add " + b.Runtimes.About(b.Runtime).Packages[0] + " to packages.roots, or write runtime: " + b.otherRuntime() +
-		"; bundle profiles lists profiles with either"
+		"; for profiles with either: bundle profiles"
 }
 
 func (b *Bundle) runtime(f *findings) {
 	n, ok := b.runtimePackage(b.Runtime)
 	if !ok {
-		has := "no package brings a container runtime"
+		has := "no package provides a container runtime"
 		if n, ok := b.runtimePackage(b.otherRuntime()); ok {
-			has = "the packages bring " + n.String() + " and nothing of " + b.Runtime
+			has = "the packages include " + n.String() + " but no package of " + b.Runtime
 		}
-		f.absent(b.runtimeHint(), "runtime is %s, and %s", b.Runtime, has)
+		f.absent(b.runtimeHint(), "runtime is %s, but %s", b.Runtime, has)
 		return
 	}
 	minor, _, known := b.minor()
@@ -169,6 +169,6 @@ func (b *Bundle) plugins(f *findings) {
 		return strings.Contains(base, p.Image)
 	}
 	if !slices.ContainsFunc(b.Images, brings) {
-		f.fail(p.Fix, "network is %s, and neither %s nor an image has the %s plugin", b.Network, b.Packages[i], p.Name)
+		f.fail(p.Fix, "network is %s, but neither %s nor an image has the %s plugin", b.Network, b.Packages[i], p.Name)
 	}
 }

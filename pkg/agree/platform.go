@@ -27,12 +27,12 @@ func (b *Bundle) release(f *findings) {
 		return
 	}
 	if minor < oldestMinor {
-		f.fail("bundle Kubernetes 1.15 or later", "kubernetes is %s, and install works with kubeadm 1.%d and later", b.Kubernetes, oldestMinor)
+		f.fail("bundle Kubernetes 1.15 or later", "kubernetes is %s, but install requires kubeadm 1.%d or later", b.Kubernetes, oldestMinor)
 	}
 	if a := b.Runtimes.About(b.Runtime); a.GoneMinor > 0 && minor >= a.GoneMinor {
 		other := b.Runtimes.Another(b.Runtime, func(o cri.About) bool { return o.GoneMinor == 0 || minor < o.GoneMinor })
-		f.fail("write runtime: "+other+", and "+b.Runtimes.About(other).Packages[0]+" in place of "+a.Packages[0]+" under packages.roots",
-			"kubernetes is %s and runtime is %s: from 1.%d on the kubelet cannot use %s", b.Kubernetes, b.Runtime, a.GoneMinor, b.Runtime)
+		f.fail("write runtime: "+other+", and "+b.Runtimes.About(other).Packages[0]+" instead of "+a.Packages[0]+" under packages.roots",
+			"kubernetes is %s and runtime is %s: since 1.%d the kubelet does not support %s", b.Kubernetes, b.Runtime, a.GoneMinor, b.Runtime)
 	}
 	if minor < noV1Minor {
 		return
@@ -40,10 +40,10 @@ func (b *Bundle) release(f *findings) {
 	switch familyOf(b).Cgroups {
 	case software.CgroupsV1Only:
 		f.fail("bundle Kubernetes 1.34 or earlier, or another platform.family",
-			"kubernetes is %s and platform.family is %s, which has cgroup v1 only: from 1.%d on the kubelet does not start on it", b.Kubernetes, b.Platform.Family, noV1Minor)
+			"kubernetes is %s and platform.family is %s, which has only cgroup v1: since 1.%d the kubelet does not start on it", b.Kubernetes, b.Platform.Family, noV1Minor)
 	case software.CgroupsV1First:
 		f.warn("on each host: grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1, then reboot",
-			"kubernetes is %s and platform.family is %s, which boots with cgroup v1 unless told otherwise: from 1.%d on the kubelet does not start on it", b.Kubernetes, b.Platform.Family, noV1Minor)
+			"kubernetes is %s and platform.family is %s, which boots with cgroup v1 by default: since 1.%d the kubelet does not start on it", b.Kubernetes, b.Platform.Family, noV1Minor)
 	case software.CgroupsV2:
 	}
 }
@@ -63,9 +63,9 @@ func familyOf(b *Bundle) software.About {
 
 // hosts compares the platform with the packages of the baseline.
 func (b *Bundle) hosts(f *findings) {
-	const fix = "packages.baseline takes the list of such a host (./install inventory --baseline there prints it), or none"
+	const fix = "set packages.baseline to the list of such a host (to print it, on the host: ./install inventory --baseline), or to none"
 	if tag := mostly(b.Installed); tag != "" && "el"+tag != b.Platform.Family {
-		f.fail(fix, "platform.family is %s, and the packages of packages.baseline %s are of el%s", b.Platform.Family, b.Baseline, tag)
+		f.fail(fix, "platform.family is %s, but the packages of packages.baseline %s are for el%s", b.Platform.Family, b.Baseline, tag)
 	}
 	want := b.Platform.RPMArch()
 	other := ""
@@ -78,7 +78,7 @@ func (b *Bundle) hosts(f *findings) {
 		}
 	}
 	if other != "" {
-		f.fail(fix, "platform.arch is %s, and the packages of packages.baseline %s are for %s", b.Platform.Arch, b.Baseline, other)
+		f.fail(fix, "platform.arch is %s, but the packages of packages.baseline %s are for %s", b.Platform.Arch, b.Baseline, other)
 	}
 }
 
@@ -117,10 +117,10 @@ func (b *Bundle) distribution(f *findings) {
 		return m != nil && m[1] == own
 	}) {
 		f.fail("name repositories of "+b.Platform.Family+" under packages.repos, or write platform.family: el"+mostly(b.Packages),
-			"platform.family is %s, and every package that says what it is built for is built for el%s, such as %s", b.Platform.Family, mostly(b.Packages), named)
+			"platform.family is %s, but every package with a distribution tag is built for el%s, such as %s", b.Platform.Family, mostly(b.Packages), named)
 		return
 	}
-	f.warn("name repositories of "+b.Platform.Family+" under packages.repos", "platform.family is %s, and %d packages are built for another, such as %s", b.Platform.Family, len(other), named)
+	f.warn("name repositories of "+b.Platform.Family+" under packages.repos", "platform.family is %s, but %d packages are built for another, such as %s", b.Platform.Family, len(other), named)
 }
 
 // processors warns of images that need more of a processor than the platform does.
@@ -128,8 +128,8 @@ func (b *Bundle) processors(f *findings) {
 	has := familyOf(b).CPULevel
 	for _, img := range b.Images {
 		if level := Level(img.CPU); level > max(has, 1) {
-			f.warn("run it on hosts whose processor has that level: ./install preflight looks at it on each host",
-				"image %s needs a processor of level %s, and hosts of %s need not have one", img.Name, img.CPU, b.Platform.Family)
+			f.warn("run it on hosts whose processor has that level; to check, on each host: ./install preflight",
+				"image %s requires a processor of level %s, which hosts of %s may not have", img.Name, img.CPU, b.Platform.Family)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (b *Bundle) applicable(f *findings) {
 		}
 	}
 	if len(gone) > 0 {
-		f.fail("name a later manifest of "+b.Network+" under files, one that is made for Kubernetes "+b.Kubernetes,
-			"kubernetes is %s, which no longer has what %s asks for: %s", b.Kubernetes, b.Manifests.Network, strings.Join(gone, ", "))
+		f.fail("name a later manifest of "+b.Network+" under files, one for Kubernetes "+b.Kubernetes,
+			"kubernetes is %s, which has removed API versions that %s uses: %s", b.Kubernetes, b.Manifests.Network, strings.Join(gone, ", "))
 	}
 }

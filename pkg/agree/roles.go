@@ -31,8 +31,8 @@ func (f *findings) withheld(images []manifest.LockedImage, by needer) {
 		return
 	}
 	img := images[0]
-	f.fail("leave roles out of "+img.Name+" in images.list, or write roles: ["+list(by.roles)+"]",
-		"images.list gives %s to hosts of role %s only, and %s runs it on hosts of role %s", img.Name, list(img.Roles), by.what, list(by.roles))
+	f.fail("remove roles from "+img.Name+" in images.list, or write roles: ["+list(by.roles)+"]",
+		"in images.list, %s is only for hosts of role %s, but %s runs it on hosts of role %s", img.Name, list(img.Roles), by.what, list(by.roles))
 }
 
 // list is roles with commas in between.

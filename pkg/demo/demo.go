@@ -38,7 +38,7 @@ func Run(ctx context.Context, o Options) (res *bundle.Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	say(o.Out, "== a mirror on %s: a registry with %d images, yum repositories with %d signed RPMs", m.Address, len(demoImages()), len(packages()))
+	say(o.Out, "== mirror on %s: a registry with %d images, yum repositories with %d signed RPMs", m.Address, len(demoImages()), len(packages()))
 	say(o.Out, "== %s extends the default profile; bundle build", m.Manifest)
 	stick := filepath.Join(o.Dir, "stick")
 	if res, err = build(ctx, o, m.Manifest, stick); err != nil {
@@ -79,7 +79,7 @@ func say(w io.Writer, format string, args ...any) {
 func writeManifest(dir string, m *mirror) (string, error) {
 	const fileMode, dirMode = 0o644, 0o755
 	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return "", fmt.Errorf("cannot make the demo's directory: %w", err)
+		return "", fmt.Errorf("cannot create the demo's directory: %w", err)
 	}
 	if err := atomicfile.WriteFile(filepath.Join(dir, "demo.gpg"), []byte(m.key), fileMode); err != nil {
 		return "", fmt.Errorf("cannot write the demo's key: %w", err)
@@ -150,7 +150,7 @@ func plan(ctx context.Context, o Options, stick string, role manifest.Role) erro
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == unfit {
-		say(o.Out, "this machine cannot become a %s as it is, which the plan has told; that ends no demo", role)
+		say(o.Out, "this machine cannot become a %s, as the plan shows; the demo continues", role)
 		return nil
 	}
 	if err != nil {

@@ -119,7 +119,7 @@ func TestPartsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = bundle.Build(t.Context(), m, good, w.sources(m), bundle.BuildOptions{Dir: filepath.Join(w.dir, "out"), Level: archive.Default, Installer: installer})
-	if err == nil || !strings.Contains(err.Error(), "not carried: k8s.gcr.io/") {
+	if err == nil || !strings.Contains(err.Error(), "not packed: k8s.gcr.io/") {
 		t.Errorf("a lock without an image is built: %v", err)
 	}
 }

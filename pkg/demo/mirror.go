@@ -59,7 +59,7 @@ func Serve(ctx context.Context, dir string) (*Mirror, error) {
 func startMirror(ctx context.Context) (*mirror, error) {
 	signer, err := rpmtest.NewSigner("kubecrate demo", signedAt)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make the demo's key: %w", err)
+		return nil, fmt.Errorf("cannot create the demo's key: %w", err)
 	}
 	files, err := repositories(signer)
 	if err != nil {

@@ -84,7 +84,7 @@ func (p demoPackage) build(signer *rpmtest.Signer) (nevra.NEVRA, []byte, error) 
 		Payload: p.payload,
 	}, signer)
 	if err != nil {
-		return n, nil, fmt.Errorf("cannot make the demo's %s: %w", p.nevra, err)
+		return n, nil, fmt.Errorf("cannot create the demo's %s: %w", p.nevra, err)
 	}
 	return n, data, nil
 }

@@ -186,7 +186,7 @@ func (u *universe) search(roots []root) (*walk, error) {
 		if u.err != nil {
 			return nil, u.err
 		}
-		return nil, fmt.Errorf("cannot solve package dependencies: the walk ended although a solution exists")
+		return nil, fmt.Errorf("cannot solve package dependencies: the search ended although a solution exists")
 	}
 	return w, nil
 }

@@ -185,7 +185,7 @@ func (s *speaker) sentence(g group, spoken map[string]bool) string {
 		if slices.ContainsFunc(r.matches, func(p id) bool { return spoken[u.pkgs[p].meta.Name] }) {
 			return ""
 		}
-		return fmt.Sprintf("%s is asked for", g.name)
+		return fmt.Sprintf("%s is requested", g.name)
 	case factRequires, factNeeds:
 		return s.requires(g)
 	case factConflicts:
@@ -198,7 +198,7 @@ func (s *speaker) sentence(g group, spoken map[string]bool) string {
 		if r := u.replacers(g.pkg); len(r) > 0 {
 			return fmt.Sprintf("%s may only be replaced by %s", u.list([]id{g.pkg}, ""), u.list(r, "or"))
 		}
-		return fmt.Sprintf("%s cannot be removed, and the repositories hold nothing newer", u.list([]id{g.pkg}, ""))
+		return fmt.Sprintf("%s cannot be removed, and the repositories have nothing newer", u.list([]id{g.pkg}, ""))
 	case factOlder:
 		for _, p := range u.byName[g.name] {
 			if old := u.pkgs[p].older; old != nil && s.live[p] {

@@ -45,9 +45,9 @@ func (u *universe) obsoleteWarnings(w *walk) []string {
 			continue
 		}
 		old := u.pkgs[p]
-		text := fmt.Sprintf("%s is obsoleted by %s of repository %s, which does not provide what is required of it: it is taken all the same", old.meta.NEVRA, h.meta.NEVRA, h.cand.Repo)
+		text := fmt.Sprintf("%s is obsoleted by %s of repository %s, which does not provide what other packages require of it: the obsoleted package is used", old.meta.NEVRA, h.meta.NEVRA, h.cand.Repo)
 		if slices.Contains(w.picks, p) {
-			text = fmt.Sprintf("%s is obsoleted by %s of repository %s, which dnf would take: to have that one, name %s in its place under packages.roots", old.meta.NEVRA, h.meta.NEVRA, h.cand.Repo, h.meta.Name)
+			text = fmt.Sprintf("%s is obsoleted by %s of repository %s, which dnf would install: to choose it, name %s instead under packages.roots", old.meta.NEVRA, h.meta.NEVRA, h.cand.Repo, h.meta.Name)
 		}
 		out = append(out, text)
 	}
@@ -59,7 +59,7 @@ func (u *universe) obsoleteRoots(roots []root) []string {
 	var out []string
 	for _, r := range roots {
 		if h := u.heir(r.matches[0]); h != nil && !h.pinned {
-			out = append(out, fmt.Sprintf("%s is obsoleted by %s: name %s in its place", u.pkgs[r.matches[0]].meta.NEVRA, h.meta.NEVRA, h.meta.Name))
+			out = append(out, fmt.Sprintf("%s is obsoleted by %s: name %s instead", u.pkgs[r.matches[0]].meta.NEVRA, h.meta.NEVRA, h.meta.Name))
 		}
 	}
 	return out
@@ -70,12 +70,12 @@ func (u *universe) obsoleteRoots(roots []root) []string {
 func (u *universe) successor(name string) string {
 	for _, o := range u.obsoletes[name] {
 		if m := u.pkgs[o.pkg].meta; m.Name != name && o.rel.Op == nevra.Any {
-			return fmt.Sprintf("; %s obsoletes it: name %s in its place", m.NEVRA, m.Name)
+			return fmt.Sprintf("; %s obsoletes it: name %s instead", m.NEVRA, m.Name)
 		}
 	}
 	for _, o := range u.obsoletes[name] {
 		if m := u.pkgs[o.pkg].meta; m.Name != name {
-			return fmt.Sprintf("; %s obsoletes %s: name %s in its place", m.NEVRA, o.rel, m.Name)
+			return fmt.Sprintf("; %s obsoletes %s: name %s instead", m.NEVRA, o.rel, m.Name)
 		}
 	}
 	return ""

@@ -11,8 +11,8 @@ import (
 func TestObsoleted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, problem, chosen, warning string }{
-		{"a root", "root old\nold-1-1.noarch\nnew-1-1.noarch obsoletes old", "old", "old-1-1.noarch is obsoleted by new-1-1.noarch of repository r, which dnf would take: to have that one, name new in its place"},
-		{"a root by version", "root old-1\nold-1-1.noarch\nnew-1-1.noarch obsoletes old < 2", "old", "name new in its place"},
+		{"a root", "root old\nold-1-1.noarch\nnew-1-1.noarch obsoletes old", "old", "old-1-1.noarch is obsoleted by new-1-1.noarch of repository r, which dnf would install: to choose it, name new instead"},
+		{"a root by version", "root old-1\nold-1-1.noarch\nnew-1-1.noarch obsoletes old < 2", "old", "name new instead"},
 		{"the best of several", "root old\nold-1-1.noarch\nnew-1-1.noarch obsoletes old\nnew-2-1.noarch obsoletes old", "old", "obsoleted by new-2-1.noarch"},
 		{"another version is", "root old\nold-2-1.noarch\nnew-1-1.noarch obsoletes old < 2", "old", ""},
 		{"each other", "root old\nold-1-1.noarch obsoletes new\nnew-1-1.noarch obsoletes old", "old", ""},
@@ -20,8 +20,8 @@ func TestObsoleted(t *testing.T) {
 		{"both roots", "root new\nroot old\nold-1-1.noarch\nnew-1-1.noarch obsoletes old < 1", "new old", ""},
 		{"a dependency that is provided", "root a\na-1-1.noarch requires old\nold-1-1.noarch\nnewer-1-1.noarch obsoletes old ; provides old", "a newer", ""},
 		{"a dependency by capability", "root a\na-1-1.noarch requires cap\no-1-1.noarch provides cap\nnewer-1-1.noarch obsoletes o ; provides cap", "a newer", ""},
-		{"a dependency that is not provided", "root a\na-1-1.noarch requires old\nold-1-1.noarch\nnew-1-1.noarch obsoletes old", "a old", "does not provide what is required of it"},
-		{"a pinned dependency", "root a\nroot old\na-1-1.noarch requires old\nold-1-1.noarch\nnew-1-1.noarch obsoletes old ; provides old", "a old", "name new in its place"},
+		{"a dependency that is not provided", "root a\na-1-1.noarch requires old\nold-1-1.noarch\nnew-1-1.noarch obsoletes old", "a old", "does not provide what other packages require of it"},
+		{"a pinned dependency", "root a\nroot old\na-1-1.noarch requires old\nold-1-1.noarch\nnew-1-1.noarch obsoletes old ; provides old", "a old", "name new instead"},
 		{"an excluded heir", "root old\nexclude new\nold-1-1.noarch\nnew-1-1.noarch obsoletes old", "old", ""},
 	} {
 		s, err := Solve(parseProblem(t, c.problem))
@@ -39,9 +39,9 @@ func TestObsoleted(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ problem, want string }{
-		{"root old\nnew-1-1.noarch obsoletes old", "no package old; new-1-1.noarch obsoletes it: name new in its place"},
-		{"root old-1.5\nnew-1-1.noarch obsoletes old < 2", "new-1-1.noarch obsoletes old < 2: name new in its place"},
-		{"root old\nold-1-1.noarch requires gone\nnew-1-1.noarch obsoletes old", "old-1-1.noarch is obsoleted by new-1-1.noarch: name new in its place"},
+		{"root old\nnew-1-1.noarch obsoletes old", "no package old; new-1-1.noarch obsoletes it: name new instead"},
+		{"root old-1.5\nnew-1-1.noarch obsoletes old < 2", "new-1-1.noarch obsoletes old < 2: name new instead"},
+		{"root old\nold-1-1.noarch requires gone\nnew-1-1.noarch obsoletes old", "old-1-1.noarch is obsoleted by new-1-1.noarch: name new instead"},
 	} {
 		if _, err := Solve(parseProblem(t, c.problem)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.problem, err, c.want)
@@ -81,7 +81,7 @@ func TestPatterns(t *testing.T) {
 		{"*.x86_64", "kubectl-1.18.0-0.x86_64 kubelet-1.18.0-0.x86_64", ""},
 		{"kubelet-1.19.*", "", "no package matches kubelet-1.19.*"},
 		{"kubelet-[", "", "kubelet-[ is not a pattern of names"},
-		{"@core", "", "@core is a group, and groups are not read: name the packages that `dnf group info core` lists"},
+		{"@core", "", "@core is a group, which is not supported: name the packages that `dnf group info core` lists"},
 	} {
 		s, err := Solve(parseProblem(t, "root "+c.roots+repo))
 		if c.err != "" {

@@ -41,7 +41,7 @@ func (u *universe) rootWarning(r root, pick id, w *walk) string {
 	if pick < 0 {
 		for _, m := range r.matches {
 			if w.present[m] && u.pkgs[m].installed {
-				return fmt.Sprintf("%s is not packed: the baseline has %s, and the repositories hold nothing newer", r.pin, u.pkgs[m].meta.NEVRA)
+				return fmt.Sprintf("%s is not packed: the baseline has %s, and the repositories have nothing newer", r.pin, u.pkgs[m].meta.NEVRA)
 			}
 		}
 		return fmt.Sprintf("%s is not packed: the baseline has it", r.pin)
@@ -50,7 +50,7 @@ func (u *universe) rootWarning(r root, pick id, w *walk) string {
 	if best == pick || u.pkgs[best].older != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s: took %s, because %s cannot be installed with the rest", r.pin, u.pkgs[pick].meta.NEVRA, u.pkgs[best].meta.NEVRA)
+	return fmt.Sprintf("%s: chose %s, because %s cannot be installed with the rest", r.pin, u.pkgs[pick].meta.NEVRA, u.pkgs[best].meta.NEVRA)
 }
 
 // reporter finds the direct reasons of each chosen package.

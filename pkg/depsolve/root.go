@@ -63,7 +63,7 @@ func (u *universe) lookUp(pin nevra.Pin) (found []match, why string) {
 	const most = 100
 	switch pin.Kind {
 	case nevra.PinGroup:
-		return nil, fmt.Sprintf("%s is a group, and groups are not read: name the packages that `dnf group info %s` lists", pin.Text, strings.TrimPrefix(pin.Text, "@"))
+		return nil, fmt.Sprintf("%s is a group, which is not supported: name the packages that `dnf group info %s` lists", pin.Text, strings.TrimPrefix(pin.Text, "@"))
 	case nevra.PinPattern:
 		found, err := u.matchPattern(pin)
 		switch {
@@ -72,7 +72,7 @@ func (u *universe) lookUp(pin nevra.Pin) (found []match, why string) {
 		case len(found) == 0:
 			return nil, fmt.Sprintf("no package matches %s", pin.Text)
 		case len(found) > most:
-			return nil, fmt.Sprintf("%s matches %d packages, more than %d: name those that are wanted", pin.Text, len(found), most)
+			return nil, fmt.Sprintf("%s matches %d packages, more than %d: name the ones you want", pin.Text, len(found), most)
 		}
 		return found, ""
 	}

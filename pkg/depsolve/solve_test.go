@@ -76,10 +76,10 @@ func TestRoots(t *testing.T) {
 		{"order and doubles", "root foo-bar\nroot foo\nroot foo-bar" + versions, "foo-bar-9-9.noarch root\nfoo-1:0.5-1.x86_64 root"},
 		{"a pin decides for a plain name", "root foo\nroot foo-2-1" + versions, `
 			foo-2-1.x86_64 root
-			warning: foo: took foo-2-1.x86_64, because foo-1:0.5-1.x86_64 cannot be installed with the rest`},
+			warning: foo: chose foo-2-1.x86_64, because foo-1:0.5-1.x86_64 cannot be installed with the rest`},
 		{"older if the newest cannot be had", "root a\na-1-1.noarch\na-2-1.noarch requires nothing-there", `
 			a-1-1.noarch root
-			warning: a: took a-1-1.noarch, because a-2-1.noarch cannot be installed with the rest`},
+			warning: a: chose a-1-1.noarch, because a-2-1.noarch cannot be installed with the rest`},
 	})
 }
 
@@ -240,11 +240,11 @@ func TestBaseline(t *testing.T) {
 			a-1-1.noarch
 			x-2-1.noarch`, `
 			a-1-1.noarch root
-			warning: a: took a-1-1.noarch, because a-2-1.noarch cannot be installed with the rest`},
+			warning: a: chose a-1-1.noarch, because a-2-1.noarch cannot be installed with the rest`},
 		{"a newer root upgrades", "root x\ninstalled x-1-1.noarch\nx-1-1.noarch\nx-2-1.noarch", "x-2-1.noarch root upgrades x-1-1.noarch"},
 		{"an installed root is packed", "root x-1-1\ninstalled x-1-1.noarch\nx-1-1.noarch requires y\nx-2-1.noarch\ny-1-1.noarch", "x-1-1.noarch root\ny-1-1.noarch"},
 		{"a root nobody holds", "root x\ninstalled x-3-1.noarch\nx-1-1.noarch", `
-			warning: x is not packed: the baseline has x-3-1.noarch, and the repositories hold nothing newer`},
+			warning: x is not packed: the baseline has x-3-1.noarch, and the repositories have nothing newer`},
 		{"an upgrade breaks a sibling", `
 			root a
 			installed lib-1-1.x86_64
@@ -339,7 +339,7 @@ func TestUnsolvable(t *testing.T) {
 		{"obsoletes", "root a\nroot b\na-1-1.noarch obsoletes b\nb-1-1.noarch", "! a-1-1.noarch obsoletes b-1-1.noarch"},
 		{"conflict with an installed one", "root a\ninstalled docker-1-1.noarch\na-1-1.noarch conflicts docker", `
 			! a-1-1.noarch conflicts with installed docker-1-1.noarch
-			! installed docker-1-1.noarch cannot be removed, and the repositories hold nothing newer`},
+			! installed docker-1-1.noarch cannot be removed, and the repositories have nothing newer`},
 		{"a downgrade", "root a-1-1\ninstalled a-2-1.noarch\na-1-1.noarch", "! a-1-1.noarch would downgrade the installed a-2-1.noarch"},
 		{"a sibling has no upgrade", `
 			root a
@@ -349,13 +349,13 @@ func TestUnsolvable(t *testing.T) {
 			lib-2-1.noarch
 			tool-1-1.noarch requires lib = 1-1`, `
 			! a-1-1.noarch requires lib = 2-1, which only lib-2-1.noarch provides
-			! installed tool-1-1.noarch cannot be removed, and the repositories hold nothing newer
+			! installed tool-1-1.noarch cannot be removed, and the repositories have nothing newer
 			! installed tool-1-1.noarch requires lib = 1-1, which only installed lib-1-1.noarch provides
 			! only one version of lib can be installed: lib-2-1.noarch (wanted by a-1-1.noarch: lib = 2-1) or installed lib-1-1.noarch (wanted by installed tool-1-1.noarch: lib = 1-1)`},
 		{"many versions, one reason", "root a\na-1-1.noarch requires nope\na-2-1.noarch requires nope\na-3-1.noarch requires nope", `
 			! a-3-1.noarch, a-2-1.noarch and a-1-1.noarch require nope, and nothing provides it`},
 		{"a baseline known by name only", "root a\ninstalled x-1-1.noarch\na-1-1.noarch requires libx.so.1", `
-			! a-1-1.noarch requires libx.so.1, and nothing provides it; what the installed x-1-1.noarch provides is not known, as no repository holds it`},
+			! a-1-1.noarch requires libx.so.1, and nothing provides it; the capabilities of the installed x-1-1.noarch are unknown, as no repository has it`},
 		{"a package's name, beside such a baseline", "root a\ninstalled x-1-1.noarch\na-1-1.noarch requires docker-cli >= 1", `
 			! a-1-1.noarch requires docker-cli >= 1, and nothing provides it`},
 		{"malformed rich dependency", "root a\na-1-1.noarch requires (x and)", "! a-1-1.noarch requires (x and), and nothing provides it"},

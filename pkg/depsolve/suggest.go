@@ -96,7 +96,7 @@ func (u *universe) holdings(name, wanted string) string {
 		if u.pkgs[p].cand != nil {
 			versions = append(versions, u.pkgs[p].meta)
 		} else {
-			installed = fmt.Sprintf("the target has %s, the repositories hold no %s", u.pkgs[p].meta.NEVRA, name)
+			installed = fmt.Sprintf("the target has %s, the repositories have no %s", u.pkgs[p].meta.NEVRA, name)
 		}
 	}
 	if len(versions) == 0 {
@@ -185,9 +185,9 @@ func (u *universe) unknownBaseline() string {
 	case 0:
 		return ""
 	case 1:
-		return fmt.Sprintf("; what the installed %s provides is not known, as no repository holds it", example)
+		return fmt.Sprintf("; the capabilities of the installed %s are unknown, as no repository has it", example)
 	}
-	return fmt.Sprintf("; what %d installed packages such as %s provide is not known, as no repository holds them", count, example)
+	return fmt.Sprintf("; the capabilities of %d installed packages, such as %s, are unknown, as no repository has them", count, example)
 }
 
 func commonPrefix(a, b string) int {

@@ -73,7 +73,7 @@ func TestSee(t *testing.T) {
 	x := read(t, text)
 	for _, c := range []struct{ chosen, want, hint string }{
 		{"tool:3", "no repository has it", "tool:1, tool:2"},
-		{"none:1", "no repository has it", "take it out of packages.modules"},
+		{"none:1", "no repository has it", "remove it from packages.modules"},
 		{"tool", "no repository has it", "tool:1"},
 		{"lost:1", "it requires streams of other modules", "dnf module info lost:1"},
 		{"tool:2 perl:5.30", "it requires streams of other modules", "dnf module info tool:2"},
@@ -89,7 +89,7 @@ func TestSee(t *testing.T) {
 	if m := v.Module(parse(t, "tool-1.0-1.noarch")); m == nil || m.String() != "tool:1" || !v.Default(m) || strings.Join(v.Others(m), " ") != "2" {
 		t.Errorf("tool is of %v", m)
 	}
-	if why := v.Hidden(parse(t, "tool-2.0-1.noarch")); !strings.Contains(why, "is of the module stream tool:2, and tool:1 is active: to have it, write tool:2 under packages.modules") {
+	if why := v.Hidden(parse(t, "tool-2.0-1.noarch")); !strings.Contains(why, "is from the module stream tool:2, but tool:1 is active: to choose it, write tool:2 under packages.modules") {
 		t.Error(why)
 	}
 }

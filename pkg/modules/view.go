@@ -37,7 +37,7 @@ func (x *Index) See(chosen []string) (*View, error) {
 		if !ok || !slices.Contains(streams, stream) {
 			err := fmt.Errorf("cannot choose the module stream %s: no repository has it", c)
 			if len(streams) == 0 {
-				return nil, hint.With(err, "take it out of packages.modules, or add the repository that has the module %s", name)
+				return nil, hint.With(err, "remove it from packages.modules, or add the repository that has the module %s", name)
 			}
 			return nil, hint.With(err, "write one of %s:%s under packages.modules", name, strings.Join(streams, ", "+name+":"))
 		}
@@ -45,8 +45,8 @@ func (x *Index) See(chosen []string) (*View, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if !v.activate(name, wanted[name], wanted) {
-			return nil, hint.With(fmt.Errorf("cannot choose the module stream %s:%s: it requires streams of other modules that are not there, or not chosen", name, wanted[name]),
-				"look at what it requires with: dnf module info %s:%s", name, wanted[name])
+			return nil, hint.With(fmt.Errorf("cannot choose the module stream %s:%s: it requires streams of other modules that are missing or not chosen", name, wanted[name]),
+				"to list its requirements: dnf module info %s:%s", name, wanted[name])
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(x.Defaults)) {
@@ -149,14 +149,14 @@ func (v *View) Hidden(n nevra.NEVRA) string {
 		m := of[0]
 		switch stream, ok := v.active[m.Name]; {
 		case ok && stream != m.Stream:
-			return fmt.Sprintf("is of the module stream %s, and %s:%s is active: to have it, write %s under packages.modules", m, m.Name, stream, m)
+			return fmt.Sprintf("is from the module stream %s, but %s:%s is active: to choose it, write %s under packages.modules", m, m.Name, stream, m)
 		case ok:
-			return fmt.Sprintf("is of a build of the module stream %s that requires streams of other modules which are not active", m)
+			return fmt.Sprintf("is from a build of the module stream %s that requires inactive streams of other modules", m)
 		}
-		return fmt.Sprintf("is of the module stream %s, which is not a default: to have it, write %s under packages.modules", m, m)
+		return fmt.Sprintf("is from the module stream %s, which is not a default: to choose it, write %s under packages.modules", m, m)
 	}
 	if m := v.shadowed[n.Name]; m != nil {
-		return fmt.Sprintf("is of no module, and %s of the active module stream %s takes its place", n.Name, m)
+		return fmt.Sprintf("is not from a module, and is hidden by %s of the active module stream %s", n.Name, m)
 	}
 	return ""
 }

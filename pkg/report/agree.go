@@ -45,7 +45,7 @@ func agree(r *archive.Reader, l *manifest.Lock) error {
 		a.members[m.Path] = m.Artifact
 	}
 	if idx := r.Index(); idx.Name != l.Name || idx.Platform != l.Platform {
-		a.problem("it is for %s %s/%s, index.json says %s %s/%s", l.Name, l.Platform.Family, l.Platform.Arch, idx.Name, idx.Platform.Family, idx.Platform.Arch)
+		a.problem("it is for %s %s/%s, but index.json is for %s %s/%s", l.Name, l.Platform.Family, l.Platform.Arch, idx.Name, idx.Platform.Family, idx.Platform.Arch)
 	}
 	if err := a.sums(r); err != nil {
 		return err
@@ -62,7 +62,7 @@ func agree(r *archive.Reader, l *manifest.Lock) error {
 	}
 	for _, m := range r.Index().Members {
 		if _, left := a.members[m.Path]; left {
-			a.problem("it does not say why %s is in the archive", m.Path)
+			a.problem("it has no entry for %s, which is in the archive", m.Path)
 		}
 	}
 	if len(a.problems) == 0 {
@@ -93,11 +93,11 @@ func (a *agreement) take(want manifest.Artifact) {
 	case !ok:
 		a.problem("it lists %s, which is not in the archive", want.Path)
 	case have.SHA256 != want.SHA256:
-		a.problem("it says sha256 %s of %s, which has %s", want.SHA256, want.Path, have.SHA256)
+		a.problem("it has sha256 %s for %s, whose sha256 is %s", want.SHA256, want.Path, have.SHA256)
 	case have.Size != want.Size:
-		a.problem("it says %d bytes of %s, which has %d", want.Size, want.Path, have.Size)
+		a.problem("it has %d bytes for %s, whose size is %d", want.Size, want.Path, have.Size)
 	case have.Kind != want.Kind, !sameRoles(have.Roles, want.Roles):
-		a.problem("%s is for other roles, or of another kind, than it says", want.Path)
+		a.problem("%s has other roles or another kind in it", want.Path)
 	}
 }
 
@@ -137,7 +137,7 @@ func (a *agreement) images(r *archive.Reader, list []manifest.LockedImage) error
 		case !ok:
 			a.problem("%s is not in the archive", name)
 		case have.Kind != manifest.KindImage, !sameRoles(have.Roles, roles):
-			a.problem("%s is for other roles, or of another kind, than it says", name)
+			a.problem("%s has other roles or another kind in it", name)
 		}
 	}
 	return nil
@@ -159,7 +159,7 @@ func (a *agreement) sums(r *archive.Reader) error {
 		}
 	}
 	wrong := func(line string) error {
-		return &archive.DamageError{Path: sumsName, Reason: fmt.Sprintf("it does not say what index.json says: %.120q", line)}
+		return &archive.DamageError{Path: sumsName, Reason: fmt.Sprintf("it differs from index.json: %.120q", line)}
 	}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {

@@ -61,7 +61,7 @@ func WriteDiff(w io.Writer, changes []Change) error {
 		}
 	}
 	if len(changes) == 0 {
-		p.Line("no difference in packages, images and files")
+		p.Line("no differences in packages, images and files")
 	}
 	return p.Flush()
 }

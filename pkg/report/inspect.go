@@ -100,7 +100,7 @@ func LockWith(fsys fs.FS, w manifest.Words) (*manifest.Lock, error) {
 	const name = lockName
 	info, err := fs.Stat(fsys, name)
 	if err == nil && info.Size() > manifest.MaxLockSize {
-		err = fmt.Errorf("it has %d bytes, at most %d are read", info.Size(), manifest.MaxLockSize)
+		err = fmt.Errorf("it has %d bytes, the limit is %d", info.Size(), manifest.MaxLockSize)
 	}
 	var data []byte
 	if err == nil {
@@ -132,7 +132,7 @@ func ReadLock(path string) (l *manifest.Lock, err error) {
 func (c *Contents) WriteText(w io.Writer) error {
 	p := lines.New(w)
 	if c.Disagrees != "" {
-		p.Line("WARNING: what follows is not what this archive holds, do not use it: %s", c.Disagrees)
+		p.Line("WARNING: do not use this archive, the following differs from its contents: %s", c.Disagrees)
 		p.Line("")
 	}
 	p.Line("%s for %s/%s, level %s", c.Name, c.Platform.Family, c.Platform.Arch, c.Level)

@@ -35,9 +35,9 @@ func testLock() *manifest.Lock {
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{
-		"kubeadm": {"the manifest asks for kubeadm-1.17.4-0: kubeadm-1.17.4-0.x86_64"},
+		"kubeadm": {"the manifest lists kubeadm-1.17.4-0: kubeadm-1.17.4-0.x86_64"},
 		"conntrack-tools-1.4.4-7.el7.x86_64": {
-			"the manifest asks for kubeadm-1.17.4-0: kubeadm-1.17.4-0.x86_64",
+			"the manifest lists kubeadm-1.17.4-0: kubeadm-1.17.4-0.x86_64",
 			"kubeadm-1.17.4-0.x86_64 requires kubelet >= 1.13.0: kubelet-1.17.4-0.x86_64",
 			"kubelet-1.17.4-0.x86_64 requires conntrack: conntrack-tools-1.4.4-7.el7.x86_64",
 			"it replaces conntrack-tools-1.4.3-1.el7.x86_64 of the baseline",

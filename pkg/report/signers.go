@@ -21,7 +21,7 @@ func signers(fsys fs.FS, l *manifest.Lock) (map[string]string, error) {
 		return nil, nil
 	}
 	if err == nil && info.Size() > sbom.MaxSize {
-		err = fmt.Errorf("it has %d bytes, at most %d are read", info.Size(), sbom.MaxSize)
+		err = fmt.Errorf("it has %d bytes, the limit is %d", info.Size(), sbom.MaxSize)
 	}
 	var text []byte
 	if err == nil {

@@ -84,7 +84,7 @@ func explainPackage(byNEVRA map[string]manifest.LockedPackage, p manifest.Locked
 
 func sentence(id string, r manifest.LockedReason) string {
 	if r.Root != "" {
-		return fmt.Sprintf("the manifest asks for %s: %s", r.Root, id)
+		return fmt.Sprintf("the manifest lists %s: %s", r.Root, id)
 	}
 	return fmt.Sprintf("%s requires %s: %s", r.By, r.Requires, id)
 }

@@ -33,16 +33,16 @@ func TestAdvise(t *testing.T) {
 	status := func(code int) error { return &permanentError{&StatusError{Code: code}} }
 	refusedDial := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, Err: syscall.ECONNREFUSED}
 	for want, errs := range map[string][]error{
-		"no network?":                    {connecting(&net.DNSError{Err: "no such host", Name: "mirror.example", IsNotFound: true}), connecting(refusedDial)},
-		"set SSL_CERT_FILE":            {&permanentError{x509.UnknownAuthorityError{}}},
-		"run the same command again":     {io.ErrUnexpectedEOF},
-		"docker login":                   {&permanentError{hint.With(&StatusError{Code: 401}, "docker login")}},
-		"machine mirror.example login":   {connecting(refusedDial), status(401)},
+		"no network?":                       {connecting(&net.DNSError{Err: "no such host", Name: "mirror.example", IsNotFound: true}), connecting(refusedDial)},
+		"set SSL_CERT_FILE":                 {&permanentError{x509.UnknownAuthorityError{}}},
+		"run the same command again":        {io.ErrUnexpectedEOF},
+		"docker login":                      {&permanentError{hint.With(&StatusError{Code: 401}, "docker login")}},
+		"machine mirror.example login":      {connecting(refusedDial), status(401)},
 		"the proxy requires a login":        {status(407)},
-		"mirror.example limits":          {status(429)},
-		"mirror.example has a server error":   {status(503)},
-		"lock it again":                  {status(404), status(410)},
-		"curl -I https://mirror.example": {status(404), status(416)},
+		"mirror.example limits":             {status(429)},
+		"mirror.example has a server error": {status(503)},
+		"lock it again":                     {status(404), status(410)},
+		"curl -I https://mirror.example":    {status(404), status(416)},
 	} {
 		e := &Error{Name: "x"}
 		for _, err := range errs {
