@@ -20,7 +20,7 @@ const allocationDir = "/var/lib/cni"
 const setAside = allocationDir + ".kubecrate"
 
 // hideAllocations puts what others noted out of kubeadm's way.
-func hideAllocations(h *host.Host, m *mark) error {
+func hideAllocations(h *host.Host, m *record) error {
 	stay, err := networkNames(h, m.CNI)
 	if err != nil || len(stay) == 0 || !slices.Contains(m.Dirs, allocationDir) {
 		return err
@@ -47,7 +47,7 @@ func showAllocations(h *host.Host) error {
 // clearAllocations removes what was noted of the cluster's pods, and leaves what
 // is of networks whose configuration was there before: podman notes the
 // addresses of its containers in the same place.
-func clearAllocations(h *host.Host, m *mark) error {
+func clearAllocations(h *host.Host, m *record) error {
 	if err := showAllocations(h); err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ const linkDir = "/sys/class/net"
 
 // madeBridges are those of others' configurations that were not there before: a
 // pod that began before the cluster's network was there made them.
-func madeBridges(h *host.Host, m *mark) ([]string, error) {
-	if len(m.Links) == 0 { // a mark of an earlier version does not tell
+func madeBridges(h *host.Host, m *record) ([]string, error) {
+	if len(m.Links) == 0 { // a record of an earlier version does not tell
 		return nil, nil
 	}
 	var list []string

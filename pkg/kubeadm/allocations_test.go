@@ -36,7 +36,7 @@ func TestPodmanStays(t *testing.T) {
 	const before = "*nat\n:POSTROUTING ACCEPT [0:0]\n:CNI-HOSTPORT-MASQ - [0:0]\n:CNI-podman1 - [0:0]\n" +
 		"-A POSTROUTING -j CNI-HOSTPORT-MASQ\n-A POSTROUTING -s 10.88.0.5/32 -j CNI-podman1\n-A CNI-podman1 ! -d 224.0.0.0/4 -j MASQUERADE\nCOMMIT\n"
 	w.m.Write(t, "/run/rules", before)
-	m, err := (&Options{Version: "v1.17.4", Cluster: manifest.DefaultCluster()}).newMark(t.Context(), w.h, verbInit, remains{}, nil)
+	m, err := (&Options{Version: "v1.17.4", Cluster: manifest.DefaultCluster()}).newRecord(t.Context(), w.h, verbInit, leftovers{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

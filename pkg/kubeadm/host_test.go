@@ -476,5 +476,5 @@ func FuzzComplaints(f *testing.F) {
 
 // withoutCluster is what a reset leaves of saved rules.
 func withoutCluster(saved string, pods netip.Prefix) (kept string, changed bool) {
-	return netfilter.Without(saved, func(words []string) bool { return (&mark{pods: pods}).ofCluster(words) })
+	return netfilter.Without(saved, func(words []string) bool { return (&record{pods: pods}).ofCluster(words) })
 }

@@ -35,7 +35,7 @@ func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		st.State, st.What, st.Hint = step.Impossible, []string{f.why}, f.hint
 	case nothing:
 		st.Todo("kubeadm init makes this host the first master of cluster %s, Kubernetes %s, at %s", s.o.Cluster.Name, s.o.Version, s.o.Endpoint())
-		if slices.Contains(f.remains.authority, caFile) {
+		if slices.Contains(f.leftovers.authority, caFile) {
 			st.What = append(st.What, "it takes the CA over that lies in "+pkiDir)
 		}
 		if s.o.Given != nil && s.o.Given.Expired(time.Now()) {
@@ -57,23 +57,23 @@ func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 }
 
 func (s initStep) Apply(ctx context.Context, h *host.Host) error {
-	return s.o.settle(ctx, h, remedies{
+	return s.o.reconcile(ctx, h, handlers{
 		verb: verbInit, what: "cluster",
-		judge:    func() (finding, error) { return s.judge(ctx, h) },
+		judge:    func() (state, error) { return s.judge(ctx, h) },
 		revive:   func() error { return s.revive(ctx, h) },
-		note:     func(m *mark) error { return s.complete(h, m) },
-		takeBack: func(m *mark) error { return s.takeBack(ctx, h, m) },
-		begin:    func(f finding) error { return s.begin(ctx, h, f) },
+		note:     func(m *record) error { return s.complete(h, m) },
+		takeBack: func(m *record) error { return s.takeBack(ctx, h, m) },
+		begin:    func(f state) error { return s.begin(ctx, h, f) },
 	})
 }
 
-// begin runs kubeadm init. The mark is on the disk before.
-func (s initStep) begin(ctx context.Context, h *host.Host, f finding) error {
+// begin runs kubeadm init. The record is on the disk before.
+func (s initStep) begin(ctx context.Context, h *host.Host, f state) error {
 	config, err := InitConfig(s.o)
 	if err != nil {
 		return err
 	}
-	m, err := s.o.newMark(ctx, h, verbInit, f.remains, f.mark)
+	m, err := s.o.newRecord(ctx, h, verbInit, f.leftovers, f.record)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
 }
 
 // complete notes that the cluster is made.
-func (s initStep) complete(h *host.Host, m *mark) error {
+func (s initStep) complete(h *host.Host, m *record) error {
 	if err := h.State().Remove(givenConfigFile); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (s initStep) complete(h *host.Host, m *mark) error {
 
 // takeBack undoes a try that did not come to its end. After a boot the cluster
 // may be whole and only on its way up, which is waited for first.
-func (s initStep) takeBack(ctx context.Context, h *host.Host, m *mark) error {
+func (s initStep) takeBack(ctx context.Context, h *host.Host, m *record) error {
 	boot, err := bootID(h)
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func TestInit(t *testing.T) {
 	if st := w.check(Init(o)); st.State != step.Done || len(st.Warnings) != 2 || !strings.Contains(st.Warnings[0], "10.244.0.0/16, and keeps it") {
 		t.Errorf("another network asked for: %+v", st)
 	}
-	// Everything that reset has to know stands in the mark.
+	// Everything that reset has to know stands in the record.
 	if err := w.undo(Init(Options{})); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestInitUnnoted(t *testing.T) {
 	if err := w.run(Init(options())); err != nil {
 		t.Fatal(err)
 	}
-	m := w.mark()
+	m := w.record()
 	m.Completed, m.CAHash = false, ""
 	w.write(m)
 	if st := w.check(Init(options())); st.State != step.ToDo || !strings.Contains(st.What[0], "is noted") {
@@ -158,16 +158,16 @@ func TestInitUnnoted(t *testing.T) {
 	}
 }
 
-func (w *world) mark() *mark {
+func (w *world) record() *record {
 	w.t.Helper()
-	m, err := readMark(w.h)
+	m, err := readRecord(w.h)
 	if err != nil || m == nil {
-		w.t.Fatalf("the mark: %v, %v", m, err)
+		w.t.Fatalf("the record: %v, %v", m, err)
 	}
 	return m
 }
 
-func (w *world) write(m *mark) {
+func (w *world) write(m *record) {
 	w.t.Helper()
 	if err := m.write(w.h.With(unrecorded{})); err != nil {
 		w.t.Fatal(err)
@@ -218,7 +218,7 @@ func TestInitRefuses(t *testing.T) {
 		"another's cluster": {func(w *world) { w.m.Write(t, AdminConf, w.kubeconfig()) }, "did not make left /etc/kubernetes/admin.conf", "kubeadm reset -f"},
 		"another's data":    {func(w *world) { w.m.Write(t, "/var/lib/etcd/member/wal/0", "x") }, "left /var/lib/etcd/member", "kubeadm reset -f"},
 		"a node of ours": {func(w *world) {
-			w.write(&mark{Verb: verbJoin, Completed: true, Cluster: "kubernetes", Endpoint: "192.168.4.9:6443"})
+			w.write(&record{Verb: verbJoin, Completed: true, Cluster: "kubernetes", Endpoint: "192.168.4.9:6443"})
 			w.m.Write(t, kubeletConf, w.kubeconfig())
 		}, "took part in cluster kubernetes at 192.168.4.9:6443 already", "./install reset"},
 		"another CA": {func(w *world) {
@@ -239,14 +239,14 @@ func TestInitRefuses(t *testing.T) {
 		}, "lacks /etc/kubernetes/manifests/kube-apiserver.yaml", "kubeadm init phase control-plane all"},
 		"a cluster that lived": {func(w *world) {
 			made(w)
-			m := w.mark()
+			m := w.record()
 			m.Completed, m.Begun = false, time.Now().Add(-48*time.Hour)
 			w.write(m)
 			w.up = false
 		}, "was begun here at", "systemctl start kubelet"},
 		"nodes joined": {func(w *world) {
 			made(w)
-			m := w.mark()
+			m := w.record()
 			m.Completed = false
 			w.write(m)
 			delete(w.objects, "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy")
@@ -388,17 +388,17 @@ func TestInitFails(t *testing.T) {
 // unrecorded lets a test write as a step does.
 type unrecorded struct{ recorder }
 
-func TestMarkDamaged(t *testing.T) {
+func TestRecordDamaged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.m.Write(t, markFile, "{")
+	w.m.Write(t, recordFile, "{")
 	for _, s := range []step.Step{Init(options()), Join(JoinOptions{Options: options()})} {
 		if _, err := s.Check(t.Context(), w.h); err == nil || hint.Of(err) == "" {
 			t.Errorf("%s: %v", s.Name(), err)
 		}
 	}
-	w.m.Write(t, markFile, `{"verb":"upgrade"}`)
-	if _, err := readMark(w.h); err == nil || !strings.Contains(err.Error(), "upgrade") {
+	w.m.Write(t, recordFile, `{"verb":"upgrade"}`)
+	if _, err := readRecord(w.h); err == nil || !strings.Contains(err.Error(), "upgrade") {
 		t.Error(err)
 	}
 }

@@ -78,31 +78,31 @@ func (s joinStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 }
 
 func (s joinStep) Apply(ctx context.Context, h *host.Host) error {
-	return s.o.settle(ctx, h, remedies{
+	return s.o.reconcile(ctx, h, handlers{
 		verb: verbJoin, what: "node",
-		judge:  func() (finding, error) { return s.judge(ctx, h) },
+		judge:  func() (state, error) { return s.judge(ctx, h) },
 		revive: func() error { return s.revive(ctx, h) },
-		note:   func(m *mark) error { return s.finish(ctx, h, m) },
-		takeBack: func(m *mark) error {
+		note:   func(m *record) error { return s.finish(ctx, h, m) },
+		takeBack: func(m *record) error {
 			s.o.note("join", "taking back what an earlier kubeadm join left")
 			return s.o.tearDown(ctx, h, m)
 		},
-		begin: func(f finding) error { return s.begin(ctx, h, f) },
+		begin: func(f state) error { return s.begin(ctx, h, f) },
 	})
 }
 
 // judge tells what is to be done on a host that is to join.
-func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
+func (s joinStep) judge(ctx context.Context, h *host.Host) (state, error) {
 	in, err := clusterIn(h, kubeletConf)
 	if err != nil {
-		return finding{}, err
+		return state{}, err
 	}
 	f, decided, err := s.o.find(h, verbJoin, s.o.Authority)
 	if err != nil {
 		return f, err
 	}
 	// Who joined this cluster by hand has joined it.
-	byHand := f.is == refused && f.mark == nil && in.caHash != "" && s.o.Ticket != nil && slices.Contains(s.o.Ticket.CACertHashes, in.caHash)
+	byHand := f.is == refused && f.record == nil && in.caHash != "" && s.o.Ticket != nil && slices.Contains(s.o.Ticket.CACertHashes, in.caHash)
 	if decided && !byHand {
 		return f, nil
 	}
@@ -110,7 +110,7 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
 		return refuse(hintOurs, "this host is in another cluster than the ticket's: that at %s", in.server), nil
 	}
 	if byHand {
-		f = finding{}
+		f = state{}
 		return s.running(ctx, h, f)
 	}
 	ended, why, err := s.ended(ctx, h, f)
@@ -120,12 +120,12 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
 		return f, nil
 	case err != nil:
 		return f, err
-	case !ended && f.mark.Completed && f.remains.has(kubeletConf):
+	case !ended && f.record.Completed && f.leftovers.has(kubeletConf):
 		return refuse("./install reset --plan, then ./install reset --yes and the same command again", "the node that was made here is not whole: %s", why), nil
 	case !ended:
 		f.is, f.why = half, why
 		return f, nil
-	case !f.mark.Completed:
+	case !f.record.Completed:
 		f.is, f.why = unnoted, "kubeadm join came to its end, which is noted"
 		return f, nil
 	}
@@ -136,8 +136,8 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (finding, error) {
 	return s.running(ctx, h, f)
 }
 
-// running is the finding about a node that is made.
-func (s joinStep) running(ctx context.Context, h *host.Host, f finding) (finding, error) {
+// running is the state of a node that is made.
+func (s joinStep) running(ctx context.Context, h *host.Host, f state) (state, error) {
 	u, err := h.Unit(ctx, kubeletUnit)
 	f.is = done
 	if !u.Active {
@@ -149,40 +149,40 @@ func (s joinStep) running(ctx context.Context, h *host.Host, f finding) (finding
 // ended says whether kubeadm join came to its end. The kubelet writes
 // kubelet.conf when it has its certificate, and kubeadm then removes the
 // bootstrap credentials; a master is marked at the very end.
-func (s joinStep) ended(ctx context.Context, h *host.Host, f finding) (ok bool, why string, err error) {
+func (s joinStep) ended(ctx context.Context, h *host.Host, f state) (ok bool, why string, err error) {
 	want := []string{kubeletConf, kubeletConfig}
-	if f.mark.ControlPlane {
+	if f.record.ControlPlane {
 		want = append(append(want, AdminConf, etcdMember), staticPods()...)
 	}
-	if missing := f.remains.lacks(want...); len(missing) > 0 {
+	if missing := f.leftovers.lacks(want...); len(missing) > 0 {
 		return false, "there is no " + strings.Join(missing, ", "), nil
 	}
-	if f.mark.Completed {
+	if f.record.Completed {
 		return true, "", nil
 	}
-	if !f.mark.ControlPlane && !f.remains.has(bootstrapConf) {
+	if !f.record.ControlPlane && !f.leftovers.has(bootstrapConf) {
 		return true, "", nil
 	}
 	kubeconfig := kubeletConf
-	if f.mark.ControlPlane {
+	if f.record.ControlPlane {
 		kubeconfig = AdminConf
 	}
 	var n apiNode
-	switch err := through(kubeconfig).Object(ctx, h, nodePath(f.mark.Node), &n); {
+	switch err := through(kubeconfig).Object(ctx, h, nodePath(f.record.Node), &n); {
 	case ctx.Err() != nil:
 		return false, "", context.Cause(ctx)
 	case errors.Is(err, kubectl.ErrUnreached):
 		return false, "", err
 	case err != nil:
-		return false, fmt.Sprintf("the API server does not know node %s", f.mark.Node), nil
-	case f.mark.ControlPlane && !n.controlPlane():
+		return false, fmt.Sprintf("the API server does not know node %s", f.record.Node), nil
+	case f.record.ControlPlane && !n.controlPlane():
 		return false, "the node is not marked as a master", nil
 	}
 	return true, "", nil
 }
 
-// begin runs kubeadm join. The mark is on the disk before.
-func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error) {
+// begin runs kubeadm join. The record is on the disk before.
+func (s joinStep) begin(ctx context.Context, h *host.Host, f state) (err error) {
 	t := s.o.Ticket
 	if t == nil {
 		return errors.New("there is no ticket")
@@ -194,7 +194,7 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f finding) (err error
 	if err != nil {
 		return err
 	}
-	m, err := s.o.newMark(ctx, h, verbJoin, f.remains, f.mark)
+	m, err := s.o.newRecord(ctx, h, verbJoin, f.leftovers, f.record)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (s joinStep) revive(ctx context.Context, h *host.Host) error {
 
 // finish notes that the node is made, and removes the credentials that only
 // joining needs.
-func (s joinStep) finish(ctx context.Context, h *host.Host, m *mark) error {
+func (s joinStep) finish(ctx context.Context, h *host.Host, m *record) error {
 	if err := m.receive(ctx, h, kubeletConf); err != nil && ctx.Err() == nil {
 		s.o.note("join", "the pods' network cannot be asked for now, and a reset removes only what is known by its name: %v", err)
 	}

@@ -227,7 +227,7 @@ func TestJoinMaster(t *testing.T) {
 		t.Errorf("kubeadm read %s", w.seen[0])
 	}
 	w.noSecret("abcdef.0123456789abcdef", o.Ticket.CertificateKey)
-	m := w.mark()
+	m := w.record()
 	m.Completed = false
 	w.write(m)
 	if err := w.run(w.join(o)); err != nil || w.called("kubeadm reset") != 0 {

@@ -9,31 +9,31 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// state is what is to be done about a host.
-type state int
+// condition is what is to be done about a host.
+type condition int
 
 const (
-	nothing state = iota // of a cluster is here: kubeadm may begin
-	busy                 // a kubeadm of an earlier run is at work
-	half                 // a try of ours did not come to its end
-	unnoted              // a try of ours came to its end, and only the note is missing
-	down                 // what we made is whole, and does not answer now
-	done                 // it is as it should be
-	refused              // this is not ours to touch
+	nothing condition = iota // of a cluster is here: kubeadm may begin
+	busy                     // a kubeadm of an earlier run is at work
+	half                     // a try of ours did not come to its end
+	unnoted                  // a try of ours came to its end, and only the note is missing
+	down                     // what we made is whole, and does not answer now
+	done                     // it is as it should be
+	refused                  // this is not ours to touch
 )
 
-// finding is what a look at the host gave, and in words.
-type finding struct {
-	is       state
-	why      string
-	hint     string
-	warnings []string
-	mark     *mark
-	remains  remains
+// state is what a look at the host gave, and in words.
+type state struct {
+	is        condition
+	why       string
+	hint      string
+	warnings  []string
+	record    *record
+	leftovers leftovers
 }
 
-func refuse(fix, format string, args ...any) finding {
-	return finding{is: refused, why: fmt.Sprintf(format, args...), hint: fix}
+func refuse(fix, format string, args ...any) state {
+	return state{is: refused, why: fmt.Sprintf(format, args...), hint: fix}
 }
 
 // The commands that make room for a cluster.
@@ -42,44 +42,44 @@ const (
 	hintOurs    = "./install reset, then the same command again"
 )
 
-// find is what init and join ask first. decided is false where the mark tells of
+// find is what init and join ask first. decided is false where the record tells of
 // v and there is something to judge. given says that the CAs may be there before.
-func (o *Options) find(h *host.Host, v verb, given bool) (f finding, decided bool, err error) {
+func (o *Options) find(h *host.Host, v verb, given bool) (f state, decided bool, err error) {
 	p, err := working(h)
 	if err != nil {
 		return f, false, err
 	}
 	if p.pid != 0 {
-		return finding{is: busy, why: fmt.Sprintf("kubeadm %s of an earlier run is still at work (process %d) and is waited for", p.verb, p.pid)}, true, nil
+		return state{is: busy, why: fmt.Sprintf("kubeadm %s of an earlier run is still at work (process %d) and is waited for", p.verb, p.pid)}, true, nil
 	}
-	if f.mark, err = readMark(h); err != nil {
+	if f.record, err = readRecord(h); err != nil {
 		return f, false, err
 	}
-	if f.remains, err = look(h); err != nil {
+	if f.leftovers, err = look(h); err != nil {
 		return f, false, err
 	}
-	f.remains.disown(f.mark, given)
+	f.leftovers.claim(f.record, given)
 	switch {
-	case len(f.remains.made) == 0:
+	case len(f.leftovers.made) == 0:
 		f.is = nothing
 		return f, true, nil
-	case f.mark == nil:
-		return refuse(hintForeign, "a cluster that install did not make left %s", f.remains.some()), true, nil
-	case f.mark.Verb != v:
-		no := refuse(hintOurs, "this host took part in cluster %s at %s already, by kubeadm %s", f.mark.Cluster, f.mark.Endpoint, f.mark.Verb)
-		no.mark = f.mark
+	case f.record == nil:
+		return refuse(hintForeign, "a cluster that install did not make left %s", f.leftovers.some()), true, nil
+	case f.record.Verb != v:
+		no := refuse(hintOurs, "this host took part in cluster %s at %s already, by kubeadm %s", f.record.Cluster, f.record.Endpoint, f.record.Verb)
+		no.record = f.record
 		return no, true, nil
 	}
 	return f, false, nil
 }
 
 // judge tells what is to be done on a host that is to be the first master.
-func (s initStep) judge(ctx context.Context, h *host.Host) (finding, error) {
+func (s initStep) judge(ctx context.Context, h *host.Host) (state, error) {
 	f, decided, err := s.o.find(h, verbInit, true)
 	if err != nil || decided {
 		return f, err
 	}
-	if f.mark.Completed {
+	if f.record.Completed {
 		if left, err := h.Exists(givenConfigFile); err != nil || left {
 			f.is, f.why = unnoted, givenConfigFile+" holds a secret, and is removed"
 			return f, err
@@ -90,18 +90,18 @@ func (s initStep) judge(ctx context.Context, h *host.Host) (finding, error) {
 }
 
 // judgeMade judges a cluster that was completed once.
-func (s initStep) judgeMade(ctx context.Context, h *host.Host, f finding) (finding, error) {
+func (s initStep) judgeMade(ctx context.Context, h *host.Host, f state) (state, error) {
 	hash, err := caHashOf(h)
 	if err != nil {
 		return f, err
 	}
-	if hash != "" && hash != f.mark.CAHash {
+	if hash != "" && hash != f.record.CAHash {
 		return refuse(hintForeign, "another cluster took the place of the one that install made: %s is another CA", caFile), nil
 	}
-	if missing := f.remains.lacks(append(staticPods(), AdminConf, etcdMember)...); len(missing) > 0 {
+	if missing := f.leftovers.lacks(append(staticPods(), AdminConf, etcdMember)...); len(missing) > 0 {
 		return refuse(hintMissing(missing[0]), "the cluster that was made here lacks %s", strings.Join(missing, ", ")), nil
 	}
-	f.warnings = s.o.differences(f.mark)
+	f.warnings = s.o.differences(f.record)
 	err = s.firmly(ctx, h, f)
 	if ctx.Err() != nil {
 		return f, context.Cause(ctx)
@@ -111,7 +111,7 @@ func (s initStep) judgeMade(ctx context.Context, h *host.Host, f finding) (findi
 	case uerr != nil:
 		return f, uerr
 	case err != nil && strings.Contains(err.Error(), "certificate has expired or is not yet valid"):
-		return refuse("date, and where that is right: "+f.mark.renewCommand()+", then systemctl restart kubelet",
+		return refuse("date, and where that is right: "+f.record.renewCommand()+", then systemctl restart kubelet",
 			"the certificates of the cluster on this host are not valid at the time of its clock, %s", time.Now().Format(time.RFC3339)), nil
 	case err != nil:
 		f.is, f.why = down, "the cluster is made, but its API server does not answer: it is waited for"
@@ -124,7 +124,7 @@ func (s initStep) judgeMade(ctx context.Context, h *host.Host, f finding) (findi
 }
 
 // renewCommand renews certificates; kubeadm moved it in 1.20.
-func (m *mark) renewCommand() string {
+func (m *record) renewCommand() string {
 	const moved = 20
 	if r, err := parseRelease(m.Version); err == nil && r.minor < moved {
 		return "kubeadm alpha certs renew all"
@@ -147,26 +147,26 @@ func hintMissing(file string) string {
 }
 
 // judgeBegun judges a try that nobody noted the end of.
-func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f finding) (finding, error) {
-	f.is, f.why = half, "there is "+f.remains.some()
-	if !f.remains.has(AdminConf) {
+func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f state) (state, error) {
+	f.is, f.why = half, "there is "+f.leftovers.some()
+	if !f.leftovers.has(AdminConf) {
 		return f, nil
 	}
 	if err := s.firmly(ctx, h, f); err != nil {
 		if ctx.Err() != nil {
 			return f, context.Cause(ctx)
 		}
-		used, err := lived(h, f.mark.Begun)
+		used, err := lived(h, f.record.Begun)
 		if err != nil {
 			return f, err
 		}
 		if used {
 			return refuse("systemctl start kubelet, and the same command again when the API server answers; if nothing of that cluster is wanted: "+hintOurs,
-				"a cluster was begun here at %s and used long after, but its API server does not answer", f.mark.Begun.Format(time.RFC3339)), nil
+				"a cluster was begun here at %s and used long after, but its API server does not answer", f.record.Begun.Format(time.RFC3339)), nil
 		}
 		return f, nil
 	}
-	missing, err := initialised(ctx, h, f.mark.Node)
+	missing, err := initialised(ctx, h, f.record.Node)
 	if err != nil {
 		return f, fmt.Errorf("cannot ask the API server: %w", err)
 	}
@@ -174,7 +174,7 @@ func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f finding) (find
 		f.is, f.why = unnoted, "kubeadm init came to its end, which is noted"
 		return f, nil
 	}
-	others, err := otherNodes(ctx, h, AdminConf, f.mark.Node)
+	others, err := otherNodes(ctx, h, AdminConf, f.record.Node)
 	if err != nil {
 		return f, fmt.Errorf("cannot ask the API server: %w", err)
 	}
@@ -187,11 +187,11 @@ func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f finding) (find
 
 // firmly is healthy for a cluster that is judged by it: one that has all its
 // parts is asked more than once, since an API server may just be busy.
-func (s initStep) firmly(ctx context.Context, h *host.Host, f finding) error {
+func (s initStep) firmly(ctx context.Context, h *host.Host, f state) error {
 	const times = 3
 	var err error
 	for i := range times {
-		if err = healthy(ctx, h, AdminConf); err == nil || !f.remains.has(append(staticPods(), etcdMember)...) {
+		if err = healthy(ctx, h, AdminConf); err == nil || !f.leftovers.has(append(staticPods(), etcdMember)...) {
 			return err
 		}
 		if i+1 < times {
@@ -204,7 +204,7 @@ func (s initStep) firmly(ctx context.Context, h *host.Host, f finding) error {
 }
 
 // differences says where the cluster that is there is not the one asked for.
-func (o *Options) differences(m *mark) []string {
+func (o *Options) differences(m *record) []string {
 	var list []string
 	for _, d := range []struct{ what, is, asked string }{
 		{"name", m.Cluster, o.Cluster.Name},

@@ -9,7 +9,7 @@ import (
 
 // Kinds are the kinds of this package's steps. report, which may be nil, hears
 // what the undoing waits for and what stays; networks and runtimes are those whose
-// leavings are known. What init and join began is in the mark beside the journal, which names
+// leavings are known. What init and join began is in the record beside the journal, which names
 // the socket, the node and the pods' network.
 func Kinds(report progress.Func, networks cni.Networks, runtimes cri.Runtimes) step.Kinds {
 	o := Options{Progress: report, Networks: networks, Runtimes: runtimes}

@@ -3,8 +3,8 @@
 // cluster that is down from one that was only half made, writes the ticket for
 // the other hosts, and takes everything back.
 //
-// What was begun and what was completed stands in a mark below /var/lib/kubecrate
-// that is on the disk before kubeadm runs. Nothing that this mark does not
+// What was begun and what was completed stands in a record below /var/lib/kubecrate
+// that is on the disk before kubeadm runs. Nothing that this record does not
 // account for is ever reset.
 package kubeadm
 

@@ -10,13 +10,13 @@ import (
 )
 
 // installable are the networks that this version may have given the cluster: what
-// any of them left is taken back, since a mark does not tell which it was.
-func (m *mark) installable() cni.Networks { return m.networks.Installable() }
+// any of them left is taken back, since a record does not tell which it was.
+func (m *record) installable() cni.Networks { return m.networks.Installable() }
 
 // left lists what the pods of the network put on this host since m was begun, and
 // what is removed whole. Programs of the package kubernetes-cni among them were
 // written over, and stay.
-func left(h *host.Host, m *mark) ([]string, error) {
+func left(h *host.Host, m *record) ([]string, error) {
 	networks := m.installable()
 	var list []string
 	for _, f := range networks.Folders() {
@@ -26,7 +26,7 @@ func left(h *host.Host, m *mark) ([]string, error) {
 	}
 	names, err := h.ReadDir(cni.PluginDir)
 	for _, name := range names {
-		// A mark of an earlier version does not tell what was there.
+		// A record of an earlier version does not tell what was there.
 		if len(m.Plugins) > 0 && networks.HasPlugin(name) && !slices.Contains(m.Plugins, name) {
 			list = append(list, path.Join(cni.PluginDir, name))
 		}
@@ -35,7 +35,7 @@ func left(h *host.Host, m *mark) ([]string, error) {
 }
 
 // clearNetwork removes what left lists, and empties the directories that stay.
-func clearNetwork(h *host.Host, m *mark) error {
+func clearNetwork(h *host.Host, m *record) error {
 	list, err := left(h, m)
 	errs := []error{err}
 	for _, f := range list {

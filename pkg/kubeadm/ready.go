@@ -97,7 +97,7 @@ func (s readyStep) Apply(ctx context.Context, h *host.Host) error {
 		if err != nil {
 			return err
 		}
-		again := settled(n.list)
+		again := addressed(n.list)
 		if early {
 			again = n.list // what began before this moment has no right address
 		}

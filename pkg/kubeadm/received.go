@@ -20,7 +20,7 @@ const clusterConfigPath = "/api/v1/namespaces/kube-system/configmaps/kubeadm-con
 // operator, where it began the cluster; from the cluster itself, where it joined
 // one. What a ticket says of it is not used, since anybody may have written that.
 // The zero prefix is none that is known.
-func podNetwork(h *host.Host, m *mark) (netip.Prefix, error) {
+func podNetwork(h *host.Host, m *record) (netip.Prefix, error) {
 	text := m.PodCIDR
 	if m.Verb == verbJoin {
 		text = m.Received
@@ -39,9 +39,9 @@ func podNetwork(h *host.Host, m *mark) (netip.Prefix, error) {
 	return p, nil
 }
 
-// settlePods notes podNetwork where it is needed, before the files that tell it
+// notePods notes podNetwork where it is needed, before the files that tell it
 // are removed: an undoing that is broken off goes on with the same.
-func (m *mark) settlePods(h *host.Host) (err error) {
+func (m *record) notePods(h *host.Host) (err error) {
 	if m.pods, err = podNetwork(h, m); err != nil || !m.pods.IsValid() || m.Verb != verbJoin || m.Received != "" {
 		return err
 	}
@@ -52,7 +52,7 @@ func (m *mark) settlePods(h *host.Host) (err error) {
 // receive notes the network of the pods as the cluster itself has it. Where that
 // cannot be asked now, a later undoing takes what its network was told, or leaves
 // what nothing else tells to be the cluster's.
-func (m *mark) receive(ctx context.Context, h *host.Host, kubeconfig string) error {
+func (m *record) receive(ctx context.Context, h *host.Host, kubeconfig string) error {
 	if m.Received != "" {
 		return nil
 	}

@@ -65,7 +65,7 @@ func TestResetByTicket(t *testing.T) {
 func TestPodNetwork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for want, m := range map[string]*mark{
+	for want, m := range map[string]*record{
 		"10.244.0.0/16": {Verb: verbInit, PodCIDR: "10.244.0.0/16"},
 		"10.245.0.0/16": {Verb: verbJoin, PodCIDR: "10.0.0.0/8", Received: "10.245.0.0/16"},
 		"invalid":       {Verb: verbInit, PodCIDR: "::/0"},

@@ -22,13 +22,13 @@ const noPKI = "/var/lib/kubecrate/no-pki"
 // tearDown takes back what kubeadm, and what it started, made on this host since
 // m was begun, and what the network left in the kernel. The caller has made sure
 // that nothing of it is wanted. It goes on where something fails, may be
-// repeated, and leaves the mark.
-func (o *Options) tearDown(ctx context.Context, h *host.Host, m *mark) error {
+// repeated, and leaves the record.
+func (o *Options) tearDown(ctx context.Context, h *host.Host, m *record) error {
 	m.networks, m.runtimes = o.Networks, o.Runtimes
 	if err := freeKubelet(ctx, h); err != nil {
 		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
 	}
-	if err := m.settlePods(h); err != nil {
+	if err := m.notePods(h); err != nil {
 		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
 	}
 	err := kubeadmReset(ctx, h, m)
@@ -39,7 +39,7 @@ func (o *Options) tearDown(ctx context.Context, h *host.Host, m *mark) error {
 		err = kubeadmReset(ctx, h, m)
 	}
 	errs = append(errs, err)
-	for _, f := range []func(context.Context, *host.Host, *mark) error{rules, links, sets, routes} {
+	for _, f := range []func(context.Context, *host.Host, *record) error{rules, links, sets, routes} {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -52,7 +52,7 @@ func (o *Options) tearDown(ctx context.Context, h *host.Host, m *mark) error {
 }
 
 // kubeadmReset is no error where kubeadm was removed since.
-func kubeadmReset(ctx context.Context, h *host.Host, m *mark) error {
+func kubeadmReset(ctx context.Context, h *host.Host, m *record) error {
 	// Where /var/lib/kubelet is a file system of its own, kubeadm 1.17
 	// would unmount that too; one that is in use stays.
 	if dir, err := os.Open(h.Path(kubeletDir)); err == nil {
@@ -74,7 +74,7 @@ func kubeadmReset(ctx context.Context, h *host.Host, m *mark) error {
 
 // files removes what kubeadm reset leaves, or would have removed had it run to
 // its end.
-func files(h *host.Host, m *mark) error {
+func files(h *host.Host, m *record) error {
 	r, err := look(h)
 	errs := []error{err}
 	list := append(kubeconfigs(), r.made...)
@@ -104,7 +104,7 @@ func files(h *host.Host, m *mark) error {
 }
 
 // rules takes the cluster's rules out of netfilter.
-func rules(ctx context.Context, h *host.Host, m *mark) error {
+func rules(ctx context.Context, h *host.Host, m *record) error {
 	return netfilter.Prune(ctx, h, m.ofCluster)
 }
 
@@ -113,7 +113,7 @@ const proxyLink = "kube-ipvs0"
 
 // links removes network interfaces, and first what kube-proxy told ipvs, which
 // nothing else on such a host uses.
-func links(ctx context.Context, h *host.Host, m *mark) error {
+func links(ctx context.Context, h *host.Host, m *record) error {
 	names, err := h.ReadDir(linkDir)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func links(ctx context.Context, h *host.Host, m *mark) error {
 
 // sets removes kube-proxy's and the network's sets of addresses, once no rule names
 // them.
-func sets(ctx context.Context, h *host.Host, m *mark) error {
+func sets(ctx context.Context, h *host.Host, m *record) error {
 	out, err := h.Query(ctx, "ipset", "list", "-n")
 	switch {
 	case ctx.Err() != nil:
@@ -163,7 +163,7 @@ func sets(ctx context.Context, h *host.Host, m *mark) error {
 }
 
 // routes removes those into the pod network that go through other hosts.
-func routes(ctx context.Context, h *host.Host, m *mark) error {
+func routes(ctx context.Context, h *host.Host, m *record) error {
 	if !m.pods.IsValid() {
 		return nil
 	}
@@ -177,10 +177,10 @@ func routes(ctx context.Context, h *host.Host, m *mark) error {
 	return h.Change(ctx, host.Command("ip", "route", "flush", "root", m.pods.String()), nil)
 }
 
-// undo takes back what the mark accounts for, if it tells of v. It refuses where
+// undo takes back what the record accounts for, if it tells of v. It refuses where
 // the cluster on this host is not the one that was made.
 func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
-	m, err := readMark(h)
+	m, err := readRecord(h)
 	if err != nil || m == nil || m.Verb != v {
 		return err
 	}
@@ -193,7 +193,7 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 	}
 	if m.CAHash != "" && now != "" && now != m.CAHash {
 		return hint.With(fmt.Errorf("the cluster on this host is not the one that was made by install: %s is another CA", caFile),
-			"kubeadm reset -f, if that cluster is to go; then rm %s", markFile)
+			"kubeadm reset -f, if that cluster is to go; then rm %s", recordFile)
 	}
 	if err := o.tearDown(ctx, h, m); err != nil {
 		return err
@@ -204,12 +204,12 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 	if err := removeEmpty(h, m); err != nil {
 		return err
 	}
-	return h.State().Remove(markFile, initConfigFile)
+	return h.State().Remove(recordFile, initConfigFile)
 }
 
 // directories are those that kubeadm, the kubelet and the network make on their
 // way, the innermost first.
-func (m *mark) directories() []string {
+func (m *record) directories() []string {
 	list := append(m.runtimes.KubeletDirs(), manifestsDir, etcDir, cniDir, path.Dir(cniDir), etcdDir, kubeletDir, "/var/lib/cni")
 	for _, f := range m.installable().Folders() {
 		if f.Stays == cni.StaysIfBefore {
@@ -221,7 +221,7 @@ func (m *mark) directories() []string {
 
 // removeEmpty removes the directories that were not there before, as far as
 // nothing is in them.
-func removeEmpty(h *host.Host, m *mark) error {
+func removeEmpty(h *host.Host, m *record) error {
 	for _, dir := range m.directories() {
 		if slices.Contains(m.Dirs, dir) {
 			continue

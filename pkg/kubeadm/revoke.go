@@ -145,7 +145,7 @@ func (s revokeStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 			st.Todo("%s is removed", f)
 		}
 	}
-	m, err := readMark(h)
+	m, err := readRecord(h)
 	if err == nil && m != nil && !m.Revoked {
 		st.Todo("no other ticket is written here unless it is asked for")
 	}
@@ -199,7 +199,7 @@ func (s revokeStep) Apply(ctx context.Context, h *host.Host) error {
 		}
 	}
 	// Or the next run would make a new one.
-	m, err := readMark(h)
+	m, err := readRecord(h)
 	if err != nil || m == nil || m.Revoked {
 		return err
 	}

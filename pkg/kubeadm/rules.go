@@ -24,7 +24,7 @@ func ours(name string, networks cni.Networks, others []string) bool {
 // jumps to them, and what networks put straight into the built-in chains: rules
 // about the pod network, or with a comment of their own. See netfilter.Prune for
 // the words.
-func (m *mark) ofCluster(words []string) bool {
+func (m *record) ofCluster(words []string) bool {
 	if len(words) == 0 {
 		return false
 	}

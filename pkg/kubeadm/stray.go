@@ -28,7 +28,7 @@ func (p stray) String() string { return p.namespace + "/" + p.name }
 // way to one. waiting is that the kubelet still takes the other, which it does for
 // some seconds more once the cluster's is there: dockershim looks each five.
 func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) (list []stray, waiting bool, err error) {
-	m, err := readMark(h)
+	m, err := readRecord(h)
 	if err != nil || m == nil {
 		return nil, false, err
 	}
@@ -89,15 +89,15 @@ func configs(names []string) []string {
 	return list
 }
 
-// settled are the strays that have an address.
-func settled(list []stray) []stray {
+// addressed are the strays that have an address.
+func addressed(list []stray) []stray {
 	return slices.DeleteFunc(slices.Clone(list), func(p stray) bool { return p.address == "" })
 }
 
 // sayStrays is why a node with strays is not what it should be, "" without any.
 func sayStrays(list []stray) string {
 	var words []string
-	for _, p := range settled(list) {
+	for _, p := range addressed(list) {
 		words = append(words, fmt.Sprintf("%s (%s)", p, p.address))
 	}
 	if len(words) == 0 {

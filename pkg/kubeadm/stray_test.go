@@ -16,7 +16,7 @@ func besideAnother(t *testing.T, l Limits) (*world, Options) {
 	w := newWorld(t)
 	w.up = true
 	o := Options{Version: "v1.17.4", Node: "master1", Cluster: manifest.DefaultCluster(), Limits: l}
-	m, err := o.newMark(t.Context(), w.h, verbInit, remains{}, nil)
+	m, err := o.newRecord(t.Context(), w.h, verbInit, leftovers{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error)
 		return v, err
 	}
 	if v.kept, v.why, err = s.serves(ctx, h, v.text, hash); err == nil && v.why == whyGone && !v.kept.Expired(time.Now()) {
-		m, merr := readMark(h)
+		m, merr := readRecord(h)
 		v.ended, err = m != nil && m.Announcing != publicPart(v.kept.Token), merr
 	}
 	return v, err
@@ -117,7 +117,7 @@ func (s *ticketStep) adopt(ctx context.Context, h *host.Host, v *view) error {
 
 // revoked says that the tickets were ended on purpose, and no new one is wanted.
 func (s *ticketStep) revoked(h *host.Host) (bool, error) {
-	m, err := readMark(h)
+	m, err := readRecord(h)
 	return !s.renew && m != nil && m.Revoked, err
 }
 
@@ -290,7 +290,7 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 		PodCIDR: s.o.Cluster.PodCIDR, ProxyMode: s.o.Cluster.Proxy.Mode,
 	}
 	// What the cluster is counts, not what is asked for now.
-	m, err := readMark(h)
+	m, err := readRecord(h)
 	if err != nil {
 		return "", err
 	}

@@ -15,13 +15,13 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// markFile says what was begun here and what was completed. It is on the disk
+// recordFile says what was begun here and what was completed. It is on the disk
 // before kubeadm changes anything.
-const markFile = step.Dir + "/kubeadm.json"
+const recordFile = step.Dir + "/kubeadm.json"
 
-// mark is the account of what kubeadm was made to do on this host, and all that
-// is needed to take it back.
-type mark struct {
+// record is the install record: what kubeadm was made to do on this host, and
+// all that is needed to take it back.
+type record struct {
 	Verb         verb      `json:"verb"`
 	Completed    bool      `json:"completed"`
 	Begun        time.Time `json:"begun"`
@@ -58,23 +58,23 @@ const (
 	verbJoin verb = "join"
 )
 
-// readMark gives nil where nothing was begun.
-func readMark(h *host.Host) (*mark, error) {
-	m := &mark{}
-	found, err := h.State().ReadJSON(markFile, m)
+// readRecord gives nil where nothing was begun.
+func readRecord(h *host.Host) (*record, error) {
+	m := &record{}
+	found, err := h.State().ReadJSON(recordFile, m)
 	switch {
 	case found && err != nil:
-		return nil, hint.With(err, "where nothing of the cluster on this host is wanted: kubeadm reset -f, then rm %s", markFile)
+		return nil, hint.With(err, "where nothing of the cluster on this host is wanted: kubeadm reset -f, then rm %s", recordFile)
 	case err != nil || !found:
 		return nil, err
 	}
 	if m.Verb != verbInit && m.Verb != verbJoin {
-		return nil, hint.With(fmt.Errorf("cannot read %s: it tells of %q", markFile, m.Verb), "use the installer of the same or a later version")
+		return nil, hint.With(fmt.Errorf("cannot read %s: it tells of %q", recordFile, m.Verb), "use the installer of the same or a later version")
 	}
 	return m, nil
 }
 
-func (m *mark) write(h *host.Host) error { return h.State().WriteJSON(markFile, m) }
+func (m *record) write(h *host.Host) error { return h.State().WriteJSON(recordFile, m) }
 
 // bootID tells one run of the kernel from another.
 func bootID(h *host.Host) (string, error) {
@@ -82,9 +82,9 @@ func bootID(h *host.Host) (string, error) {
 	return strings.TrimSpace(text), err
 }
 
-// newMark is what is begun now; what was there before the first try stays as the
-// earlier mark has it.
-func (o *Options) newMark(ctx context.Context, h *host.Host, v verb, r remains, before *mark) (*mark, error) {
+// newRecord is what is begun now; what was there before the first try stays as the
+// earlier record has it.
+func (o *Options) newRecord(ctx context.Context, h *host.Host, v verb, r leftovers, before *record) (*record, error) {
 	boot, err := bootID(h)
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (o *Options) newMark(ctx context.Context, h *host.Host, v verb, r remains, 
 	if err != nil {
 		return nil, err
 	}
-	m := &mark{
+	m := &record{
 		Verb: v, Begun: time.Now().UTC().Truncate(time.Second), Boot: boot,
 		Node: o.Node, Socket: o.criSocket(rel), Version: o.Version,
 		Cluster: o.Cluster.Name, Endpoint: o.Endpoint(),

@@ -11,9 +11,9 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// remains are the files of a cluster that a host holds: those of CAs, with which
+// leftovers are the files of a cluster that a host holds: those of CAs, with which
 // a cluster may begin, and all others, which only kubeadm and what it starts make.
-type remains struct {
+type leftovers struct {
 	authority []string
 	made      []string
 }
@@ -44,8 +44,8 @@ func kubeconfigs() []string {
 }
 
 // look lists what remains of a cluster on the host.
-func look(h *host.Host) (remains, error) {
-	var r remains
+func look(h *host.Host) (leftovers, error) {
+	var r leftovers
 	for _, dir := range []string{pkiDir, pkiDir + "/etcd"} {
 		names, err := h.ReadDir(dir)
 		if err != nil {
@@ -74,11 +74,11 @@ func look(h *host.Host) (remains, error) {
 	return r, nil
 }
 
-// disown counts the files of CAs that nobody gave among those that were made:
+// claim counts the files of CAs that nobody gave among those that were made:
 // what came since m was begun, and all of them on a host that is to join without
 // an identity, since kubeadm fetches the CA there. may says that such files may
 // have been there before.
-func (r *remains) disown(m *mark, may bool) {
+func (r *leftovers) claim(m *record, may bool) {
 	if m == nil && may {
 		return
 	}
@@ -94,9 +94,9 @@ func (r *remains) disown(m *mark, may bool) {
 }
 
 // has says whether all of the files are there.
-func (r remains) has(files ...string) bool { return len(r.lacks(files...)) == 0 }
+func (r leftovers) has(files ...string) bool { return len(r.lacks(files...)) == 0 }
 
-func (r remains) lacks(files ...string) []string {
+func (r leftovers) lacks(files ...string) []string {
 	var missing []string
 	for _, f := range files {
 		if !slices.Contains(r.made, f) {
@@ -107,7 +107,7 @@ func (r remains) lacks(files ...string) []string {
 }
 
 // some names a few of the files, for a message.
-func (r remains) some() string {
+func (r leftovers) some() string {
 	const most = 3
 	if len(r.made) <= most {
 		return strings.Join(r.made, ", ")

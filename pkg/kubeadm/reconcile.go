@@ -9,20 +9,20 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// remedies are what init and join do about the states of a host that are to be
+// handlers are what init and join do about the states of a host that are to be
 // fixed before it is as it should be.
-type remedies struct {
+type handlers struct {
 	verb     verb
 	what     string // is to come to rest: the cluster, or the node
-	judge    func() (finding, error)
-	revive   func() error      // what is down
-	note     func(*mark) error // that a try came to its end
-	takeBack func(*mark) error // a try that did not
-	begin    func(finding) error
+	judge    func() (state, error)
+	revive   func() error        // what is down
+	note     func(*record) error // that a try came to its end
+	takeBack func(*record) error // a try that did not
+	begin    func(state) error
 }
 
-// settle judges the host and does what is to be done about it, until it is done.
-func (o *Options) settle(ctx context.Context, h *host.Host, r remedies) error {
+// reconcile judges the host and does what is to be done about it, until it is done.
+func (o *Options) reconcile(ctx context.Context, h *host.Host, r handlers) error {
 	const most = 6 // more turns than a host can take
 	for range most {
 		f, err := r.judge()
@@ -39,9 +39,9 @@ func (o *Options) settle(ctx context.Context, h *host.Host, r remedies) error {
 		case down:
 			err = r.revive()
 		case unnoted:
-			err = r.note(f.mark)
+			err = r.note(f.record)
 		case half:
-			err = r.takeBack(f.mark)
+			err = r.takeBack(f.record)
 		case nothing:
 			return r.begin(f)
 		}
@@ -52,7 +52,7 @@ func (o *Options) settle(ctx context.Context, h *host.Host, r remedies) error {
 	return fmt.Errorf("the %s on this host does not come to rest", r.what)
 }
 
-func refusal(f finding) error {
+func refusal(f state) error {
 	err := errors.New(f.why)
 	if f.hint == "" {
 		return err
