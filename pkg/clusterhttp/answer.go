@@ -12,12 +12,11 @@ const (
 	maxLine = 60 // bytes of a foreign answer that an error quotes
 )
 
-// answer is a connection whose first bytes are checked: what does not begin as
-// HTTP/1 is a *NotHTTPError before net/http sees it, whose own error for it has
-// no type.
+// answer is a connection whose first bytes are checked: anything but HTTP/1 is a
+// *NotHTTPError. net/http has no error type for it.
 type answer struct {
 	net.Conn
-	begin   []byte // read, and not yet given out
+	begin   []byte // read, but not returned yet
 	checked bool
 }
 

@@ -1,4 +1,4 @@
-// Package clusterhttp asks the HTTP servers of a cluster, and nothing else: the
+// Package clusterhttp sends requests to the HTTP servers of a cluster only: the
 // API server at an endpoint, pods, services and node ports under test, and
 // kube-proxy of this host.
 //
@@ -40,11 +40,10 @@ type Dialer interface {
 type Options struct {
 	// Dialer is nil for the host's own network.
 	Dialer Dialer
-	// TLS is nil for plain HTTP. Nothing is added to it: it says itself whom it
-	// trusts, by which name the server is verified, and what is checked before the
-	// request is sent (VerifyConnection).
+	// TLS is nil for plain HTTP. It is used unchanged: it sets the trusted CAs, the
+	// server name, and what is checked before the request is sent (VerifyConnection).
 	TLS *tls.Config
-	// MaxBody is how many bytes of a body are read; what is longer is cut off.
+	// MaxBody is how many bytes of a body are read; the rest is ignored.
 	MaxBody int64
 }
 
@@ -54,8 +53,7 @@ type Client struct {
 	addresses []string
 }
 
-// New makes a client that connects to addresses, each HOST:PORT, and to nothing
-// else.
+// New returns a client that connects only to addresses, each HOST:PORT.
 func New(o Options, addresses ...string) *Client {
 	if o.Dialer == nil {
 		o.Dialer = &net.Dialer{}
@@ -64,25 +62,25 @@ func New(o Options, addresses ...string) *Client {
 }
 
 // ErrAddress is a request to an address that the client was not made for.
-var ErrAddress = errors.New("not an address of the cluster that is asked")
+var ErrAddress = errors.New("not an address of this cluster")
 
-// DialError is that there is no connection.
+// DialError is a connection that failed.
 type DialError struct{ Err error }
 
 // Error is the message of the dialer.
 func (e *DialError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the error of the dialer.
+// Unwrap returns the error of the dialer.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// HandshakeError is that what listens speaks no TLS, or was not accepted by
-// Options.TLS.
+// HandshakeError means that the server does not speak TLS, or Options.TLS rejected
+// it.
 type HandshakeError struct{ Err error }
 
 // Error is the message of crypto/tls.
 func (e *HandshakeError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the error of crypto/tls, or of VerifyConnection.
+// Unwrap returns the error of crypto/tls, or of VerifyConnection.
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // StatusError is an answer with a status other than 200, "404 Not Found".
@@ -91,11 +89,11 @@ type StatusError struct{ Status string }
 // Error names the status.
 func (e *StatusError) Error() string { return "it answers " + e.Status }
 
-// NotHTTPError is an answer that is not HTTP/1: the beginning of its first line.
+// NotHTTPError is an answer that is not HTTP/1, with the beginning of its first line.
 type NotHTTPError struct{ Line string }
 
 // Error quotes the line.
-func (e *NotHTTPError) Error() string { return fmt.Sprintf("it answers %q, which is no HTTP", e.Line) }
+func (e *NotHTTPError) Error() string { return fmt.Sprintf("it answers %q, which is not HTTP", e.Line) }
 
 // Get returns the body that the server at address has for path. It fails with an
 // error that wraps ErrAddress, a *DialError, a *HandshakeError, a *NotHTTPError, a
@@ -108,7 +106,7 @@ func (c *Client) Get(ctx context.Context, address, path string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // nothing was promised to arrive
+	defer conn.Close() //nolint:errcheck // the body is read or the error returned
 	body, err := c.roundTrip(ctx, conn, address, path)
 	var other *NotHTTPError
 	switch {
@@ -122,7 +120,7 @@ func (c *Client) Get(ctx context.Context, address, path string) ([]byte, error) 
 	return body, nil
 }
 
-// connect dials and, if the client speaks TLS, shakes hands.
+// connect dials and, if the client uses TLS, performs the handshake.
 func (c *Client) connect(ctx context.Context, address string) (net.Conn, error) {
 	if !slices.Contains(c.addresses, address) {
 		return nil, fmt.Errorf("cannot connect to %s: %w, at %s", address, ErrAddress, strings.Join(c.addresses, ", "))

@@ -71,7 +71,7 @@ func TestOnlyItsAddresses(t *testing.T) {
 	c := clusterhttp.New(clusterhttp.Options{Dialer: d, MaxBody: 1}, "192.168.4.11:6443", "192.168.4.12:6443")
 	for _, address := range []string{server.Listener.Addr().String(), "192.168.4.11:80", "192.168.4.11", "example.org:443", ""} {
 		_, err := c.Get(t.Context(), address, "/")
-		if !errors.Is(err, clusterhttp.ErrAddress) || !strings.Contains(err.Error(), "cannot connect to "+address+": not an address of the cluster") || !strings.Contains(err.Error(), "192.168.4.12:6443") {
+		if !errors.Is(err, clusterhttp.ErrAddress) || !strings.Contains(err.Error(), "cannot connect to "+address+": not an address of this cluster") || !strings.Contains(err.Error(), "192.168.4.12:6443") {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
@@ -138,10 +138,10 @@ func TestAnswers(t *testing.T) {
 		pipe            pipe
 	}{
 		{"in pieces", "hello", "", pipe{parts: []string{"HT", "TP/1.0 ", "200 OK\r\n\r", "\nhel", "lo"}}},
-		{"nothing", "", `it answers "", which is no HTTP`, pipe{}},
-		{"too little", "", `it answers "HTTP", which is no HTTP`, pipe{parts: []string{"HTTP"}}},
-		{"SSH", "", `it answers "SSH-2.0-OpenSSH_7.4\r", which is no HTTP`, pipe{parts: []string{"SSH-2.0-OpenSSH_7.4\r\nmore"}}},
-		{"a long line", "", `it answers "` + strings.Repeat("x", 60) + `", which is no HTTP`, pipe{parts: []string{strings.Repeat("x", 100)}}},
+		{"nothing", "", `it answers "", which is not HTTP`, pipe{}},
+		{"too little", "", `it answers "HTTP", which is not HTTP`, pipe{parts: []string{"HTTP"}}},
+		{"SSH", "", `it answers "SSH-2.0-OpenSSH_7.4\r", which is not HTTP`, pipe{parts: []string{"SSH-2.0-OpenSSH_7.4\r\nmore"}}},
+		{"a long line", "", `it answers "` + strings.Repeat("x", 60) + `", which is not HTTP`, pipe{parts: []string{strings.Repeat("x", 100)}}},
 		{"silence", "", os.ErrDeadlineExceeded.Error(), pipe{stays: true}},
 		{"silence in the middle", "", os.ErrDeadlineExceeded.Error(), pipe{parts: []string{"HTTP/1.1 200 OK\r\n\r\nhel"}, stays: true}},
 		{"a head without an end", "", "exceeded", pipe{parts: []string{"HTTP/1.1 200 OK\r\n", strings.Repeat("A: "+strings.Repeat("x", 1000)+"\r\n", 100)}}},

@@ -12,7 +12,7 @@ import (
 // through is the API server as a kubeconfig of the host reaches it.
 func through(kubeconfig string) kubectl.Client { return kubectl.Client{Kubeconfig: kubeconfig} }
 
-// healthy asks the API server whether it is well; nil is yes.
+// healthy returns nil if the API server reports that it is healthy.
 func healthy(ctx context.Context, h *host.Host, kubeconfig string) error {
 	_, err := through(kubeconfig).Raw(ctx, h, "/healthz")
 	return err
@@ -51,14 +51,14 @@ type apiNode struct {
 	} `json:"status"`
 }
 
-// controlPlane says that kubeadm marked the node as a master, which it does last.
+// controlPlane reports whether kubeadm marked the node as a master, which it does last.
 func (n *apiNode) controlPlane() bool {
 	_, now := n.Metadata.Labels["node-role.kubernetes.io/control-plane"]
 	_, before := n.Metadata.Labels["node-role.kubernetes.io/master"]
 	return now || before
 }
 
-// ready is "" for a node that is Ready, and else why it is not.
+// ready is "" for a Ready node, otherwise the reason why it is not.
 func (n *apiNode) ready() string {
 	for _, c := range n.Status.Conditions {
 		switch {
@@ -76,7 +76,7 @@ func (n *apiNode) ready() string {
 
 func nodePath(name string) string { return "/api/v1/nodes/" + name }
 
-// otherNodes lists the nodes of the cluster but for one.
+// otherNodes lists the nodes of the cluster except one.
 func otherNodes(ctx context.Context, h *host.Host, kubeconfig, name string) ([]string, error) {
 	var list struct {
 		Items []apiNode `json:"items"`
@@ -93,9 +93,9 @@ func otherNodes(ctx context.Context, h *host.Host, kubeconfig, name string) ([]s
 	return others, nil
 }
 
-// initialised says whether kubeadm init came to its end, by all that it makes:
-// the addons come last, and of them kube-proxy's permissions. missing is the
-// first thing that is not there.
+// initialised reports whether kubeadm init finished, by the objects that it
+// creates: the addons come last, and of them kube-proxy's permissions. missing is
+// the first object that does not exist.
 func initialised(ctx context.Context, h *host.Host, node string) (missing string, err error) {
 	const rbac = "/apis/rbac.authorization.k8s.io/v1"
 	for _, path := range []string{

@@ -14,24 +14,24 @@ import (
 )
 
 // AuthorityOptions say which CAs a master is given before kubeadm begins. Files
-// are those of the pki directory by their paths in it, private keys among them;
-// nil where they are not opened yet. CAHash is that of the cluster's CA.
+// are those of the pki directory by their paths in it, including private keys;
+// nil while the identity is not open. CAHash is that of the cluster's CA.
 type AuthorityOptions struct {
 	CAHash string
 	Files  map[string][]byte
 	Source string // where the files come from, for messages
 }
 
-// Authority is the step that puts the CAs of an identity where kubeadm takes them
-// as given, private keys for root alone. What another cluster left there is never
-// touched.
+// Authority is the step that writes the CAs of an identity to where kubeadm reuses
+// existing ones, private keys readable by root alone. Files of another cluster are
+// never touched.
 func Authority(o AuthorityOptions) step.Step { return authorityStep{o} }
 
 type authorityStep struct{ o AuthorityOptions }
 
 func (authorityStep) Name() string { return "identity" }
 
-// HasAuthority says whether every file of the CAs lies on the host.
+// HasAuthority reports whether every file of the CAs is on the host.
 func HasAuthority(h *host.Host) (bool, error) {
 	for _, name := range authorityFiles() {
 		ok, err := h.Exists(path.Join(pkiDir, name))
@@ -55,7 +55,7 @@ func (s authorityStep) Check(_ context.Context, h *host.Host) (step.Status, erro
 		case now == "":
 			missing = append(missing, file)
 		case s.o.Files != nil && !bytes.Equal(s.o.Files[name], []byte(now)):
-			return step.Cannot(hintForeign, "%s is of another cluster than %s", file, s.o.Source), nil
+			return step.Cannot(hintForeign, "%s belongs to another cluster than %s", file, s.o.Source), nil
 		}
 	}
 	hash, err := caHashOf(h)
@@ -66,16 +66,16 @@ func (s authorityStep) Check(_ context.Context, h *host.Host) (step.Status, erro
 		return step.Cannot(hintForeign, "%s is the CA of another cluster than %s", caFile, s.o.Source), nil
 	}
 	if len(missing) > 0 {
-		st.Todo("the cluster's CAs and keys come from %s: %s", s.o.Source, strings.Join(missing, ", "))
+		st.Todo("copy the cluster's CAs and keys from %s: %s", s.o.Source, strings.Join(missing, ", "))
 	}
 	return st, nil
 }
 
 func (s authorityStep) Apply(_ context.Context, h *host.Host) error {
 	if s.o.Files == nil {
-		return fmt.Errorf("cannot take the CAs from %s: it is not opened", s.o.Source)
+		return fmt.Errorf("cannot copy the CAs from %s: it is not open", s.o.Source)
 	}
-	// The directories go again with the files, if nothing else came into them.
+	// The directories are removed with the files if they are empty.
 	undo := []string{"find", "/etc", "-maxdepth", "3", "-path", pkiDir + "*", "-type", "d", "-empty", "-delete"}
 	if err := h.RecordUndo(undo...); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (s authorityStep) Apply(_ context.Context, h *host.Host) error {
 	for _, name := range authorityFiles() {
 		text := s.o.Files[name]
 		if len(text) == 0 {
-			return fmt.Errorf("cannot take the CAs from %s: it lacks %s", s.o.Source, name)
+			return fmt.Errorf("cannot copy the CAs from %s: it has no %s", s.o.Source, name)
 		}
 		mode := host.FileMode
 		if !strings.HasSuffix(name, ".crt") {
@@ -96,7 +96,7 @@ func (s authorityStep) Apply(_ context.Context, h *host.Host) error {
 	return nil
 }
 
-// Answers says whether an API server at endpoint, HOST:PORT, belongs to the
+// Answers reports whether the API server at endpoint, HOST:PORT, belongs to the
 // cluster whose CA has one of hashes; d is as in Options. It takes a few seconds at most.
 func Answers(ctx context.Context, d clusterhttp.Dialer, endpoint string, hashes []string) bool {
 	a, err := probe(ctx, d, endpoint)

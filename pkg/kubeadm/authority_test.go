@@ -236,7 +236,7 @@ func TestAuthorityRefuses(t *testing.T) {
 		prepare func(*world, *AuthorityOptions)
 		says    string
 	}{
-		"a key of another":               {func(w *world, _ *AuthorityOptions) { w.m.Write(t, pkiDir+"/sa.key", "x") }, "/etc/kubernetes/pki/sa.key is of another cluster than identity.age"},
+		"a key of another":               {func(w *world, _ *AuthorityOptions) { w.m.Write(t, pkiDir+"/sa.key", "x") }, "/etc/kubernetes/pki/sa.key belongs to another cluster than identity.age"},
 		"the CA of another, not opened":  {func(w *world, o *AuthorityOptions) { o.Files = nil; w.m.Write(t, caFile, string(other)) }, "is the CA of another cluster"},
 		"a ticket that pins another one": {func(_ *world, o *AuthorityOptions) { o.CAHash = "sha256:" + strings.Repeat("00", 32) }, "is the CA of another cluster"},
 	} {
@@ -255,12 +255,12 @@ func TestAuthorityRefuses(t *testing.T) {
 		}
 	}
 	w := identityWorld(t)
-	if err := w.run(Authority(AuthorityOptions{Source: "identity.age"})); err == nil || !strings.Contains(err.Error(), "identity.age: it is not opened") {
+	if err := w.run(Authority(AuthorityOptions{Source: "identity.age"})); err == nil || !strings.Contains(err.Error(), "identity.age: it is not open") {
 		t.Errorf("not opened: %v", err)
 	}
 	o := w.authority()
 	delete(o.Files, "sa.pub")
-	if err := w.run(Authority(o)); err == nil || !strings.Contains(err.Error(), "it lacks sa.pub") {
+	if err := w.run(Authority(o)); err == nil || !strings.Contains(err.Error(), "it has no sa.pub") {
 		t.Errorf("one is missing: %v", err)
 	}
 	// Without an identity, such files are a cluster's that install did not make.

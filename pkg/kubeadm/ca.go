@@ -20,7 +20,7 @@ func CAHash(text []byte) (string, error) {
 	for {
 		block, rest := pem.Decode(text)
 		if block == nil {
-			return "", errors.New("cannot hash the CA: there is no certificate in PEM")
+			return "", errors.New("cannot hash the CA: no PEM certificate found")
 		}
 		if block.Type != "CERTIFICATE" {
 			text = rest
@@ -42,7 +42,7 @@ type cluster struct {
 }
 
 // readKubeconfig reads the first cluster of a kubeconfig as kubeadm, kubectl and
-// the kubelet write it: a key a line. ok is false where there is no CA in it.
+// the kubelet write it: a key a line. ok is false if it contains no CA.
 func readKubeconfig(text string) (c cluster, ok bool) {
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimLeft(strings.TrimSpace(line), "- "), ":")
@@ -64,7 +64,7 @@ func readKubeconfig(text string) (c cluster, ok bool) {
 }
 
 // clusterIn reads the cluster out of a kubeconfig of the host, and its CA from
-// pki where the kubeconfig only names that. A missing file gives the zero cluster.
+// pki if the kubeconfig only names that file. A missing file returns the zero cluster.
 func clusterIn(h *host.Host, name string) (cluster, error) {
 	text, err := h.Text(name)
 	if err != nil || text == "" {

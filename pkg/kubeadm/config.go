@@ -15,12 +15,12 @@ const (
 	initComment    = "# for kubeadm, written by install; it holds no secret\n"
 	privateComment = "# for kubeadm, written by install; it holds a secret and goes when kubeadm has read it\n"
 
-	// A cluster begins with a bootstrap token, and without one kubeadm makes one
-	// that lives for a day. This one nobody learns; the ticket has its own.
+	// Without a bootstrap token kubeadm makes one that is valid for a day. This one
+	// is short-lived and never shown; the ticket has its own.
 	firstTTL          = 10 * time.Minute
 	firstDescription  = ownDescription + "made with the cluster, and known to nobody"
 	ticketDescription = ownDescription + "the ticket that install wrote"
-	ownDescription    = "kubecrate: " // what the description of every token of ours begins with
+	ownDescription    = "kubecrate: " // prefix of the description of each of our tokens
 )
 
 // InitConfig is what kubeadm init reads: a YAML stream of InitConfiguration,
@@ -31,12 +31,12 @@ func InitConfig(o Options) ([]byte, error) {
 }
 
 // givenConfig is InitConfig with the token of the ticket that was made before the
-// cluster, a secret. It is nil where there is none that lives.
+// cluster, a secret. It is nil without a valid ticket.
 func givenConfig(o Options, now time.Time) ([]byte, error) {
 	if o.Given == nil || o.Given.Expired(now) {
 		return nil, nil
 	}
-	life := time.Duration(0) // for ever
+	life := time.Duration(0) // never expires
 	if at, err := time.Parse(time.RFC3339, o.Given.Expires); err == nil {
 		life = at.Sub(now).Round(time.Second)
 	}

@@ -110,7 +110,7 @@ func TestReleases(t *testing.T) {
 		}
 	}
 	o := options()
-	for version, want := range map[string]string{"v1.14.3": "too old", "v2.0.0": "too old", "1.17": "is no Kubernetes version", "": "is no Kubernetes version", "v1.x.3": "is no"} {
+	for version, want := range map[string]string{"v1.14.3": "too old", "v2.0.0": "too old", "1.17": "is not a Kubernetes version", "": "is not a Kubernetes version", "v1.x.3": "is no"} {
 		o.Version = version
 		if _, err := InitConfig(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", version, err)

@@ -26,7 +26,7 @@ type initDocument struct {
 	NodeRegistration registration     `yaml:"nodeRegistration"`
 }
 
-// bootstrapToken without a token gets one that kubeadm makes and tells nobody.
+// bootstrapToken without a Token gets one that kubeadm generates and does not show.
 type bootstrapToken struct {
 	Token       string `yaml:"token,omitempty"`
 	Description string `yaml:"description"`

@@ -15,8 +15,8 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// givenFile says which users were given a kubeconfig. The journal undoes a change
-// by its path, and in a user's home a path may lead elsewhere by then.
+// givenFile lists the users who were given a kubeconfig. The journal undoes a change
+// by its path, which in a user's home may point elsewhere at reset.
 const givenFile = step.Dir + "/kubeconfigs.json"
 
 // given is a kubeconfig that a user was given.
@@ -26,8 +26,8 @@ type given struct {
 	MadeDir bool   `json:"madeDir"` // ~/.kube was made for it
 }
 
-// give writes the kubeconfig of a user who is not root. What is to be taken back
-// is noted before.
+// give writes the kubeconfig of a user who is not root. What a reset has to remove
+// is recorded before.
 func (p *place) give(h *host.Host, admin string) error {
 	list, err := readGiven(h)
 	if err != nil {
@@ -57,8 +57,8 @@ func hashOf(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Undo is step.Undoer's: it takes back what users were given. What they have
-// changed since is theirs, and so is what they put in its place.
+// Undo is step.Undoer's: it removes the users' kubeconfigs. Files that they
+// changed or replaced since are kept.
 func (s kubeconfigStep) Undo(_ context.Context, h *host.Host) error {
 	list, err := readGiven(h)
 	if err != nil {
@@ -72,20 +72,20 @@ func (s kubeconfigStep) Undo(_ context.Context, h *host.Host) error {
 	return h.State().Remove(givenFile)
 }
 
-// takeBack removes what was given, with what kubectl learned of the cluster in a
-// directory that is new. The error says what stays.
+// takeBack removes a kubeconfig, and kubectl's caches in a directory that was made
+// for it. The error says what is kept.
 func (g given) takeBack(h *host.Host) error {
 	home := media.At(h.Path(g.Home))
 	text, err := home.ReadFile(kubeFile, maxKubeconfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return fmt.Errorf("%s/%s stays as it is: %w", g.Home, kubeFile, err)
+		return fmt.Errorf("%s/%s is kept: %w", g.Home, kubeFile, err)
 	case hashOf(text) != g.SHA256:
-		return fmt.Errorf("%s/%s was changed since, and stays as it is", g.Home, kubeFile)
+		return fmt.Errorf("%s/%s was changed since and is kept", g.Home, kubeFile)
 	default:
 		if err := home.Remove(kubeFile); err != nil {
-			return fmt.Errorf("%s/%s stays: %w", g.Home, kubeFile, err)
+			return fmt.Errorf("%s/%s is kept: %w", g.Home, kubeFile, err)
 		}
 	}
 	if !g.MadeDir {
@@ -96,7 +96,7 @@ func (g given) takeBack(h *host.Host) error {
 		err = home.RemoveEmpty(kubeDir)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s/%s stays: %w", g.Home, kubeDir, err)
+		return fmt.Errorf("%s/%s is kept: %w", g.Home, kubeDir, err)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func TestKubelet(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := w.m.State(t)
-	if st := w.check(Kubelet()); st.State != step.ToDo || len(st.What) != 2 || !strings.Contains(st.What[1], "a link to ../run/nowhere/resolv.conf, which is not there") {
+	if st := w.check(Kubelet()); st.State != step.ToDo || len(st.What) != 2 || !strings.Contains(st.What[1], "a link to the missing ../run/nowhere/resolv.conf") {
 		t.Errorf("to do: %+v", st)
 	}
 	if err := w.run(Kubelet()); err != nil {
@@ -99,7 +99,7 @@ func TestKubeconfig(t *testing.T) {
 	if err := os.Chown(w.h.Path("/home/op/.kube/config"), 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if st := w.check(s); st.State != step.ToDo || !strings.Contains(st.What[0], "belongs to op") {
+	if st := w.check(s); st.State != step.ToDo || !strings.Contains(st.What[0], "change the owner of /home/op/.kube/config to op") {
 		t.Errorf("killed before it was given away: %+v", st)
 	}
 	if err := w.run(s); err != nil || w.check(s).State != step.Done {

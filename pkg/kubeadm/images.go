@@ -18,8 +18,8 @@ func Repository(images []string, version string) (string, error) {
 	if repository := manifest.ControlPlaneRepository(images, version); repository != "" {
 		return repository, nil
 	}
-	return "", hint.With(fmt.Errorf("cannot tell the repository of the control plane's images: the bundle holds no kube-apiserver"),
-		"take an archive that was built for masters too")
+	return "", hint.With(fmt.Errorf("cannot determine the repository of the control plane's images: the bundle has no kube-apiserver"),
+		"use an archive built for masters")
 }
 
 // checkImages compares what this kubeadm will run with what the bundle holds:

@@ -13,9 +13,8 @@ import (
 )
 
 // Init is the step that makes the host the first master of a cluster, by kubeadm
-// init. A try that did not come to its end is taken back and made anew; a
-// cluster that is only down is waited for; one that install did not make is
-// never touched.
+// init. An unfinished attempt is undone and repeated; a cluster that is only down
+// is waited for; one that install did not create is never touched.
 func Init(o Options) step.Step { return initStep{o} }
 
 type initStep struct{ o Options }
@@ -34,12 +33,12 @@ func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 	case refused:
 		st.State, st.What, st.Hint = step.Impossible, []string{f.why}, f.hint
 	case nothing:
-		st.Todo("kubeadm init makes this host the first master of cluster %s, Kubernetes %s, at %s", s.o.Cluster.Name, s.o.Version, s.o.Endpoint())
+		st.Todo("run kubeadm init to make this host the first master of cluster %s, Kubernetes %s, at %s", s.o.Cluster.Name, s.o.Version, s.o.Endpoint())
 		if slices.Contains(f.leftovers.authority, caFile) {
-			st.What = append(st.What, "it takes the CA over that lies in "+pkiDir)
+			st.What = append(st.What, "use the existing CA in "+pkiDir)
 		}
 		if s.o.Given != nil && s.o.Given.Expired(time.Now()) {
-			st.Warn("the ticket that was made before the cluster expired at %s: a new one is written to the stick, for hosts that are visited after this one", s.o.Given.Expires)
+			st.Warn("the ticket made before the cluster expired at %s; a new one is written to the stick for the other hosts", s.o.Given.Expires)
 		}
 		if config, err := InitConfig(s.o); err == nil {
 			before, err := h.Text(initConfigFile)
@@ -49,7 +48,7 @@ func (s initStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 			st.File(initConfigFile, before, string(config))
 		}
 	case half:
-		st.Todo("an earlier kubeadm init did not come to its end (%s): kubeadm reset -f takes it back, and kubeadm init begins anew", f.why)
+		st.Todo("undo an unfinished kubeadm init (%s) with kubeadm reset -f, then run kubeadm init again", f.why)
 	case busy, down, unnoted:
 		st.Todo("%s", f.why)
 	}
@@ -67,7 +66,7 @@ func (s initStep) Apply(ctx context.Context, h *host.Host) error {
 	})
 }
 
-// begin runs kubeadm init. The record is on the disk before.
+// begin runs kubeadm init. The record is written first.
 func (s initStep) begin(ctx context.Context, h *host.Host, f state) error {
 	config, err := InitConfig(s.o)
 	if err != nil {
@@ -96,8 +95,8 @@ func (s initStep) begin(ctx context.Context, h *host.Host, f state) error {
 	return s.revive(ctx, h) // kubeadm restarted the kubelet last
 }
 
-// run runs kubeadm init. Where a ticket was given before, its token comes with
-// the cluster: in a file of its own, which goes when kubeadm has read it.
+// run runs kubeadm init. The token of a ticket that was made before is passed in a
+// separate file, which is removed once kubeadm has read it.
 func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
 	file, token := initConfigFile, ""
 	given, err := givenConfig(s.o, time.Now())
@@ -111,14 +110,14 @@ func (s initStep) run(ctx context.Context, h *host.Host) (err error) {
 			return err
 		}
 	}
-	s.o.note("init", "kubeadm init, which takes about a minute")
+	s.o.note("init", "running kubeadm init, which takes about a minute")
 	// Without this flag it prints the token.
 	argv := host.Command("kubeadm", "init", "--config", file, "--skip-token-print")
 	err = s.o.during(ctx, "init", "kubeadm init", func() error { return h.Change(ctx, argv, nil) })
 	return s.o.explain(h, "init", err, token)
 }
 
-// complete notes that the cluster is made.
+// complete records that the cluster exists.
 func (s initStep) complete(h *host.Host, m *record) error {
 	if err := h.State().Remove(givenConfigFile); err != nil {
 		return err
@@ -131,8 +130,8 @@ func (s initStep) complete(h *host.Host, m *record) error {
 	return m.write(h)
 }
 
-// takeBack undoes a try that did not come to its end. After a boot the cluster
-// may be whole and only on its way up, which is waited for first.
+// takeBack undoes an unfinished attempt. After a reboot the cluster may be complete
+// and still starting, so it waits for that first.
 func (s initStep) takeBack(ctx context.Context, h *host.Host, m *record) error {
 	boot, err := bootID(h)
 	if err != nil {
@@ -149,17 +148,17 @@ func (s initStep) takeBack(ctx context.Context, h *host.Host, m *record) error {
 		limits := s.o.Limits.withDefaults()
 		if err := s.o.waitHealthy(ctx, h, "init", AdminConf, limits.Boot); err == nil {
 			m.Boot = boot
-			return m.write(h) // and judge it again, now that it can be asked
+			return m.write(h) // judged again now that it answers
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 	}
-	s.o.note("init", "taking back what an earlier kubeadm init left")
+	s.o.note("init", "undoing an unfinished kubeadm init")
 	return s.o.tearDown(ctx, h, m)
 }
 
-// revive waits for a cluster that was made and does not answer now.
+// revive waits for an existing cluster that does not answer.
 func (s initStep) revive(ctx context.Context, h *host.Host) error {
 	if err := startKubelet(ctx, h); err != nil {
 		return err
@@ -169,11 +168,11 @@ func (s initStep) revive(ctx context.Context, h *host.Host) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return hint.With(fmt.Errorf("the cluster is made, but its API server did not answer within %s: %w", limits.API, err),
+		return hint.With(fmt.Errorf("the cluster exists, but its API server did not answer within %s: %w", limits.API, err),
 			"systemctl status kubelet %s; journalctl -u kubelet -n 50; %s", s.o.Runtime.Service, s.o.Runtime.Containers)
 	}
 	return nil
 }
 
-// Undo is step.Undoer's: it takes back a cluster that this step made.
+// Undo is step.Undoer's: it undoes a cluster that this step created.
 func (s initStep) Undo(ctx context.Context, h *host.Host) error { return undo(ctx, h, &s.o, verbInit) }

@@ -38,7 +38,7 @@ func TestInit(t *testing.T) {
 	}
 	o := options()
 	o.Cluster.PodCIDR, o.Node = "10.4.0.0/16", "other"
-	if st := w.check(Init(o)); st.State != step.Done || len(st.Warnings) != 2 || !strings.Contains(st.Warnings[0], "10.244.0.0/16, and keeps it") {
+	if st := w.check(Init(o)); st.State != step.Done || len(st.Warnings) != 2 || !strings.Contains(st.Warnings[0], "10.244.0.0/16 and keeps it") {
 		t.Errorf("another network asked for: %+v", st)
 	}
 	// Everything that reset has to know stands in the record.
@@ -136,7 +136,7 @@ func TestInitUnnoted(t *testing.T) {
 	m := w.record()
 	m.Completed, m.CAHash = false, ""
 	w.write(m)
-	if st := w.check(Init(options())); st.State != step.ToDo || !strings.Contains(st.What[0], "is noted") {
+	if st := w.check(Init(options())); st.State != step.ToDo || !strings.Contains(st.What[0], "record that") {
 		t.Errorf("%+v", st)
 	}
 	if err := w.run(Init(options())); err != nil || w.called("kubeadm reset") != 0 || w.called("kubeadm init") != 1 {
@@ -182,7 +182,7 @@ func TestInitDown(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.up, w.m.Units["kubelet.service"].Active = false, false
-	if st := w.check(Init(options())); st.State != step.ToDo || !strings.Contains(st.What[0], "is waited for") {
+	if st := w.check(Init(options())); st.State != step.ToDo || !strings.Contains(st.What[0], "wait for the API server") {
 		t.Errorf("%+v", st)
 	}
 	err := w.run(Init(options()))
@@ -215,16 +215,16 @@ func TestInitRefuses(t *testing.T) {
 		prepare    func(*world)
 		says, hint string
 	}{
-		"another's cluster": {func(w *world) { w.m.Write(t, AdminConf, w.kubeconfig()) }, "did not make left /etc/kubernetes/admin.conf", "kubeadm reset -f"},
+		"another's cluster": {func(w *world) { w.m.Write(t, AdminConf, w.kubeconfig()) }, "did not create left /etc/kubernetes/admin.conf", "kubeadm reset -f"},
 		"another's data":    {func(w *world) { w.m.Write(t, "/var/lib/etcd/member/wal/0", "x") }, "left /var/lib/etcd/member", "kubeadm reset -f"},
 		"a node of ours": {func(w *world) {
 			w.write(&record{Verb: verbJoin, Completed: true, Cluster: "kubernetes", Endpoint: "192.168.4.9:6443"})
 			w.m.Write(t, kubeletConf, w.kubeconfig())
-		}, "took part in cluster kubernetes at 192.168.4.9:6443 already", "./install reset"},
+		}, "already part of cluster kubernetes at 192.168.4.9:6443", "./install reset"},
 		"another CA": {func(w *world) {
 			made(w)
 			w.m.Write(t, caFile, string(newCA(t)))
-		}, "another cluster took the place", "kubeadm reset -f"},
+		}, "another cluster replaced", "kubeadm reset -f"},
 		"no data": {func(w *world) {
 			made(w)
 			remove(w, etcdDir)
@@ -243,7 +243,7 @@ func TestInitRefuses(t *testing.T) {
 			m.Completed, m.Begun = false, time.Now().Add(-48*time.Hour)
 			w.write(m)
 			w.up = false
-		}, "was begun here at", "systemctl start kubelet"},
+		}, "was started here at", "systemctl start kubelet"},
 		"nodes joined": {func(w *world) {
 			made(w)
 			m := w.record()
@@ -257,7 +257,7 @@ func TestInitRefuses(t *testing.T) {
 			w.m.Programs["kubectl"] = func([]string, string) (string, error) {
 				return "", &hosttest.Exit{Code: 1, Stderr: "Unable to connect to the server: x509: certificate has expired or is not yet valid"}
 			}
-		}, "are not valid at the time of its clock", "kubeadm alpha certs renew all"},
+		}, "are not valid at this host's time", "kubeadm alpha certs renew all"},
 	} {
 		w := newWorld(t)
 		c.prepare(w)
@@ -376,7 +376,7 @@ func TestInitFails(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "kubeadm refuses to init: running with swap on") || !strings.Contains(err.Error(), "Port 6443 is in use") {
 		t.Errorf("%v", err)
 	}
-	if got := hint.Of(err); got != "swapoff -a; ss -lntp shows which program listens there: stop it" {
+	if got := hint.Of(err); got != "swapoff -a; ss -lntp shows which program listens there; stop it" {
 		t.Errorf("hint: %s", got)
 	}
 	w.fail = nil

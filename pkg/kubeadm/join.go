@@ -28,8 +28,8 @@ type JoinOptions struct {
 }
 
 // Join is the step that brings the host into the ticket's cluster by kubeadm
-// join, once its API server answers. A try that did not come to its end is
-// finished where only the end is missing, or else taken back and made anew.
+// join, once its API server answers. An unfinished attempt is completed if only the
+// last part is missing, otherwise undone and repeated.
 func Join(o JoinOptions) step.Step {
 	return joinStep{o: o, ask: func(ctx context.Context, endpoint string) (*answer, error) {
 		return probe(ctx, o.Dialer, endpoint)
@@ -55,21 +55,21 @@ func (s joinStep) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 		st.State, st.What, st.Hint = step.Impossible, []string{f.why}, f.hint
 	case nothing, half:
 		if s.o.Ticket == nil {
-			return step.Cannot("--ticket FILE, or --master HOST --token TOKEN --ca-cert-hash HASH", "there is no ticket that says which cluster to join"), nil
+			return step.Cannot("--ticket FILE, or --master HOST --token TOKEN --ca-cert-hash HASH", "no ticket names the cluster to join"), nil
 		}
 		if why, fix := usable(&s.o.Options, s.o.Ticket, time.Now()); why != "" {
 			return step.Cannot(fix, "%s", why), nil
 		}
 		if f.is == half {
-			st.Todo("an earlier kubeadm join did not come to its end (%s): kubeadm reset -f takes it back", f.why)
+			st.Todo("undo an unfinished kubeadm join (%s) with kubeadm reset -f", f.why)
 		}
 		as := "a node"
 		if s.o.ControlPlane {
 			as = "a further master"
 		}
-		st.Todo("kubeadm join makes this host %s of cluster %s at %s", as, s.o.Ticket.Cluster, manifest.HostPort(s.o.Ticket.Endpoint))
+		st.Todo("run kubeadm join to make this host %s of cluster %s at %s", as, s.o.Ticket.Cluster, manifest.HostPort(s.o.Ticket.Endpoint))
 		if s.o.ControlPlane && !s.o.Authority && s.o.Ticket.CertificateKey == "" {
-			return step.Cannot("on the master: ./install ticket --control-plane, then carry the new join.yaml here", "the ticket lets no further master join"), nil
+			return step.Cannot("on the master: ./install ticket --control-plane, then carry the new join.yaml here", "the ticket does not let further masters join"), nil
 		}
 	case busy, down, unnoted:
 		st.Todo("%s", f.why)
@@ -84,14 +84,14 @@ func (s joinStep) Apply(ctx context.Context, h *host.Host) error {
 		revive: func() error { return s.revive(ctx, h) },
 		note:   func(m *record) error { return s.finish(ctx, h, m) },
 		takeBack: func(m *record) error {
-			s.o.note("join", "taking back what an earlier kubeadm join left")
+			s.o.note("join", "undoing an unfinished kubeadm join")
 			return s.o.tearDown(ctx, h, m)
 		},
 		begin: func(f state) error { return s.begin(ctx, h, f) },
 	})
 }
 
-// judge tells what is to be done on a host that is to join.
+// judge determines the state of a host that is to join.
 func (s joinStep) judge(ctx context.Context, h *host.Host) (state, error) {
 	in, err := clusterIn(h, kubeletConf)
 	if err != nil {
@@ -101,13 +101,13 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (state, error) {
 	if err != nil {
 		return f, err
 	}
-	// Who joined this cluster by hand has joined it.
+	// A host that joined this cluster by hand has joined it.
 	byHand := f.is == refused && f.record == nil && in.caHash != "" && s.o.Ticket != nil && slices.Contains(s.o.Ticket.CACertHashes, in.caHash)
 	if decided && !byHand {
 		return f, nil
 	}
 	if in.caHash != "" && s.o.Ticket != nil && !slices.Contains(s.o.Ticket.CACertHashes, in.caHash) {
-		return refuse(hintOurs, "this host is in another cluster than the ticket's: that at %s", in.server), nil
+		return refuse(hintOurs, "this host is in another cluster than the ticket's, at %s", in.server), nil
 	}
 	if byHand {
 		f = state{}
@@ -116,46 +116,46 @@ func (s joinStep) judge(ctx context.Context, h *host.Host) (state, error) {
 	ended, why, err := s.ended(ctx, h, f)
 	switch {
 	case errors.Is(err, kubectl.ErrUnreached):
-		f.is, f.why = down, "kubeadm join may have come to its end, but the API server does not answer: it is waited for"
+		f.is, f.why = down, "wait for the API server, which does not answer: kubeadm join may have finished"
 		return f, nil
 	case err != nil:
 		return f, err
 	case !ended && f.record.Completed && f.leftovers.has(kubeletConf):
-		return refuse("./install reset --plan, then ./install reset --yes and the same command again", "the node that was made here is not whole: %s", why), nil
+		return refuse("./install reset --plan, then ./install reset --yes and the same command again", "the node on this host is incomplete: %s", why), nil
 	case !ended:
 		f.is, f.why = half, why
 		return f, nil
 	case !f.record.Completed:
-		f.is, f.why = unnoted, "kubeadm join came to its end, which is noted"
+		f.is, f.why = unnoted, "record that kubeadm join finished"
 		return f, nil
 	}
 	if left, err := h.Exists(joinConfigFile); err != nil || left {
-		f.is, f.why = unnoted, joinConfigFile+" holds a secret, and is removed"
+		f.is, f.why = unnoted, "remove "+joinConfigFile+", which holds a secret"
 		return f, err
 	}
 	return s.running(ctx, h, f)
 }
 
-// running is the state of a node that is made.
+// running is the state of a node that has joined.
 func (s joinStep) running(ctx context.Context, h *host.Host, f state) (state, error) {
 	u, err := h.Unit(ctx, kubeletUnit)
 	f.is = done
 	if !u.Active {
-		f.is, f.why = down, kubeletUnit+" does not run: it is started"
+		f.is, f.why = down, "start "+kubeletUnit
 	}
 	return f, err
 }
 
-// ended says whether kubeadm join came to its end. The kubelet writes
-// kubelet.conf when it has its certificate, and kubeadm then removes the
-// bootstrap credentials; a master is marked at the very end.
+// ended reports whether kubeadm join finished. The kubelet writes kubelet.conf when
+// it has its certificate, and kubeadm then removes the bootstrap credentials; a
+// master is marked last.
 func (s joinStep) ended(ctx context.Context, h *host.Host, f state) (ok bool, why string, err error) {
 	want := []string{kubeletConf, kubeletConfig}
 	if f.record.ControlPlane {
 		want = append(append(want, AdminConf, etcdMember), staticPods()...)
 	}
 	if missing := f.leftovers.lacks(want...); len(missing) > 0 {
-		return false, "there is no " + strings.Join(missing, ", "), nil
+		return false, "no " + strings.Join(missing, ", "), nil
 	}
 	if f.record.Completed {
 		return true, "", nil
@@ -174,14 +174,14 @@ func (s joinStep) ended(ctx context.Context, h *host.Host, f state) (ok bool, wh
 	case errors.Is(err, kubectl.ErrUnreached):
 		return false, "", err
 	case err != nil:
-		return false, fmt.Sprintf("the API server does not know node %s", f.record.Node), nil
+		return false, fmt.Sprintf("the API server has no node %s", f.record.Node), nil
 	case f.record.ControlPlane && !n.controlPlane():
 		return false, "the node is not marked as a master", nil
 	}
 	return true, "", nil
 }
 
-// begin runs kubeadm join. The record is on the disk before.
+// begin runs kubeadm join. The record is written first.
 func (s joinStep) begin(ctx context.Context, h *host.Host, f state) (err error) {
 	t := s.o.Ticket
 	if t == nil {
@@ -209,7 +209,7 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f state) (err error) 
 	if err := h.State().Write(joinConfigFile, config); err != nil {
 		return err
 	}
-	s.o.note("join", "kubeadm join, which takes about half a minute")
+	s.o.note("join", "running kubeadm join, which takes about half a minute")
 	argv := host.Command("kubeadm", "join", "--config", joinConfigFile)
 	err = s.o.during(ctx, "join", "kubeadm join", func() error { return h.Change(ctx, argv, nil) })
 	if err != nil {
@@ -218,7 +218,7 @@ func (s joinStep) begin(ctx context.Context, h *host.Host, f state) (err error) 
 	return s.finish(ctx, h, m)
 }
 
-// revive starts the kubelet of a node that was made, and waits for its cluster.
+// revive starts the kubelet of a node that has joined, and waits for its cluster.
 func (s joinStep) revive(ctx context.Context, h *host.Host) error {
 	if err := startKubelet(ctx, h); err != nil {
 		return err
@@ -233,11 +233,11 @@ func (s joinStep) revive(ctx context.Context, h *host.Host) error {
 	return nil
 }
 
-// finish notes that the node is made, and removes the credentials that only
+// finish records that the node exists, and removes the credentials that only
 // joining needs.
 func (s joinStep) finish(ctx context.Context, h *host.Host, m *record) error {
 	if err := m.receive(ctx, h, kubeletConf); err != nil && ctx.Err() == nil {
-		s.o.note("join", "the pods' network cannot be asked for now, and a reset removes only what is known by its name: %v", err)
+		s.o.note("join", "cannot ask the cluster for its pod network; reset removes only rules and routes that it recognizes by name: %v", err)
 	}
 	if err := errors.Join(h.State().Remove(secretFiles()...), h.Clear(bootstrapConf)); err != nil {
 		return err
@@ -246,7 +246,7 @@ func (s joinStep) finish(ctx context.Context, h *host.Host, m *record) error {
 	return m.write(h)
 }
 
-// Undo is step.Undoer's: it takes back a node that this step made.
+// Undo is step.Undoer's: it undoes a node that this step created.
 func (s joinStep) Undo(ctx context.Context, h *host.Host) error {
 	return undo(ctx, h, &s.o.Options, verbJoin)
 }

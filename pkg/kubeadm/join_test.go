@@ -120,31 +120,31 @@ func TestJoinRefuses(t *testing.T) {
 		prepare    func(*world, *JoinOptions)
 		says, hint string
 	}{
-		"no ticket": {func(_ *world, o *JoinOptions) { o.Ticket = nil }, "there is no ticket", "--ticket FILE"},
+		"no ticket": {func(_ *world, o *JoinOptions) { o.Ticket = nil }, "no ticket names", "--ticket FILE"},
 		"expired": {func(_ *world, o *JoinOptions) {
 			o.Ticket.Expires = time.Now().Add(-90 * time.Minute).UTC().Format(time.RFC3339)
 		}, "the ticket expired 1h30m", "./install ticket"},
-		"another version": {func(_ *world, o *JoinOptions) { o.Ticket.Kubernetes = "v1.18.0" }, "runs Kubernetes v1.18.0, and this archive carries v1.17.4", "archive"},
-		"no key":          {func(_ *world, o *JoinOptions) { o.ControlPlane = true }, "lets no further master join", "--control-plane"},
+		"another version": {func(_ *world, o *JoinOptions) { o.Ticket.Kubernetes = "v1.18.0" }, "runs Kubernetes v1.18.0, and this archive has v1.17.4", "archive"},
+		"no key":          {func(_ *world, o *JoinOptions) { o.ControlPlane = true }, "does not let further masters join", "--control-plane"},
 		"by hand, another cluster": {func(w *world, _ *JoinOptions) {
 			w.m.Write(t, kubeletConf, other.kubeconfig(), kubeletConfig, "x")
-		}, "did not make left /etc/kubernetes/kubelet.conf", "kubeadm reset -f"},
+		}, "did not create left /etc/kubernetes/kubelet.conf", "kubeadm reset -f"},
 		"by us, another cluster": {func(w *world, o *JoinOptions) {
 			if err := w.run(w.join(*o)); err != nil {
 				t.Fatal(err)
 			}
 			o.Ticket.CACertHashes = []string{other.caHash()}
-		}, "in another cluster than the ticket's: that at https://192.168.4.11:6443", "./install reset"},
+		}, "in another cluster than the ticket's, at https://192.168.4.11:6443", "./install reset"},
 		"a master": {func(w *world, _ *JoinOptions) { made(w) }, "by kubeadm init", "./install reset"},
 		"half, by hand": {func(w *world, _ *JoinOptions) {
 			w.m.Write(t, caFile, string(other.ca))
-		}, "did not make left /etc/kubernetes/pki/ca.crt", "kubeadm reset -f"},
+		}, "did not create left /etc/kubernetes/pki/ca.crt", "kubeadm reset -f"},
 		"lost its configuration": {func(w *world, o *JoinOptions) {
 			if err := w.run(w.join(*o)); err != nil {
 				t.Fatal(err)
 			}
 			remove(w, kubeletConfig)
-		}, "is not whole: there is no /var/lib/kubelet/config.yaml", "./install reset"},
+		}, "is incomplete: no /var/lib/kubelet/config.yaml", "./install reset"},
 	} {
 		w := newWorld(t)
 		o := w.node()
@@ -186,7 +186,7 @@ func TestJoinUnreached(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.up = false
-	if st := w.check(w.join(w.node())); st.State != step.ToDo || !strings.Contains(st.What[0], "is waited for") {
+	if st := w.check(w.join(w.node())); st.State != step.ToDo || !strings.Contains(st.What[0], "wait for the API server") {
 		t.Errorf("%+v", st)
 	}
 	if err := w.run(w.join(w.node())); err == nil || !strings.Contains(err.Error(), "did not answer within") || w.called("kubeadm reset") != 0 {
@@ -245,9 +245,9 @@ func TestJoinFails(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]struct{ says, hint string }{
 		`error execution phase preflight: couldn't validate the identity of the API Server: abort connecting to API servers after timeout of 5m0s`:                             {"did not accept the ticket", "./install ticket"},
-		`token id "abcdef" is invalid for this cluster or it has expired, token abcdef.0123456789abcdef`:                                                                       {"not valid any more", "./install ticket"},
-		`error execution phase kubelet-start: timed out waiting for the condition`:                                                                                             {"the kubelet did not get it done", "journalctl -u kubelet"},
-		`error execution phase kubelet-start: a Node with name "node1" and status "Ready" already exists in the cluster. You must delete the existing Node or change the name`: {"has a node of this name", "kubectl delete node"},
+		`token id "abcdef" is invalid for this cluster or it has expired, token abcdef.0123456789abcdef`:                                                                       {"no longer valid", "./install ticket"},
+		`error execution phase kubelet-start: timed out waiting for the condition`:                                                                                             {"the kubelet did not start in time", "journalctl -u kubelet"},
+		`error execution phase kubelet-start: a Node with name "node1" and status "Ready" already exists in the cluster. You must delete the existing Node or change the name`: {"has a Ready node of this name", "kubectl delete node"},
 		"W1124 21:06:31.664331   26564 validation.go:28] Cannot validate\nsomething else\nTo see the stack trace of this error execute with --v=5 or higher":                   {"kubeadm-join.yaml: exit status 1:\nsomething else", "journalctl"},
 	} {
 		w := newWorld(t)

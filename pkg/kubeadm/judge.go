@@ -9,20 +9,20 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// condition is what is to be done about a host.
+// condition says what a host needs.
 type condition int
 
 const (
-	nothing condition = iota // of a cluster is here: kubeadm may begin
-	busy                     // a kubeadm of an earlier run is at work
-	half                     // a try of ours did not come to its end
-	unnoted                  // a try of ours came to its end, and only the note is missing
-	down                     // what we made is whole, and does not answer now
-	done                     // it is as it should be
-	refused                  // this is not ours to touch
+	nothing condition = iota // of a cluster is on this host: kubeadm may begin
+	busy                     // a kubeadm of an earlier run is still running
+	half                     // an attempt of ours did not finish
+	unnoted                  // an attempt of ours finished and was not recorded
+	down                     // what we created is complete, but does not answer
+	done                     // nothing to do
+	refused                  // not ours to touch
 )
 
-// state is what a look at the host gave, and in words.
+// state is the condition of a host with its reason.
 type state struct {
 	is        condition
 	why       string
@@ -36,21 +36,21 @@ func refuse(fix, format string, args ...any) state {
 	return state{is: refused, why: fmt.Sprintf(format, args...), hint: fix}
 }
 
-// The commands that make room for a cluster.
+// The commands that remove a cluster which is in the way.
 const (
-	hintForeign = "if that cluster is wanted, use another host; if nothing of it is wanted: kubeadm reset -f, then the same command again"
+	hintForeign = "if that cluster is wanted, use another host; otherwise: kubeadm reset -f, then the same command again"
 	hintOurs    = "./install reset, then the same command again"
 )
 
-// find is what init and join ask first. decided is false where the record tells of
-// v and there is something to judge. given says that the CAs may be there before.
+// find is the part of judging that init and join share. decided is false if the
+// record is of v and there is something to judge. given says that CAs may exist before.
 func (o *Options) find(h *host.Host, v verb, given bool) (f state, decided bool, err error) {
 	p, err := working(h)
 	if err != nil {
 		return f, false, err
 	}
 	if p.pid != 0 {
-		return state{is: busy, why: fmt.Sprintf("kubeadm %s of an earlier run is still at work (process %d) and is waited for", p.verb, p.pid)}, true, nil
+		return state{is: busy, why: fmt.Sprintf("wait for kubeadm %s of an earlier run (process %d)", p.verb, p.pid)}, true, nil
 	}
 	if f.record, err = readRecord(h); err != nil {
 		return f, false, err
@@ -64,16 +64,16 @@ func (o *Options) find(h *host.Host, v verb, given bool) (f state, decided bool,
 		f.is = nothing
 		return f, true, nil
 	case f.record == nil:
-		return refuse(hintForeign, "a cluster that install did not make left %s", f.leftovers.some()), true, nil
+		return refuse(hintForeign, "a cluster that install did not create left %s", f.leftovers.some()), true, nil
 	case f.record.Verb != v:
-		no := refuse(hintOurs, "this host took part in cluster %s at %s already, by kubeadm %s", f.record.Cluster, f.record.Endpoint, f.record.Verb)
+		no := refuse(hintOurs, "this host is already part of cluster %s at %s, by kubeadm %s", f.record.Cluster, f.record.Endpoint, f.record.Verb)
 		no.record = f.record
 		return no, true, nil
 	}
 	return f, false, nil
 }
 
-// judge tells what is to be done on a host that is to be the first master.
+// judge determines the state of a host that is to be the first master.
 func (s initStep) judge(ctx context.Context, h *host.Host) (state, error) {
 	f, decided, err := s.o.find(h, verbInit, true)
 	if err != nil || decided {
@@ -81,7 +81,7 @@ func (s initStep) judge(ctx context.Context, h *host.Host) (state, error) {
 	}
 	if f.record.Completed {
 		if left, err := h.Exists(givenConfigFile); err != nil || left {
-			f.is, f.why = unnoted, givenConfigFile+" holds a secret, and is removed"
+			f.is, f.why = unnoted, "remove "+givenConfigFile+", which holds a secret"
 			return f, err
 		}
 		return s.judgeMade(ctx, h, f)
@@ -96,10 +96,10 @@ func (s initStep) judgeMade(ctx context.Context, h *host.Host, f state) (state, 
 		return f, err
 	}
 	if hash != "" && hash != f.record.CAHash {
-		return refuse(hintForeign, "another cluster took the place of the one that install made: %s is another CA", caFile), nil
+		return refuse(hintForeign, "another cluster replaced the one that install created: %s is a different CA", caFile), nil
 	}
 	if missing := f.leftovers.lacks(append(staticPods(), AdminConf, etcdMember)...); len(missing) > 0 {
-		return refuse(hintMissing(missing[0]), "the cluster that was made here lacks %s", strings.Join(missing, ", ")), nil
+		return refuse(hintMissing(missing[0]), "the cluster on this host lacks %s", strings.Join(missing, ", ")), nil
 	}
 	f.warnings = s.o.differences(f.record)
 	err = s.firmly(ctx, h, f)
@@ -111,12 +111,12 @@ func (s initStep) judgeMade(ctx context.Context, h *host.Host, f state) (state, 
 	case uerr != nil:
 		return f, uerr
 	case err != nil && strings.Contains(err.Error(), "certificate has expired or is not yet valid"):
-		return refuse("date, and where that is right: "+f.record.renewCommand()+", then systemctl restart kubelet",
-			"the certificates of the cluster on this host are not valid at the time of its clock, %s", time.Now().Format(time.RFC3339)), nil
+		return refuse("check date; if it is right: "+f.record.renewCommand()+", then systemctl restart kubelet",
+			"the cluster's certificates are not valid at this host's time, %s", time.Now().Format(time.RFC3339)), nil
 	case err != nil:
-		f.is, f.why = down, "the cluster is made, but its API server does not answer: it is waited for"
+		f.is, f.why = down, "wait for the API server, which does not answer"
 	case !u.Active:
-		f.is, f.why = down, "the cluster is made, but "+kubeletUnit+" does not run: it is started"
+		f.is, f.why = down, "start "+kubeletUnit+", which does not run"
 	default:
 		f.is = done
 	}
@@ -132,12 +132,12 @@ func (m *record) renewCommand() string {
 	return "kubeadm certs renew all"
 }
 
-// hintMissing is how a file of a cluster that was made comes back.
+// hintMissing is the command that restores a missing file of a cluster.
 func hintMissing(file string) string {
 	const phase = "kubeadm init phase "
 	switch file {
 	case etcdMember:
-		return "bring " + etcdDir + " back from a backup; without one the cluster is lost: " + hintOurs
+		return "restore " + etcdDir + " from a backup; without one the cluster is lost: " + hintOurs
 	case AdminConf:
 		return phase + "kubeconfig admin --config " + initConfigFile
 	case staticPods()[0]:
@@ -146,9 +146,9 @@ func hintMissing(file string) string {
 	return phase + "control-plane all --config " + initConfigFile
 }
 
-// judgeBegun judges a try that nobody noted the end of.
+// judgeBegun judges an attempt without a recorded end.
 func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f state) (state, error) {
-	f.is, f.why = half, "there is "+f.leftovers.some()
+	f.is, f.why = half, "found "+f.leftovers.some()
 	if !f.leftovers.has(AdminConf) {
 		return f, nil
 	}
@@ -161,8 +161,8 @@ func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f state) (state,
 			return f, err
 		}
 		if used {
-			return refuse("systemctl start kubelet, and the same command again when the API server answers; if nothing of that cluster is wanted: "+hintOurs,
-				"a cluster was begun here at %s and used long after, but its API server does not answer", f.record.Begun.Format(time.RFC3339)), nil
+			return refuse("systemctl start kubelet, then the same command again; if that cluster is not wanted: "+hintOurs,
+				"a cluster was started here at %s and used since, but its API server does not answer", f.record.Begun.Format(time.RFC3339)), nil
 		}
 		return f, nil
 	}
@@ -171,7 +171,7 @@ func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f state) (state,
 		return f, fmt.Errorf("cannot ask the API server: %w", err)
 	}
 	if missing == "" {
-		f.is, f.why = unnoted, "kubeadm init came to its end, which is noted"
+		f.is, f.why = unnoted, "record that kubeadm init finished"
 		return f, nil
 	}
 	others, err := otherNodes(ctx, h, AdminConf, f.record.Node)
@@ -179,14 +179,14 @@ func (s initStep) judgeBegun(ctx context.Context, h *host.Host, f state) (state,
 		return f, fmt.Errorf("cannot ask the API server: %w", err)
 	}
 	if len(others) > 0 {
-		return refuse("kubeadm init phase addon all --config "+initConfigFile, "kubeadm init did not come to its end, but %s joined: it lacks %s", strings.Join(others, ", "), missing), nil
+		return refuse("kubeadm init phase addon all --config "+initConfigFile, "kubeadm init did not finish, but %s joined: the cluster lacks %s", strings.Join(others, ", "), missing), nil
 	}
 	f.why = "the API server lacks " + missing
 	return f, nil
 }
 
-// firmly is healthy for a cluster that is judged by it: one that has all its
-// parts is asked more than once, since an API server may just be busy.
+// firmly is healthy, but asks a complete cluster several times, since an API server
+// may just be busy.
 func (s initStep) firmly(ctx context.Context, h *host.Host, f state) error {
 	const times = 3
 	var err error
@@ -203,7 +203,7 @@ func (s initStep) firmly(ctx context.Context, h *host.Host, f state) error {
 	return err
 }
 
-// differences says where the cluster that is there is not the one asked for.
+// differences lists how the existing cluster differs from the requested one.
 func (o *Options) differences(m *record) []string {
 	var list []string
 	for _, d := range []struct{ what, is, asked string }{
@@ -215,7 +215,7 @@ func (o *Options) differences(m *record) []string {
 		{"node name", m.Node, o.Node},
 	} {
 		if d.is != d.asked {
-			list = append(list, fmt.Sprintf("the cluster was made with the %s %s, and keeps it: %s was asked for", d.what, d.is, d.asked))
+			list = append(list, fmt.Sprintf("the cluster has the %s %s and keeps it; requested: %s", d.what, d.is, d.asked))
 		}
 	}
 	return list

@@ -1,11 +1,10 @@
 // Package kubeadm makes a host a part of a cluster with kubeadm: it renders the
-// configuration that fits the bundle's Kubernetes, initialises or joins, tells a
-// cluster that is down from one that was only half made, writes the ticket for
-// the other hosts, and takes everything back.
+// configuration that fits the bundle's Kubernetes, initialises or joins,
+// distinguishes a cluster that is down from an unfinished one, writes the ticket for
+// the other hosts, and undoes everything.
 //
-// What was begun and what was completed stands in a record below /var/lib/kubecrate
-// that is on the disk before kubeadm runs. Nothing that this record does not
-// account for is ever reset.
+// An install record below /var/lib/kubecrate, written before kubeadm runs, says what
+// was begun and what was completed. Nothing outside this record is ever reset.
 package kubeadm
 
 import (
@@ -34,23 +33,23 @@ type Options struct {
 	Images      []string          // names of the bundle's images; without any, what kubeadm wants is not compared
 	Schedulable bool              // the control plane runs pods too
 	Given       *manifest.Ticket  // that an identity brought before the cluster began; nil without one
-	Networks    cni.Networks      // what any of them leaves is taken back; nil is all of this version
+	Networks    cni.Networks      // reset removes what any of them leaves; nil is all of this version
 	Runtimes    cri.Runtimes      // the same of them
 	Limits      Limits
 	Dialer      clusterhttp.Dialer // reaches the API server; nil is the host's own network
-	Progress    progress.Func      // hears what is waited for
+	Progress    progress.Func      // receives what is waited for
 }
 
-// Limits are how long is waited for what; 0 takes the default in the comment.
+// Limits are timeouts; 0 is the default in the comment.
 type Limits struct {
 	API     time.Duration // the API server of a cluster that is there: 10 min
 	Master  time.Duration // a master that lets this host join: as API
 	Boot    time.Duration // the same where it may never come up: 3 min
-	Process time.Duration // a kubeadm that an earlier run left at work: 15 min
+	Process time.Duration // a kubeadm that an earlier run left running: 15 min
 	Ready   time.Duration // a node to become Ready: 5 min
 	TakeUp  time.Duration // a kubelet to use a new configuration of the network, see strays: 10 s
-	Restart time.Duration // pods that were started again to have an address: 1 min
-	Poll    time.Duration // between two looks: 2 s
+	Restart time.Duration // restarted pods to have an address: 1 min
+	Poll    time.Duration // polling interval: 2 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -70,7 +69,7 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// What kubeadm, the kubelet and etcd keep where.
+// Where kubeadm, the kubelet and etcd keep their files.
 const (
 	etcDir        = "/etc/kubernetes"
 	pkiDir        = etcDir + "/pki"
@@ -105,7 +104,7 @@ const (
 	secretMode = 0o600
 )
 
-// secretFiles lists the files that must not stay.
+// secretFiles lists the files that must be removed after use.
 func secretFiles() []string { return []string{givenConfigFile, joinConfigFile, ticketConfigFile} }
 
 // note reports a line for people.
@@ -113,7 +112,7 @@ func (o *Options) note(stage, format string, args ...any) {
 	o.Progress.Report(progress.Event{Kind: progress.Note, Stage: stage, Text: fmt.Sprintf(format, args...)})
 }
 
-// during says every now and then that what is still going on, while f runs.
+// during reports periodically that what is still running, while f runs.
 func (o *Options) during(ctx context.Context, stage, what string, f func() error) error {
 	const every = 20 * time.Second
 	ctx, done := context.WithCancel(ctx)
@@ -129,7 +128,7 @@ func (o *Options) during(ctx context.Context, stage, what string, f func() error
 	return f()
 }
 
-// sleep waits for d, or gives the cause for which ctx ended.
+// sleep waits for d, or returns the cause for which ctx ended.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

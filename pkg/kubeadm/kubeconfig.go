@@ -17,15 +17,14 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// User is somebody who gets a kubeconfig; the home is looked up on the host.
+// User is a user who gets a kubeconfig; the home is looked up on the host.
 type User struct {
 	Name     string // for messages
 	UID, GID int
 }
 
 // Kubeconfig is the step that gives root, and those users who are not root, the
-// administrator's kubeconfig as ~/.kube/config. One that is there already stays
-// as it is.
+// administrator's kubeconfig as ~/.kube/config. An existing one is kept.
 func Kubeconfig(users ...User) step.Step {
 	list := []User{{Name: "root"}}
 	for _, u := range users {
@@ -43,9 +42,9 @@ type kubeconfigStep struct {
 
 func (kubeconfigStep) Name() string { return "kubeconfig" }
 
-// place is where a user's kubeconfig goes, and what is to be done there. That of
-// root is written as any file of the host is; that of another user, who may
-// exchange what lies there at any moment, only by way of home.
+// place is where a user's kubeconfig goes, and what has to be done there. Root's is
+// written like any file of the host; another user may replace files in the home at
+// any moment, so theirs is written only through home, following no links.
 type place struct {
 	user      User
 	home      string
@@ -65,7 +64,7 @@ const (
 	kubeFile   = kubeDir + "/config"
 )
 
-// homeOf reads a user's home in passwd(5), "" where it is not there.
+// homeOf reads a user's home in passwd(5), "" if it has none.
 func homeOf(passwd string, uid int) string {
 	const uidField, homeField = 2, 5
 	for line := range strings.Lines(passwd) {
@@ -94,7 +93,7 @@ func (s kubeconfigStep) places(h *host.Host, admin string) ([]place, error) {
 			return nil, err
 		}
 		if home == "" || !there {
-			list = append(list, place{user: u, warning: fmt.Sprintf("%s has no home directory by %s: sudo kubectl --kubeconfig %s get nodes", u.Name, passwdFile, AdminConf)})
+			list = append(list, place{user: u, warning: fmt.Sprintf("%s has no home directory in %s: sudo kubectl --kubeconfig %s get nodes", u.Name, passwdFile, AdminConf)})
 			continue
 		}
 		p := place{user: u, home: home, dir: path.Join(home, kubeDir), file: path.Join(home, kubeDir, "config")}
@@ -141,7 +140,7 @@ func (p *place) look(h *host.Host, admin string) error {
 const maxKubeconfig = 1 << 20
 
 // lookFor compares what another user has with the administrator's kubeconfig.
-// Links are not followed, and what is in the way stays.
+// Links are not followed, and files in the way are kept.
 func (p *place) lookFor(h *host.Host, admin string) {
 	home := media.At(h.Path(p.home))
 	text, err := home.ReadFile(kubeFile, maxKubeconfig)
@@ -162,12 +161,12 @@ func (p *place) lookFor(h *host.Host, admin string) {
 	p.compare(string(text), admin)
 }
 
-// compare warns of a kubeconfig that leads to another cluster.
+// compare warns of a kubeconfig of another cluster.
 func (p *place) compare(text, admin string) {
 	mine, _ := readKubeconfig(admin)
 	theirs, _ := readKubeconfig(text)
 	if text != admin && mine.caHash != theirs.caHash {
-		p.warning = fmt.Sprintf("%s is of another cluster (%s) and stays as it is; for this one: %s", p.file, theirs.server, p.instead())
+		p.warning = fmt.Sprintf("%s belongs to another cluster (%s) and is kept; for this one: %s", p.file, theirs.server, p.instead())
 	}
 }
 
@@ -194,9 +193,9 @@ func (s kubeconfigStep) Check(_ context.Context, h *host.Host) (step.Status, err
 		case p.obstacle != nil:
 			return step.Cannot(hint.Of(p.obstacle), "%v", p.obstacle), nil
 		case p.write:
-			st.Todo("%s is a copy of %s, of %s alone", p.file, AdminConf, p.user.Name)
+			st.Todo("write %s, a copy of %s for %s alone", p.file, AdminConf, p.user.Name)
 		case p.own:
-			st.Todo("%s belongs to %s", p.file, p.user.Name)
+			st.Todo("change the owner of %s to %s", p.file, p.user.Name)
 		case p.warning != "":
 			st.Warn("%s", p.warning)
 		}
@@ -218,7 +217,7 @@ func (s kubeconfigStep) Apply(ctx context.Context, h *host.Host) error {
 	}
 	for _, p := range places {
 		if err := p.apply(ctx, h, admin); err != nil {
-			return fmt.Errorf("cannot give %s a kubeconfig: %w", p.user.Name, err)
+			return fmt.Errorf("cannot write a kubeconfig for %s: %w", p.user.Name, err)
 		}
 	}
 	return nil
@@ -234,13 +233,13 @@ func (p *place) apply(ctx context.Context, h *host.Host, admin string) error {
 		return p.give(h, admin)
 	}
 	if p.makeDir {
-		// Where somebody put something into it, it stays.
+		// A directory that is not empty by then is kept.
 		undo := []string{"find", path.Dir(p.dir), "-maxdepth", "1", "-name", kubeDir, "-type", "d", "-empty", "-delete"}
 		dir := host.Command("install", "-d", "-m", "0750", "-o", "0", "-g", "0", p.dir)
 		if err := h.Change(ctx, dir, undo); err != nil {
 			return err
 		}
-		// What kubectl learned of this cluster, in a directory that is new.
+		// kubectl's caches of this cluster, in a directory that is new.
 		if err := h.RecordUndo("rm", "-rf", path.Join(p.dir, "cache"), path.Join(p.dir, "http-cache")); err != nil {
 			return err
 		}

@@ -9,10 +9,9 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Kubelet is the step that lets the kubelet start at boot, and sees to it that
-// there is the /etc/resolv.conf which it hands to pods: without that file it
-// starts none of them. It is not started now: until kubeadm has configured it,
-// it would only end again.
+// Kubelet is the step that lets the kubelet start at boot, and makes sure that the
+// /etc/resolv.conf which it passes to pods exists: without that file it starts no
+// pod. It is not started now: until kubeadm has configured it, it would only exit.
 func Kubelet() step.Step { return kubelet{} }
 
 type kubelet struct{}
@@ -31,11 +30,11 @@ func (kubelet) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	if !u.Known() {
-		st.Todo("%s starts at boot, once kubelet is installed", kubeletUnit)
+		st.Todo("enable %s once kubelet is installed", kubeletUnit)
 		return st, nil
 	}
 	if !u.Starts() {
-		st.Todo("%s starts at boot", kubeletUnit)
+		st.Todo("enable %s", kubeletUnit)
 	}
 	ok, err := h.Exists(resolvFile)
 	if err != nil || ok {
@@ -45,7 +44,7 @@ func (kubelet) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	switch {
 	case err != nil:
 	case now.Link != "":
-		st.Todo("%s, a link to %s, which is not there, becomes a file without a nameserver", resolvFile, now.Link)
+		st.Todo("replace %s, a link to the missing %s, with a file without a nameserver", resolvFile, now.Link)
 	default:
 		st.File(resolvFile, "", resolvText)
 	}
@@ -76,7 +75,7 @@ func (kubelet) Apply(ctx context.Context, h *host.Host) error {
 	return h.EnableAtBoot(ctx, kubeletUnit)
 }
 
-// startKubelet starts a kubelet that kubeadm configured and that does not run.
+// startKubelet starts the kubelet, which kubeadm has configured, if it does not run.
 func startKubelet(ctx context.Context, h *host.Host) error {
 	u, err := h.Unit(ctx, kubeletUnit)
 	if err != nil || u.Active {

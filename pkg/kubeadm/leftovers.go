@@ -11,14 +11,14 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// leftovers are the files of a cluster that a host holds: those of CAs, with which
-// a cluster may begin, and all others, which only kubeadm and what it starts make.
+// leftovers are the files of a cluster on a host: those of CAs, with which a cluster
+// may begin, and all others, which only kubeadm and what it starts create.
 type leftovers struct {
 	authority []string
 	made      []string
 }
 
-// authorityFiles are those that kubeadm takes over where they are given.
+// authorityFiles are those that kubeadm reuses if they exist.
 func authorityFiles() []string {
 	return []string{
 		"ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key",
@@ -43,7 +43,7 @@ func kubeconfigs() []string {
 	return list
 }
 
-// look lists what remains of a cluster on the host.
+// look lists the files of a cluster on the host.
 func look(h *host.Host) (leftovers, error) {
 	var r leftovers
 	for _, dir := range []string{pkiDir, pkiDir + "/etcd"} {
@@ -74,10 +74,10 @@ func look(h *host.Host) (leftovers, error) {
 	return r, nil
 }
 
-// claim counts the files of CAs that nobody gave among those that were made:
-// what came since m was begun, and all of them on a host that is to join without
-// an identity, since kubeadm fetches the CA there. may says that such files may
-// have been there before.
+// claim counts the files of CAs that were not provided beforehand among those that
+// were made: those created since m was begun, and all of them on a host that is to
+// join without an identity, since kubeadm fetches the CA there. may says that such
+// files may have existed before.
 func (r *leftovers) claim(m *record, may bool) {
 	if m == nil && may {
 		return
@@ -93,7 +93,7 @@ func (r *leftovers) claim(m *record, may bool) {
 	r.authority = given
 }
 
-// has says whether all of the files are there.
+// has reports whether all of the files exist.
 func (r leftovers) has(files ...string) bool { return len(r.lacks(files...)) == 0 }
 
 func (r leftovers) lacks(files ...string) []string {
@@ -115,8 +115,8 @@ func (r leftovers) some() string {
 	return strings.Join(r.made[:most], ", ") + " and more"
 }
 
-// lived says that etcd wrote its data long after it was begun: somebody has used
-// that cluster, even if nobody noted that it was completed.
+// lived reports whether etcd wrote its data long after it was begun: that cluster
+// was used, even if its completion was not recorded.
 func lived(h *host.Host, begun time.Time) (bool, error) {
 	const long = time.Hour
 	var last time.Time

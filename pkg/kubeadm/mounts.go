@@ -12,8 +12,8 @@ import (
 )
 
 // freeKubelet stops the kubelet and unmounts what it mounted for its pods.
-// kubeadm reset goes on where it cannot, and then removes what is in there: of a
-// volume on another machine that would be everybody's data.
+// kubeadm reset continues where it cannot, and then removes the content: on a
+// network volume that would be data shared with other hosts.
 func freeKubelet(ctx context.Context, h *host.Host) error {
 	u, err := h.Unit(ctx, kubeletUnit)
 	if err != nil {
@@ -29,10 +29,10 @@ func freeKubelet(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	var errs []error
-	for _, m := range slices.Backward(list) { // what lies upon another came later
+	for _, m := range slices.Backward(list) { // the last mount first
 		err := h.Change(ctx, host.Command("umount", m), nil)
 		if err != nil && ctx.Err() == nil {
-			// Detached, it is out of the way of what is removed, whoever still uses it.
+			// A detached mount is not removed with the directory, even if it is in use.
 			err = h.Change(ctx, host.Command("umount", "-l", m), nil)
 		}
 		errs = append(errs, err)
@@ -41,7 +41,7 @@ func freeKubelet(ctx context.Context, h *host.Host) error {
 	if err != nil || len(left) == 0 {
 		return err
 	}
-	return hint.With(fmt.Errorf("%s is mounted, and what is in it must not be removed: %w", left[0], errors.Join(errs...)), "umount %s, then the same command again", left[0])
+	return hint.With(fmt.Errorf("%s is still mounted, and its content must not be removed: %w", left[0], errors.Join(errs...)), "umount %s, then the same command again", left[0])
 }
 
 // mounted lists what is mounted below the kubelet's directory, in the order in

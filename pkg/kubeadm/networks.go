@@ -9,13 +9,13 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// installable are the networks that this version may have given the cluster: what
-// any of them left is taken back, since a record does not tell which it was.
+// installable are the networks that this version may have installed: the traces of
+// all of them are removed, since a record does not name the network.
 func (m *record) installable() cni.Networks { return m.networks.Installable() }
 
-// left lists what the pods of the network put on this host since m was begun, and
-// what is removed whole. Programs of the package kubernetes-cni among them were
-// written over, and stay.
+// left lists what the network's pods put on this host since m was begun, as far as
+// it is removed entirely. Programs of the package kubernetes-cni were overwritten
+// and are kept.
 func left(h *host.Host, m *record) ([]string, error) {
 	networks := m.installable()
 	var list []string

@@ -15,15 +15,15 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// answer is what an API server says to a stranger: the cluster it belongs to and
-// the bootstrap tokens with which one may join it. It comes over a connection
-// that nobody vouched for, and so serves messages only: kubeadm join verifies.
+// answer is what an API server says without authentication: the cluster it belongs
+// to and the bootstrap tokens with which a host can join. The connection is not
+// authenticated, so it serves messages only: kubeadm join verifies.
 type answer struct {
 	cluster
 	tokens map[string]bool // by the public part of the token
 }
 
-// A probe asks for cluster-info, which kubeadm publishes to everybody.
+// A probe asks for cluster-info, which kubeadm makes public.
 const (
 	probePath  = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 	mostAnswer = 1 << 20
@@ -33,11 +33,11 @@ const (
 // errNotYet is an API server that answers, but whose cluster is still being made.
 var errNotYet = errors.New("the API server is up, but the master is not finished")
 
-// probe connects to the API server at endpoint, HOST:PORT, and asks who it is;
-// nil dials by the host's own network.
-// What it fails with names the cause and carries the hint.
+// probe connects to the API server at endpoint, HOST:PORT, and asks for its
+// identity; a nil d dials through the host's own network. The error names the cause
+// and carries a hint.
 func probe(ctx context.Context, d clusterhttp.Dialer, endpoint string) (*answer, error) {
-	// Who answers is not known yet, and nothing secret is said to it: the ticket
+	// The server is not authenticated yet, and no secret is sent to it: the ticket
 	// pins the CA, and kubeadm join checks that.
 	unknown := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12, //nolint:gosec // G402: see above
 		VerifyConnection: func(state tls.ConnectionState) error { return clocks(state, time.Now()) }}
@@ -49,7 +49,7 @@ func probe(ctx context.Context, d clusterhttp.Dialer, endpoint string) (*answer,
 	return readAnswer(body)
 }
 
-// unasked says why the API server at endpoint did not tell who it is.
+// unasked explains why the API server at endpoint could not be asked.
 func unasked(endpoint string, err error) error {
 	var (
 		dial      *clusterhttp.DialError
@@ -64,7 +64,7 @@ func unasked(endpoint string, err error) error {
 	case errors.As(err, &handshake) && errors.As(err, &clock):
 		return handshake.Err
 	case errors.As(err, &handshake):
-		return hint.With(fmt.Errorf("what listens at %s is no API server: %w", endpoint, err), "on the master: ss -lntp shows what listens there; --endpoint HOST:PORT names another")
+		return hint.With(fmt.Errorf("what listens at %s is not an API server: %w", endpoint, err), "on the master: ss -lntp shows what listens there; --endpoint HOST:PORT names another")
 	case errors.As(err, &other):
 		return errors.New("it does not speak HTTP")
 	case errors.As(err, &status):
@@ -79,7 +79,7 @@ func readAnswer(body []byte) (*answer, error) {
 		Data map[string]string `json:"data"`
 	}
 	if err := json.Unmarshal(body, &info); err != nil {
-		return nil, fmt.Errorf("cannot read what the API server says of its cluster: %w", err)
+		return nil, fmt.Errorf("cannot read the API server's cluster-info: %w", err)
 	}
 	a := &answer{tokens: map[string]bool{}}
 	for key := range info.Data {
@@ -94,8 +94,8 @@ func readAnswer(body []byte) (*answer, error) {
 	return a, nil
 }
 
-// ClockError is a certificate that is not valid yet, or no more, by the clock of
-// this host: one of the clocks is wrong.
+// ClockError is a certificate that is not yet valid, or no longer, by this host's
+// clock: one of the clocks is wrong.
 type ClockError struct{ Now, NotBefore, NotAfter time.Time }
 
 // Error names both clocks.
@@ -110,7 +110,7 @@ func (e *ClockError) Error() string {
 // clocks compares the clock of this host with the certificate of the server.
 func clocks(state tls.ConnectionState, now time.Time) error {
 	if len(state.PeerCertificates) == 0 {
-		return errors.New("the API server shows no certificate")
+		return errors.New("the API server sent no certificate")
 	}
 	cert := state.PeerCertificates[0]
 	if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
@@ -120,7 +120,7 @@ func clocks(state tls.ConnectionState, now time.Time) error {
 	return nil
 }
 
-// unreached says why there is no connection, and what to look at.
+// unreached explains why there is no connection, with a hint.
 func unreached(endpoint string, err error) error {
 	name, port, _ := net.SplitHostPort(endpoint)
 	var lookup *net.DNSError
@@ -129,15 +129,15 @@ func unreached(endpoint string, err error) error {
 	case errors.As(err, &lookup):
 		return hint.With(fmt.Errorf("the name %s has no address on this host", name), "--hosts %s=ADDRESS=master, or a line 'ADDRESS %s' in /etc/hosts", name, name)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return hint.With(fmt.Errorf("%s is there, but nothing listens on port %s", name, port), "on the master: ./install status")
+		return hint.With(fmt.Errorf("%s is up, but nothing listens on port %s", name, port), "on the master: ./install status")
 	case errors.Is(err, syscall.ENETUNREACH):
-		return hint.With(fmt.Errorf("no route of this host leads to %s", name), "ip route get %s; ip address", name)
+		return hint.With(fmt.Errorf("this host has no route to %s", name), "ip route get %s; ip address", name)
 	case errors.Is(err, syscall.EHOSTUNREACH):
-		return hint.With(fmt.Errorf("%s is off, or a rule there rejects what this host sends to port %s", name, port),
-			"ping -c 3 %s; where that is answered, it is a rule: on the master: iptables -S INPUT", name)
+		return hint.With(fmt.Errorf("%s is off, or its firewall rejects connections to port %s", name, port),
+			"ping -c 3 %s; if it answers, check the firewall on the master: iptables -S INPUT", name)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return hint.With(fmt.Errorf("%s does not answer on port %s: it is off, or a rule there drops what this host sends", name, port),
-			"ping -c 3 %s; where that is answered, it is a rule: on the master: iptables -S INPUT", name)
+		return hint.With(fmt.Errorf("%s does not answer on port %s: it is off, or its firewall drops connections", name, port),
+			"ping -c 3 %s; if it answers, check the firewall on the master: iptables -S INPUT", name)
 	}
 	return fmt.Errorf("cannot connect to %s: %w", endpoint, err)
 }

@@ -102,7 +102,7 @@ func TestProbe(t *testing.T) {
 		serve(t, now.Add(-hour), now.Add(hour), "hello"):                            {"does not speak HTTP", ""},
 		serve(t, now.Add(-hour), now.Add(hour), ""):                                 {"", ""},
 		refused:                     {"nothing listens on port", "./install status"},
-		plain.Addr().String():       {"is no API server", "ss -lntp"},
+		plain.Addr().String():       {"is not an API server", "ss -lntp"},
 		"no-such-host.invalid:6443": {"", ""}, // a resolver may say anything
 	} {
 		_, err := probe(t.Context(), nil, endpoint)
@@ -120,9 +120,9 @@ func TestUnreached(t *testing.T) {
 		says, hint string
 	}{
 		{op(syscall.ECONNREFUSED), "nothing listens on port 6443", "./install status"},
-		{op(syscall.EHOSTUNREACH), "a rule there rejects what this host sends to port 6443", "on the master: iptables -S INPUT"},
-		{op(syscall.ENETUNREACH), "no route of this host leads to k8s.lan", "ip route get k8s.lan"},
-		{op(context.DeadlineExceeded), "k8s.lan does not answer on port 6443: it is off, or a rule there drops", "on the master: iptables -S INPUT"},
+		{op(syscall.EHOSTUNREACH), "its firewall rejects connections to port 6443", "on the master: iptables -S INPUT"},
+		{op(syscall.ENETUNREACH), "this host has no route to k8s.lan", "ip route get k8s.lan"},
+		{op(context.DeadlineExceeded), "k8s.lan does not answer on port 6443: it is off, or its firewall drops", "on the master: iptables -S INPUT"},
 		{op(&net.DNSError{Name: "k8s.lan", IsNotFound: true}), "the name k8s.lan has no address", "--hosts k8s.lan=ADDRESS=master"},
 		{errors.New("odd"), "cannot connect to k8s.lan:6443: odd", ""},
 	} {

@@ -9,8 +9,8 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// process is a kubeadm that is at work: an install that was killed leaves it
-// behind, and what it does is not to be disturbed.
+// process is a running kubeadm: an install that was killed leaves it behind, and it
+// must not be disturbed.
 type process struct {
 	pid  int
 	verb string // init, join or reset
@@ -35,7 +35,7 @@ func working(h *host.Host) (process, error) {
 	return process{}, nil
 }
 
-// waitWorking waits until no kubeadm of an earlier run is at work.
+// waitWorking waits until no kubeadm of an earlier run is running.
 func (o *Options) waitWorking(ctx context.Context, h *host.Host, stage string) error {
 	limits := o.Limits.withDefaults()
 	until := time.Now().Add(limits.Process)
@@ -46,7 +46,7 @@ func (o *Options) waitWorking(ctx context.Context, h *host.Host, stage string) e
 			return err
 		}
 		if said != p.pid {
-			o.note(stage, "kubeadm %s of an earlier run is still at work (process %d): waiting for it", p.verb, p.pid)
+			o.note(stage, "waiting for kubeadm %s of an earlier run (process %d)", p.verb, p.pid)
 			said = p.pid
 		}
 		if time.Now().After(until) {

@@ -20,7 +20,7 @@ type readyStep struct{ o Options }
 
 func (readyStep) Name() string { return "ready" }
 
-// kubeconfig is the one that this host asks with.
+// kubeconfig is the one with which this host asks the API server.
 func (readyStep) kubeconfig(h *host.Host) (string, error) {
 	admin, err := h.Exists(AdminConf)
 	if err != nil || !admin {
@@ -29,8 +29,8 @@ func (readyStep) kubeconfig(h *host.Host) (string, error) {
 	return AdminConf, nil
 }
 
-// node is how it stands with this host's node: why it is not Ready, "" where it
-// is; the strays on it; and whether the cluster's network is still waited for.
+// node is the state of this host's node: why it is not Ready, "" if it is; its
+// strays; and whether it still waits for the cluster's network.
 type node struct {
 	why     string
 	list    []stray
@@ -67,7 +67,7 @@ func (s readyStep) notReady(ctx context.Context, h *host.Host, kubeconfig string
 	case host.NotFound(err):
 		return "", err
 	case errors.Is(err, kubectl.ErrAbsent):
-		return "the API server does not know it yet", nil
+		return "the API server does not have it yet", nil
 	case err != nil:
 		return err.Error(), nil
 	}
@@ -76,14 +76,14 @@ func (s readyStep) notReady(ctx context.Context, h *host.Host, kubeconfig string
 
 func (s readyStep) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	var st step.Status
-	// Before anything joined there is nobody to ask.
+	// Before the host has joined there is no API server to ask.
 	if here, err := h.Exists(kubeletConf); err != nil || !here {
-		st.Todo("node %s becomes Ready", s.o.Node)
+		st.Todo("wait for node %s to become Ready", s.o.Node)
 		return st, err
 	}
 	n, err := s.look(ctx, h)
 	if n.why != "" {
-		st.Todo("node %s becomes Ready: %s", s.o.Node, n.why)
+		st.Todo("wait for node %s to become Ready: %s", s.o.Node, n.why)
 	}
 	return st, err
 }
@@ -99,7 +99,7 @@ func (s readyStep) Apply(ctx context.Context, h *host.Host) error {
 		}
 		again := addressed(n.list)
 		if early {
-			again = n.list // what began before this moment has no right address
+			again = n.list // pods that were started before now have a wrong address
 		}
 		if !n.waiting && len(again) > 0 {
 			if err := s.restart(ctx, h, again); err != nil {
@@ -107,10 +107,10 @@ func (s readyStep) Apply(ctx context.Context, h *host.Host) error {
 			}
 			restarted = time.Now()
 		}
-		// The kubelet takes up a new configuration within seconds, dockershim each five:
-		// what was started again before that has the other network's address once more.
+		// The kubelet reads a new configuration within seconds, dockershim every five:
+		// pods that were restarted before that have the other network's address again.
 		if n.why == "" && len(n.list) > 0 && time.Since(restarted) < limits.Restart {
-			n.why = "pods that were started again have no address yet"
+			n.why = "restarted pods have no address yet"
 		}
 		if n.why == "" {
 			return nil

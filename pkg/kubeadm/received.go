@@ -18,8 +18,8 @@ const clusterConfigPath = "/api/v1/namespaces/kube-system/configmaps/kubeadm-con
 
 // podNetwork is the network of the pods as this host received it: from the
 // operator, where it began the cluster; from the cluster itself, where it joined
-// one. What a ticket says of it is not used, since anybody may have written that.
-// The zero prefix is none that is known.
+// one. What a ticket says is not used, since anyone may have written it. The zero
+// prefix means unknown.
 func podNetwork(h *host.Host, m *record) (netip.Prefix, error) {
 	text := m.PodCIDR
 	if m.Verb == verbJoin {
@@ -34,13 +34,13 @@ func podNetwork(h *host.Host, m *record) (netip.Prefix, error) {
 	}
 	p, err := manifest.ParseNetwork(text)
 	if err != nil {
-		return netip.Prefix{}, nil // no network that notes it, or one that was never told
+		return netip.Prefix{}, nil // a network that does not record it, or never received it
 	}
 	return p, nil
 }
 
 // notePods notes podNetwork where it is needed, before the files that tell it
-// are removed: an undoing that is broken off goes on with the same.
+// are removed: an interrupted reset resumes with the same value.
 func (m *record) notePods(h *host.Host) (err error) {
 	if m.pods, err = podNetwork(h, m); err != nil || !m.pods.IsValid() || m.Verb != verbJoin || m.Received != "" {
 		return err
@@ -50,8 +50,8 @@ func (m *record) notePods(h *host.Host) (err error) {
 }
 
 // receive notes the network of the pods as the cluster itself has it. Where that
-// cannot be asked now, a later undoing takes what its network was told, or leaves
-// what nothing else tells to be the cluster's.
+// does not answer, a later reset uses what the network recorded, or keeps rules and
+// routes that nothing else identifies as the cluster's.
 func (m *record) receive(ctx context.Context, h *host.Host, kubeconfig string) error {
 	if m.Received != "" {
 		return nil

@@ -9,21 +9,20 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// handlers are what init and join do about the states of a host that are to be
-// fixed before it is as it should be.
+// handlers are what init and join do for each condition of a host.
 type handlers struct {
 	verb     verb
-	what     string // is to come to rest: the cluster, or the node
+	what     string // converges: the cluster, or the node
 	judge    func() (state, error)
-	revive   func() error        // what is down
-	note     func(*record) error // that a try came to its end
-	takeBack func(*record) error // a try that did not
+	revive   func() error        // start what is down
+	note     func(*record) error // record that an attempt finished
+	takeBack func(*record) error // undo an unfinished attempt
 	begin    func(state) error
 }
 
-// reconcile judges the host and does what is to be done about it, until it is done.
+// reconcile judges the host and handles its condition, until it is done.
 func (o *Options) reconcile(ctx context.Context, h *host.Host, r handlers) error {
-	const most = 6 // more turns than a host can take
+	const most = 6 // more attempts than a host can need
 	for range most {
 		f, err := r.judge()
 		if err != nil {
@@ -49,7 +48,7 @@ func (o *Options) reconcile(ctx context.Context, h *host.Host, r handlers) error
 			return err
 		}
 	}
-	return fmt.Errorf("the %s on this host does not come to rest", r.what)
+	return fmt.Errorf("the %s on this host did not converge after %d attempts", r.what, most)
 }
 
 func refusal(f state) error {

@@ -15,12 +15,12 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// recordFile says what was begun here and what was completed. It is on the disk
-// before kubeadm changes anything.
+// recordFile says what was begun here and what was completed. It is written before
+// kubeadm changes anything.
 const recordFile = step.Dir + "/kubeadm.json"
 
 // record is the install record: what kubeadm was made to do on this host, and
-// all that is needed to take it back.
+// all that is needed to undo it.
 type record struct {
 	Verb         verb      `json:"verb"`
 	Completed    bool      `json:"completed"`
@@ -36,7 +36,7 @@ type record struct {
 	ServiceCIDR  string    `json:"serviceCIDR,omitempty"`
 	ControlPlane bool      `json:"controlPlane"`
 	CAHash       string    `json:"caHash,omitempty"`     // known when a join is begun, or an init completed
-	Revoked      bool      `json:"revoked,omitempty"`    // the tickets that this host knew of were ended on purpose
+	Revoked      bool      `json:"revoked,omitempty"`    // the tickets that this host knew were revoked on request
 	Announcing   string    `json:"announcing,omitempty"` // public part of a token that the cluster may not know yet
 	Given        []string  `json:"given,omitempty"`      // files of pki that were there before
 	Dirs         []string  `json:"dirs,omitempty"`       // of directories() that were there before
@@ -45,7 +45,7 @@ type record struct {
 	Links        []string  `json:"links,omitempty"`      // names in /sys/class/net that were there before
 	Chains       []string  `json:"chains,omitempty"`     // of CNI plugins that were there before: podman uses them too
 
-	pods     netip.Prefix // that tearDown takes the traces of back, see podNetwork
+	pods     netip.Prefix // whose traces tearDown removes, see podNetwork
 	networks cni.Networks // that may have left traces
 	runtimes cri.Runtimes // the same
 }
@@ -58,32 +58,32 @@ const (
 	verbJoin verb = "join"
 )
 
-// readRecord gives nil where nothing was begun.
+// readRecord returns nil if nothing was begun.
 func readRecord(h *host.Host) (*record, error) {
 	m := &record{}
 	found, err := h.State().ReadJSON(recordFile, m)
 	switch {
 	case found && err != nil:
-		return nil, hint.With(err, "where nothing of the cluster on this host is wanted: kubeadm reset -f, then rm %s", recordFile)
+		return nil, hint.With(err, "if the cluster on this host is not wanted: kubeadm reset -f, then rm %s", recordFile)
 	case err != nil || !found:
 		return nil, err
 	}
 	if m.Verb != verbInit && m.Verb != verbJoin {
-		return nil, hint.With(fmt.Errorf("cannot read %s: it tells of %q", recordFile, m.Verb), "use the installer of the same or a later version")
+		return nil, hint.With(fmt.Errorf("cannot read %s: unknown verb %q", recordFile, m.Verb), "use the installer of the same or a later version")
 	}
 	return m, nil
 }
 
 func (m *record) write(h *host.Host) error { return h.State().WriteJSON(recordFile, m) }
 
-// bootID tells one run of the kernel from another.
+// bootID identifies one run of the kernel.
 func bootID(h *host.Host) (string, error) {
 	text, err := h.Text("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(text), err
 }
 
-// newRecord is what is begun now; what was there before the first try stays as the
-// earlier record has it.
+// newRecord is the record of an attempt that begins now; what existed before the
+// first attempt is copied from the earlier record.
 func (o *Options) newRecord(ctx context.Context, h *host.Host, v verb, r leftovers, before *record) (*record, error) {
 	boot, err := bootID(h)
 	if err != nil {

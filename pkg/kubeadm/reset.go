@@ -19,23 +19,23 @@ import (
 // pki, where that holds CAs which were given.
 const noPKI = "/var/lib/kubecrate/no-pki"
 
-// tearDown takes back what kubeadm, and what it started, made on this host since
-// m was begun, and what the network left in the kernel. The caller has made sure
-// that nothing of it is wanted. It goes on where something fails, may be
-// repeated, and leaves the record.
+// tearDown undoes what kubeadm, and what it started, made on this host since m was
+// begun, and what the network left in the kernel. The caller has made sure that none
+// of it is wanted. It continues where something fails, may be repeated, and keeps
+// the record.
 func (o *Options) tearDown(ctx context.Context, h *host.Host, m *record) error {
 	m.networks, m.runtimes = o.Networks, o.Runtimes
 	if err := freeKubelet(ctx, h); err != nil {
-		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
+		return fmt.Errorf("cannot undo kubeadm %s: %w", m.Verb, err)
 	}
 	if err := m.notePods(h); err != nil {
-		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
+		return fmt.Errorf("cannot undo kubeadm %s: %w", m.Verb, err)
 	}
 	err := kubeadmReset(ctx, h, m)
 	errs := []error{files(h, m)}
 	if err != nil && ctx.Err() == nil {
-		// It gives up where it cannot take the host out of the cluster. Now that
-		// the credentials for that are gone, it does not try.
+		// It fails where it cannot remove the host from the cluster. Without the
+		// credentials for that, it does not try.
 		err = kubeadmReset(ctx, h, m)
 	}
 	errs = append(errs, err)
@@ -46,12 +46,12 @@ func (o *Options) tearDown(ctx context.Context, h *host.Host, m *record) error {
 		errs = append(errs, f(ctx, h, m))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("cannot take kubeadm %s back: %w", m.Verb, err)
+		return fmt.Errorf("cannot undo kubeadm %s: %w", m.Verb, err)
 	}
 	return nil
 }
 
-// kubeadmReset is no error where kubeadm was removed since.
+// kubeadmReset runs kubeadm reset; a kubeadm that was removed since is not an error.
 func kubeadmReset(ctx context.Context, h *host.Host, m *record) error {
 	// Where /var/lib/kubelet is a file system of its own, kubeadm 1.17
 	// would unmount that too; one that is in use stays.
@@ -72,8 +72,7 @@ func kubeadmReset(ctx context.Context, h *host.Host, m *record) error {
 	return errors.Join(err, showAllocations(h))
 }
 
-// files removes what kubeadm reset leaves, or would have removed had it run to
-// its end.
+// files removes what kubeadm reset leaves, or would have removed had it finished.
 func files(h *host.Host, m *record) error {
 	r, err := look(h)
 	errs := []error{err}
@@ -111,7 +110,7 @@ func rules(ctx context.Context, h *host.Host, m *record) error {
 // proxyLink is the link that kube-proxy makes for ipvs.
 const proxyLink = "kube-ipvs0"
 
-// links removes network interfaces, and first what kube-proxy told ipvs, which
+// links removes network interfaces, and first kube-proxy's entries in ipvs, which
 // nothing else on such a host uses.
 func links(ctx context.Context, h *host.Host, m *record) error {
 	names, err := h.ReadDir(linkDir)
@@ -177,8 +176,8 @@ func routes(ctx context.Context, h *host.Host, m *record) error {
 	return h.Change(ctx, host.Command("ip", "route", "flush", "root", m.pods.String()), nil)
 }
 
-// undo takes back what the record accounts for, if it tells of v. It refuses where
-// the cluster on this host is not the one that was made.
+// undo undoes what the record accounts for, if it is of v. It refuses if the cluster
+// on this host is not the one that install created.
 func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 	m, err := readRecord(h)
 	if err != nil || m == nil || m.Verb != v {
@@ -192,8 +191,8 @@ func undo(ctx context.Context, h *host.Host, o *Options, v verb) error {
 		return err
 	}
 	if m.CAHash != "" && now != "" && now != m.CAHash {
-		return hint.With(fmt.Errorf("the cluster on this host is not the one that was made by install: %s is another CA", caFile),
-			"kubeadm reset -f, if that cluster is to go; then rm %s", recordFile)
+		return hint.With(fmt.Errorf("the cluster on this host is not the one that install created: %s is a different CA", caFile),
+			"if that cluster is not wanted: kubeadm reset -f, then rm %s", recordFile)
 	}
 	if err := o.tearDown(ctx, h, m); err != nil {
 		return err
@@ -219,8 +218,7 @@ func (m *record) directories() []string {
 	return list
 }
 
-// removeEmpty removes the directories that were not there before, as far as
-// nothing is in them.
+// removeEmpty removes the directories that did not exist before, if they are empty.
 func removeEmpty(h *host.Host, m *record) error {
 	for _, dir := range m.directories() {
 		if slices.Contains(m.Dirs, dir) {

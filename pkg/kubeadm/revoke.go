@@ -15,22 +15,22 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Revocation is what Revoke ended, and what it left or could not look at.
+// Revocation is what Revoke revoked, and what it kept or could not check.
 type Revocation struct {
 	Tokens []string `json:"tokens,omitempty"` // public parts of the tokens that were deleted in the cluster
-	Keys   bool     `json:"keys,omitempty"`   // the control plane's keys were on offer to further masters, and no longer are
-	Files  []string `json:"files,omitempty"`  // tickets that were removed
-	Left   []string `json:"left,omitempty"`   // a sentence for each thing that stays
+	Keys   bool     `json:"keys,omitempty"`   // the control plane's keys were removed from the cluster
+	Files  []string `json:"files,omitempty"`  // removed tickets
+	Left   []string `json:"left,omitempty"`   // a sentence for each thing that is kept
 }
 
-// Nothing says that there was nothing to revoke.
+// Nothing reports whether there was nothing to revoke.
 func (r *Revocation) Nothing() bool { return len(r.Tokens) == 0 && !r.Keys && len(r.Files) == 0 }
 
-// Revoke is the step that ends every ticket of this cluster, whichever master
-// made it and wherever it lies: the tokens are deleted in the cluster itself,
-// and then the copies that can be seen from here. It is done only when the
-// cluster, asked again, holds none of them. What was ended is added to ended,
-// unless that is nil. Nodes that have joined stay.
+// Revoke is the step that revokes every ticket of this cluster, whichever master made
+// it and wherever it is: the tokens are deleted in the cluster itself, then the
+// copies that this host can reach. It is done only when the cluster, asked again, has
+// none of them. What was revoked is added to ended, unless that is nil. Nodes that
+// have joined stay.
 func Revoke(o TicketOptions, ended *Revocation) step.Step {
 	return revokeStep{ticketStep{o: o}, ended}
 }
@@ -42,11 +42,11 @@ type revokeStep struct {
 
 func (revokeStep) Name() string { return "revoke" }
 
-// copies are the tickets that can be seen from a host.
+// copies are the tickets that a host can reach.
 type copies struct {
 	files []string // that hold a ticket of this cluster
 	ids   []string // public parts of their tokens
-	left  []string // sentences on what is not such a ticket, or was not looked at
+	left  []string // sentences on what is not such a ticket, or was not checked
 }
 
 func (s revokeStep) copies(h *host.Host) (c copies, err error) {
@@ -56,7 +56,7 @@ func (s revokeStep) copies(h *host.Host) (c copies, err error) {
 	}
 	stick := s.ticket.o.Stick
 	if stick == "" {
-		c.left = append(c.left, "no stick with this host's archive is here, so none was looked at: a ticket on it is worth nothing without its token")
+		c.left = append(c.left, "the stick with this host's archive is not here and was not checked: a ticket on it is useless without its token")
 	}
 	for _, file := range []string{TicketFile, stick} {
 		if file == "" {
@@ -64,7 +64,7 @@ func (s revokeStep) copies(h *host.Host) (c copies, err error) {
 		}
 		text, err := s.text(h, file)
 		if err != nil {
-			c.left = append(c.left, fmt.Sprintf("%s cannot be read, and stays: %v", file, err))
+			c.left = append(c.left, fmt.Sprintf("%s cannot be read and is kept: %v", file, err))
 			continue
 		}
 		if text == "" {
@@ -73,9 +73,9 @@ func (s revokeStep) copies(h *host.Host) (c copies, err error) {
 		t, err := manifest.ParseTicket(file, []byte(text))
 		switch {
 		case err != nil:
-			c.left = append(c.left, file+" is not a ticket that can be read, and stays")
+			c.left = append(c.left, file+" is not a readable ticket and is kept")
 		case !slices.Contains(t.CACertHashes, hash):
-			c.left = append(c.left, fmt.Sprintf("%s is the ticket of another cluster, at %s, and stays", file, t.Endpoint))
+			c.left = append(c.left, fmt.Sprintf("%s is the ticket of another cluster, at %s, and is kept", file, t.Endpoint))
 		default:
 			c.files, c.ids = append(c.files, file), append(c.ids, publicPart(t.Token))
 		}
@@ -83,7 +83,7 @@ func (s revokeStep) copies(h *host.Host) (c copies, err error) {
 	return c, nil
 }
 
-// text is that of a ticket on this host or on the stick, "" where there is none.
+// text reads a ticket on this host or on the stick, "" if there is none.
 func (s revokeStep) text(h *host.Host, file string) (string, error) {
 	if file == s.ticket.o.Stick {
 		return readStick(h, file)
@@ -98,7 +98,7 @@ func (s revokeStep) remove(h *host.Host, file string) error {
 	return h.State().Remove(file)
 }
 
-// removable says that a ticket can be removed from where it lies.
+// removable reports whether the ticket in file can be removed.
 func (s revokeStep) removable(h *host.Host, file string) bool {
 	return file != s.ticket.o.Stick || s.ticket.writable(h) == nil
 }
@@ -135,26 +135,26 @@ func (s revokeStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 		return st, unrevoked(err)
 	}
 	for _, t := range ours {
-		st.Todo("token %s lets nobody join any more", t.id)
+		st.Todo("delete token %s", t.id)
 	}
 	if offered {
-		st.Todo("the control plane's keys are no longer on offer to further masters")
+		st.Todo("withdraw the control plane's keys from the cluster")
 	}
 	for _, f := range c.files {
 		if s.removable(h, f) {
-			st.Todo("%s is removed", f)
+			st.Todo("remove %s", f)
 		}
 	}
 	m, err := readRecord(h)
 	if err == nil && m != nil && !m.Revoked {
-		st.Todo("no other ticket is written here unless it is asked for")
+		st.Todo("record that a new ticket is written only on request")
 	}
 	return st, err
 }
 
-// unrevoked is an error that leaves every ticket as it is.
+// unrevoked is an error after which every ticket is unchanged.
 func unrevoked(err error) error {
-	err = fmt.Errorf("the tickets are not revoked, as the cluster cannot be asked for them: %w", err)
+	err = fmt.Errorf("cannot revoke the tickets: cannot ask the cluster for them: %w", err)
 	return hint.With(err, "systemctl start kubelet, then the same command again; or ./install ticket --revoke on another master")
 }
 
@@ -184,7 +184,7 @@ func (s revokeStep) Apply(ctx context.Context, h *host.Host) error {
 	done.Keys = done.Keys || withdrawn
 	for _, f := range c.files {
 		if !s.removable(h, f) {
-			done.Left = append(done.Left, f+" cannot be removed; it is worth nothing any more")
+			done.Left = append(done.Left, f+" cannot be removed; it is no longer valid")
 			continue
 		}
 		if err := s.remove(h, f); err != nil {
@@ -208,7 +208,7 @@ func (s revokeStep) Apply(ctx context.Context, h *host.Host) error {
 }
 
 // withdrawCertificates removes the control plane's keys, which a certificate key
-// opens, from the cluster; without any it changes nothing.
+// decrypts, from the cluster; without any it changes nothing.
 func withdrawCertificates(ctx context.Context, h *host.Host) (bool, error) {
 	offered, err := certificatesOffered(ctx, h)
 	if err != nil || !offered {
@@ -221,8 +221,8 @@ func withdrawCertificates(ctx context.Context, h *host.Host) (bool, error) {
 	return true, nil
 }
 
-// Retire is the step that ends the tickets of an identity once every host of
-// names has joined: nobody else is to. Until then it says who is missing.
+// Retire is the step that revokes the tickets of an identity once every host of
+// names has joined. Until then it names the missing hosts.
 func Retire(o TicketOptions, names []string) step.Step {
 	return retireStep{revokeStep{ticket: ticketStep{o: o}}, names}
 }
@@ -234,8 +234,8 @@ type retireStep struct {
 
 func (retireStep) Name() string { return "retire" }
 
-// absent lists the hosts that have not joined, and says whether a ticket lives:
-// in the cluster, as any master may have made it.
+// absent lists the hosts that have not joined, and reports whether a ticket is valid
+// in the cluster, whichever master made it.
 func (s retireStep) absent(ctx context.Context, h *host.Host) (list []string, alive bool, err error) {
 	c, err := s.revoke.copies(h)
 	if err != nil {
@@ -269,14 +269,14 @@ func (s retireStep) Check(ctx context.Context, h *host.Host) (step.Status, error
 	list, alive, err := s.absent(ctx, h)
 	switch {
 	case errors.Is(err, kubectl.ErrUnreached):
-		st.Warn("the API server does not answer, so whether a ticket still lets hosts join is not known")
+		st.Warn("the API server does not answer, so it is unknown whether a ticket still lets hosts join")
 		return st, nil // step ready says so
 	case err != nil || !alive:
 		return st, err
 	case len(list) > 0:
 		st.Warn("the ticket lets hosts join until it expires; not joined yet: %s", strings.Join(list, ", "))
 	default:
-		st.Todo("every host of the cluster has joined: the ticket lets nobody join any more")
+		st.Todo("revoke the ticket: every host of the cluster has joined")
 	}
 	return st, nil
 }

@@ -70,7 +70,7 @@ func TestRevokeWithoutTicket(t *testing.T) {
 	if err := w.run(Revoke(o, &r)); err != nil || w.tokens() != 0 || !slices.Equal(r.Tokens, []string{"given1"}) {
 		t.Errorf("%v, %+v, %d tokens", err, r, w.tokens())
 	}
-	if len(r.Left) != 1 || !strings.Contains(r.Left[0], "none was looked at") {
+	if len(r.Left) != 1 || !strings.Contains(r.Left[0], "was not checked") {
 		t.Errorf("left: %v", r.Left)
 	}
 }
@@ -82,7 +82,7 @@ func TestRevokeFails(t *testing.T) {
 		change func(*world)
 		says   string
 	}{
-		"the API server is down": {func(w *world) { w.up = false }, "the tickets are not revoked"},
+		"the API server is down": {func(w *world) { w.up = false }, "cannot revoke the tickets"},
 		"the token cannot be deleted": {func(w *world) {
 			w.m.Programs["kubeadm"] = func(args []string, stdin string) (string, error) {
 				if args[0] == "token" {
@@ -129,7 +129,7 @@ func TestTicketEndedElsewhere(t *testing.T) {
 		end(w, token)
 		st := w.check(Ticket(ticketOptions()))
 		if err := w.run(Ticket(ticketOptions())); err != nil || w.ticket(TicketFile).Token != token || st.State != step.Done ||
-			len(st.Warnings) != 1 || !strings.Contains(st.Warnings[0], "./install ticket makes another") {
+			len(st.Warnings) != 1 || !strings.Contains(st.Warnings[0], "./install ticket makes a new one") {
 			t.Errorf("%s: %v, %+v", what, err, st)
 		}
 		if err := w.run(Renew(ticketOptions())); err != nil || w.ticket(TicketFile).Token == token {

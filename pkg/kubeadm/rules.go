@@ -8,19 +8,18 @@ import (
 	"kubecrate/pkg/cni"
 )
 
-// pluginChains is how the names of the chains begin that CNI plugins make, for
-// whoever calls them.
+// pluginChains is the prefix of the chains that CNI plugins make, for any caller.
 const pluginChains = "CNI-"
 
-// ours says that a chain of netfilter, or a set, belongs to the kubelet,
+// ours reports whether a chain of netfilter, or a set, belongs to the kubelet,
 // kube-proxy, the CNI plugins or a network. Docker's and the user's do not, nor do
-// others, the plugins' that were there before.
+// others, the plugins' chains that existed before.
 func ours(name string, networks cni.Networks, others []string) bool {
 	return !slices.Contains(others, name) &&
 		(strings.HasPrefix(name, "KUBE-") || strings.HasPrefix(name, pluginChains) || networks.HasChain(name))
 }
 
-// ofCluster says that a line of iptables-save is of a cluster: its chains, the
+// ofCluster reports whether a line of iptables-save is of a cluster: its chains, the
 // jumps to them, and what networks put straight into the built-in chains: rules
 // about the pod network, or with a comment of their own. See netfilter.Prune for
 // the words.

@@ -14,12 +14,12 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// ticketPlace is where a ticket lies on the stick, below the root of h.
+// ticketPlace is the place of a ticket on the stick, below the root of h.
 func ticketPlace(h *host.Host, name string) (media.Dir, string) {
 	return media.At(h.Path(path.Dir(name))), path.Base(name)
 }
 
-// readStick reads the ticket on the stick, "" where there is none.
+// readStick reads the ticket on the stick, "" if there is none.
 func readStick(h *host.Host, name string) (string, error) {
 	dir, base := ticketPlace(h, name)
 	text, err := dir.ReadFile(base, manifest.MaxTicket)
@@ -29,7 +29,7 @@ func readStick(h *host.Host, name string) (string, error) {
 	return string(text), err
 }
 
-// writeStick puts a ticket on the stick, in place of whatever has its name.
+// writeStick writes a ticket to the stick, replacing whatever has its name.
 func writeStick(h *host.Host, name, text string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot write %s: %w", name, host.ErrReadOnly)
@@ -38,7 +38,7 @@ func writeStick(h *host.Host, name, text string) error {
 	return dir.Write(base, []byte(text), secretMode)
 }
 
-// removeStick removes the ticket on the stick; one that is missing is no error.
+// removeStick removes the ticket on the stick; a missing one is not an error.
 func removeStick(h *host.Host, name string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot remove %s: %w", name, host.ErrReadOnly)
@@ -55,7 +55,7 @@ type ticketParams struct {
 	Stick string `json:"stick"`
 }
 
-// ticketKind makes the step again for undoing. report is told which copy stays.
+// ticketKind recreates the step for undoing. report receives which copy is kept.
 func ticketKind(report progress.Func) step.Kind {
 	return step.With(ticketName, func(p ticketParams) (step.Step, error) {
 		return Ticket(TicketOptions{Options: Options{Progress: report}, Stick: p.Stick}), nil
@@ -73,19 +73,19 @@ func (s *ticketStep) Undo(_ context.Context, h *host.Host) error {
 		return err
 	}
 	if s.o.Stick != "" && mine != "" {
-		// Whatever is wrong with a stick, it does not keep a host from being reset.
+		// A defective stick does not keep a host from being reset.
 		there, err := readStick(h, s.o.Stick)
 		if err == nil && there == mine && s.writable(h) == nil {
 			err = removeStick(h, s.o.Stick)
 		}
 		if err != nil {
-			s.o.Progress.Report(progress.Event{Kind: progress.Warn, Stage: "ticket", Text: fmt.Sprintf("%s stays as it is: %v", s.o.Stick, err)})
+			s.o.Progress.Report(progress.Event{Kind: progress.Warn, Stage: "ticket", Text: fmt.Sprintf("%s is kept: %v", s.o.Stick, err)})
 		}
 	}
 	return nil
 }
 
-// Clean is step.Cleaner's: the ticket of this host goes when every stick was
+// Clean is step.Cleaner's: the ticket of this host is removed after every stick was
 // compared with it.
 func (*ticketStep) Clean(_ context.Context, h *host.Host) error {
 	return h.State().Remove(TicketFile, ticketConfigFile)

@@ -47,7 +47,7 @@ func TestTicketOnBadStick(t *testing.T) {
 		}
 		again()
 		ended := &Revocation{}
-		if err := w.run(Revoke(o, ended)); err != nil || len(ended.Tokens) != 1 || !strings.Contains(strings.Join(ended.Left, "\n"), "/mnt/usb/join.yaml cannot be read, and stays") {
+		if err := w.run(Revoke(o, ended)); err != nil || len(ended.Tokens) != 1 || !strings.Contains(strings.Join(ended.Left, "\n"), "/mnt/usb/join.yaml cannot be read and is kept") {
 			t.Errorf("%s, revoked: %+v, %v", what, ended, err)
 		}
 		if err := w.run(Renew(o)); err != nil {
@@ -56,7 +56,7 @@ func TestTicketOnBadStick(t *testing.T) {
 		again()
 		var said []string
 		w.hear = func(e progress.Event) { said = append(said, e.Text) }
-		if err := w.undo(Ticket(o)); err != nil || !strings.Contains(strings.Join(said, "\n"), "/mnt/usb/join.yaml stays as it is: ") {
+		if err := w.undo(Ticket(o)); err != nil || !strings.Contains(strings.Join(said, "\n"), "/mnt/usb/join.yaml is kept: ") {
 			t.Errorf("%s, undone: %v, said %q", what, err, said)
 		}
 		if text, err := os.ReadFile(victim); err != nil || string(text) != "x" {

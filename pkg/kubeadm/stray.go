@@ -23,10 +23,10 @@ func (p stray) String() string { return p.namespace + "/" + p.name }
 
 // strays are the pods that began before the cluster's network was configured, on
 // a host where another configuration, such as podman's, lay in /etc/cni/net.d
-// before: the kubelet takes that until then, and nobody outside the host reaches
-// such a pod. Pods that have no address yet are among them: they may be on their
-// way to one. waiting is that the kubelet still takes the other, which it does for
-// some seconds more once the cluster's is there: dockershim looks each five.
+// before: the kubelet uses that until then, and such a pod cannot be reached from
+// outside the host. Pods without an address are included: they may be about to get
+// one. waiting means that the kubelet still uses the other configuration, which it
+// does for some seconds after the cluster's is written: dockershim polls every five.
 func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) (list []stray, waiting bool, err error) {
 	m, err := readRecord(h)
 	if err != nil || m == nil {
@@ -66,13 +66,13 @@ func (s readyStep) strays(ctx context.Context, h *host.Host, kubeconfig string) 
 	return list, waiting, nil
 }
 
-// isNew says that a file was written a moment ago, too recently for the kubelet
-// to use it. A clock that was set back meanwhile tells nothing.
+// isNew reports whether a file was written too recently for the kubelet to use it. A
+// clock that was set back meanwhile counts as no.
 func (s readyStep) isNew(h *host.Host, file string) bool {
 	limits := s.o.Limits.withDefaults()
 	info, err := os.Stat(h.Path(file))
 	if err != nil {
-		return false // it is gone again, which the next look sees
+		return false // it was removed; the next check sees that
 	}
 	age := time.Since(info.ModTime())
 	return age >= 0 && age < limits.TakeUp
@@ -94,7 +94,7 @@ func addressed(list []stray) []stray {
 	return slices.DeleteFunc(slices.Clone(list), func(p stray) bool { return p.address == "" })
 }
 
-// sayStrays is why a node with strays is not what it should be, "" without any.
+// sayStrays says what is wrong with a node with strays, "" without any.
 func sayStrays(list []stray) string {
 	var words []string
 	for _, p := range addressed(list) {
@@ -103,10 +103,10 @@ func sayStrays(list []stray) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return "pods have addresses of another network, and are started again once the cluster's is there: " + strings.Join(words, ", ")
+	return "pods have addresses of another network and are restarted: " + strings.Join(words, ", ")
 }
 
-// restart deletes strays, whose controllers make them again. A node may delete
+// restart deletes strays, which their controllers recreate. A node may delete
 // the pods that are bound to it.
 func (s readyStep) restart(ctx context.Context, h *host.Host, list []stray) error {
 	kubeconfig, err := s.kubeconfig(h)
@@ -117,7 +117,7 @@ func (s readyStep) restart(ctx context.Context, h *host.Host, list []stray) erro
 		argv := through(kubeconfig).Command(nil, "delete", "pod", p.name, "--namespace="+p.namespace,
 			"--wait=false", "--ignore-not-found")
 		if err := h.Change(ctx, argv, nil); err != nil {
-			return fmt.Errorf("cannot start pod %s again: %w", p, err)
+			return fmt.Errorf("cannot restart pod %s: %w", p, err)
 		}
 	}
 	return nil

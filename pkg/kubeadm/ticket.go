@@ -21,17 +21,17 @@ import (
 type TicketOptions struct {
 	Options
 	Stick        string        // path of join.yaml beside the archive, on the host; "" keeps it on the host alone
-	MustWrite    bool          // the operator named Stick: that it cannot be written is an error, and no warning
+	MustWrite    bool          // the operator named Stick: failing to write it is an error, not a warning
 	TTL          time.Duration // how long it is valid; 0 is DefaultTTL
 	ControlPlane bool          // it lets further masters join too, for two hours
 	TimeServer   string        // address that serves time to the others, "" for none
 	Hosts        []manifest.Host
 }
 
-// DefaultTTL is how long a ticket is valid where nothing else is said.
+// DefaultTTL is how long a ticket is valid by default.
 const DefaultTTL = 24 * time.Hour
 
-// least is how long a ticket must still be valid for it not to be made anew.
+// least is how long a ticket must still be valid to be kept.
 func (o *TicketOptions) least() time.Duration {
 	const part = 4
 	return min(time.Hour, o.ttl()/part)
@@ -45,7 +45,7 @@ func (o *TicketOptions) ttl() time.Duration {
 }
 
 // Ticket is the step that leaves a ticket for the other hosts: on this host, for
-// root alone, and on the stick. One that is there and still good is kept.
+// root alone, and on the stick. A ticket that is still good is kept.
 func Ticket(o TicketOptions) step.Step { return &ticketStep{o: o} }
 
 // Renew is Ticket, but always makes a new one and revokes the one before.
@@ -60,17 +60,17 @@ type ticketStep struct {
 
 func (*ticketStep) Name() string { return ticketName }
 
-// view is what a look at the tickets gave. kept is the one of this host, nil
-// without one that serves.
+// view is the state of the tickets. kept is the one of this host, nil without a
+// usable one.
 type view struct {
 	kept    *manifest.Ticket
 	text    string // of kept
-	why     string // there is none, or it does not serve
-	ended   bool   // it was ended before its time, by another master: no other is wanted
-	stick   string // what lies on the stick
+	why     string // why there is none, or it is not usable
+	ended   bool   // another master revoked it early: no new one is wanted
+	stick   string // content of the file on the stick
 	given   string // the text to take over, of the ticket that came before the cluster
 	foreign string // the cluster of a ticket on the stick that is another's
-	unread  error  // why what lies there in place of a ticket cannot be read
+	unread  error  // why the file on the stick cannot be read
 }
 
 func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error) {
@@ -79,7 +79,7 @@ func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error)
 		return v, err
 	}
 	if s.o.Stick != "" {
-		// What cannot be read there is replaced, as the ticket of another cluster is.
+		// A file that cannot be read is replaced, like the ticket of another cluster.
 		v.stick, v.unread = readStick(h, s.o.Stick)
 	}
 	if other, err := manifest.ParseTicket(s.o.Stick, []byte(v.stick)); v.stick != "" && err == nil && !slices.Contains(other.CACertHashes, hash) {
@@ -100,14 +100,14 @@ func (s *ticketStep) look(ctx context.Context, h *host.Host) (v view, err error)
 }
 
 // whyGone is a ticket whose token the cluster does not hold.
-const whyGone = "the one that is there was revoked or has expired"
+const whyGone = "the current one was revoked or has expired"
 
-// adopt takes the ticket that was made before the cluster for this host's, if it
-// is good for a while.
+// adopt uses the ticket that was made before the cluster as this host's, if it is
+// valid for a while.
 func (s *ticketStep) adopt(ctx context.Context, h *host.Host, v *view) error {
 	life, err := tokenLife(ctx, h, s.o.Given.Token, time.Now())
 	if err != nil || life < s.o.least() {
-		v.why = "the one that was made before the cluster has expired, or soon does"
+		v.why = "the one made before the cluster has expired or soon will"
 		return err
 	}
 	text, err := s.o.Given.Marshal()
@@ -115,26 +115,26 @@ func (s *ticketStep) adopt(ctx context.Context, h *host.Host, v *view) error {
 	return err
 }
 
-// revoked says that the tickets were ended on purpose, and no new one is wanted.
+// revoked reports whether the tickets were revoked on request: no new one is wanted.
 func (s *ticketStep) revoked(h *host.Host) (bool, error) {
 	m, err := readRecord(h)
 	return !s.renew && m != nil && m.Revoked, err
 }
 
-// serves reads the ticket of this host, and says why it does not serve.
+// serves reads the ticket of this host, and says why it is not usable.
 func (s *ticketStep) serves(ctx context.Context, h *host.Host, text, hash string) (t *manifest.Ticket, why string, err error) {
 	if text == "" {
 		return nil, "there is none yet", nil
 	}
 	t, err = manifest.ParseTicket(TicketFile, []byte(text))
 	if err != nil {
-		return nil, "the one that is there cannot be read", nil
+		return nil, "the current one cannot be read", nil
 	}
 	if !slices.Contains(t.CACertHashes, hash) {
-		return nil, "the one that is there is of another cluster", nil
+		return nil, "the current one belongs to another cluster", nil
 	}
 	if s.renew {
-		return t, "a new one was asked for", nil
+		return t, "a new one was requested", nil
 	}
 	life, err := tokenLife(ctx, h, t.Token, time.Now())
 	switch {
@@ -143,11 +143,11 @@ func (s *ticketStep) serves(ctx context.Context, h *host.Host, text, hash string
 	case life == 0:
 		return t, whyGone, nil
 	case life < s.o.least():
-		return t, "the one that is there expires within the hour", nil
+		return t, "the current one expires within the hour", nil
 	case s.o.ControlPlane:
 		offered, err := certificatesOffered(ctx, h)
 		if err != nil || t.CertificateKey == "" || !offered {
-			return t, "the one that is there lets no further master join", err
+			return t, "the current one does not let further masters join", err
 		}
 	}
 	return t, "", nil
@@ -160,14 +160,14 @@ func (s *ticketStep) Check(ctx context.Context, h *host.Host) (step.Status, erro
 		return st, err
 	}
 	if left {
-		st.Todo("%s holds a secret, and is removed", ticketConfigFile)
+		st.Todo("remove %s, which holds a secret", ticketConfigFile)
 	}
 	if ok, err := h.Exists(AdminConf); err != nil || !ok {
 		if s.o.Given != nil && !s.o.Given.Expired(time.Now()) {
-			st.Todo("the ticket that came before the cluster is kept in %s", TicketFile)
+			st.Todo("copy the ticket made before the cluster to %s", TicketFile)
 			return st, err
 		}
-		st.Todo("a ticket for the other hosts is written to %s", s.paths())
+		st.Todo("write a ticket for the other hosts to %s", s.paths())
 		return st, err
 	}
 	if gone, err := s.revoked(h); gone || err != nil {
@@ -178,17 +178,17 @@ func (s *ticketStep) Check(ctx context.Context, h *host.Host) (step.Status, erro
 		return st, err
 	}
 	if v.ended {
-		st.Warn("the ticket of this host was ended in the cluster, and lets nobody join: ./install ticket makes another")
+		st.Warn("the ticket of this host was revoked in the cluster and lets no host join; ./install ticket makes a new one")
 		return st, nil
 	}
 	if v.given != "" {
-		st.Todo("the ticket that came before the cluster is kept in %s", TicketFile)
+		st.Todo("copy the ticket made before the cluster to %s", TicketFile)
 		v.text = v.given
 	}
 	if v.why != "" {
-		st.Todo("a ticket for the other hosts, valid for %s, is written to %s: %s", s.o.ttl(), s.paths(), v.why)
+		st.Todo("write a ticket for the other hosts, valid for %s, to %s: %s", s.o.ttl(), s.paths(), v.why)
 	} else if s.o.Stick != "" && v.stick != v.text && (s.o.MustWrite || s.writable(h) == nil) {
-		st.Todo("the ticket is copied to %s", s.o.Stick)
+		st.Todo("copy the ticket to %s", s.o.Stick)
 	}
 	if v.foreign != "" {
 		st.Warn("%s is replaced: it is the ticket of cluster %s", s.o.Stick, v.foreign)
@@ -207,7 +207,7 @@ func (s *ticketStep) paths() string {
 	return TicketFile + " and " + s.o.Stick
 }
 
-// warn tells what the operator has to know of the stick.
+// warn warns the operator about the stick.
 func (s *ticketStep) warn(h *host.Host, st *step.Status, v view) {
 	if s.o.Stick == "" {
 		return
@@ -215,12 +215,12 @@ func (s *ticketStep) warn(h *host.Host, st *step.Status, v view) {
 	if err := s.writable(h); err != nil && (v.why != "" || v.stick != v.text) {
 		st.Warn("the ticket cannot be written to %s (%v): %s", s.o.Stick, err, carry)
 	} else if err == nil && withoutOwners(h.Path(path.Dir(s.o.Stick))) {
-		st.Warn("everybody who holds this stick can join the cluster until the ticket expires, %s after it was made: ./install ticket --revoke ends that", s.o.ttl())
+		st.Warn("anyone who holds this stick can join the cluster until the ticket expires, %s after it was made; ./install ticket --revoke ends it", s.o.ttl())
 	}
 }
 
-// carry is what to do without a stick that can be written.
-const carry = "carry " + TicketFile + " to the other hosts and name it there: ./install --role node --ticket FILE"
+// carry is what to do without a writable stick.
+const carry = "carry " + TicketFile + " to the other hosts and run there: ./install --role node --ticket FILE"
 
 // writable says why the stick cannot be written, nil if it can.
 func (s *ticketStep) writable(h *host.Host) error {
@@ -230,8 +230,8 @@ func (s *ticketStep) writable(h *host.Host) error {
 // fatMagic is MSDOS_SUPER_MAGIC of statfs(2), which other systems do not name.
 const fatMagic = 0x4d44
 
-// withoutOwners says that the file system of dir keeps no owners and modes, so
-// that everybody may read what lies there: FAT and exFAT (statfs(2)).
+// withoutOwners reports whether the file system of dir has no owners and modes, so
+// that everyone can read its files: FAT and exFAT (statfs(2)).
 func withoutOwners(dir string) bool {
 	const exfat = 0x2011bab0
 	var st unix.Statfs_t
@@ -273,8 +273,8 @@ func (s *ticketStep) Apply(ctx context.Context, h *host.Host) error {
 	return nil
 }
 
-// make makes a ticket. It is on the disk before the cluster knows its token: a
-// token that nobody knows would live on.
+// make makes a ticket. It is written before the cluster knows its token: otherwise an
+// interruption would leave a valid token without a ticket.
 func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err error) {
 	hash, err := caHashOf(h)
 	if err != nil {
@@ -289,7 +289,7 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 		Kubernetes: s.o.Version, TimeServer: s.o.TimeServer, Hosts: s.o.Hosts,
 		PodCIDR: s.o.Cluster.PodCIDR, ProxyMode: s.o.Cluster.Proxy.Mode,
 	}
-	// What the cluster is counts, not what is asked for now.
+	// The existing cluster counts, not the request.
 	m, err := readRecord(h)
 	if err != nil {
 		return "", err
@@ -307,7 +307,7 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 	if err != nil {
 		return "", err
 	}
-	// Where it ends between here and the announcement, that is no revocation.
+	// An interruption between here and the announcement is not a revocation.
 	if m != nil {
 		m.Announcing, m.Revoked = publicPart(t.Token), false
 		if err := m.write(h); err != nil {
@@ -327,8 +327,8 @@ func (s *ticketStep) make(ctx context.Context, h *host.Host) (text string, err e
 	return string(content), err
 }
 
-// announce tells the cluster of the ticket's secrets, by a file: arguments can be
-// seen by everybody on the host.
+// announce passes the ticket's secrets to the cluster in a file: arguments are
+// visible to every user of the host.
 func (s *ticketStep) announce(ctx context.Context, h *host.Host, t *manifest.Ticket) (err error) {
 	config, err := tokenConfig(s.o.Options, t.Token, t.CertificateKey, s.o.ttl())
 	if err != nil {
@@ -348,8 +348,8 @@ func (s *ticketStep) announce(ctx context.Context, h *host.Host, t *manifest.Tic
 	return s.o.explain(h, "make a token", h.Change(ctx, argv, nil), t.Token, t.CertificateKey)
 }
 
-// toStick copies the ticket beside the archive. That is no file of this host,
-// and so it is not in the journal: the stick may be elsewhere at a reset.
+// toStick copies the ticket beside the archive. The copy is not a file of this host,
+// so it is not in the journal: the stick may be elsewhere at a reset.
 func (s *ticketStep) toStick(h *host.Host, text, there string) error {
 	if s.o.Stick == "" || text == there {
 		return nil

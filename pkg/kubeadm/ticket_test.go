@@ -41,7 +41,7 @@ func TestTicket(t *testing.T) {
 	t.Parallel()
 	w := withStick(t)
 	s := Ticket(ticketOptions())
-	if st := w.check(s); st.State != step.ToDo || !strings.Contains(st.What[0], "valid for 24h0m0s, is written to /var/lib/kubecrate/join.yaml and /mnt/usb/join.yaml: there is none yet") {
+	if st := w.check(s); st.State != step.ToDo || !strings.Contains(st.What[0], "valid for 24h0m0s, to /var/lib/kubecrate/join.yaml and /mnt/usb/join.yaml: there is none yet") {
 		t.Errorf("%+v", st)
 	}
 	if err := w.run(s); err != nil {
@@ -102,9 +102,9 @@ func TestTicketAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.m.Write(t, TicketFile, string(text), stickFile, string(text))
-		}, "is of another cluster"},
-		"for masters": {func(_ *world, o *TicketOptions) { o.ControlPlane = true }, "lets no further master join"},
-		"stick":       {func(w *world, _ *TicketOptions) { remove(w, stickFile) }, "is copied to /mnt/usb/join.yaml"},
+		}, "belongs to another cluster"},
+		"for masters": {func(_ *world, o *TicketOptions) { o.ControlPlane = true }, "does not let further masters join"},
+		"stick":       {func(w *world, _ *TicketOptions) { remove(w, stickFile) }, "copy the ticket to /mnt/usb/join.yaml"},
 		"killed":      {func(w *world, _ *TicketOptions) { w.m.Write(t, ticketConfigFile, "token: leftover") }, "holds a secret"},
 	} {
 		w := withStick(t)

@@ -43,14 +43,14 @@ func newCertificateKey() string {
 	return hex.EncodeToString(b)
 }
 
-// publicPart of a token names it where its secret must not be seen.
+// publicPart of a token identifies it without its secret.
 func publicPart(token string) string {
 	id, _, _ := strings.Cut(token, ".")
 	return id
 }
 
-// tokenLife says how long a token lives on in the cluster; 0 is not at all. The
-// API server's own object is asked, whose form is that of every release.
+// tokenLife is how long a token remains valid in the cluster; 0 if it is not. It reads
+// the API server's own object, whose format is the same in every release.
 func tokenLife(ctx context.Context, h *host.Host, token string, now time.Time) (time.Duration, error) {
 	const forever = 100 * 365 * 24 * time.Hour
 	id, secret, _ := strings.Cut(token, ".")
@@ -78,7 +78,7 @@ func tokenLife(ctx context.Context, h *host.Host, token string, now time.Time) (
 	return max(0, at.Sub(now)), nil
 }
 
-// certificatesOffered says whether the cluster holds the control plane's keys for
+// certificatesOffered reports whether the cluster holds the control plane's keys for
 // a further master, which it does for two hours.
 func certificatesOffered(ctx context.Context, h *host.Host) (bool, error) {
 	_, err := through(AdminConf).Raw(ctx, h, "/api/v1/namespaces/kube-system/secrets/kubeadm-certs")
@@ -88,7 +88,7 @@ func certificatesOffered(ctx context.Context, h *host.Host) (bool, error) {
 	return err == nil, err
 }
 
-// deleteToken is no error where the token is gone. Its public part names it.
+// deleteToken deletes the token with public part id; a missing one is not an error.
 func (o *Options) deleteToken(ctx context.Context, h *host.Host, id string) error {
 	switch _, err := through(AdminConf).Raw(ctx, h, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-"+id); {
 	case errors.Is(err, kubectl.ErrAbsent):
@@ -104,29 +104,29 @@ func (o *Options) deleteToken(ctx context.Context, h *host.Host, id string) erro
 type token struct {
 	id          string // its public part
 	description string
-	expires     time.Time // zero for one that does not
-	usable      bool      // hosts may prove by it that they are to join
+	expires     time.Time // zero if it does not
+	usable      bool      // hosts can authenticate with it to join
 }
 
-// joins says that a host can join by t at now.
+// joins reports whether a host can join with t at now.
 func (t token) joins(now time.Time) bool {
 	return t.usable && (t.expires.IsZero() || now.Before(t.expires))
 }
 
-// sentence names a token that is not ours, and what ends it.
+// sentence describes a token that is not ours, and how to delete it.
 func (t token) sentence() string {
-	until := "for ever"
+	until := "without limit"
 	if !t.expires.IsZero() {
 		until = "until " + t.expires.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("token %s, which this program did not make, lets hosts join %s: kubeadm token delete %s ends it", t.id, until, t.id)
+	return fmt.Sprintf("token %s, which kubecrate did not make, lets hosts join %s; kubeadm token delete %s ends it", t.id, until, t.id)
 }
 
 // tokenIDForm is that of the public part.
 var tokenIDForm = regexp.MustCompile(`^[a-z0-9]{6}$`)
 
-// listTokens lists every bootstrap token that the cluster holds, those that have
-// expired and are yet to be removed among them.
+// listTokens lists every bootstrap token of the cluster, including expired ones that
+// are not removed yet.
 func listTokens(ctx context.Context, h *host.Host) ([]token, error) {
 	const kind = "bootstrap.kubernetes.io/token"
 	var list struct {

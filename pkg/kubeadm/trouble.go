@@ -33,18 +33,18 @@ func complaints(output string) []complaint {
 func (c complaint) hint(h *host.Host, runtime cri.About) string {
 	service := strings.ToLower(strings.TrimPrefix(c.check, "Service-"))
 	for _, m := range []struct{ check, command string }{
-		{"NumCPU", "give the host 2 CPUs at least"},
-		{"Mem", "give the host 1700 MB of memory at least"},
+		{"NumCPU", "give the host at least 2 CPUs"},
+		{"Mem", "give the host at least 1700 MB of memory"},
 		{"Swap", "swapoff -a"},
 		{"FileContent--proc-sys-net-bridge", "modprobe br_netfilter && sysctl -p /etc/sysctl.d/kubernetes.conf"},
 		{"FileContent--proc-sys-net-ipv4", "sysctl -p /etc/sysctl.d/kubernetes.conf"},
-		{"Port-", "ss -lntp shows which program listens there: stop it"},
+		{"Port-", "ss -lntp shows which program listens there; stop it"},
 		{"Service-", "systemctl enable " + service + " && systemctl start " + service},
 		{"CRI", "systemctl restart " + runtime.Service + "; then: journalctl -u " + runtime.Service + " -n 50"},
 		{"ImagePull", "./install load brings the images back from the archive"},
 		{"KubeletVersion", "kubelet and kubeadm must come from one archive: kubelet --version; kubeadm version --output=short"},
-		{"FileAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
-		{"DirAvailable-", "an earlier cluster left this: kubeadm reset -f, if nothing of that is wanted"},
+		{"FileAvailable-", "left by an earlier cluster; if it is not wanted: kubeadm reset -f"},
+		{"DirAvailable-", "left by an earlier cluster; if it is not wanted: kubeadm reset -f"},
 		{"FileExisting-", software.InstallHint(h, strings.TrimPrefix(c.check, "FileExisting-"))},
 		{"Hostname", "give the host a name in /etc/hosts"},
 		{"IsPrivilegedUser", "run it as root"},
@@ -60,33 +60,32 @@ func (c complaint) hint(h *host.Host, runtime cri.About) string {
 // otherCA is what kubeadm says where the ticket does not pin the cluster's CA.
 const otherCA = "none of the public keys"
 
-// symptom is something else that kubeadm says, and what it means to a person.
+// symptom is other output of kubeadm, with its meaning.
 type symptom struct{ said, means, hint string }
 
 func symptoms(runtime cri.About) []symptom {
 	kubelet := "journalctl -u kubelet -n 50"
 	if runtime.Containers != "" {
-		kubelet += "; " + runtime.Containers + " shows which container ends"
+		kubelet += "; " + runtime.Containers + " shows which container exits"
 	}
 	const memberList = "kubectl -n kube-system exec etcd-NAME -- etcdctl --cacert /etc/kubernetes/pki/etcd/ca.crt --cert /etc/kubernetes/pki/etcd/peer.crt --key /etc/kubernetes/pki/etcd/peer.key member list"
 	const renew = "on the master: ./install ticket, and carry the new join.yaml here"
 	return []symptom{
 		{otherCA, "the API server belongs to another cluster than the ticket", renew},
-		{"Peer URLs already exists", "etcd still knows this host from before", "on a working master: " + memberList + "; then the same with member remove ID"},
-		{"invalid for this cluster or it has expired", "the ticket's token is not valid any more", renew},
+		{"Peer URLs already exists", "etcd still has this host as a member", "on a working master: " + memberList + "; then the same with member remove ID"},
+		{"invalid for this cluster or it has expired", "the ticket's token is no longer valid", renew},
 		{"abort connecting to API servers", "the API server did not accept the ticket", renew},
 		{"certificate has expired or is not yet valid", "the clocks of this host and of the master differ", "date, here and on the master; chronyc makestep"},
-		{"already exists in the cluster", "the cluster has a node of this name that is Ready", "on the master: kubectl delete node NAME, or give this host another name: --hostname NAME"},
-		{`Secret "kubeadm-certs" was not found`, "the control plane's keys are no longer offered: that ends after two hours", "on the master: ./install ticket --control-plane"},
+		{"already exists in the cluster", "the cluster already has a Ready node of this name", "on the master: kubectl delete node NAME, or give this host another name: --hostname NAME"},
+		{`Secret "kubeadm-certs" was not found`, "the control plane's keys are no longer in the cluster: they expire after two hours", "on the master: ./install ticket --control-plane"},
 		{"couldn't initialize a Kubernetes cluster", "the control plane did not come up", kubelet},
-		{"phase kubelet-start", "the kubelet did not get it done in time", kubelet},
+		{"phase kubelet-start", "the kubelet did not start in time", kubelet},
 		{"[kubelet-check]", "the kubelet does not run", "journalctl -u kubelet -n 50"},
 	}
 }
 
-// explain turns what kubeadm said into a message that a person can act on, in
-// which no secret stands. A nil err stays nil, and one that is not of a program
-// that ended badly as it is.
+// explain turns kubeadm's output into a message with a hint and without secrets. An
+// error that is not a failed program, or nil, is returned unchanged.
 func (o *Options) explain(h *host.Host, what string, err error, secrets ...string) error {
 	var failed *host.CommandError
 	if !errors.As(err, &failed) {
@@ -121,7 +120,7 @@ func (o *Options) explain(h *host.Host, what string, err error, secrets ...strin
 }
 
 // cleaned is e without the secrets, in case a program repeats them, and without
-// the lines of kubeadm that tell a person nothing.
+// kubeadm's uninformative lines.
 func cleaned(e *host.CommandError, secrets []string) *host.CommandError {
 	clean := func(text string) string {
 		for _, s := range secrets {

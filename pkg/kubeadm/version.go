@@ -31,7 +31,7 @@ func parseRelease(version string) (release, error) {
 			return release{major, minor}, nil
 		}
 	}
-	return release{}, fmt.Errorf("%q is no Kubernetes version: want such as v1.17.4", version)
+	return release{}, fmt.Errorf("%q is not a Kubernetes version such as v1.17.4", version)
 }
 
 // configVersion is the apiVersion that kubeadm of the release reads: v1beta2

@@ -12,15 +12,15 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// hintTicket is how a ticket is made anew.
-const hintTicket = "on the master: ./install ticket, then carry the new join.yaml here, and name it: --ticket FILE"
+// hintTicket is how to make a new ticket.
+const hintTicket = "on the master: ./install ticket, then carry the new join.yaml here and add --ticket FILE"
 
 // asker is probe over the dialer of Options, or its double in a test.
 type asker func(ctx context.Context, endpoint string) (*answer, error)
 
-// waitMaster waits until the API server that the ticket names would let a holder
-// of the ticket in. It gives up at once where waiting fixes nothing. Before it
-// waits for the first time it calls waiting, which may be nil.
+// waitMaster waits until the API server that the ticket names accepts the ticket. It
+// fails at once if waiting cannot help. Before it waits for the first time it calls
+// waiting, which may be nil.
 func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker, waiting func(context.Context)) error {
 	limits := o.Limits.withDefaults()
 	endpoint := manifest.HostPort(t.Endpoint)
@@ -58,7 +58,7 @@ func (o *Options) waitMaster(ctx context.Context, t *manifest.Ticket, ask asker,
 			if fix := hint.Of(err); fix != "" {
 				text += " (hint: " + fix + ")"
 			}
-			o.note("join", "waiting for the master at %s, %s of at most %s: %s; Ctrl-C stops, and the same command goes on", endpoint, waited.Round(time.Second), limits.Master, text)
+			o.note("join", "waiting for the master at %s, %s of at most %s: %s; Ctrl-C stops; the same command resumes", endpoint, waited.Round(time.Second), limits.Master, text)
 		}
 		if err := sleep(ctx, limits.Poll); err != nil {
 			return err
@@ -71,12 +71,12 @@ const (
 	repeat  = 30 * time.Second // between two notes of the same cause
 )
 
-// untrusted is an API server, or a file, that is not the one that was meant.
+// untrusted is an API server, or a file, that is not the expected one.
 type untrusted struct{ err error }
 
 func (e *untrusted) Error() string { return e.err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *untrusted) Unwrap() error { return e.err }
 
 // ExitCode is cli.ExitCorrupt.
@@ -87,8 +87,8 @@ var (
 	errToken = errors.New("the master does not know the ticket's token: it has expired or was revoked")
 )
 
-// admits says whether the cluster that answered is the ticket's, and still knows
-// its token.
+// admits checks that the cluster that answered is the ticket's, and still knows its
+// token.
 func admits(a *answer, t *manifest.Ticket) error {
 	if !slices.Contains(t.CACertHashes, a.caHash) {
 		err := fmt.Errorf("%w at %s: its CA is %s, the ticket's is %s", errOther, t.Endpoint, a.caHash, strings.Join(t.CACertHashes, ", "))
@@ -101,12 +101,12 @@ func admits(a *answer, t *manifest.Ticket) error {
 	return nil
 }
 
-// usable says whether a ticket can be used at all by this bundle, at now.
+// usable says why this bundle cannot use a ticket at now, "" if it can.
 func usable(o *Options, t *manifest.Ticket, now time.Time) (why, fix string) {
 	if t.Expired(now) {
 		at, _ := time.Parse(time.RFC3339, t.Expires) // Expired has parsed it
-		return fmt.Sprintf("the ticket expired %s ago, at %s, by this host's clock, which says %s", now.Sub(at).Round(time.Second),
-			at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)), "date shows whether the clock is right; if it is, " + hintTicket
+		return fmt.Sprintf("the ticket expired %s ago, at %s; this host's clock says %s", now.Sub(at).Round(time.Second),
+			at.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339)), "check date; if it is right, " + hintTicket
 	}
 	if t.Kubernetes == "" {
 		return "", ""
@@ -114,7 +114,7 @@ func usable(o *Options, t *manifest.Ticket, now time.Time) (why, fix string) {
 	theirs, err := parseRelease(t.Kubernetes)
 	mine, merr := parseRelease(o.Version)
 	if err == nil && merr == nil && theirs != mine {
-		return fmt.Sprintf("the cluster runs Kubernetes %s, and this archive carries %s", t.Kubernetes, o.Version), "take the archive from which the master was installed"
+		return fmt.Sprintf("the cluster runs Kubernetes %s, and this archive has %s", t.Kubernetes, o.Version), "use the archive from which the master was installed"
 	}
 	return "", ""
 }

@@ -23,7 +23,7 @@ func TestGet(t *testing.T) {
 		{name: "not JSON", out: "<html>", err: "cannot read what kubectl get node n --output=json --ignore-not-found printed"},
 		{name: "down", stderr: "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?", err: "was refused", hint: "systemctl status kubelet"},
 		{name: "unreachable", stderr: "Unable to connect to the server: dial tcp: i/o timeout", err: "i/o timeout", hint: "the API server does not answer"},
-		{name: "another cluster", stderr: "Unable to do it: x509: certificate signed by unknown authority", err: "x509", hint: "of another cluster"},
+		{name: "another cluster", stderr: "Unable to do it: x509: certificate signed by unknown authority", err: "x509", hint: "belongs to another cluster"},
 		{name: "a clock", stderr: "x509: certificate has expired or is not yet valid", err: "expired", hint: "compare the clocks"},
 		{name: "another error", stderr: "error: the server doesn't have a resource type", err: "resource type"},
 	} {
@@ -78,7 +78,7 @@ func TestObject(t *testing.T) {
 		{name: "no answer", stderr: "Unable to connect to the server: dial tcp: i/o timeout", is: kubectl.ErrUnreached, err: "i/o timeout"},
 		{name: "another CA", stderr: "Unable to connect to the server: x509: certificate signed by unknown authority", err: "x509"},
 		{name: "forbidden", stderr: "Error from server (Forbidden): nodes is forbidden", err: "Forbidden"},
-		{name: "not JSON", out: "<html>", err: "cannot read what the API server says of /api/v1/nodes/n"},
+		{name: "not JSON", out: "<html>", err: "cannot read the API server's answer for /api/v1/nodes/n"},
 	} {
 		h, m := hosttest.New(t)
 		m.Programs["kubectl"] = func(args []string, _ string) (string, error) {

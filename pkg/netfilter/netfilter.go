@@ -1,5 +1,5 @@
-// Package netfilter takes rules out of a host's packet filter, and leaves all
-// others as they are.
+// Package netfilter reads a host's packet filter and removes rules from it, without
+// touching others.
 package netfilter
 
 import (
@@ -11,15 +11,15 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// programs are those for each family and, where a host has both, for each of
-// the kernel's tables.
+// programs are those for each family and, on a host with both, for each backend of
+// the kernel.
 func programs() []string {
 	return []string{"iptables", "ip6tables", "iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft"}
 }
 
-// Prune takes out the lines that drop chooses of what iptables-save -c prints,
-// of every table and family, by the words of a line: ":CHAIN POLICY [0:0]" or
-// "[0:0] -A CHAIN ... -j TARGET". It goes on where one fails.
+// Prune removes the lines of iptables-save -c that drop selects, in every table and
+// family, by the words of a line: ":CHAIN POLICY [0:0]" or
+// "[0:0] -A CHAIN ... -j TARGET". It continues where a family fails.
 func Prune(ctx context.Context, h *host.Host, drop func(words []string) bool) error {
 	var errs []error
 	for i, program := range programs() {
@@ -52,7 +52,7 @@ func Chains(ctx context.Context, h *host.Host, prefix string) ([]string, error) 
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			continue // without the program, or a kernel with that family, there are none
+			continue // without the program or the family in the kernel there are none
 		}
 		for line := range strings.Lines(string(saved)) {
 			words := strings.Fields(line)
@@ -67,8 +67,8 @@ func Chains(ctx context.Context, h *host.Host, prefix string) ([]string, error) 
 	return list, nil
 }
 
-// Without is what iptables-save printed without the lines that drop chooses;
-// changed is false where there is none.
+// Without removes the lines that drop selects from the output of iptables-save;
+// changed is false if there are none.
 func Without(text string, drop func(words []string) bool) (kept string, changed bool) {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

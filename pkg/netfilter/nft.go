@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Dropping lists the chains of nft list ruleset that see packets to the host, or
-// passed on, and drop or reject what none of their rules accepts before. Tables
-// that iptables shows as well are left out.
+// Dropping lists the chains of nft list ruleset that handle incoming or forwarded
+// packets and drop or reject what no earlier rule accepts. Tables that iptables
+// shows as well are omitted.
 func Dropping(ruleset string) []string {
 	var found []string
 	table, chain, hooked, drops := "", "", false, false

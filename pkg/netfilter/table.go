@@ -14,24 +14,23 @@ type Table struct {
 	rules    map[string][][]string // the words after "-A CHAIN"
 }
 
-// Packet is the first of a connection. Out is "" for one to the host itself.
+// Packet is the first packet of a connection. Out is "" for one to the host itself.
 type Packet struct {
 	Source   netip.Addr
 	In, Out  string // interfaces
 	Protocol string
-	Port     int // it goes to
+	Port     int // destination
 }
 
 // Verdict is what a table does with a packet. By is the rule or the policy that
-// decided, as iptables-save prints it. Unsure is that a rule before it, or it
-// itself, has conditions which are not known here.
+// decided, as iptables-save prints it. Unsure means that this rule or one before it
+// has conditions that are not supported here.
 type Verdict struct {
 	Dropped, Policy, Unsure bool
 	By                      string
 }
 
-// Parse reads what iptables-save prints; of several tables, it takes filter, and
-// one without a name.
+// Parse reads the output of iptables-save: the table filter, or one without a name.
 func Parse(saved string) Table {
 	t := Table{policies: map[string]string{}, rules: map[string][][]string{}}
 	table := "filter"
@@ -51,7 +50,7 @@ func Parse(saved string) Table {
 	return t
 }
 
-// split takes a line apart at blanks; quotes hold a comment together.
+// split splits a line at blanks; quotes keep a comment together.
 func split(line string) []string {
 	var words []string
 	for i, part := range strings.Split(strings.ReplaceAll(line, `\"`, ""), `"`) {
@@ -64,15 +63,15 @@ func split(line string) []string {
 	return words
 }
 
-// Input is what becomes of a packet to the host itself.
+// Input is the verdict on a packet to the host itself.
 func (t Table) Input(p Packet) Verdict { return t.from("INPUT", p) }
 
-// Forward is what becomes of a packet that the host passes on.
+// Forward is the verdict on a packet that the host forwards.
 func (t Table) Forward(p Packet) Verdict { return t.from("FORWARD", p) }
 
 func (t Table) from(chain string, p Packet) Verdict {
 	var v Verdict
-	const deep = 20 // jumps; iptables lets none go round
+	const deep = 20 // jumps; iptables allows no loops
 	if t.walk(chain, p, &v, deep) {
 		return v
 	}
@@ -82,7 +81,7 @@ func (t Table) from(chain string, p Packet) Verdict {
 	return v
 }
 
-// walk follows a chain, and says whether a rule decided.
+// walk follows a chain, and reports whether a rule decided.
 func (t Table) walk(chain string, p Packet, v *Verdict, deep int) bool {
 	for _, rule := range t.rules[chain] {
 		m, target := p.matches(rule)
@@ -93,7 +92,7 @@ func (t Table) walk(chain string, p Packet, v *Verdict, deep int) bool {
 			v.Unsure = true // it might have been accepted here, or come back
 			continue
 		case m == unknown:
-			continue // a drop on a condition that a common packet does not have
+			continue // a drop on a condition that an ordinary packet does not meet
 		}
 		switch target {
 		case "ACCEPT":
@@ -111,7 +110,7 @@ func (t Table) walk(chain string, p Packet, v *Verdict, deep int) bool {
 	return false
 }
 
-// answer is whether a packet meets the conditions of a rule.
+// answer says whether a packet meets the conditions of a rule.
 type answer int
 
 const (
@@ -155,7 +154,7 @@ func (p Packet) matches(rule []string) (answer, string) {
 	return result, ""
 }
 
-// meets is for one condition.
+// meets evaluates one condition.
 func (p Packet) meets(flag, value string) answer {
 	is := func(ok bool) answer {
 		if ok {
@@ -185,7 +184,7 @@ func (p Packet) meets(flag, value string) answer {
 	return unknown
 }
 
-// named says whether an interface has a name as iptables takes it: "eth+".
+// named reports whether an interface matches an iptables pattern such as "eth+".
 func named(iface, pattern string) bool {
 	if begin, ok := strings.CutSuffix(pattern, "+"); ok {
 		return strings.HasPrefix(iface, begin)
@@ -193,7 +192,7 @@ func named(iface, pattern string) bool {
 	return iface == pattern
 }
 
-// holds says whether ports, "22,8000:8100", hold one.
+// holds reports whether ports, "22,8000:8100", contain port.
 func holds(ports string, port int) bool {
 	for word := range strings.SplitSeq(ports, ",") {
 		first, last, ok := strings.Cut(word, ":")

@@ -107,7 +107,7 @@ func (c *cluster) same(m *lab.Machine, before, after string) {
 // bit of a member that the role needs is another.
 func (c *cluster) refused(m *lab.Machine, before string) {
 	out := c.mustInstall(m, 0, append([]string{"plan"}, role(m, "master")...)...)
-	for _, want := range []string{"kubeadm init makes this host the first master", "+SELINUX=disabled", "stop firewalld.service"} {
+	for _, want := range []string{"run kubeadm init to make this host the first master", "+SELINUX=disabled", "stop firewalld.service"} {
 		if !strings.Contains(out, want) {
 			c.t.Errorf("the plan does not say %q", want)
 		}

@@ -184,7 +184,7 @@ func TestIdentity(t *testing.T) {
 	})
 	c.step("the master", func(t *testing.T) {
 		out := c.mustInstall(master, 0, "plan")
-		if !strings.Contains(out, "the cluster's CAs and keys come from identity.age") {
+		if !strings.Contains(out, "copy the cluster's CAs and keys from identity.age") {
 			t.Errorf("the plan asks for the passphrase, or does not say what it is for:\n%s", out)
 		}
 		c.mustInstall(master, 0, "--passphrase-file", passwordFile)
