@@ -119,7 +119,7 @@ func setMode(f *os.File, mode fs.FileMode) error {
 // Sync brings the content to the disk.
 func (f *File) Sync() error {
 	if err := f.d.syncFile(f.File); err != nil {
-		return fmt.Errorf("cannot bring %s to the disk: %w", f.name, err)
+		return fmt.Errorf("cannot write %s to disk: %w", f.name, err)
 	}
 	f.synced = true
 	return nil

@@ -39,7 +39,7 @@ func calicoNetwork() Network {
 	return Network{
 		Name: of, Driver: calico{},
 		DaemonSets: []string{"calico-node"}, Namespaces: []string{"calico-"}, Configs: []string{"calico"},
-		Hint: "IP protocol 4 (IP in IP) and TCP 179 between all hosts are open? " + networkLogs + "k8s-app=calico-node",
+		Hint: "check that IP protocol 4 (IP in IP) and TCP 179 are open between all hosts: " + networkLogs + "k8s-app=calico-node",
 		Ports: []Port{
 			{Protocol: TCP, Number: 179, What: "calico's BGP", Between: true},
 			{Protocol: TCP, Number: felixHealth, What: "calico's health check"},
@@ -109,7 +109,7 @@ func (calico) Render(manifest []byte, c Cluster) ([]byte, error) {
 		out, err = d.bytes()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot fit the manifest of calico to this cluster: %w", err)
+		return nil, fmt.Errorf("cannot adapt the manifest of calico to this cluster: %w", err)
 	}
 	return out, nil
 }
@@ -157,7 +157,7 @@ func calicoPools(d *document, c Cluster) error {
 		return errors.New("it has no DaemonSet that runs calico-node")
 	}
 	if !slices.ContainsFunc(nodes, func(n daemon) bool { return runsOn(n.pod, c.Arch) }) {
-		return fmt.Errorf("none of its DaemonSets runs on %s", c.Arch)
+		return fmt.Errorf("it has no DaemonSet for %s", c.Arch)
 	}
 	for _, n := range nodes {
 		d.setVariable(n.container, poolVariable, c.PodCIDR.String())
@@ -196,7 +196,7 @@ func (calico) settled(ctx context.Context, h *host.Host, k kubectl.Client, c Clu
 		if network.Overlaps(c.PodCIDR) {
 			return "", "", nil
 		}
-		what = fmt.Sprintf("calico gives pods addresses of %s, and this cluster's are those of %s: IPPool %s", network, c.PodCIDR, pool.Metadata.Name)
+		what = fmt.Sprintf("calico assigns pod addresses from %s, but the pod CIDR of this cluster is %s: IPPool %s", network, c.PodCIDR, pool.Metadata.Name)
 		fix = "kubectl --namespace=kube-system delete daemonset/calico-node ippool/" + pool.Metadata.Name
 	}
 	return what, fix, nil

@@ -153,12 +153,12 @@ func TestCalicoRefuses(t *testing.T) {
 	t.Parallel()
 	base := example(t, "calico.yaml")
 	for name, c := range map[string]struct{ in, want string }{
-		"no YAML":              {"a: [", "it is no YAML"},
+		"no YAML":              {"a: [", "it is not YAML"},
 		"no daemon":            {strings.Replace(base, "- name: calico-node", "- name: other", 1), "no DaemonSet that runs calico-node"},
-		"another architecture": {strings.Replace(base, "kubernetes.io/os: linux", "kubernetes.io/arch: arm64", 1), "none of its DaemonSets runs on amd64"},
+		"another architecture": {strings.Replace(base, "kubernetes.io/os: linux", "kubernetes.io/arch: arm64", 1), "it has no DaemonSet for amd64"},
 	} {
 		_, err := calico{}.Render([]byte(c.in), pods("10.10.0.0/16"))
-		if err == nil || !strings.Contains(err.Error(), "cannot fit the manifest of calico to this cluster: ") || !strings.Contains(err.Error(), c.want) {
+		if err == nil || !strings.Contains(err.Error(), "cannot adapt the manifest of calico to this cluster: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
@@ -232,7 +232,7 @@ func pool(name, cidr, more string) string {
 
 func TestCalicoPools(t *testing.T) {
 	t.Parallel()
-	const settled = "impossible: calico gives pods addresses of 192.168.0.0/16, and this cluster's are those of 10.10.0.0/16: IPPool default-ipv4-ippool " +
+	const settled = "impossible: calico assigns pod addresses from 192.168.0.0/16, but the pod CIDR of this cluster is 10.10.0.0/16: IPPool default-ipv4-ippool " +
 		"(kubectl --namespace=kube-system delete daemonset/calico-node ippool/default-ipv4-ippool) "
 	for _, c := range []struct{ name, objects, want string }{
 		{"no pool yet", "", "to do: "},
@@ -269,7 +269,7 @@ func TestCalicoInstall(t *testing.T) {
 	}{{calicoNetwork(), "calico.yaml"}, {canalNetwork(), "canal.yaml"}} {
 		k.objects = nil
 		s := All().Install(n.network, []byte(example(t, n.file)), pods("10.10.0.0/16"))
-		if got := look(t, h, s); !strings.HasPrefix(got, "to do: ConfigMap kube-system/"+n.network.Name+"-config is made; ") {
+		if got := look(t, h, s); !strings.HasPrefix(got, "to do: create ConfigMap kube-system/"+n.network.Name+"-config; ") {
 			t.Errorf("%s: %s", n.file, got)
 		}
 		if err := apply(t, h, s); err != nil {

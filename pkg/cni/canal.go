@@ -25,7 +25,7 @@ func canalNetwork() Network {
 	return Network{
 		Name: of, Driver: canal{},
 		DaemonSets: []string{"canal"}, Configs: []string{"canal"},
-		Hint:    "UDP 8472 between all hosts is open? " + networkLogs + "k8s-app=canal --container=kube-flannel",
+		Hint:    "check that UDP 8472 is open between all hosts: " + networkLogs + "k8s-app=canal --container=kube-flannel",
 		Ports:   []Port{flannelPort(), {Protocol: TCP, Number: felixHealth, What: "canal's health check"}},
 		PodLink: felixLink,
 		Links:   append(flannelLinks(), felixLinks()...),
@@ -63,7 +63,7 @@ func (canal) Render(manifest []byte, c Cluster) ([]byte, error) {
 		out, err = d.bytes()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot fit the manifest of canal to this cluster: %w", err)
+		return nil, fmt.Errorf("cannot adapt the manifest of canal to this cluster: %w", err)
 	}
 	return out, nil
 }
@@ -104,7 +104,7 @@ func canalFlanneld(d *document, c Cluster) error {
 // differs is configured's.
 func (canal) differs(where, key, now, want string) string {
 	if key == canalInterface && want != "" && now != want {
-		return fmt.Sprintf("the interface in %s is %s, before %q", where, want, now)
+		return fmt.Sprintf("set the interface in %s to %s (now %q)", where, want, now)
 	}
 	return flannel{}.differs(where, key, now, want)
 }

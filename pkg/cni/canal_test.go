@@ -46,13 +46,13 @@ func TestCanalRefuses(t *testing.T) {
 	t.Parallel()
 	base := example(t, "canal.yaml")
 	for name, c := range map[string]struct{ in, want string }{
-		"no YAML":      {"a: [", "it is no YAML"},
+		"no YAML":      {"a: [", "it is not YAML"},
 		"no network":   {strings.Replace(base, "net-conf.json", "x", 1), "no ConfigMap with net-conf.json"},
 		"no policies":  {strings.Replace(base, "- name: calico-node", "- name: other", 1), "no DaemonSet that runs calico-node"},
 		"no addresses": {strings.Replace(base, `[ "/opt/bin/flanneld", "--ip-masq", "--kube-subnet-mgr" ]`, "[ x ]", 1), "no DaemonSet that runs flanneld"},
 	} {
 		_, err := canal{}.Render([]byte(c.in), pods("10.10.0.0/16"))
-		if err == nil || !strings.Contains(err.Error(), "cannot fit the manifest of canal to this cluster: ") || !strings.Contains(err.Error(), c.want) {
+		if err == nil || !strings.Contains(err.Error(), "cannot adapt the manifest of canal to this cluster: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
@@ -65,7 +65,7 @@ func TestCanalInterface(t *testing.T) {
 	h, m, k := joined(t)
 	k.add(t, example(t, "canal.yaml"))
 	s := All().Install(canalNetwork(), []byte(example(t, "canal.yaml")), onEth1("10.244.0.0/16"))
-	const want = `to do: the interface in ConfigMap kube-system/canal-config is eth1, before ""; DaemonSet kube-system/canal: calico-node gets the variable CALICO_IPV4POOL_CIDR () `
+	const want = `to do: set the interface in ConfigMap kube-system/canal-config to eth1 (now ""); DaemonSet kube-system/canal: set variable CALICO_IPV4POOL_CIDR of calico-node () `
 	if got := look(t, h, s); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -48,11 +48,11 @@ func (s *dns) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	if !found {
-		st.Warn("the cluster has no ConfigMap %s/%s: whether its DNS works without a nameserver is not known", dnsNamespace, dnsName)
+		st.Warn("the cluster has no ConfigMap %s/%s: cannot check that its DNS works without a nameserver", dnsNamespace, dnsName)
 		return st, nil
 	}
 	if config.corefile() != withoutHost(config.corefile()) {
-		st.Todo("CoreDNS asks no nameserver outside the cluster: %s", why)
+		st.Todo("stop CoreDNS from forwarding to nameservers outside the cluster: %s", why)
 	}
 	return st, nil
 }
@@ -123,7 +123,7 @@ func isolated(h *host.Host) (needed bool, why string, err error) {
 		return false, "", err
 	}
 	if file == "" {
-		return true, "the kubelet gives its pods none", nil
+		return true, "the kubelet passes none to its pods", nil
 	}
 	there, err := h.Exists(file)
 	if err != nil {
@@ -140,9 +140,9 @@ func isolated(h *host.Host) (needed bool, why string, err error) {
 	case !there:
 		return true, "this host has no " + file, nil
 	case len(all) > 0:
-		return true, fmt.Sprintf("%s names only %s, which a pod cannot reach", file, strings.Join(all, ", ")), nil
+		return true, fmt.Sprintf("%s lists only %s, which a pod cannot reach", file, strings.Join(all, ", ")), nil
 	}
-	return true, file + " names none", nil
+	return true, file + " lists none", nil
 }
 
 // Where the kubelet is told which file it gives to pods: a flag comes before its

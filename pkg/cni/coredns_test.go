@@ -19,7 +19,7 @@ func coredns(corefile string, started bool) string {
 
 func TestDNS(t *testing.T) {
 	t.Parallel()
-	const todo = "to do: CoreDNS asks no nameserver outside the cluster: "
+	const todo = "to do: stop CoreDNS from forwarding to nameservers outside the cluster: "
 	fixed := withoutHost(kubeadmCorefile)
 	for _, x := range []struct {
 		name     string
@@ -29,14 +29,14 @@ func TestDNS(t *testing.T) {
 	}{
 		{"a nameserver", []string{hostResolver, "nameserver 10.0.0.2\n"}, kubeadmCorefile, "done:  () "},
 		{"no file", nil, kubeadmCorefile, todo + "this host has no /etc/resolv.conf () "},
-		{"an empty file", []string{hostResolver, ""}, kubeadmCorefile, todo + "/etc/resolv.conf names none () "},
-		{"only loopback", []string{hostResolver, "nameserver 127.0.0.1\n"}, kubeadmCorefile, todo + "/etc/resolv.conf names only 127.0.0.1, which a pod cannot reach () "},
+		{"an empty file", []string{hostResolver, ""}, kubeadmCorefile, todo + "/etc/resolv.conf lists none () "},
+		{"only loopback", []string{hostResolver, "nameserver 127.0.0.1\n"}, kubeadmCorefile, todo + "/etc/resolv.conf lists only 127.0.0.1, which a pod cannot reach () "},
 		{"done before", nil, fixed, "done:  () "},
 		{"an upstream of the operator's", nil, strings.Replace(kubeadmCorefile, hostResolver, "10.0.0.2", 1), "done:  () "},
 		{"systemd-resolved", []string{hostResolver, "nameserver 127.0.0.53\n", "/run/systemd/resolve/resolv.conf", "nameserver 10.0.0.2\n",
 			kubeletFlags, `KUBELET_KUBEADM_ARGS="--network-plugin=cni --resolv-conf=/run/systemd/resolve/resolv.conf"` + "\n"}, kubeadmCorefile, "done:  () "},
 		{"a kubelet without", []string{hostResolver, "nameserver 10.0.0.2\n", kubeletExtra, "#--resolv-conf=/x\nKUBELET_EXTRA_ARGS=--resolv-conf=\n"},
-			kubeadmCorefile, todo + "the kubelet gives its pods none () "},
+			kubeadmCorefile, todo + "the kubelet passes none to its pods () "},
 		{"the kubelet's configuration", []string{hostResolver, "", kubeletConfig, "kind: KubeletConfiguration\nresolvConf: /etc/resolv.kubelet\n",
 			"/etc/resolv.kubelet", "nameserver 10.0.0.2\n"}, kubeadmCorefile, "done:  () "},
 		{"no CoreDNS", nil, "", "done:  () the cluster has no ConfigMap kube-system/coredns"},

@@ -49,7 +49,7 @@ func decode(text []byte) ([]*yaml.Node, error) {
 			return docs, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("it is no YAML: %w", err)
+			return nil, fmt.Errorf("it is not YAML: %w", err)
 		}
 		docs = append(docs, &doc)
 	}

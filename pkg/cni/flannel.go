@@ -28,7 +28,7 @@ func flannelNetwork() Network {
 	return Network{
 		Name: of, Driver: flannel{},
 		DaemonSets: []string{"kube-flannel"}, Configs: []string{"flannel"},
-		Hint:    "UDP 8472 between all hosts is open? " + networkLogs + "app=flannel",
+		Hint:    "check that UDP 8472 is open between all hosts: " + networkLogs + "app=flannel",
 		Ports:   []Port{flannelPort()},
 		PodLink: "cni0",
 		Links:   append(flannelLinks(), Link{Name: "cni0", Of: "flannel or CRI-O"}),
@@ -68,7 +68,7 @@ func flannelRecord() Record { return Record{"/run/flannel/subnet.env", "FLANNEL_
 func flannelBrought() *Plugin {
 	return &Plugin{
 		Name: flannelPlugin, Until: "1.0", Image: "flannel-cni-plugin",
-		Fix: "write kubernetes-cni-0.8.7-0 under packages.roots, or carry a manifest of flannel that brings its plugin (v0.15 or later)",
+		Fix: "add kubernetes-cni-0.8.7-0 to packages.roots, or use a manifest of flannel that includes its plugin (v0.15 or later)",
 	}
 }
 
@@ -101,7 +101,7 @@ func (flannel) Render(manifest []byte, c Cluster) ([]byte, error) {
 		out, err = d.bytes()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot fit the manifest of flannel to this cluster: %w", err)
+		return nil, fmt.Errorf("cannot adapt the manifest of flannel to this cluster: %w", err)
 	}
 	return out, nil
 }
@@ -164,14 +164,14 @@ func withNetwork(conf string, pods netip.Prefix) (string, error) {
 func networkOf(conf string) (netip.Prefix, error) {
 	var c struct{ Network string }
 	if err := json.Unmarshal([]byte(conf), &c); err != nil {
-		return netip.Prefix{}, fmt.Errorf("it is no JSON: %w", err)
+		return netip.Prefix{}, fmt.Errorf("it is not JSON: %w", err)
 	}
 	if c.Network == "" {
 		return netip.Prefix{}, errors.New("it has no Network")
 	}
 	p, err := netip.ParsePrefix(c.Network)
 	if err != nil {
-		return p, fmt.Errorf("its Network %q is no network", c.Network)
+		return p, fmt.Errorf("its Network %q is not a network", c.Network)
 	}
 	return p, nil
 }
@@ -214,7 +214,7 @@ func flannelInterface(d *document, c Cluster) error {
 		d.prepend(args, scalar(flag), "- "+flag)
 	}
 	if !fit {
-		return fmt.Errorf("none of its DaemonSets runs on %s", c.Arch)
+		return fmt.Errorf("it has no DaemonSet for %s", c.Arch)
 	}
 	return nil
 }
@@ -233,11 +233,11 @@ func (flannel) differs(where, key, now, want string) string {
 		return ""
 	}
 	network, _ := networkOf(want)
-	before := "it was not to be read"
+	before := "now unreadable"
 	if was, err := networkOf(now); err == nil {
-		before = "before " + was.String()
+		before = "now " + was.String()
 	}
-	return fmt.Sprintf("the pods' network in %s is %s, %s", where, network, before)
+	return fmt.Sprintf("set the pod network in %s to %s (%s)", where, network, before)
 }
 
 // sameNetwork says whether two configurations of flannel have one Network.

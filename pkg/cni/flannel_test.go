@@ -98,14 +98,14 @@ func TestFlannelRefuses(t *testing.T) {
 		cluster  Cluster
 		want     string
 	}{
-		{"no YAML", "a: [", arm, "it is no YAML"},
+		{"no YAML", "a: [", arm, "it is not YAML"},
 		{"no configuration", strings.Replace(base, "net-conf.json:", "other.json:", 1), arm, "no ConfigMap with net-conf.json"},
-		{"no JSON", strings.Replace(base, `"10.244.0.0/16",`, `"10.244.0.0/16"`, 1), arm, "line 126: net-conf.json: it is no JSON"},
+		{"no JSON", strings.Replace(base, `"10.244.0.0/16",`, `"10.244.0.0/16"`, 1), arm, "line 126: net-conf.json: it is not JSON"},
 		{"no Network", strings.Replace(base, `"Network"`, `"Net"`, 1), arm, "it has no Network"},
-		{"a wrong Network", strings.Replace(base, "10.244.0.0/16", "10.244.0.0", 1), arm, `its Network "10.244.0.0" is no network`},
+		{"a wrong Network", strings.Replace(base, "10.244.0.0/16", "10.244.0.0", 1), arm, `its Network "10.244.0.0" is not a network`},
 		{"no daemon", strings.Replace(strings.Replace(base, "/opt/bin/flanneld", "/bin/sh", 1), "--kube-subnet-mgr", "-x", 1), arm, "no DaemonSet that runs flanneld"},
 		{"another architecture", strings.Replace(base, "kubernetes.io/os\n                operator: In\n                values:\n                - linux",
-			"kubernetes.io/arch\n                operator: In\n                values:\n                - amd64", 1), arm, "none of its DaemonSets runs on arm64"},
+			"kubernetes.io/arch\n                operator: In\n                values:\n                - amd64", 1), arm, "it has no DaemonSet for arm64"},
 	} {
 		_, err := flannel{}.Render([]byte(c.in), c.cluster)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

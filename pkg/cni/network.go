@@ -58,11 +58,11 @@ func (s *network) Check(ctx context.Context, h *host.Host) (step.Status, error) 
 	for _, o := range others {
 		switch {
 		case o.Network != "":
-			return step.Cannot(o.Hint(), "this host has %s, of network %s: pods would get their addresses from that", o.Path, o.Network), nil
+			return step.Cannot(o.Hint(), "this host has %s of network %s: pods would get their addresses from it", o.Path, o.Network), nil
 		case o.First:
-			return step.Cannot(o.Hint(), "the kubelet takes %s before what %s brings: pods would get their addresses from that", o.Path, s.n.Name), nil
+			return step.Cannot(o.Hint(), "the kubelet uses %s before the configuration of %s: pods would get their addresses from it", o.Path, s.n.Name), nil
 		}
-		st.Warn("%s is used until %s is there: a pod that starts before has a wrong address; better first: %s", o.Path, s.n.Name, o.Hint())
+		st.Warn("the kubelet uses %s until %s is installed, and a pod that starts before gets a wrong address; first run: %s", o.Path, s.n.Name, o.Hint())
 	}
 	rendered, err := s.n.Render(s.manifest, s.cluster)
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *network) compare(ctx context.Context, h *host.Host, rendered []byte) ([
 	for _, want := range objectsOf(rendered) {
 		at := slices.IndexFunc(live, want.is)
 		if at < 0 {
-			changes = append(changes, change{what: fmt.Sprintf("%s %s is made", want.Kind, want)})
+			changes = append(changes, change{what: fmt.Sprintf("create %s %s", want.Kind, want)})
 			continue
 		}
 		changes = append(changes, want.differs(live[at], s.n)...)
@@ -240,7 +240,7 @@ func (o object) differs(now object, n Network) []change {
 		have, ok := now.Data[key]
 		switch {
 		case !ok:
-			changes = append(changes, change{fmt.Sprintf("%s %s gets %s", o.Kind, o, key), true})
+			changes = append(changes, change{fmt.Sprintf("set %[3]s in %[1]s %[2]s", o.Kind, o, key), true})
 		case isConfigured:
 			if what := c.differs(fmt.Sprintf("%s %s", o.Kind, o), key, have, o.Data[key]); what != "" {
 				changes = append(changes, change{what, true})
@@ -251,7 +251,7 @@ func (o object) differs(now object, n Network) []change {
 	for _, c := range o.containers() {
 		at := slices.IndexFunc(have, func(x container) bool { return x.Name == c.Name })
 		if at < 0 {
-			changes = append(changes, change{what: fmt.Sprintf("%s %s gets container %s", o.Kind, o, c.Name)})
+			changes = append(changes, change{what: fmt.Sprintf("add container %[3]s to %[1]s %[2]s", o.Kind, o, c.Name)})
 			continue
 		}
 		if text := c.differs(have[at]); text != "" {
@@ -265,14 +265,14 @@ func (o object) differs(now object, n Network) []change {
 func (c container) differs(now container) string {
 	switch {
 	case c.Image != now.Image:
-		return fmt.Sprintf("image %s, before %s", c.Image, now.Image)
+		return fmt.Sprintf("set image %s (now %s)", c.Image, now.Image)
 	case !slices.Equal(c.Command, now.Command) || !slices.Equal(c.Args, now.Args):
-		return fmt.Sprintf("%s runs with %s, before %s", c.Name,
+		return fmt.Sprintf("run %s with %s (now %s)", c.Name,
 			strings.Join(append(c.Command, c.Args...), " "), strings.Join(append(now.Command, now.Args...), " "))
 	}
 	for _, v := range c.Env {
 		if !slices.Contains(now.Env, v) {
-			return fmt.Sprintf("%s gets the variable %s", c.Name, v.Name)
+			return fmt.Sprintf("set variable %[2]s of %[1]s", c.Name, v.Name)
 		}
 	}
 	return ""

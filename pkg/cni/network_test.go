@@ -23,8 +23,8 @@ func TestNetwork(t *testing.T) {
 	t.Parallel()
 	h, _, c := joined(t)
 	s := install(t, "10.10.0.0/16")
-	if got := look(t, h, s); !strings.HasPrefix(got, "to do: PodSecurityPolicy psp.flannel.unprivileged is made; ClusterRole flannel is made; ") ||
-		!strings.Contains(got, "DaemonSet kube-system/kube-flannel-ds is made") {
+	if got := look(t, h, s); !strings.HasPrefix(got, "to do: create PodSecurityPolicy psp.flannel.unprivileged; create ClusterRole flannel; ") ||
+		!strings.Contains(got, "create DaemonSet kube-system/kube-flannel-ds") {
 		t.Errorf("new: %s", got)
 	}
 	if err := apply(t, h, s); err != nil {
@@ -50,24 +50,24 @@ func TestNetworkStates(t *testing.T) {
 		more           string // objects
 		want           string
 	}{
-		{name: "as it should be", want: "done:  () "},
+		{name: "ok", want: "done:  () "},
 		{name: "tuned", old: `"vxlan"`, now: `"host-gw"`, want: "done:  () "},
 		{name: "more memory", old: `"50Mi"`, now: `"500Mi"`, want: "done:  () "},
-		{name: "another network", old: "10.10.0.0/16", now: "10.244.0.0/16", want: "to do: the pods' network in ConfigMap kube-system/kube-flannel-cfg is 10.10.0.0/16, before 10.244.0.0/16 () "},
-		{name: "not to be read", old: `"Network"`, now: `Network`, want: "to do: the pods' network in ConfigMap kube-system/kube-flannel-cfg is 10.10.0.0/16, it was not to be read () "},
-		{name: "another image", old: "v0.14.0", now: "v0.13.0", want: "to do: DaemonSet kube-system/kube-flannel-ds: image quay.io/coreos/flannel:v0.14.0, before quay.io/coreos/flannel:v0.13.0; "},
-		{name: "no interface", old: "        - --iface=$(NODE_IP)\n", want: "to do: DaemonSet kube-system/kube-flannel-ds: kube-flannel runs with /opt/bin/flanneld --iface=$(NODE_IP) --ip-masq --kube-subnet-mgr, before "},
-		{name: "no address", old: "status.hostIP", now: "status.podIP", want: "to do: DaemonSet kube-system/kube-flannel-ds: kube-flannel gets the variable NODE_IP () "},
-		{name: "no DaemonSet", old: "kind: DaemonSet", now: "kind: Deployment", want: "to do: DaemonSet kube-system/kube-flannel-ds is made () "},
+		{name: "another network", old: "10.10.0.0/16", now: "10.244.0.0/16", want: "to do: set the pod network in ConfigMap kube-system/kube-flannel-cfg to 10.10.0.0/16 (now 10.244.0.0/16) () "},
+		{name: "unreadable", old: `"Network"`, now: `Network`, want: "to do: set the pod network in ConfigMap kube-system/kube-flannel-cfg to 10.10.0.0/16 (now unreadable) () "},
+		{name: "another image", old: "v0.14.0", now: "v0.13.0", want: "to do: DaemonSet kube-system/kube-flannel-ds: set image quay.io/coreos/flannel:v0.14.0 (now quay.io/coreos/flannel:v0.13.0); "},
+		{name: "no interface", old: "        - --iface=$(NODE_IP)\n", want: "to do: DaemonSet kube-system/kube-flannel-ds: run kube-flannel with /opt/bin/flanneld --iface=$(NODE_IP) --ip-masq --kube-subnet-mgr (now "},
+		{name: "no address", old: "status.hostIP", now: "status.podIP", want: "to do: DaemonSet kube-system/kube-flannel-ds: set variable NODE_IP of kube-flannel () "},
+		{name: "no DaemonSet", old: "kind: DaemonSet", now: "kind: Deployment", want: "to do: create DaemonSet kube-system/kube-flannel-ds () "},
 		{name: "calico runs", more: "kind: DaemonSet\nmetadata: {name: calico-node, namespace: kube-system}\n",
 			want: "impossible: the cluster has network calico already: DaemonSet kube-system/calico-node (kubectl delete daemonset calico-node --namespace=kube-system) "},
 		{name: "kube-proxy runs", more: "kind: DaemonSet\nmetadata: {name: kube-proxy, namespace: kube-system}\n", want: "done:  () "},
 		{name: "its own files", files: []string{"10-flannel.conflist", "00-multus.conf", "10-calico.conflist.off"}, want: "done:  () "},
 		{name: "calico was there", files: []string{"10-calico.conflist", "calico-kubeconfig"},
-			want: "impossible: this host has /etc/cni/net.d/10-calico.conflist, of network calico: pods would get their addresses from that (mv /etc/cni/net.d/10-calico.conflist /etc/cni/net.d/10-calico.conflist.off) "},
+			want: "impossible: this host has /etc/cni/net.d/10-calico.conflist of network calico: pods would get their addresses from it (mv /etc/cni/net.d/10-calico.conflist /etc/cni/net.d/10-calico.conflist.off) "},
 		{name: "containerd's example", files: []string{"10-containerd-net.conflist"},
-			want: "impossible: the kubelet takes /etc/cni/net.d/10-containerd-net.conflist before what flannel brings: pods would get their addresses from that (mv /etc/cni/net.d/10-containerd-net.conflist "},
-		{name: "podman", files: []string{"87-podman-bridge.conflist"}, want: "done:  () /etc/cni/net.d/87-podman-bridge.conflist is used until flannel is there"},
+			want: "impossible: the kubelet uses /etc/cni/net.d/10-containerd-net.conflist before the configuration of flannel: pods would get their addresses from it (mv /etc/cni/net.d/10-containerd-net.conflist "},
+		{name: "podman", files: []string{"87-podman-bridge.conflist"}, want: "done:  () the kubelet uses /etc/cni/net.d/87-podman-bridge.conflist until flannel is installed"},
 	} {
 		h, m, c := joined(t)
 		text := string(rendered)
@@ -127,7 +127,7 @@ func TestNetworkRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		missing := c.index(map[string]any{"kind": "DaemonSet", "metadata": map[string]any{"name": "kube-flannel-ds"}}) < 0
-		if got := look(t, h, s); missing && !strings.Contains(got, "DaemonSet kube-system/kube-flannel-ds is made") {
+		if got := look(t, h, s); missing && !strings.Contains(got, "create DaemonSet kube-system/kube-flannel-ds") {
 			t.Errorf("killed at %d: %s", at, got)
 		}
 		if err := apply(t, h, s); err != nil {

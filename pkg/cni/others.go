@@ -30,7 +30,7 @@ func (o Other) Hint() string { return fmt.Sprintf("mv %s %s.off", o.Path, o.Path
 func (t Networks) Others(h *host.Host, n Network) ([]Other, error) {
 	names, err := h.ReadDir(ConfigDir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot see which network this host has: %w", err)
+		return nil, fmt.Errorf("cannot find out which network this host has: %w", err)
 	}
 	var all []Other
 	for _, name := range names {

@@ -64,7 +64,7 @@ func (t Networks) For(name string) (Network, error) {
 	}
 	names := t.Installable().Names()
 	return Network{}, hint.With(fmt.Errorf("cannot install network %s: this version of install knows %s", name, strings.Join(names, ", ")),
-		"make the bundle with network: %s", names[0])
+		"build the bundle with network: %s", names[0])
 }
 
 // Claims says whether a manifest is that of n: it runs n, and has no DaemonSet of
@@ -82,7 +82,7 @@ const manifests = "manifests"
 func (t Networks) Manifest(bundle fs.FS, n Network) (text []byte, name string, err error) {
 	entries, err := fs.ReadDir(bundle, manifests)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, "", fmt.Errorf("cannot look for the manifest of %s: %w", n.Name, err)
+		return nil, "", fmt.Errorf("cannot find the manifest of %s: %w", n.Name, err)
 	}
 	for _, e := range entries {
 		if e.IsDir() || !slices.Contains([]string{".yml", ".yaml", ".json"}, path.Ext(e.Name())) {
@@ -97,6 +97,6 @@ func (t Networks) Manifest(bundle fs.FS, n Network) (text []byte, name string, e
 			return text, name, nil
 		}
 	}
-	return nil, "", hint.With(fmt.Errorf("the bundle holds no manifest of %s below %s/: %w", n.Name, manifests, fs.ErrNotExist),
-		"name it under files in the bundle's manifest, as the profile %s does, and run bundle build again", manifest.DefaultProfile)
+	return nil, "", hint.With(fmt.Errorf("the bundle has no manifest of %s in %s/: %w", n.Name, manifests, fs.ErrNotExist),
+		"add it to files in the bundle's manifest, as in the profile %s, and run bundle build again", manifest.DefaultProfile)
 }

@@ -187,7 +187,7 @@ func TestMadeUp(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	s := all.Install(n, []byte(text), pods("10.10.0.0/16"))
-	if got := look(t, h, s); !strings.HasPrefix(got, "to do: ConfigMap mesh-system/mesh is made; DaemonSet mesh-system/mesh-agent is made") {
+	if got := look(t, h, s); !strings.HasPrefix(got, "to do: create ConfigMap mesh-system/mesh; create DaemonSet mesh-system/mesh-agent") {
 		t.Error(got)
 	}
 	if err := apply(t, h, s); err != nil {
@@ -198,7 +198,7 @@ func TestMadeUp(t *testing.T) {
 	}
 	// And it is told from the network that is to be installed.
 	f := all.Install(flannelNetwork(), []byte(flannelManifest(t)), pods("10.10.0.0/16"))
-	if got := look(t, h, f); !strings.Contains(got, "this host has /etc/cni/net.d/10-mesh.conflist, of network mesh") {
+	if got := look(t, h, f); !strings.Contains(got, "this host has /etc/cni/net.d/10-mesh.conflist of network mesh") {
 		t.Error(got)
 	}
 	if len(c.objects) != 2 {

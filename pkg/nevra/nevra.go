@@ -120,7 +120,7 @@ func (n NEVRA) FileName() string {
 // there, without blanks, control characters or slashes; a Pin may leave some out.
 func Parse(s string) (NEVRA, error) {
 	if strings.ContainsFunc(s, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: it holds a blank, a control character or a slash", s)
+		return NEVRA{}, fmt.Errorf("cannot read NEVRA %q: it has a blank, a control character or a slash", s)
 	}
 	rest, arch, ok := cutLast(s, ".")
 	if !ok {

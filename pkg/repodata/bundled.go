@@ -28,7 +28,7 @@ func ReadBundled(ctx context.Context, fsys fs.FS, root string, fn func(*Package)
 			return readBundled(ctx, fsys, path.Join(dir, e.Name()), fn)
 		}
 	}
-	return errors.New("there is no primary.xml.gz")
+	return errors.New("it has no primary.xml.gz")
 }
 
 func readBundled(ctx context.Context, fsys fs.FS, name string, fn func(*Package) error) (err error) {

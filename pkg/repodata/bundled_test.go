@@ -47,7 +47,7 @@ func TestReadBundled(t *testing.T) {
 		"plain": {bundle(func([]byte) []byte { return []byte("<metadata/>") }), "header"},
 		"bomb": {bundle(func([]byte) []byte {
 			return gzipped(t, append([]byte("<metadata>"), bytes.Repeat([]byte("<x>      </x>\n"), bombFloor/12)...))
-		}), "no metadata does"},
+		}), "not plausible for metadata"},
 		"absent":  {fstest.MapFS{"rpms/repodata/repomd.xml": {}}, "no primary.xml.gz"},
 		"nothing": {fstest.MapFS{}, "not exist"},
 	} {

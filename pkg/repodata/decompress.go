@@ -111,11 +111,11 @@ func (d *decompressor) Read(p []byte) (int, error) {
 	}
 	n, err := d.out.Read(p)
 	if int64(n) > d.left {
-		n, err = int(d.left), fmt.Errorf("it holds more than %d bytes", d.limit)
+		n, err = int(d.left), fmt.Errorf("it decompresses to more than %d bytes", d.limit)
 	}
 	d.left -= int64(n)
 	if total := d.limit - d.left; total > bombFloor && total/maxRatio > d.in.n {
-		err = fmt.Errorf("its %d bytes hold %d or more, which no metadata does", d.in.n, total)
+		err = fmt.Errorf("its %d bytes decompress to %d or more, which is not plausible for metadata", d.in.n, total)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("cannot decompress %s: %w", d.name, windowError(err))
@@ -125,7 +125,7 @@ func (d *decompressor) Read(p []byte) (int, error) {
 }
 
 // errWindow is a stream that refers further back than is kept of it.
-var errWindow = fmt.Errorf("it was compressed with a window of more than %d MiB, and no more is kept in memory", maxWindow>>20)
+var errWindow = fmt.Errorf("it was compressed with a window of more than %d MiB", maxWindow>>20)
 
 // windowError says what to do about a window that is too large.
 func windowError(err error) error {
@@ -135,8 +135,8 @@ func windowError(err error) error {
 	if !errors.Is(err, errWindow) {
 		return err
 	}
-	return hint.With(err, "the repository's own tool wrote it so, and fetching it again does not help: take another mirror or release of the repository, "+
-		"or copy its packages to a folder, run createrepo_c on it, and name the folder as baseurl")
+	return hint.With(err, "fetching it again does not help: use another mirror or release of the repository, "+
+		"or copy its packages to a directory, run createrepo_c on it, and use the directory as baseurl")
 }
 
 func (d *decompressor) Close() error {

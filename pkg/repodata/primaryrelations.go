@@ -44,7 +44,7 @@ func (p *primary) keep(rs []nevra.Relation) []nevra.Relation {
 func (p *primary) relation() (nevra.Relation, error) {
 	name, ok := p.attr("name")
 	if !ok || len(name) == 0 {
-		return nevra.Relation{}, errors.New("an entry without a name")
+		return nevra.Relation{}, errors.New("entry without a name")
 	}
 	rel := nevra.Relation{Name: p.strings.get(name)}
 	if pre, ok := p.attr("pre"); ok {
@@ -77,5 +77,5 @@ func parseFlags(flags []byte) (nevra.Op, error) {
 	case "GE":
 		return nevra.GE, nil
 	}
-	return nevra.Any, fmt.Errorf("flags %q are not known", flags)
+	return nevra.Any, fmt.Errorf("unknown flags %q", flags)
 }

@@ -218,19 +218,19 @@ func TestReadPrimaryOdd(t *testing.T) {
 	odd := onePackage[strings.Index(onePackage, "<package type"):strings.Index(onePackage, "</metadata>")]
 	for _, test := range []struct{ old, new, want string }{
 		{"<name>foo</name>", "", "the name of package"},
-		{"<name>foo</name>", "<name>../foo</name>", "character that no package may have"},
-		{"<name>foo</name>", "<name>-foo</name>", "no file name"},
+		{"<name>foo</name>", "<name>../foo</name>", "has an invalid character"},
+		{"<name>foo</name>", "<name>-foo</name>", "not a valid file name"},
 		{"<arch>x86_64</arch>", "<arch></arch>", "the architecture of package"},
 		{`ver="1.0" rel="3.el7"/>`, `rel="3.el7"/>`, "the version of package"},
 		{`epoch="2" ver="1.0" rel="3.el7"/>`, `epoch="x" ver="1.0" rel="3.el7"/>`, `epoch "x" is not a number`},
-		{`type="sha256"`, `type="md5"`, "checksum type md5 is refused"},
+		{`type="sha256"`, `type="md5"`, "checksum type md5 is rejected"},
 		{`type="sha256"`, `type="sha1"`, "is not 40 hex digits"},
-		{`type="sha256"`, `type="crc"`, `checksum type "crc" is not known`},
+		{`type="sha256"`, `type="crc"`, `unknown checksum type "crc"`},
 		{`package="100"`, `package="-1"`, `size package "-1" is not a number`},
 		{`package="100"`, ``, "it has no size"},
 		{`href="Packages/foo.rpm"`, ``, "it has no location"},
-		{`flags="GE"`, `flags="GEQ"`, `requires: bar: flags "GEQ" are not known`},
-		{`name="bar"`, ``, "requires: an entry without a name"},
+		{`flags="GE"`, `flags="GEQ"`, `requires: bar: unknown flags "GEQ"`},
+		{`name="bar"`, ``, "requires: entry without a name"},
 		{`<package type="rpm">`, `<package type="deb">`, `type "deb" is not rpm`},
 		{`type="ghost"`, `type="pipe"`, ""},
 		{`<rpm:header-range start="20"`, `<rpm:header-range start="x"`, ""},
@@ -257,7 +257,7 @@ func TestReadPrimaryOdd(t *testing.T) {
 func TestReadPrimaryDamaged(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ old, new, want string }{
-		{"</package>", "", "is ended by"},
+		{"</package>", "", "is closed by"},
 		{"</metadata>", "", "unexpected EOF"},
 		{"a &amp; b", "a &nbsp; b", "package foo-2:1.0-3.el7.x86_64: "},
 		{`xmlns="http://linux.duke.edu/metadata/common"`, `xmlns="http://linux.duke.edu/metadata/repo"`, "want <metadata>"},
@@ -309,7 +309,7 @@ func TestReadRepomd(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
 		{"</repomd>", "", "unexpected EOF"},
 		{`<location href="repodata/p.xml.gz"`, `<location`, `data "primary": it has no location`},
-		{`<checksum type="sha256">`, `<checksum type="md5">`, `data "primary": checksum type md5 is refused`},
+		{`<checksum type="sha256">`, `<checksum type="md5">`, `data "primary": checksum type md5 is rejected`},
 		{"<size>10</size>", "<size>ten</size>", `data "primary": size "ten" is not a number`},
 		{"<repomd ", "<html><repomd ", "the document is <html>"},
 	} {
@@ -366,7 +366,7 @@ func TestRepomdOdd(t *testing.T) {
 	t.Parallel()
 	primary := `<data type="primary"><location href="p"/><checksum type="sha256">` + hash64 + `</checksum></data>`
 	for _, test := range []struct{ odd, want string }{
-		{`<data type="filelists"><location href="f"/><checksum type="blake3">x</checksum></data>`, `"blake3" is not known`},
+		{`<data type="filelists"><location href="f"/><checksum type="blake3">x</checksum></data>`, `unknown checksum type "blake3"`},
 		{`<data type="filelists"><checksum type="sha256">` + hash64 + `</checksum></data>`, "no location"},
 		{`<data type="filelists"><location href="f"/></data>`, "no checksum"},
 		{`<data type="filelists"><location href="f"/><checksum type="sha256">` + strings.ToUpper(hash64) + `</checksum><size>many</size></data>`, ""},

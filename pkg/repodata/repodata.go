@@ -83,13 +83,13 @@ func parseChecksum(kind, value string) (Checksum, error) {
 	case "sha512":
 		size = 128
 	case "md5":
-		return Checksum{}, fmt.Errorf("checksum type md5 is refused: it proves nothing")
+		return Checksum{}, fmt.Errorf("checksum type md5 is rejected as insecure")
 	default:
-		return Checksum{}, fmt.Errorf("checksum type %q is not known (want sha1, sha224, sha256, sha384 or sha512)", kind)
+		return Checksum{}, fmt.Errorf("unknown checksum type %q (want sha1, sha224, sha256, sha384 or sha512)", kind)
 	}
 	value = strings.ToLower(value)
 	if _, err := hex.DecodeString(value); err != nil || len(value) != size {
-		return Checksum{}, fmt.Errorf("checksum %q is not %d hex digits, as %s has", value, size, kind)
+		return Checksum{}, fmt.Errorf("checksum %q is not %d hex digits of %s", value, size, kind)
 	}
 	return Checksum{Type: kind, Value: value}, nil
 }
@@ -136,12 +136,12 @@ func FileName(n nevra.NEVRA) (string, error) {
 			return "", fmt.Errorf("the %s of package %q is empty", part.what, n)
 		}
 		if i := strings.IndexFunc(part.text, func(r rune) bool { return !fileRune(r) }); i >= 0 {
-			return "", fmt.Errorf("the %s %q of package %q holds a character that no package may have", part.what, part.text, n)
+			return "", fmt.Errorf("the %s %q of package %q has an invalid character", part.what, part.text, n)
 		}
 	}
 	name := n.FileName()
 	if name[0] == '.' || name[0] == '-' || len(name) > 255 {
-		return "", fmt.Errorf("%q is no file name for a package", name)
+		return "", fmt.Errorf("%q is not a valid file name for a package", name)
 	}
 	return name, nil
 }

@@ -65,9 +65,9 @@ func links(b *url.URL, location string, list ...*url.URL) ([]string, error) {
 		case u == nil || slices.ContainsFunc(seen, func(o *url.URL) bool { return sameFile(o, u) }):
 			continue
 		case u.Scheme == "file" && (b.Scheme != "file" || u.Host != "" && u.Host != "localhost"):
-			return nil, fmt.Errorf("cannot resolve %q against %s: it leads to a file of this machine", location, b.Redacted())
+			return nil, fmt.Errorf("cannot resolve %q against %s: it refers to a file of this machine", location, b.Redacted())
 		case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file":
-			return nil, fmt.Errorf("cannot resolve %q against %s: only http, https and file are followed", location, b.Redacted())
+			return nil, fmt.Errorf("cannot resolve %q against %s: only http, https and file are supported", location, b.Redacted())
 		case u.Scheme != "file" && u.Host == "":
 			return nil, fmt.Errorf("cannot resolve %q against %s: no host", location, b.Redacted())
 		}
@@ -146,7 +146,7 @@ func parseBase(base string) (*url.URL, error) {
 		return nil, fmt.Errorf("cannot read the base URL %q: want http, https, file or an absolute path", u.Redacted())
 	}
 	if u.Fragment != "" {
-		return nil, fmt.Errorf("cannot read the base URL %q: what follows # is never sent; write %%23 for a # in the name of a folder", u.Redacted())
+		return nil, fmt.Errorf("cannot read the base URL %q: a fragment is never sent; write %%23 for a # in a directory name", u.Redacted())
 	}
 	return folder(u), nil
 }

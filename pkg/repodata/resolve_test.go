@@ -99,7 +99,7 @@ func TestResolveRefuses(t *testing.T) {
 		{"file:///srv", "file://otherhost/x.rpm", "a file of this machine"},
 		{"https://user:secret@h/a", "gopher://h/x", "https://user:xxxxx@h/a"},
 		{"://", "x.rpm", "cannot read the base URL"},
-		{"https://h/a#b", "x.rpm", "what follows # is never sent"},
+		{"https://h/a#b", "x.rpm", "a fragment is never sent"},
 	} {
 		got, err := Resolve(test.base, test.location)
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {

@@ -155,10 +155,10 @@ func TestWriteErrors(t *testing.T) {
 			}
 			return failingFile{}, nil
 		}, "cannot write repomd.xml: disk full"},
-		{"name", func(p []Package) { p[0].Name = "../x" }, nil, "character that no package may have"},
+		{"name", func(p []Package) { p[0].Name = "../x" }, nil, "has an invalid character"},
 		{"location", func(p []Package) { p[0].Location = "" }, nil, "has no location"},
 		{"same location", func(p []Package) { p[0].Location = p[1].Location }, nil, "have the same location"},
-		{"checksum", func(p []Package) { p[0].Checksum.Type = "md5" }, nil, "md5 is refused"},
+		{"checksum", func(p []Package) { p[0].Checksum.Type = "md5" }, nil, "md5 is rejected"},
 	} {
 		pkgs := generated(3)
 		if test.change != nil {

@@ -319,7 +319,7 @@ func (s *scanner) readBang() (token, bool, error) {
 		return 0, false, err
 	}
 	if string(s.buf[s.r:s.r+len(cdata)]) != cdata {
-		return 0, false, s.errorf("a document type or another declaration, which metadata has not")
+		return 0, false, s.errorf("a document type or another declaration is not allowed in metadata")
 	}
 	if len(s.stack) == 0 {
 		return 0, false, s.errorf("text outside of the root element")

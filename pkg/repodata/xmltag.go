@@ -81,7 +81,7 @@ func (s *scanner) readAttrs(b []byte) error {
 		}
 		n := nameLen(trimmed)
 		if n == 0 {
-			return errors.New("something that is no attribute")
+			return errors.New("not an attribute")
 		}
 		name := trimmed[:n]
 		if bytes.Count(name, []byte(":")) > 1 {
@@ -107,7 +107,7 @@ func (s *scanner) readAttrs(b []byte) error {
 		}
 		s.scratch = scratch
 		if _, dup := s.attr(string(name)); dup {
-			return fmt.Errorf("attribute %s twice", name)
+			return fmt.Errorf("duplicate attribute %s", name)
 		}
 		s.attrs = append(s.attrs, attr{name, value})
 	}
@@ -186,13 +186,13 @@ func (s *scanner) readEnd() error {
 	tag := s.buf[s.r+2 : s.r+n]
 	name := tag[:nameLen(tag)]
 	if len(trimSpace(tag[len(name):])) > 0 || len(name) == 0 {
-		return s.errorf("an end tag that is more than a name")
+		return s.errorf("an end tag with more than a name")
 	}
 	if len(s.stack) == 0 {
-		return s.errorf("</%s> without its beginning", name)
+		return s.errorf("</%s> without a start tag", name)
 	}
 	if want := s.current(); string(name) != string(want) {
-		return s.errorf("<%s> is ended by </%s>", want, name)
+		return s.errorf("<%s> is closed by </%s>", want, name)
 	}
 	s.r += n + 1
 	s.pop()
@@ -237,7 +237,7 @@ func (s *scanner) readInstruction() error {
 		return s.errorf("an instruction without a name")
 	case target == "xml":
 		if s.base+int64(s.r) != s.bom {
-			return s.errorf("an XML declaration in the middle")
+			return s.errorf("an XML declaration that is not at the start")
 		}
 		if err := s.declaration(body[size:]); err != nil {
 			return s.errorf("%w", err)
@@ -257,10 +257,10 @@ func (s *scanner) declaration(b []byte) error {
 		return fmt.Errorf("XML declaration: %w", err)
 	}
 	if v, ok := s.attr("version"); !ok || string(v) != "1.0" {
-		return fmt.Errorf("XML version %q, only 1.0 is read", v)
+		return fmt.Errorf("XML version %q, only 1.0 is supported", v)
 	}
 	if v, ok := s.attr("encoding"); ok && !strings.EqualFold(string(v), "utf-8") && !strings.EqualFold(string(v), "us-ascii") {
-		return fmt.Errorf("encoding %q, only UTF-8 is read", v)
+		return fmt.Errorf("encoding %q, only UTF-8 is supported", v)
 	}
 	return nil
 }
@@ -345,7 +345,7 @@ func decode(raw, scratch []byte, where place) (value, grown []byte, err error) {
 				return nil, scratch, errors.New("text that is not UTF-8")
 			}
 			if !isChar(r) {
-				return nil, scratch, fmt.Errorf("the character %U, which XML does not allow", r)
+				return nil, scratch, fmt.Errorf("the character %U is not allowed in XML", r)
 			}
 			scratch = append(scratch, raw[i:i+n]...)
 			i += n
@@ -384,7 +384,7 @@ func reference(dst, b []byte) ([]byte, int, error) {
 	}
 	code, err := strconv.ParseUint(digits, base, 32)
 	if err != nil || code > utf8.MaxRune || !isChar(rune(code)) {
-		return dst, 0, fmt.Errorf("&%s; is no character", name)
+		return dst, 0, fmt.Errorf("&%s; is not a character", name)
 	}
 	return utf8.AppendRune(dst, rune(code)), end + 1, nil
 }

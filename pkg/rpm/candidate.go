@@ -19,7 +19,7 @@ type candidate struct {
 	primaryEnds time.Time
 }
 
-// String names the key itself, a subkey with the primary key it belongs to.
+// String names the key; a subkey is named with its primary key.
 func (c candidate) String() string {
 	if c.subkey {
 		return fmt.Sprintf("%s, a subkey of %s,", fingerprint(c.public), c.primary)
@@ -27,8 +27,8 @@ func (c candidate) String() string {
 	return c.primary.String()
 }
 
-// find returns the keys with the given ID, each once however many copies of it
-// there are.
+// find returns the keys with the given ID, each once, even if there are several
+// copies.
 func (k *Keyring) find(id uint64) []candidate {
 	var out []candidate
 	seen := map[string]bool{}
@@ -55,8 +55,8 @@ func (k *Keyring) find(id uint64) []candidate {
 	return out
 }
 
-// judge says whether the key was good when the signature was made. An expired
-// key keeps what it signed before: that gives a warning.
+// judge checks that the key was valid when the signature was made. A signature made
+// before the key expired is valid, with a warning.
 func (c candidate) judge(s *signature, now time.Time) (warnings []string, err error) {
 	name := c.String()
 	switch {
@@ -65,9 +65,9 @@ func (c candidate) judge(s *signature, now time.Time) (warnings []string, err er
 	case c.revoked:
 		return nil, fmt.Errorf("key %s is revoked", name)
 	case !maySign(c.public, c.self, c.subkey):
-		return nil, fmt.Errorf("key %s may not sign", name)
+		return nil, fmt.Errorf("key %s is not a signing key", name)
 	case s.created.Before(c.public.CreationTime):
-		return nil, fmt.Errorf("the signature of %s is older than key %s of %s", day(s.created), name, day(c.public.CreationTime))
+		return nil, fmt.Errorf("the signature of %s predates key %s of %s", day(s.created), name, day(c.public.CreationTime))
 	case s.packet.SigExpired(now):
 		return nil, fmt.Errorf("the signature of %s by %s has expired", day(s.created), name)
 	}
@@ -88,13 +88,13 @@ func (c candidate) judge(s *signature, now time.Time) (warnings []string, err er
 	return warnings, nil
 }
 
-// untrusted is an ErrUntrustedKey with the cause.
+// untrusted returns an ErrUntrustedKey with the cause.
 func untrusted(format string, args ...any) error {
 	err := fmt.Errorf("%w: %w", ErrUntrustedKey, fmt.Errorf(format, args...))
-	return hint.With(err, "compare with `rpm -Kv FILE` and `gpg --show-keys KEYFILE`; ask the packager for one signed anew, or take another build")
+	return hint.With(err, "compare with `rpm -Kv FILE` and `gpg --show-keys KEYFILE`; ask the packager for a newly signed package, or use another build")
 }
 
-// candidates finds the keys that may have made s and were good at that time.
+// candidates finds the keys that may have made s and were valid at that time.
 func (k *Keyring) candidates(s *signature, now time.Time) (good []candidate, warnings []string, err error) {
 	warning, err := s.checkHash()
 	if err != nil {
@@ -105,8 +105,8 @@ func (k *Keyring) candidates(s *signature, now time.Time) (good []candidate, war
 	}
 	found := k.find(s.keyID)
 	if len(found) == 0 {
-		err := fmt.Errorf("%w: the signature is by key %016X, pinned: %s", ErrUntrustedKey, s.keyID, k.names())
-		return nil, nil, hint.With(err, "if you trust key %016X, add its file to the repository's gpgkey and its fingerprint to the pinned ones, see: gpg --show-keys KEYFILE", s.keyID)
+		err := fmt.Errorf("%w: the signature is by key %016X, pinned keys: %s", ErrUntrustedKey, s.keyID, k.names())
+		return nil, nil, hint.With(err, "if you trust key %016X, add its file to the repository's gpgkey and pin its fingerprint, shown by: gpg --show-keys KEYFILE", s.keyID)
 	}
 	var bad error
 	for _, c := range found {

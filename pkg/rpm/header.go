@@ -8,9 +8,9 @@ import (
 	"math"
 )
 
-// Limits of a header, checked before anything is allocated. rpm itself allows
-// 65535 entries and 256 MiB, of a signature header 32 and 64 MiB
-// (lib/header.c, hdrblobRead); the largest headers in use hold a few megabytes.
+// Limits of a header, checked before anything is allocated. rpm itself allows 65535
+// entries and 256 MiB, for a signature header 32 and 64 MiB (lib/header.c,
+// hdrblobRead); the largest headers in use have a few megabytes.
 const (
 	maxEntries          = 0xffff
 	maxSignatureEntries = 32
@@ -30,8 +30,8 @@ const (
 	typeI18NString  = 9
 )
 
-// Region tags: the entry that says which part of a header was there when it
-// was signed; source: rpm, include/rpm/rpmtag.h.
+// Region tags: the entry that marks the signed part of a header; source: rpm,
+// include/rpm/rpmtag.h.
 const (
 	tagHeaderImage      = 61
 	tagHeaderSignatures = 62
@@ -46,8 +46,8 @@ const (
 
 var headerMagic = [8]byte{0x8e, 0xad, 0xe8, 0x01} // the last four are reserved and zero
 
-// header is one header structure of the file, checked: every entry's type,
-// offset and count lie within the store, and no two entries overlap.
+// header is one validated header structure of the file: the data of every entry is
+// within the store, and no two entries overlap.
 type header struct {
 	raw     []byte // as it is in the file, without padding
 	store   []byte // the part of raw that entries point to
@@ -60,8 +60,8 @@ type entry struct {
 }
 
 // readHeader reads one header. region is the tag of the region it may have.
-// Memory grows with the bytes that are really there, not with what the first
-// sixteen of them promise.
+// Memory grows with the bytes that are read, not with the size that the first
+// sixteen bytes claim.
 func readHeader(r io.Reader, what string, region uint32) (*header, error) {
 	intro := make([]byte, introSize)
 	if _, err := io.ReadFull(r, intro); err != nil {
@@ -96,8 +96,8 @@ func readHeader(r io.Reader, what string, region uint32) (*header, error) {
 	return h, nil
 }
 
-// index checks the entries as rpm does (lib/header.c, hdrblobVerifyInfo):
-// whatever it accepts, rpm's reader accepts too.
+// index checks the entries like rpm (lib/header.c, hdrblobVerifyInfo): rpm accepts
+// everything that it accepts.
 func (h *header) index(region uint32) error {
 	table := h.raw[introSize : len(h.raw)-len(h.store)]
 	trailer, after := len(h.store), len(h.store)
@@ -117,25 +117,24 @@ func (h *header) index(region uint32) error {
 			return fmt.Errorf("tag %d: %w", tag, err)
 		}
 		if e.start < end || e.end > trailer && e.start < after {
-			return fmt.Errorf("tag %d: its data overlaps other data", tag)
+			return fmt.Errorf("tag %d: overlapping data", tag)
 		}
 		if region == tagHeaderImmutable && !fits(tag, e.kind) {
-			return fmt.Errorf("tag %d: it has the type %d, which is not the tag's", tag, e.kind)
+			return fmt.Errorf("tag %d: wrong type %d", tag, e.kind)
 		}
 		end = e.end
 		if _, twice := h.entries[tag]; twice {
-			return fmt.Errorf("tag %d: it is there twice", tag)
+			return fmt.Errorf("tag %d: duplicate", tag)
 		}
 		h.entries[tag] = e
 	}
 	return nil
 }
 
-// checkRegion returns where the region's trailer starts in the store. The
-// region of a package's header must hold all of it: what lies outside is not
-// covered by the signature, and rpm had to learn that (CVE-2021-20271). In the
-// signature header old packages name their trailer after the other kind of
-// region.
+// checkRegion returns where the region's trailer starts in the store. The region of
+// a package's header must cover the whole header: data outside it is not covered by
+// the signature (CVE-2021-20271). In the signature header of old packages, the
+// trailer has the tag of the other kind of region.
 //
 // Source: rpm, lib/header.c, hdrblobVerifyRegion.
 func (h *header) checkRegion(table []byte, region uint32) (int, error) {
@@ -144,7 +143,7 @@ func (h *header) checkRegion(table []byte, region uint32) (int, error) {
 		return 0, fmt.Errorf("its region entry is malformed")
 	}
 	tag, kind, negative, count := fields(h.store[offset:])
-	// The trailer's offset leads back, as a negative number, to the first entry.
+	// The trailer's offset points back, as a negative number, to the first entry.
 	back := -negative
 	old := region == tagHeaderSignatures && tag == tagHeaderImage
 	if tag != region && !old || kind != typeBin || count != entrySize || back == 0 || back%entrySize != 0 || uint64(back) > uint64(len(table)) {
@@ -156,7 +155,7 @@ func (h *header) checkRegion(table []byte, region uint32) (int, error) {
 	return int(offset), nil
 }
 
-// fields are the four numbers of an entry.
+// fields returns the four numbers of an entry.
 func fields(b []byte) (tag, kind, offset, count uint32) {
 	return binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint32(b[12:])
 }
@@ -164,13 +163,13 @@ func fields(b []byte) (tag, kind, offset, count uint32) {
 func (h *header) entry(table []byte, tag uint32) (entry, error) {
 	_, kind, offset, count := fields(table)
 	if int32(tag) < tagI18NTable { //nolint:gosec // rpm's tags are signed numbers
-		return entry{}, fmt.Errorf("a reserved tag")
+		return entry{}, fmt.Errorf("reserved tag")
 	}
 	if uint64(offset) >= uint64(len(h.store)) {
-		return entry{}, fmt.Errorf("offset %d lies outside the %d bytes of data", offset, len(h.store))
+		return entry{}, fmt.Errorf("offset %d is outside the %d bytes of data", offset, len(h.store))
 	}
 	if count == 0 || uint64(count) > uint64(len(h.store)) {
-		return entry{}, fmt.Errorf("a count of %d in %d bytes of data", count, len(h.store))
+		return entry{}, fmt.Errorf("invalid count %d for %d bytes of data", count, len(h.store))
 	}
 	e := entry{kind: kind, count: count, start: int(offset)}
 	var err error
@@ -178,7 +177,7 @@ func (h *header) entry(table []byte, tag uint32) (entry, error) {
 	return e, err
 }
 
-// dataEnd finds where an entry's data ends.
+// dataEnd returns where an entry's data ends.
 func (h *header) dataEnd(e entry) (int, error) {
 	width := 0
 	switch e.kind {
@@ -200,28 +199,28 @@ func (h *header) dataEnd(e entry) (int, error) {
 	}
 	end := int64(e.start) + int64(width)*int64(e.count)
 	if end > int64(len(h.store)) {
-		return 0, fmt.Errorf("%d values of %d bytes at %d leave the %d bytes of data", e.count, width, e.start, len(h.store))
+		return 0, fmt.Errorf("%d values of %d bytes at %d exceed the %d bytes of data", e.count, width, e.start, len(h.store))
 	}
 	return int(end), nil
 }
 
 func (h *header) stringsEnd(e entry) (int, error) {
 	if e.kind == typeString && e.count != 1 {
-		return 0, fmt.Errorf("a string with a count of %d", e.count)
+		return 0, fmt.Errorf("string with a count of %d", e.count)
 	}
 	end := e.start
 	for range e.count {
 		n := bytes.IndexByte(h.store[end:], 0)
 		if n < 0 {
-			return 0, fmt.Errorf("a string does not end")
+			return 0, fmt.Errorf("unterminated string")
 		}
 		end += n + 1
 	}
 	return end, nil
 }
 
-// text is a tag's first string, of an i18n string that of the first locale;
-// "" where the tag is absent.
+// text returns a tag's first string, for an i18n string that of the first locale;
+// "" if the tag is absent.
 func (h *header) text(tag uint32) (string, error) {
 	e, ok := h.entries[tag]
 	if !ok {
@@ -234,8 +233,8 @@ func (h *header) text(tag uint32) (string, error) {
 	return string(data[:bytes.IndexByte(data, 0)]), nil
 }
 
-// texts is all strings of a tag, nil where it is absent. More than limit are
-// an error.
+// texts returns all strings of a tag, nil if it is absent. More than limit are an
+// error.
 func (h *header) texts(tag uint32, limit int) ([]string, error) {
 	e, ok := h.entries[tag]
 	if !ok {
@@ -247,7 +246,7 @@ func (h *header) texts(tag uint32, limit int) ([]string, error) {
 	if int64(e.count) > int64(limit) {
 		return nil, fmt.Errorf("tag %d has %d strings, the limit is %d", tag, e.count, limit)
 	}
-	data := string(h.store[e.start:e.end]) // one copy that all of them share
+	data := string(h.store[e.start:e.end]) // one shared copy
 	out := make([]string, 0, e.count)
 	for start, i := 0, 0; i < len(data); i++ {
 		if data[i] == 0 {
@@ -264,8 +263,8 @@ func isText(kind uint32) bool {
 	return kind == typeString || kind == typeStringArray || kind == typeI18NString
 }
 
-// numbers is all values of a tag, nil where it is absent. More than limit are
-// an error.
+// numbers returns all values of a tag, nil if it is absent. More than limit are an
+// error.
 func (h *header) numbers(tag uint32, limit int) ([]uint64, error) {
 	e, ok := h.entries[tag]
 	if !ok {
@@ -288,19 +287,19 @@ func (h *header) numbers(tag uint32, limit int) ([]uint64, error) {
 	return out, nil
 }
 
-// number is a tag's first value; ok is false where the tag is absent.
+// number returns a tag's first value; ok is false if the tag is absent.
 func (h *header) number(tag uint32) (n int64, ok bool, err error) {
 	values, err := h.numbers(tag, math.MaxUint16)
 	if err != nil || len(values) == 0 {
 		return 0, false, err
 	}
 	if values[0] > math.MaxInt64 {
-		return 0, false, fmt.Errorf("tag %d is %d, which is absurd", tag, values[0])
+		return 0, false, fmt.Errorf("tag %d has the invalid value %d", tag, values[0])
 	}
 	return int64(values[0]), true, nil //nolint:gosec // bounded just above
 }
 
-// binary is the bytes of a tag, nil where it is absent.
+// binary returns the bytes of a tag, nil if it is absent.
 func (h *header) binary(tag uint32) ([]byte, error) {
 	e, ok := h.entries[tag]
 	if !ok {

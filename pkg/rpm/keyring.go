@@ -16,19 +16,19 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// maxKeyring is the most that ReadKeyring reads: distribution keys are a few
+// maxKeyring is the limit of ReadKeyring in bytes: distribution keys have a few
 // kilobytes each.
 const maxKeyring = 4 << 20
 
-// Key is an OpenPGP public key, named by its primary key.
+// Key is an OpenPGP public key, identified by its primary key.
 type Key struct {
 	Fingerprint string    // of the primary key, upper-case hex, 40 digits (V4) or 64 (V6)
 	UserID      string    // the primary one
 	Created     time.Time // UTC
 	Expires     time.Time // UTC, zero: never
-	Revoked     bool      // never trusted, whatever it signed
+	Revoked     bool      // never trusted
 	Algorithm   string    // RSA, DSA, EdDSA, ECDSA, Ed25519
-	Bits        int       // of an RSA or DSA key, else 0
+	Bits        int       // of an RSA or DSA key, otherwise 0
 	Subkeys     []string  // fingerprints of subkeys that may sign
 }
 
@@ -38,10 +38,10 @@ func (k Key) String() string { return fmt.Sprintf("%s (%s)", k.UserID, k.Fingerp
 // Keyring is a set of public keys. A nil Keyring holds none.
 type Keyring struct{ entities []*openpgp.Entity }
 
-// ReadKeyring reads public keys as RPM-GPG-KEY files hold them: armored, also
-// several blocks in one file, or binary. At most 4 MiB are read. Keys of an
-// unknown kind are passed over; it is an error when none is left, or when
-// there is a private key among them.
+// ReadKeyring reads public keys in the form of RPM-GPG-KEY files: armored, possibly
+// several blocks in one file, or binary. The limit is 4 MiB. Keys of an unknown kind
+// are skipped; it is an error if none is left, or if there is a private key among
+// them.
 func ReadKeyring(r io.Reader) (*Keyring, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxKeyring+1))
 	if err != nil {
@@ -52,12 +52,12 @@ func ReadKeyring(r io.Reader) (*Keyring, error) {
 	}
 	entities, err := parseKeys(data)
 	if err != nil {
-		return nil, hint.With(fmt.Errorf("cannot read keys: %w", err), "look at the file with: gpg --show-keys FILE")
+		return nil, hint.With(fmt.Errorf("cannot read keys: %w", err), "check the file with: gpg --show-keys FILE")
 	}
 	for _, e := range entities {
 		if e.PrivateKey != nil {
 			return nil, hint.With(fmt.Errorf("cannot read keys: %s is a private key", fingerprint(e.PrimaryKey)),
-				"write the public one with: gpg --armor --export KEY")
+				"export the public key with: gpg --armor --export KEY")
 		}
 	}
 	return &Keyring{entities: entities}, nil
@@ -67,7 +67,7 @@ const armorBegin, armorEnd = "-----BEGIN PGP ", "-----END PGP "
 
 func parseKeys(data []byte) (openpgp.EntityList, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("<")) {
-		return nil, errors.New("it is a web page")
+		return nil, errors.New("it is a web page, not a key")
 	}
 	if !bytes.Contains(data, []byte(armorBegin)) {
 		return nonEmpty(openpgp.ReadKeyRing(bytes.NewReader(data)))
@@ -105,7 +105,7 @@ func parseArmored(block []byte) (openpgp.EntityList, error) {
 		return nil, fmt.Errorf("armor is damaged: %w", err)
 	}
 	if b.Type != openpgp.PublicKeyType && b.Type != openpgp.PrivateKeyType {
-		return nil, fmt.Errorf("a %q block, not a key", b.Type)
+		return nil, fmt.Errorf("it is a %q block, not a key", b.Type)
 	}
 	return openpgp.ReadKeyRing(b.Body)
 }
@@ -115,12 +115,12 @@ func nonEmpty(list openpgp.EntityList, err error) (openpgp.EntityList, error) {
 		return nil, err
 	}
 	if len(list) == 0 {
-		return nil, errors.New("no OpenPGP public key in it")
+		return nil, errors.New("it has no OpenPGP public key")
 	}
 	return list, nil
 }
 
-// Merge makes one keyring of several; nil ones count as empty.
+// Merge combines several keyrings; a nil one counts as empty.
 func Merge(rings ...*Keyring) *Keyring {
 	out := &Keyring{}
 	for _, k := range rings {
@@ -148,10 +148,10 @@ func (k *Keyring) Keys() []Key {
 	return keys
 }
 
-// Restrict keeps the keys with the given fingerprints of primary keys: 40 or
-// 64 hex digits in either case, blanks and a leading 0x do not count. An empty
-// list keeps all. The error names the fingerprint that is malformed, absent or
-// that of a subkey.
+// Restrict returns the keys with the given fingerprints of primary keys: 40 or 64
+// hex digits in either case; blanks and a leading 0x are ignored. An empty list
+// returns all. The error names the fingerprint that is malformed, absent or that of
+// a subkey.
 func (k *Keyring) Restrict(fingerprints []string) (*Keyring, error) {
 	if len(fingerprints) == 0 {
 		return k, nil
@@ -170,7 +170,7 @@ func (k *Keyring) Restrict(fingerprints []string) (*Keyring, error) {
 		}
 		if len(out.entities) == before {
 			return nil, hint.With(fmt.Errorf("cannot pin key %s: %s", want, k.whyAbsent(want)),
-				"compare with: gpg --show-keys FILE; a fingerprint that changed upstream wants a second opinion")
+				"compare with: gpg --show-keys FILE; confirm a changed upstream fingerprint from a second source")
 		}
 	}
 	return out, nil
@@ -191,7 +191,7 @@ func (k *Keyring) whyAbsent(want string) string {
 			}
 		}
 	}
-	return "it is not among the keys: " + k.names()
+	return "not in the keyring, which has " + k.names()
 }
 
 // names lists the keys for an error.
@@ -203,7 +203,7 @@ func (k *Keyring) names() string {
 	}
 	switch {
 	case len(names) == 0:
-		return "there are none"
+		return "none"
 	case len(names) > most:
 		names = append(names[:most], fmt.Sprintf("and %d more", len(names)-most))
 	}
@@ -221,8 +221,8 @@ func normalize(text string) (string, error) {
 
 func fingerprint(p *packet.PublicKey) string { return fmt.Sprintf("%X", p.Fingerprint) }
 
-// describe tells of the key that e is a copy of, by all copies in k: the
-// newest self-signature counts, and a revocation in any of them.
+// describe returns the key that e is a copy of, from all copies in k: the newest
+// self-signature counts, and a revocation in any of them.
 func (k *Keyring) describe(e *openpgp.Entity) Key {
 	key := Key{
 		Fingerprint: fingerprint(e.PrimaryKey), Created: e.PrimaryKey.CreationTime.UTC(),
@@ -245,7 +245,7 @@ func (k *Keyring) describe(e *openpgp.Entity) Key {
 	return key
 }
 
-// copies are all copies of the key of e in k, in the order of the files.
+// copies returns all copies of the key of e in k, in the order of the files.
 func (k *Keyring) copies(e *openpgp.Entity) []*openpgp.Entity {
 	var out []*openpgp.Entity
 	for _, other := range k.all() {
@@ -256,7 +256,7 @@ func (k *Keyring) copies(e *openpgp.Entity) []*openpgp.Entity {
 	return out
 }
 
-// newest is the later of two self-signatures, either of which may be nil.
+// newest returns the later of two self-signatures, either of which may be nil.
 func newest(a, b *packet.Signature) *packet.Signature {
 	if a == nil || b != nil && b.CreationTime.After(a.CreationTime) {
 		return b
@@ -264,14 +264,14 @@ func newest(a, b *packet.Signature) *packet.Signature {
 	return a
 }
 
-// subkey is what all copies of a key say of one of its subkeys.
+// subkey combines one subkey from all copies of a key.
 type subkey struct {
 	public  *packet.PublicKey
 	self    *packet.Signature // the newest binding to the primary key
 	revoked bool
 }
 
-// subkeys are those of the key of e, each once.
+// subkeys returns the subkeys of the key of e, each once.
 func (k *Keyring) subkeys(e *openpgp.Entity) []subkey {
 	var out []subkey
 	at := map[string]int{}
@@ -300,7 +300,7 @@ func bits(p *packet.PublicKey) int {
 	return 0
 }
 
-// expiry is zero for a key that does not expire.
+// expiry returns zero for a key that does not expire.
 func expiry(p *packet.PublicKey, self *packet.Signature) time.Time {
 	if self == nil || self.KeyLifetimeSecs == nil || *self.KeyLifetimeSecs == 0 {
 		return time.Time{}
@@ -308,8 +308,8 @@ func expiry(p *packet.PublicKey, self *packet.Signature) time.Time {
 	return p.CreationTime.Add(time.Duration(*self.KeyLifetimeSecs) * time.Second).UTC()
 }
 
-// maySign says whether a key may sign data. Primary keys of the last century
-// carry no flags; a subkey must say that it signs.
+// maySign reports whether a key may sign data. Primary keys from before 2000 have no
+// flags; a subkey must have the flag for signing.
 func maySign(p *packet.PublicKey, self *packet.Signature, subkey bool) bool {
 	if self == nil || !p.PubKeyAlgo.CanSign() {
 		return false

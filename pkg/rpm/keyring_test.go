@@ -73,7 +73,7 @@ func TestReadKeyring(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ name, data, want string }{
-		{"nothing", "", "no OpenPGP public key in it"},
+		{"nothing", "", "it has no OpenPGP public key"},
 		{"text", "hello, world", "cannot read keys"},
 		{"a web page", "<html>404</html>", "it is a web page"},
 		{"a signature", "-----BEGIN PGP SIGNATURE-----\n\niQEcBAABAgAGBQ==\n-----END PGP SIGNATURE-----\n", "not a key"},
@@ -109,7 +109,7 @@ func TestRestrict(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ text, want string }{
-		{centos7, "cannot pin key " + centos7 + ": it is not among the keys: Test Key ("},
+		{centos7, "cannot pin key " + centos7 + ": not in the keyring, which has Test Key ("},
 		{subkey, "it is a subkey; pin the primary key " + b.Fingerprint()},
 		{pin[32:], "is not a fingerprint of 40 or 64 hex digits"},
 		{"", "is not a fingerprint"},

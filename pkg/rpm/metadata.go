@@ -8,9 +8,8 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// Limits of what one package may hold, so that a small file cannot make much
-// of itself in memory. The largest packages in use have some 100,000 files and
-// some 10,000 relations.
+// Limits of one package, so that a small file cannot use much memory. The largest
+// packages in use have about 100,000 files and 10,000 relations.
 const (
 	maxFiles     = 1 << 20
 	maxRelations = 1 << 16
@@ -54,7 +53,7 @@ const (
 // relationTags are the tags of one kind of relation: names, flags, versions.
 type relationTags struct{ name, flags, version uint32 }
 
-// decoder reads tags and keeps the first error.
+// decoder reads tags and records the first error.
 type decoder struct {
 	*header
 	err error
@@ -83,12 +82,12 @@ func (d *decoder) num(tags ...uint32) int64 {
 	return 0
 }
 
-// metadata reads what dependency resolution and yum metadata need.
+// metadata reads the tags for dependency resolution and yum metadata.
 //
 // Relations keep the order of the header, and all of them are kept: Requires
-// contains rpm's own features, "rpmlib(...)", which a writer of yum metadata
-// and a solver leave out; a relation that starts with "(" is a rich
-// dependency. Pre is set as createrepo_c sets it, for PREREQ, %pre and %post.
+// includes rpm's own features, "rpmlib(...)", which a writer of yum metadata and a
+// solver omit; a relation that starts with "(" is a rich dependency. Pre is set
+// like by createrepo_c, for PREREQ, %pre and %post.
 // Summary, description and group are those of the first locale. A source
 // package has the architecture "src".
 func (f *file) metadata() (*nevra.Metadata, error) {
@@ -126,7 +125,7 @@ func (f *file) metadata() (*nevra.Metadata, error) {
 	return m, nil
 }
 
-// archiveSize stands in the signature header, in old packages in the header.
+// archiveSize is in the signature header, or in the header of old packages.
 func (f *file) archiveSize(d *decoder) int64 {
 	s := &decoder{header: f.signature}
 	size := s.num(tagLongArchiveSize, sigPayloadSize)
@@ -144,28 +143,28 @@ func (d *decoder) nevra() nevra.NEVRA {
 	if ok {
 		n.Epoch = strconv.FormatInt(epoch, 10)
 	}
-	// Packages of every age that were built from a source package name it; rpm
-	// (headerIsSource) and createrepo_c go by that alone.
+	// Every binary package names its source package; rpm (headerIsSource) and
+	// createrepo_c use only that.
 	if _, built := d.entries[tagSourceRPM]; !built {
 		n.Arch = "src"
 	}
 	return n
 }
 
-// checkName refuses names that would be trouble as a file name or as an argument.
+// checkName rejects names that are unsafe as a file name or as an argument.
 func checkName(n nevra.NEVRA) error {
 	for _, part := range []struct{ what, value, forbidden string }{
 		{"name", n.Name, "/"}, {"version", n.Version, "/-"}, {"release", n.Release, "/-"}, {"architecture", n.Arch, "/-."},
 	} {
 		switch {
 		case part.value == "":
-			return fmt.Errorf("it names no %s", part.what)
+			return fmt.Errorf("it has no %s", part.what)
 		case len(part.value) > maxNamePart:
 			return fmt.Errorf("its %s has %d characters", part.what, len(part.value))
 		case strings.ContainsAny(part.value, part.forbidden), part.value[0] == '-', part.value[0] == '.':
-			return fmt.Errorf("its %s is %q", part.what, part.value)
+			return fmt.Errorf("its %s %q is invalid", part.what, part.value)
 		case strings.ContainsFunc(part.value, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
-			return fmt.Errorf("its %s is %q", part.what, part.value)
+			return fmt.Errorf("its %s %q is invalid", part.what, part.value)
 		}
 	}
 	return nil
@@ -188,7 +187,7 @@ func (d *decoder) relations(tags relationTags) []nevra.Relation {
 	d.keep(err)
 	versions, err := d.texts(tags.version, maxRelations)
 	d.keep(err)
-	// Packages older than rpm 4 have names alone.
+	// Packages older than rpm 4 have only names.
 	if (flags != nil && len(flags) != len(names)) || (versions != nil && len(versions) != len(names)) {
 		d.keep(fmt.Errorf("tags %d, %d and %d have %d, %d and %d values", tags.name, tags.flags, tags.version, len(names), len(flags), len(versions)))
 	}
@@ -246,7 +245,7 @@ func (d *decoder) files() []nevra.File {
 	paths, total := make([]string, len(bases)), 0
 	for i, base := range bases {
 		if indexes[i] >= uint64(len(dirs)) {
-			d.keep(fmt.Errorf("file %d lies in directory %d of %d", i, indexes[i], len(dirs)))
+			d.keep(fmt.Errorf("file %d is in directory %d of %d", i, indexes[i], len(dirs)))
 			return nil
 		}
 		dir := dirs[indexes[i]]
@@ -259,8 +258,8 @@ func (d *decoder) files() []nevra.File {
 	return d.types(paths)
 }
 
-// types adds what kind of file each path is: a directory by its mode, else a
-// ghost by its flags, as createrepo_c decides it.
+// types adds the type of each path like createrepo_c: a directory by its mode,
+// otherwise a ghost by its flags.
 func (d *decoder) types(paths []string) []nevra.File {
 	modes, err := d.numbers(tagFileModes, maxFiles)
 	d.keep(err)

@@ -1,12 +1,11 @@
-// Package rpm reads RPM packages from people we do not trust: it splits the
-// file within fixed bounds, and verifies its signature against pinned keys and
-// its payload against a signed digest.
+// Package rpm reads untrusted RPM packages: it parses the file within fixed bounds,
+// and verifies its signature against pinned keys and its payload against a signed
+// digest.
 //
-// Whom to trust is decided here and by no library: which bytes a signature
-// covers, which digests may stand for the payload, and which of two readings of
-// a header counts. Libraries for RPM answer that for files that mean well; one of
-// them is the second opinion of the tests. The cryptography of keys and
-// signatures is go-crypto's.
+// The package itself decides what to trust, not a library: which bytes a signature
+// covers, which digests may cover the payload, and how to read an ambiguous header.
+// RPM libraries are not made for hostile files; the tests compare with one of them.
+// The cryptography of keys and signatures is go-crypto's.
 package rpm
 
 import (
@@ -17,14 +16,14 @@ import (
 
 const (
 	leadSize        = 96
-	signatureHeader = 5 // RPMSIGTYPE_HEADERSIG, the only type of this century
+	signatureHeader = 5 // RPMSIGTYPE_HEADERSIG, the only type in use
 )
 
-// Span is where a package's header lies in its file, in bytes from the start:
-// what yum metadata calls header-range.
+// Span is the position of a package's header in its file, in bytes from the start:
+// header-range in yum metadata.
 type Span struct{ Start, End int64 }
 
-// file is an RPM opened up to its payload, which rest still holds.
+// file is an RPM read up to its payload; rest is the payload.
 type file struct {
 	lead      []byte
 	signature *header
@@ -33,8 +32,8 @@ type file struct {
 	rest      io.Reader
 }
 
-// openFile reads lead, signature header and header. The lead is obsolete: rpm
-// looks only at its magic number, and no digest covers it.
+// openFile reads lead, signature header and header. The lead is obsolete: rpm checks
+// only its magic number, and no digest covers it.
 func openFile(r io.Reader) (*file, error) {
 	f := &file{lead: make([]byte, leadSize), rest: r}
 	n, err := io.ReadFull(r, f.lead)
@@ -62,8 +61,8 @@ func openFile(r io.Reader) (*file, error) {
 	return f, nil
 }
 
-// maxFormat is the newest format that is read. Packages say which one they are
-// in since format 6, whose lead still says 3 or 4.
+// maxFormat is the newest supported format. Packages have a format tag since format
+// 6, whose lead still says 3 or 4.
 const maxFormat = 4
 
 func (f *file) checkFormat() error {
@@ -72,7 +71,7 @@ func (f *file) checkFormat() error {
 	case err != nil:
 		return corrupt("the header: %w", err)
 	case ok && format > maxFormat:
-		return unsupported("an RPM of format %d, and formats up to %d are read", format, maxFormat)
+		return unsupported("an RPM of format %d; formats up to %d are supported", format, maxFormat)
 	}
 	return nil
 }

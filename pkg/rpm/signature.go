@@ -19,13 +19,13 @@ import (
 )
 
 // sha1Ends is 2024-07-01, the day after EL7's end of life: SHA-1 signatures,
-// which some EL7 repositories (ELRepo) and all of EL5 and older carry, are
-// accepted with a warning when they were made before it. To abuse them one
-// must get the packager to sign a file prepared for a collision; to forge an
-// existing one is out of reach.
+// which some EL7 repositories (ELRepo) and all of EL5 and older have, are accepted
+// with a warning if they were made before it. An attacker would have to get the
+// packager to sign a file prepared for a collision; an existing signature cannot be
+// forged.
 const sha1Ends = 1719792000
 
-// region is the part of a package that a digest or a signature covers.
+// region is the part of a package covered by a digest or a signature.
 type region uint8
 
 const (
@@ -44,23 +44,23 @@ func (r region) String() string {
 	return "header+payload"
 }
 
-// errForeign marks a signature of a kind that this package does not know.
+// errForeign marks a signature of an unknown kind.
 var errForeign = errors.New("signature is of an unknown kind")
 
 // signature is one OpenPGP signature over data.
 type signature struct {
 	covers  region
-	listed  bool // one of several of tag OPENPGP, of which one good one is enough
+	listed  bool // one of several in tag OPENPGP, of which one valid signature is enough
 	version int  // of the packet: 3 or 4
 	created time.Time
 	keyID   uint64
 	hash    crypto.Hash
 	text    bool              // over text with canonical line ends
 	trailer []byte            // hashed after the content
-	packet  *packet.Signature // a V3 packet's numbers are in V4 clothes
+	packet  *packet.Signature // a V3 packet is converted to V4
 }
 
-// String is what rpm says of it: "V3 RSA/SHA256".
+// String returns the form of rpm: "V3 RSA/SHA256".
 func (s *signature) String() string {
 	return fmt.Sprintf("V%d %s/%s", s.version, algorithmName(s.packet.PubKeyAlgo), hashName(s.hash))
 }
@@ -105,7 +105,7 @@ func parseSignatureBody(body []byte, covers region) (*signature, error) {
 	}
 	var ok bool
 	if s.packet, ok = p.(*packet.Signature); !ok {
-		return nil, fmt.Errorf("it is no signature")
+		return nil, fmt.Errorf("it is not a signature")
 	}
 	switch s.packet.SigType {
 	case packet.SigTypeBinary:
@@ -125,9 +125,9 @@ func parseSignatureBody(body []byte, covers region) (*signature, error) {
 	return s, nil
 }
 
-// upgradeV3 takes a version 3 signature apart and gives its content as the
-// body of a version 4 packet, so that both are verified by the same code; what
-// a V3 signature hashes at the end, its type and time, becomes the trailer.
+// upgradeV3 converts a version 3 signature to the body of a version 4 packet, so that
+// both are verified by the same code; the type and time, which a V3 signature hashes
+// last, become the trailer.
 //
 // Source: RFC 4880, section 5.2.2 (V3) and 5.2.3 (V4).
 func (s *signature) upgradeV3(b []byte) ([]byte, error) {
@@ -156,7 +156,7 @@ func (s *signature) upgradeV3(b []byte) ([]byte, error) {
 func packetBody(b []byte) (body, rest []byte, err error) {
 	const tagSignature = 2
 	if len(b) < 2 || b[0]&0x80 == 0 {
-		return nil, nil, fmt.Errorf("it is no OpenPGP packet")
+		return nil, nil, fmt.Errorf("it is not an OpenPGP packet")
 	}
 	var size, head, tag int
 	if b[0]&0x40 != 0 {
@@ -189,8 +189,8 @@ func packetBody(b []byte) (body, rest []byte, err error) {
 	return b[head : head+size], b[head+size:], nil
 }
 
-// verify checks s against content, a hash that was fed what the signature
-// covers; content is left as it was.
+// verify checks s against content, a hash of the bytes that the signature covers;
+// content is not modified.
 func (s *signature) verify(content hash.Hash, key *packet.PublicKey) error {
 	c, ok := content.(hash.Cloner)
 	if !ok {
@@ -203,12 +203,12 @@ func (s *signature) verify(content hash.Hash, key *packet.PublicKey) error {
 	h.Write(s.trailer)
 	sum := fixedSum(h.Sum(nil))
 	if !bytes.Equal(sum[:2], s.packet.HashTag[:]) {
-		return fmt.Errorf("the content is not what was signed")
+		return fmt.Errorf("the content differs from what was signed")
 	}
 	return key.VerifySignature(sum, s.packet)
 }
 
-// fixedSum is a hash.Hash whose sum is known already.
+// fixedSum is a hash.Hash with a known sum.
 type fixedSum []byte
 
 func (f fixedSum) Write(p []byte) (int, error) { return len(p), nil }
@@ -217,23 +217,23 @@ func (f fixedSum) Reset()                      {}
 func (f fixedSum) Size() int                   { return len(f) }
 func (f fixedSum) BlockSize() int              { return 1 }
 
-// checkHash refuses signatures whose hash proves nothing. The error is for
-// people, the warning too.
+// checkHash rejects signatures with an insecure hash. Error and warning are for
+// users.
 func (s *signature) checkHash() (warning string, err error) {
 	switch s.hash {
 	case crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256, crypto.SHA3_512:
 		return "", nil
 	case crypto.SHA1:
 		if s.created.Unix() < sha1Ends {
-			return fmt.Sprintf("the %s signature of %s uses SHA1, which is weak", s, day(s.created)), nil
+			return fmt.Sprintf("the %s signature of %s uses weak SHA1", s, day(s.created)), nil
 		}
 	}
-	return "", fmt.Errorf("the %s signature of %s uses a hash that is not trusted", s, day(s.created))
+	return "", fmt.Errorf("the %s signature of %s uses an untrusted hash", s, day(s.created))
 }
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// hashName is rpm's name of a hash: SHA256, not SHA-256.
+// hashName returns rpm's name of a hash: SHA256, not SHA-256.
 func hashName(h crypto.Hash) string {
 	switch h {
 	case crypto.MD5:
@@ -285,12 +285,12 @@ const (
 	sigPayloadSize  = 1007
 )
 
-// maxSignatures bounds the list that tag OPENPGP may hold.
+// maxSignatures bounds the list in tag OPENPGP.
 const maxSignatures = 16
 
-// signatures reads all signatures of a package. Those of a kind unknown to us
-// are left out, with a warning, where they stand in the list of tag OPENPGP,
-// which is made for that; anywhere else they are an error.
+// signatures reads all signatures of a package. Those of an unknown kind are skipped,
+// with a warning, in the list of tag OPENPGP, which allows that; anywhere else they
+// are an error.
 func (f *file) signatures() (all []*signature, warnings []string, err error) {
 	for _, kind := range []struct {
 		tag    uint32
@@ -324,7 +324,7 @@ func (f *file) signatures() (all []*signature, warnings []string, err error) {
 		s, err := parseSignature(b, inHeader)
 		switch {
 		case errors.Is(err, errForeign):
-			warnings = append(warnings, fmt.Sprintf("one of its signatures was not looked at: %v", err))
+			warnings = append(warnings, fmt.Sprintf("one of its signatures was skipped: %v", err))
 		case err != nil:
 			return nil, nil, corrupt("the header signature (tag %d): %w", sigOpenPGP, err)
 		default:

@@ -127,8 +127,8 @@ func TestUnsupported(t *testing.T) {
 		file       []byte
 	}{
 		{"format 6", "an RPM of format 6", reheader(t, file, func(list []sigEntry) []sigEntry { return append(list, number(5114, 6)) })},
-		{"the digest of format 6", "a payload digest of the kind 0", reheader(t, file, without(5093))},
-		{"SHA3", "a payload digest of the kind 14", reheader(t, file, digestKind(14))},
+		{"the digest of format 6", "a payload digest with RFC 4880 algorithm 0", reheader(t, file, without(5093))},
+		{"SHA3", "a payload digest with RFC 4880 algorithm 14", reheader(t, file, digestKind(14))},
 		{"format 2", "an RPM of format 2", lead(4, 2)},
 		{"another kind of signature", "with signature type 1", lead(79, 1)},
 		{"a later header", "a header of version 2", lead(int(span.Start)+3, 2)},
@@ -240,7 +240,7 @@ func TestVerifyHeaderSignatureAlone(t *testing.T) {
 		{"no digest, and a signature of the whole", signed(bare, true), nil},
 	} {
 		v, err := rpm.Verify(bytes.NewReader(c.file), keys)
-		if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || err != nil && !strings.Contains(err.Error(), "covers the header alone") {
+		if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || err != nil && !strings.Contains(err.Error(), "covers only the header") {
 			t.Errorf("%s: %+v, %v, want %v", c.name, v, err, c.want)
 		}
 	}

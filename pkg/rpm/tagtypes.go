@@ -1,8 +1,7 @@
 package rpm
 
-// fits says whether an entry of a package's header has the type that its tag is
-// defined with; a tag without a definition may have any, and one kind of string
-// stands for another.
+// fits reports whether an entry of a package's header has the defined type of its
+// tag; an unknown tag may have any type, and string types are interchangeable.
 //
 // Source: rpm 4.18, lib/header.c, hdrchkTagType, and rpmTagGetTagType over all
 // tags.
@@ -11,7 +10,7 @@ func fits(tag, kind uint32) bool {
 	return want == 0 || want == kind || isText(want) && isText(kind)
 }
 
-// definedType is 0 for a tag that has none.
+// definedType returns 0 for a tag without a defined type.
 func definedType(tag uint32) uint32 {
 	for _, t := range []struct {
 		kind uint32

@@ -14,25 +14,25 @@ import (
 	"kubecrate/pkg/nevra"
 )
 
-// Verification is what is known of a package after Verify or Check.
+// Verification is the result of Verify or Check.
 type Verification struct {
 	Metadata *nevra.Metadata
-	Header   Span // where the header lies in the file
+	Header   Span // position of the header in the file
 
-	Signed       bool      // a pinned key vouches for header and payload; always false after Check
-	Key          Key       // the primary key that does
-	SigningKeyID string    // 16 hex digits: of the key or the subkey that signed
+	Signed       bool      // a pinned key signed header and payload; always false after Check
+	Key          Key       // the primary key of the signer
+	SigningKeyID string    // 16 hex digits: of the signing key or subkey
 	Version      int       // of the signature packet: 3 or 4
 	Algorithm    string    // RSA, DSA, EdDSA, ECDSA
 	Hash         string    // SHA256
 	SigningTime  time.Time // UTC
 
-	Warnings      []string // sentences: weak hash or key, key expired since
-	PayloadDigest string   // "sha256:HEX" as the header states it and the payload has it, "" if it states none
+	Warnings      []string // sentences: weak hash or key, expired key
+	PayloadDigest string   // "sha256:HEX" in the header, matching the payload; "" if the header has none
 }
 
-// String says who vouches for the package: "signed by FINGERPRINT with key
-// ID, V3 RSA/SHA256 of 2020-03-13, payload sha256:HEX".
+// String names the signer: "signed by FINGERPRINT with key ID, V3 RSA/SHA256 of
+// 2020-03-13, payload sha256:HEX".
 func (v *Verification) String() string {
 	text := "signature not checked"
 	if v.Signed {
@@ -44,20 +44,19 @@ func (v *Verification) String() string {
 	return text
 }
 
-// Verify reads a package to its end, once and in constant memory, and accepts
-// it only if keys vouch for all of it: a signature over header and payload, or
-// a signature over a header that holds a SHA-2 digest of the payload. All
-// digests and all signatures that the package carries must hold as well; only
-// of the list in tag OPENPGP, made for several signers, one is enough. The
-// lead, 96 obsolete bytes, is covered by nothing and used for nothing.
+// Verify reads a package to its end, once and in constant memory, and accepts it only
+// if it is completely signed by a key in keys: a signature over header and payload,
+// or a signature over a header with a SHA-2 digest of the payload. All digests and
+// signatures of the package must match; only in the list of tag OPENPGP, which is for
+// several signers, one is enough. The lead, 96 obsolete bytes, is not covered and not
+// used.
 //
-// What is accepted: RSA, DSA, EdDSA and ECDSA signatures, packets of version 3
-// (EL7's own) and 4, by a primary key or a signing subkey, over SHA-2 hashes;
-// over SHA-1 with a warning if made before 2024-07-01; never over MD5. A key
-// that has expired is good for what it signed before that, with a warning. A
-// revoked key is good for nothing.
+// Accepted are RSA, DSA, EdDSA and ECDSA signatures, packets of version 3 (as in EL7)
+// and 4, by a primary key or a signing subkey, over SHA-2 hashes; over SHA-1 with a
+// warning if made before 2024-07-01; never over MD5. An expired key is accepted for
+// signatures from before it expired, with a warning. A revoked key is never accepted.
 //
-// errors.Is tells ErrUnsigned, ErrUntrustedKey and ErrCorrupt apart.
+// errors.Is distinguishes ErrUnsigned, ErrUntrustedKey, ErrCorrupt and ErrUnsupported.
 func Verify(r io.Reader, keys *Keyring) (*Verification, error) {
 	v, err := verify(r, keys, true, time.Now())
 	if err != nil {
@@ -66,10 +65,10 @@ func Verify(r io.Reader, keys *Keyring) (*Verification, error) {
 	return v, nil
 }
 
-// Check reads a package to its end and accepts it if its digests hold, with or
-// without a signature, which is not looked at. Header and payload must each be
-// covered by one. It finds damage, not malice: whoever alters a package alters
-// its digests too. Errors are ErrCorrupt or those of r.
+// Check reads a package to its end and accepts it if its digests match; signatures
+// are ignored. Header and payload must each be covered by a digest. Check detects
+// damage, not manipulation: an attacker can change the digests too. Errors are
+// ErrCorrupt, ErrUnsupported or those of r.
 func Check(r io.Reader) (*Verification, error) {
 	v, err := verify(r, nil, false, time.Now())
 	if err != nil {
@@ -93,7 +92,7 @@ func verify(r io.Reader, keys *Keyring, signed bool, now time.Time) (*Verificati
 		result: &Verification{Metadata: m, Header: f.span},
 		sums:   map[region]map[crypto.Hash]hash.Hash{inHeader: {}, inPayload: {}, inWhole: {}},
 	}
-	// Damage comes first: it makes anything look like what is not supported.
+	// Report damage first: a damaged file can look unsupported.
 	if err := c.checkDigests(inHeader); err != nil {
 		return nil, err
 	}
@@ -137,8 +136,8 @@ type judged struct {
 	keys []candidate
 }
 
-// sum is the hash of a region, to be fed by readPayload; a header's is
-// complete at once.
+// sum returns the hash of a region, to which readPayload writes; that of a header is
+// already complete.
 func (c *checker) sum(covers region, kind crypto.Hash) hash.Hash {
 	h, ok := c.sums[covers][kind]
 	if !ok {
@@ -151,8 +150,8 @@ func (c *checker) sum(covers region, kind crypto.Hash) hash.Hash {
 	return h
 }
 
-// prepare judges the signatures before the payload is read: what cannot be
-// trusted fails at once.
+// prepare checks keys and hashes of the signatures before the payload is read, so that
+// an untrusted package fails early.
 func (c *checker) prepare(keys *Keyring) error {
 	all, warnings, err := c.file.signatures()
 	if err != nil {
@@ -163,7 +162,7 @@ func (c *checker) prepare(keys *Keyring) error {
 		if len(warnings) > 0 {
 			return untrusted("%s", strings.Join(warnings, "; "))
 		}
-		return hint.With(ErrUnsigned, "if the repository does not sign its packages, say `gpgcheck: false` for it in the manifest; the lock still pins each by its sha256")
+		return hint.With(ErrUnsigned, "if the repository does not sign its packages, set `gpgcheck: false` for it in the manifest; the lock still pins each package by its sha256")
 	}
 	trusted := region(0)
 	var failed error
@@ -171,7 +170,7 @@ func (c *checker) prepare(keys *Keyring) error {
 		found, warnings, err := keys.candidates(s, c.now)
 		if err != nil && s.listed {
 			failed = err
-			c.warn([]string{fmt.Sprintf("one of its signatures does not count: %v", err)})
+			c.warn([]string{fmt.Sprintf("one of its signatures was ignored: %v", err)})
 			continue
 		}
 		if err != nil {
@@ -189,7 +188,7 @@ func (c *checker) prepare(keys *Keyring) error {
 		return err
 	}
 	if trusted&inPayload == 0 && !c.payloadDigestIsStrong() {
-		return untrusted("the signature covers the header alone, which holds no SHA-2 digest of the payload")
+		return untrusted("the signature covers only the header, which has no SHA-2 digest of the payload")
 	}
 	return nil
 }
@@ -206,7 +205,7 @@ func (c *checker) warn(warnings []string) {
 	}
 }
 
-// payloadDigestIsStrong says whether the header vouches for the payload.
+// payloadDigestIsStrong reports whether the header has a SHA-2 digest of the payload.
 func (c *checker) payloadDigestIsStrong() bool {
 	for _, d := range c.digests {
 		if d.covers == inPayload && d.hash != crypto.MD5 && d.hash != crypto.SHA1 {
@@ -222,7 +221,7 @@ func (c *checker) coveredByDigests() error {
 		covered |= d.covers
 	}
 	if covered != inWhole {
-		return corrupt("it carries no digest of its %s", inWhole&^covered)
+		return corrupt("it has no digest of its %s", inWhole&^covered)
 	}
 	return nil
 }
@@ -248,7 +247,7 @@ func (c *checker) readPayload() error {
 	return nil
 }
 
-// onlyReader hides WriterTo, which would bring its own buffer.
+// onlyReader hides WriterTo, which would allocate its own buffer.
 type onlyReader struct{ io.Reader }
 
 func (c *checker) finish() error {
@@ -259,7 +258,7 @@ func (c *checker) finish() error {
 	}
 	switch {
 	case want > c.size:
-		return corrupt("it is cut off: %d of %d bytes of header and payload: %w", c.size, want, io.ErrUnexpectedEOF)
+		return corrupt("it is truncated: %d of %d bytes of header and payload: %w", c.size, want, io.ErrUnexpectedEOF)
 	case want > 0 && want < c.size:
 		return corrupt("%d bytes follow its end", c.size-want)
 	}
@@ -288,8 +287,8 @@ func (c *checker) checkDigests(covers region) error {
 	return nil
 }
 
-// checkSignatures verifies the signatures over a region; the last good one is
-// what the result tells of.
+// checkSignatures verifies the signatures over a region; the result describes the
+// last valid one.
 func (c *checker) checkSignatures(covers region) error {
 	for _, s := range c.signatures {
 		if s.covers != covers {
@@ -314,15 +313,15 @@ func (c *checker) checkSignatures(covers region) error {
 	return nil
 }
 
-// digest is a digest that the package carries of one of its regions.
+// digest is a digest in the package of one of its regions.
 type digest struct {
 	covers region
 	hash   crypto.Hash
 	want   []byte
 }
 
-// digests reads the digests of the signature header and the payload's digest
-// of the header. With an error it returns those that it read.
+// digests reads the digests in the signature header and the payload's digest in the
+// header. With an error it returns the digests read so far.
 func (f *file) digests() ([]digest, error) {
 	var all []digest
 	add := func(covers region, kind crypto.Hash, want []byte, err error) error {
@@ -360,8 +359,8 @@ func (f *file) digests() ([]digest, error) {
 	return all, err
 }
 
-// payloadDigest is the digest that the header states of the compressed
-// payload; kind is 0 where it states none.
+// payloadDigest returns the header's digest of the compressed payload; kind is 0 if
+// there is none.
 func (f *file) payloadDigest() (kind crypto.Hash, want []byte, err error) {
 	d := &decoder{header: f.header}
 	text, id := d.str(tagPayloadDigest), d.num(tagPayloadDigestAl)
@@ -374,7 +373,7 @@ func (f *file) payloadDigest() (kind crypto.Hash, want []byte, err error) {
 	// Numbers of hashes; source: RFC 4880, section 9.4.
 	kind, ok := map[int64]crypto.Hash{1: crypto.MD5, 2: crypto.SHA1, 8: crypto.SHA256, 9: crypto.SHA384, 10: crypto.SHA512, 11: crypto.SHA224}[id]
 	if !ok {
-		return 0, nil, unsupported("a payload digest of the kind %d of RFC 4880", id)
+		return 0, nil, unsupported("a payload digest with RFC 4880 algorithm %d", id)
 	}
 	want, err = hex.DecodeString(text)
 	return kind, want, err

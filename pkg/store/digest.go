@@ -17,11 +17,11 @@ import (
 
 const sha256Name = "sha256"
 
-var errNotSHA256 = errors.New("no sha256 digest (sha256: and 64 lower-case hex digits)")
+var errNotSHA256 = errors.New("not a sha256 digest (sha256: and 64 lower-case hex digits)")
 
 // ErrDamaged marks a blob of the cache whose content is no longer that of its
 // digest. It was removed when this was found out, so that it is fetched again.
-var ErrDamaged = errors.New("damaged in the cache, and removed from it")
+var ErrDamaged = errors.New("damaged in the cache and was removed from it")
 
 // DigestError is content that has another digest than the one asked for.
 type DigestError struct {

@@ -83,7 +83,7 @@ func (w *EntryWriter) Write(b []byte) (int, error) { return w.file.Write(b) }
 // what had it before. On an error nothing of it stays.
 func (w *EntryWriter) Commit() error {
 	if w.done {
-		return fmt.Errorf("cannot commit %s/%s: it was ended before", w.ns, w.key)
+		return fmt.Errorf("cannot commit %s/%s: it is already closed", w.ns, w.key)
 	}
 	w.done = true
 	path, err := w.s.entryPath(w.ns, w.key)

@@ -40,11 +40,11 @@ func Explain(err error, dir string, need int64) error {
 		return err
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return hint.With(&SpaceError{Dir: dir, Need: need, Free: freeBytes(dir), Err: err},
-			"df -h %s shows the disk; --cache DIR takes another one", dir)
+			"check the disk with df -h %s, or use another one with --cache DIR", dir)
 	case errors.Is(err, unix.EROFS):
-		return hint.With(err, "%s is on a disk that is mounted read-only; --cache DIR takes another one", dir)
+		return hint.With(err, "%s is on a disk that is mounted read-only; use another one with --cache DIR", dir)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return hint.With(err, "ls -ld %s shows whose it is; --cache DIR takes another one", dir)
+		return hint.With(err, "check its owner with ls -ld %s, or use another directory with --cache DIR", dir)
 	}
 	return err
 }

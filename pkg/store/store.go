@@ -41,7 +41,7 @@ func DefaultDir() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("cannot find a place for the cache: %w", err)
+		return "", fmt.Errorf("cannot find a directory for the cache: %w", err)
 	}
 	return filepath.Join(home, ".cache", "kubecrate"), nil
 }

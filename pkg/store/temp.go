@@ -112,7 +112,7 @@ func lock(f *os.File) (bool, error) {
 		case errors.Is(err, unix.EWOULDBLOCK):
 			return false, nil
 		default:
-			return false, hint.With(fmt.Errorf("cannot lock %s: %w", f.Name(), err), "--cache DIR on a disk that knows locks (flock)")
+			return false, hint.With(fmt.Errorf("cannot lock %s: %w", f.Name(), err), "use --cache DIR on a disk that supports locks (flock)")
 		}
 	}
 }
