@@ -148,7 +148,7 @@ func TestNetworkErrors(t *testing.T) {
 			if err := h.Put(kubectl.Admin, host.FileState{Absent: true}); err != nil {
 				t.Fatal(err)
 			}
-		}, "this host is in no cluster yet: /etc/kubernetes/admin.conf is missing", "./install --role master"},
+		}, "this host is not in a cluster yet: /etc/kubernetes/admin.conf is missing", "./install --role master"},
 		{"no kubectl", func(h *host.Host, m *hosttest.Machine, _ *cluster) {
 			delete(m.Programs, "kubectl")
 			h.Software = softwaretest.Hints{}
