@@ -126,14 +126,14 @@ func TestTroubles(t *testing.T) {
 		{"a namespace of somebody else", func(w *world, _ *Options) { w.namespace, w.foreign = true, true },
 			[]string{"failed pods cannot remove what a test made: namespace kubecrate-smoke is there and was not made by install"}},
 		{"no way to a pod", func(w *world, _ *Options) { w.deaf["10.244.1.7:80"] = "" },
-			[]string{"failed web the pod on node1 does not answer at 10.244.1.7:80: connection refused", "hint: UDP 8472"}},
+			[]string{"failed web the pod on node1 does not answer at 10.244.1.7:80: connection refused", "hint: check that UDP 8472"}},
 		{"no services", func(w *world, _ *Options) { w.deaf["10.96.4.4:80"] = "" },
 			[]string{"failed web the service does not answer at 10.96.4.4:80", "hint: kubectl --namespace=kube-system logs --selector=k8s-app=kube-proxy"}},
 		{"another web server", func(w *world, _ *Options) { w.deaf["192.168.4.12:30080"] = "HTTP/1.1 404 Not Found\r\n\r\n" },
 			[]string{"failed web the node port of node1 does not answer at 192.168.4.12:30080: it answers 404 Not Found", "hint: on node1: iptables -S INPUT"}},
 		{"no HTTP", func(w *world, _ *Options) {
 			w.deaf["192.168.4.12:30080"], w.deaf["192.168.4.13:30080"] = "SSH-2.0-OpenSSH_7.4\r\n", ""
-		}, []string{`failed web the node port of node1 does not answer at 192.168.4.12:30080: it answers "SSH-2.0-OpenSSH_7.4\r", which is no HTTP, and 1 more`,
+		}, []string{`failed web the node port of node1 does not answer at 192.168.4.12:30080: it answers "SSH-2.0-OpenSSH_7.4\r", which is not HTTP, and 1 more`,
 			"the node port of node2 does not answer at 192.168.4.13:30080: connection refused; hint: on node2"}},
 		{"no way between nodes", func(w *world, _ *Options) {
 			w.wget = func(node, url string) error {
@@ -142,7 +142,7 @@ func TestTroubles(t *testing.T) {
 				}
 				return nil
 			}
-		}, []string{"failed network the pod on node2 does not reach the pod on master1 at http://10.244.0.7:80/: wget: download timed out", "hint: UDP 8472"}},
+		}, []string{"failed network the pod on node2 does not reach the pod on master1 at http://10.244.0.7:80/: wget: download timed out", "hint: check that UDP 8472"}},
 		{"one node", func(w *world, _ *Options) { w.nodes = w.nodes[:1] }, []string{"skipped network pods of the test run on 1 node", "ok dns names are found on 1 node"}},
 		{"no DNS", func(w *world, _ *Options) {
 			w.lookup = func(node string) (string, error) {
