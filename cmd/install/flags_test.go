@@ -56,7 +56,7 @@ func TestWrongUse(t *testing.T) {
 	for _, c := range []struct{ line, says string }{
 		{"verify /mnt/usb/x-amd64.tar.zst", "hint: ./install verify --archive /mnt/usb/x-amd64.tar.zst\n"},
 		{"verify /mnt/usb/x-amd64.tar.zst.001", "--archive /mnt/usb/x-amd64.tar.zst.001\n"},
-		{"preflight --role node --skip-preflight oss", `no check "oss" to skip, did you mean "os"?`},
+		{"preflight --role node --skip-preflight oss", `unknown check "oss", did you mean "os"?`},
 		{"ticket --ttl -5s", "want a second or more"},
 		{"ticket --ttl 0", "want a second or more"},
 		{"smoke --wait 10", "missing unit"},

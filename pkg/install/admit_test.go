@@ -27,7 +27,7 @@ func TestCheckedAgain(t *testing.T) {
 		o.Passphrase = func(context.Context, string) (string, error) { asked = true; return password, nil }
 	})
 	var failed *preflight.Error
-	if !errors.As(err, &failed) || !asked || !strings.Contains(err.Error(), "172.30.0.53, which this host has for a nameserver") {
+	if !errors.As(err, &failed) || !asked || !strings.Contains(err.Error(), "172.30.0.53, a nameserver of this host") {
 		t.Errorf("asked %v: %v", asked, err)
 	}
 	if after := master.state(); after != before {

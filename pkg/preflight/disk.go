@@ -12,7 +12,7 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// Need is what is still to be written below Path, in bytes.
+// Need is how many bytes are still to be written below Path.
 type Need struct {
 	Path  string
 	Bytes int64
@@ -26,18 +26,18 @@ const (
 
 // What the members of an archive become on a host.
 const (
-	// unpacked is how many bytes of files an RPM's byte holds: 4.1 and 5.2 of
+	// unpacked is the unpacked size of an RPM relative to the file: 4.1 and 5.2 for
 	// docker-ce 18.06.3 and kubelet 1.17.4, the largest of the default profile.
 	unpacked = 5
-	// grown is what etcd's data and the kubelet's logs and volumes are given.
+	// grown is the space reserved for etcd's data, and for the kubelet's logs and volumes.
 	grown = 256 << 20
 )
 
 // imageDir is where the bundle's runtime keeps images.
 func (o *Options) imageDir() string { return o.Runtimes.About(o.Manifest.Runtime).DataDir }
 
-// NeedsOf is what a host of a role that has nothing yet is to hold of an
-// archive. A caller that knows what is there already takes it off.
+// NeedsOf returns the space that a fresh host of a role needs for an archive. A
+// caller that knows what is already there subtracts it.
 func NeedsOf(idx *archive.Index, runtime cri.About, role manifest.Role) []Need {
 	var rpms, images int64
 	for _, member := range idx.Members {
@@ -62,7 +62,7 @@ func NeedsOf(idx *archive.Index, runtime cri.About, role manifest.Role) []Need {
 	return list
 }
 
-// writable are the directories that have to be on a file system of this host.
+// writable returns the directories that must be on a local file system.
 func writable(o *Options) []string {
 	list := []string{"/", o.imageDir(), kubeletDir}
 	if o.controls() {
@@ -71,7 +71,7 @@ func writable(o *Options) []string {
 	return list
 }
 
-// mounts looks at the kinds of file systems, and how they are mounted.
+// mounts checks the types of file systems and their mount options.
 func mounts(_ *host.Host, o *Options, f *found) error {
 	network := []string{"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.glusterfs", "fuse.sshfs"}
 	lost := []string{"tmpfs", "ramfs"}
@@ -83,38 +83,38 @@ func mounts(_ *host.Host, o *Options, f *found) error {
 		}
 		switch {
 		case d.ReadOnly:
-			f.fail("mount -o remount,rw "+at+"; if that fails, dmesg tells what is wrong with the disk", "%s is on %s, which is mounted read-only", path, at)
+			f.fail("mount -o remount,rw "+at+"; if that fails, check the disk's errors with dmesg", "%s is on %s, which is mounted read-only", path, at)
 		case d.NoExec && (path == "/" || path == o.imageDir()):
-			f.fail("mount -o remount,exec "+at+", and take noexec out of its line in /etc/fstab", "%s is on %s, which is mounted noexec: no container could start", path, at)
+			f.fail("mount -o remount,exec "+at+", and remove noexec from its line in /etc/fstab", "%s is on %s, which is mounted noexec: containers cannot start", path, at)
 		case slices.Contains(network, d.Type) && path != "/":
-			f.fail("mount a disk of this host at "+path, "%s is on %s, a network file system (%s): data would be lost or locked there", path, at, d.Type)
+			f.fail("mount a local disk at "+path, "%s is on %s, a network file system (%s): data can be lost or locked there", path, at, d.Type)
 		case slices.Contains(lost, d.Type) && path != "/":
-			f.warn("mount a disk of this host at "+path, "%s is on %s, which is in memory (%s): what is there is gone after a reboot", path, at, d.Type)
+			f.warn("mount a local disk at "+path, "%s is on %s, which is in memory (%s): its contents are lost at a reboot", path, at, d.Type)
 		}
 	}
-	f.okIf("%s on disks of this host", strings.Join(writable(o), ", "))
+	f.okIf("%s are on local disks", strings.Join(writable(o), ", "))
 	return nil
 }
 
-// The kubelet's thresholds, in percent of a file system that are free: below
-// the first it evicts pods and lets none in (evictionHard, nodefs.available),
-// below the second it also deletes images that no pod uses just then, which no
-// registry brings back here (imagefs.available, imageGCHighThresholdPercent).
+// The kubelet's thresholds, in percent of free space: below the first it evicts pods
+// and admits no new ones (evictionHard, nodefs.available), below the second it also
+// deletes images that no running pod uses, which cannot be pulled again on an isolated
+// host (imagefs.available, imageGCHighThresholdPercent).
 const (
 	evicts  = 10
 	deletes = 15
 )
 
-// volume is a file system of the host and what is to be written to it.
+// volume is a file system of the host and what will be written to it.
 type volume struct {
 	facts.Disk
 	need   int64
 	whats  []string
-	evicts bool // the kubelet keeps an eye on it
+	evicts bool // the kubelet watches its free space
 	images bool // and deletes images there
 }
 
-// disk adds up what is to be written to each file system.
+// disk adds up what will be written to each file system.
 func disk(h *host.Host, o *Options, f *found) error {
 	var list []volume
 	for _, n := range o.Needs {
@@ -149,24 +149,24 @@ func diskOf(h *host.Host, fs *facts.Facts, path string) (facts.Disk, error) {
 }
 
 func (v volume) judge(f *found, free string) {
-	const margin = 10 // percent, of what was reckoned
+	const margin = 10 // percent of the estimate
 	at := v.Mount
 	if at == "" {
 		at = v.Path
 	}
 	need := v.need + v.need/100*margin
 	left := v.Free - need
-	fix := "see what takes the space: du -xh --max-depth=2 " + at + " | sort -h | tail; " + free
+	fix := "find what uses the space: du -xh --max-depth=2 " + at + " | sort -h | tail; " + free
 	share := max(1, v.Size/100)
 	percent := left / share
 	switch {
 	case left < 0:
 		f.fail(fix, "%s has %s free, %s need %s", at, progress.Size(v.Free), strings.Join(v.whats, ", "), progress.Size(need))
 	case v.evicts && percent < evicts:
-		f.fail(fix, "%s would have %s of %s left, %d %%: below %d %% the kubelet lets no pod in. %s more must be free",
+		f.fail(fix, "%s would have %s of %s left (%d%%); below %d%% the kubelet admits no pods: free another %s",
 			at, progress.Size(left), progress.Size(v.Size), percent, evicts, progress.Size(share*evicts-left))
 	case v.images && percent < deletes:
-		f.warn(fix, "%s would have %s of %s left, %d %%: below %d %% the kubelet deletes images that no pod uses just then, and takes no more pods. %s more should be free",
+		f.warn(fix, "%s would have %s of %s left (%d%%); below %d%% the kubelet deletes unused images and admits no pods: free another %s",
 			at, progress.Size(left), progress.Size(v.Size), percent, deletes, progress.Size(share*deletes-left))
 	default:
 		f.ok("%s: %s free, %s needed", at, progress.Size(v.Free), progress.Size(need))

@@ -10,9 +10,9 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// places are the directories in which packages, kubeadm, the kubelet and the
-// steps make files, and whether programs are run from there. What a step itself
-// changes is looked at file by file, see step.Plan.
+// places returns the directories in which packages, kubeadm, the kubelet and the
+// steps create files, and whether programs are run from there. step.Plan checks the
+// files that a step itself changes.
 func places(o *Options) map[string]bool {
 	list := map[string]bool{
 		"/usr/bin": true, "/usr/libexec": true, cni.PluginDir: true,
@@ -29,9 +29,9 @@ func places(o *Options) map[string]bool {
 	return list
 }
 
-// files looks for what keeps root from making files where they have to be: a
-// file system that is full or mounted read-only, an immutable directory, a link
-// that leads nowhere. It is said once where several places have one cause.
+// files looks for what keeps root from creating files where they are needed: a file
+// system that is full or mounted read-only, an immutable directory, a dangling
+// symlink. Directories with the same cause are reported once.
 func files(h *host.Host, o *Options, f *found) error {
 	said := map[string]bool{}
 	list := places(o)
@@ -39,7 +39,7 @@ func files(h *host.Host, o *Options, f *found) error {
 		if err := h.Obstacle(p, true); err != nil {
 			if fix := hint.Of(err); !said[fix] {
 				said[fix] = true
-				f.fail(fix, "cannot make files in %s: %v", p, err)
+				f.fail(fix, "cannot create files in %s: %v", p, err)
 			}
 			continue
 		}
@@ -50,11 +50,11 @@ func files(h *host.Host, o *Options, f *found) error {
 		if err != nil {
 			return err
 		}
-		if fix := "mount -o remount,exec " + d.Mount + ", and take noexec out of its line in /etc/fstab"; d.NoExec && !said[fix] {
+		if fix := "mount -o remount,exec " + d.Mount + ", and remove noexec from its line in /etc/fstab"; d.NoExec && !said[fix] {
 			said[fix] = true
-			f.fail(fix, "%s is on %s, which is mounted noexec: no program of the bundle could start there", p, d.Mount)
+			f.fail(fix, "%s is on %s, which is mounted noexec: the bundle's programs cannot start there", p, d.Mount)
 		}
 	}
-	f.okIf("can be made in every place")
+	f.okIf("files can be created in every directory needed")
 	return nil
 }

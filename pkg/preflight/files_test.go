@@ -23,14 +23,14 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	file := func(at string) func(*env) { return func(e *env) { e.m.Write(e.t, at, "") } }
-	const ok = "can be made in every place"
+	const ok = "files can be created in every directory needed"
 	for _, c := range []change{
 		{"files", func(*env) {}, preflight.OK, ok, ""},
 		{"files", link("/gone", "/root/.kube"), preflight.Failed, "/root/.kube is a link to /gone, which is not there", "rm /root/.kube"},
 		{"files", func(e *env) { joining(e); link("/gone", "/root/.kube")(e) }, preflight.OK, ok, ""},
 		{"files", link("/data/docker", "/var/lib/docker"), preflight.Failed, "/var/lib/docker is a link to /data/docker, which", "mount -a"},
 		{"files", func(e *env) { file("/data/docker/x")(e); link("/data/docker", "/var/lib/docker")(e) }, preflight.OK, ok, ""},
-		{"files", file("/opt/cni"), preflight.Failed, "cannot make files in /opt/cni/bin: /opt/cni is not a directory", "mv /opt/cni /opt/cni.old"},
+		{"files", file("/opt/cni"), preflight.Failed, "cannot create files in /opt/cni/bin: /opt/cni is not a directory", "mv /opt/cni /opt/cni.old"},
 		{"files", file("/var/lib/kubelet"), preflight.Failed, "/var/lib/kubelet is not a directory", "mv /var/lib/kubelet"},
 		{"files", func(e *env) {
 			file("/opt/x")(e)

@@ -12,13 +12,13 @@ import (
 	"kubecrate/pkg/netfilter"
 )
 
-// filter sends what a cluster sends through the host's own rules, in thought:
-// kube-proxy and the network add theirs, and take away none. Rules that a
-// service loads go with it, see prep.Firewall, and are not looked at.
+// filter evaluates the host's own rules for the packets that a cluster sends:
+// kube-proxy and the network only add rules. Rules loaded by a service disappear
+// when it is stopped, see prep.Firewall, and are not checked.
 func filter(ctx context.Context, h *host.Host, o *Options, f *found) error {
 	for _, unit := range []string{"firewalld.service", "iptables.service", "nftables.service"} {
 		if u, err := h.Unit(ctx, unit); err == nil && u.Active {
-			f.ok("those of %s, which is stopped", unit)
+			f.ok("only the rules of %s, which will be stopped", unit)
 			return nil
 		}
 	}
@@ -30,32 +30,32 @@ func filter(ctx context.Context, h *host.Host, o *Options, f *found) error {
 	if err == nil {
 		for _, c := range netfilter.Dropping(string(native)) {
 			f.warn(o.nftHint(),
-				"nftables chain %s drops what no rule before accepts: it has to accept what the cluster sends", c)
+				"nftables chain %s drops packets that no earlier rule accepts: it must accept the cluster's traffic", c)
 		}
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	f.okIf("no rule of this host drops what the cluster sends")
+	f.okIf("no rule of this host drops cluster traffic")
 	return nil
 }
 
-// nftHint is what a table of nftables, which is not read any further, has to accept.
+// nftHint lists what an nftables table, whose rules are not evaluated, must accept.
 func (o *Options) nftHint() string {
-	ports := "TCP 6443, 2379-2380, 10250 and 30000-32767"
+	ports := "TCP 6443, 2379-2380, 10250, 30000-32767"
 	for _, p := range o.network().Between() {
 		ports += ", " + p.String()
 	}
-	return "nft list ruleset shows it; nodes need " + ports + " between all hosts, and all of the pod network"
+	return "see nft list ruleset; allow " + ports + " between all hosts, and everything from the pod network"
 }
 
-// traffic is a packet that has to pass, and how a person calls it.
+// traffic is a packet that must pass, and its description.
 type traffic struct {
 	netfilter.Packet
 	what string
 }
 
-// needed is what others send to this host, and its pods to it.
+// needed returns what other hosts and this host's pods send to it.
 func (o *Options) needed(peers, pods netip.Prefix, iface string) []traffic {
 	const kubelet, api = 10250, 6443
 	from := func(p netip.Prefix, in, proto string, port int, what string) traffic {
@@ -75,11 +75,11 @@ func (o *Options) needed(peers, pods netip.Prefix, iface string) []traffic {
 	return list
 }
 
-// judgeRules tells what a table of rules drops of what the cluster sends.
+// judgeRules reports which cluster traffic a table of rules drops.
 func (o *Options) judgeRules(t netfilter.Table, f *found) {
 	address, iface, err := facts.AddressOf(o.Facts, o.Cluster, o.Advertise)
 	if err != nil {
-		return // the check "address" says so
+		return // reported by the check "address"
 	}
 	peers := networkOf(o.Facts, address)
 	pods := o.clusterNets()[0].prefix
@@ -97,28 +97,28 @@ func (o *Options) judgeRules(t netfilter.Table, f *found) {
 		}
 		by = v.By
 	}
-	accept := fmt.Sprintf("iptables -I INPUT -s %s -j ACCEPT; iptables -I INPUT -s %s -j ACCEPT; and the same where these rules are loaded from at boot", peers, pods)
+	accept := fmt.Sprintf("iptables -I INPUT -s %s -j ACCEPT; iptables -I INPUT -s %s -j ACCEPT; and add both where the rules are loaded at boot", peers, pods)
 	if len(lost) > 0 {
-		f.fail(accept, "a rule of this host (%s) drops what comes in for %s", by, strings.Join(lost, ", "))
+		f.fail(accept, "a rule of this host (%s) drops incoming %s", by, strings.Join(lost, ", "))
 	} else if len(unsure) > 0 {
-		f.warn(accept, "a rule of this host (%s) may drop what comes in for %s", by, strings.Join(unsure, ", "))
+		f.warn(accept, "a rule of this host (%s) may drop incoming %s", by, strings.Join(unsure, ", "))
 	}
 	if !pods.IsValid() {
 		return
 	}
 	through := netfilter.Packet{Source: pods.Addr().Next(), In: o.network().PodLink, Out: iface, Protocol: "tcp", Port: 80}
-	// A policy is not a rule: what the network appends comes before it.
+	// A policy applies after all rules, those that the network appends included.
 	if v := t.Forward(through); v.Dropped && !v.Policy {
-		fix := fmt.Sprintf("iptables -I FORWARD -s %[1]s -j ACCEPT; iptables -I FORWARD -d %[1]s -j ACCEPT; and the same where these rules are loaded from at boot", pods)
+		fix := fmt.Sprintf("iptables -I FORWARD -s %[1]s -j ACCEPT; iptables -I FORWARD -d %[1]s -j ACCEPT; and add both where the rules are loaded at boot", pods)
 		add := f.fail
 		if v.Unsure {
 			add = f.warn
 		}
-		add(fix, "a rule of this host (%s) drops what is forwarded from and to pods", v.By)
+		add(fix, "a rule of this host (%s) drops traffic forwarded to and from pods", v.By)
 	}
 }
 
-// networkOf is the network that an address of the host is in.
+// networkOf returns the network of one of the host's addresses.
 func networkOf(fs *facts.Facts, a netip.Addr) netip.Prefix {
 	for _, i := range fs.Interfaces {
 		at := slices.IndexFunc(i.Addresses, func(own facts.Address) bool { return own.Prefix.Addr() == a })

@@ -11,15 +11,15 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// clusterLinks are the network interfaces that Kubernetes itself makes.
+// clusterLinks returns the network interfaces that Kubernetes itself creates.
 func clusterLinks() []cni.Link {
 	return []cni.Link{{Name: "kube-ipvs0", Of: kubeProxy}, {Name: "nodelocaldns", Of: "the DNS cache"}}
 }
 
 const kubeProxy = "kube-proxy"
 
-// linkOf finds i among the links of clusters. One that a kernel module brings
-// counts with an address only.
+// linkOf finds i among the links of clusters. A link that a kernel module creates
+// counts only with an address.
 func (o *Options) linkOf(i facts.Interface) (cni.Link, bool) {
 	if l, ok := o.Networks.Link(i.Name); ok {
 		return l, !l.Module || len(i.Addresses) > 0
@@ -31,12 +31,12 @@ func (o *Options) linkOf(i facts.Interface) (cni.Link, bool) {
 	return cni.Link{}, false
 }
 
-// leftovers looks for links and rules of another cluster: a bridge with an
-// address of another pod network lets no pod start, and foreign policies drop
-// what pods send. What Kubernetes itself makes anew does no harm, and is said.
+// leftovers looks for links and rules of another cluster: a bridge with an address
+// of another pod network keeps pods from starting, and leftover policies drop what
+// pods send. What Kubernetes recreates is harmless and only reported.
 func leftovers(ctx context.Context, h *host.Host, o *Options, f *found) error {
 	if o.Ours {
-		f.ok("not looked at: kubeadm was begun on this host")
+		f.ok("not checked: kubecrate already ran kubeadm on this host")
 		return nil
 	}
 	o.leftLinks(f)
@@ -68,13 +68,13 @@ func (o *Options) leftLinks(f *found) {
 	}
 	if len(names) > 0 {
 		f.fail("if no container uses them (podman ps, crictl ps): "+strings.Join(commands, "; "),
-			"an earlier network (%s) left %s: pods would get their addresses from it, or none", strings.Join(makers, ", "), strings.Join(names, ", "))
+			"an earlier network (%s) left %s: pods would get a wrong address or none", strings.Join(makers, ", "), strings.Join(names, ", "))
 	}
 }
 
-// clusterChains are those that are told: of networks, those that do harm unless
-// the bundle's network makes them again, and kube-proxy's, which come last since
-// names of others begin like them.
+// clusterChains returns the chains to report: those of networks, harmful unless the
+// bundle's network recreates them, and kube-proxy's, last because names of others
+// start with the same prefix.
 func (o *Options) clusterChains() []cni.Chain {
 	own := o.network().Chains
 	var list []cni.Chain
@@ -87,8 +87,8 @@ func (o *Options) clusterChains() []cni.Chain {
 	return append(list, cni.Chain{Prefix: "KUBE-", Of: kubeProxy})
 }
 
-// leftChains looks for chains in what iptables-save prints. Those that podman's
-// and docker's plugins make (CNI-, DOCKER) are of nobody's cluster.
+// leftChains looks for chains in the output of iptables-save. Those of podman's and
+// docker's plugins (CNI-, DOCKER) do not belong to a cluster.
 func (o *Options) leftChains(saved string, f *found) {
 	all := o.clusterChains()
 	count := map[string]int{}
@@ -110,9 +110,9 @@ func (o *Options) leftChains(saved string, f *found) {
 		}
 		fix := fmt.Sprintf("iptables-save | grep -v -e ':%[1]s' -e ' %[1]s' | iptables-restore", c.Prefix)
 		if !c.Harmful {
-			f.warn(fix, "an earlier cluster left %d chains of %s in iptables, which are made again", count[c.Prefix], c.Of)
+			f.warn(fix, "an earlier cluster left %d chains of %s in iptables; they will be recreated", count[c.Prefix], c.Of)
 		} else {
-			f.fail(fix, "an earlier cluster left %d chains of %s in iptables: they may drop what pods send", count[c.Prefix], c.Of)
+			f.fail(fix, "an earlier cluster left %d chains of %s in iptables: they may drop pod traffic", count[c.Prefix], c.Of)
 		}
 	}
 }

@@ -10,18 +10,18 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// NotRoot is what a user is told whose number follows, where root is needed.
-const NotRoot = "this has to be run by root, and is run by user %d"
+// NotRoot is the message where root is needed; it takes the user ID.
+const NotRoot = "root is required; running as user %d"
 
 func root(_ *host.Host, o *Options, f *found) error {
 	if o.EUID != 0 {
 		f.fail(hint.Root(o.Command), NotRoot, o.EUID)
 	}
-	f.okIf("runs as root")
+	f.okIf("running as root")
 	return nil
 }
 
-// system asks the bundle's family whether its packages fit the host.
+// system asks the bundle's OS family whether its packages fit the host.
 func system(h *host.Host, o *Options, f *found) error {
 	s, err := o.Software.Supports(h)
 	if err != nil {
@@ -37,7 +37,7 @@ func system(h *host.Host, o *Options, f *found) error {
 func arch(_ *host.Host, o *Options, f *found) error {
 	if want := o.Manifest.Platform.Arch; o.Facts.Arch != want {
 		f.fail("on the connected machine: bundle build with platform.arch: "+orUnknown(o.Facts.Arch),
-			"this host is of architecture %s, the bundle is for %s", orUnknown(o.Facts.Arch), want)
+			"this host's architecture is %s, the bundle is for %s", orUnknown(o.Facts.Arch), want)
 	}
 	f.okIf("%s", o.Facts.Arch)
 	return nil
@@ -50,16 +50,16 @@ func orUnknown(s string) string {
 	return s
 }
 
-// systemd says that it runs the host by this directory, sd_booted(3).
+// systemd checks for the directory that shows that systemd runs the host, sd_booted(3).
 func systemd(h *host.Host, _ *Options, f *found) error {
 	ok, err := h.Exists("/run/systemd/system")
 	if err != nil {
 		return err
 	}
 	if !ok {
-		f.fail("boot the host with systemd; a chroot or a plain container is no host", "systemd does not run this host")
+		f.fail("boot the host with systemd; a chroot or a plain container does not work", "systemd is not running on this host")
 	}
-	f.okIf("systemd runs this host")
+	f.okIf("systemd is running")
 	return nil
 }
 
@@ -70,7 +70,7 @@ func cpus(_ *host.Host, o *Options, f *found) error {
 		need = 2
 	}
 	if n := o.Facts.CPUs; n < need {
-		f.fail("give the virtual machine another CPU, or take another host", "this host has %s, a %s needs %d", count(n, "CPU"), roleName(o.Role), need)
+		f.fail("add a CPU to the virtual machine, or use another host", "this host has %s, a %s needs %d", count(n, "CPU"), roleName(o.Role), need)
 	}
 	f.okIf("%s", count(o.Facts.CPUs, "CPU"))
 	return nil
@@ -83,9 +83,9 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// The least memory in MiB: kubeadm's ControlPlaneMem, which a host of 2 GiB has
-// when its kernel has taken its own, and what a node with flannel's and
-// kube-proxy's pods was seen to need, three times over.
+// The minimum memory in MiB: kubeadm's ControlPlaneMem, which a host with 2 GiB still
+// has after the kernel took its share, and three times what a node with flannel's and
+// kube-proxy's pods was measured to use.
 const (
 	masterMemory = 1700
 	nodeMemory   = 900
@@ -99,21 +99,21 @@ func memory(_ *host.Host, o *Options, f *found) error {
 	}
 	switch {
 	case has < need:
-		f.fail("give the virtual machine 2048 MiB, or take another host", "this host has %d MiB of memory, a %s needs %d MiB", has, roleName(o.Role), need)
+		f.fail("give the virtual machine 2048 MiB, or use another host", "this host has %d MiB of memory, a %s needs %d MiB", has, roleName(o.Role), need)
 	case has < masterMemory:
-		f.warn("give the virtual machine 2048 MiB when there is occasion", "this host has %d MiB of memory: it can be a %s, but few pods fit beside Kubernetes", has, roleName(o.Role))
+		f.warn("give the virtual machine 2048 MiB", "this host has %d MiB of memory: enough for a %s, but few pods fit beside Kubernetes", has, roleName(o.Role))
 	}
 	f.okIf("%d MiB", has)
 	return nil
 }
 
-// program is one that the installation runs, or that Kubernetes needs.
+// program is one that the installation or Kubernetes runs.
 type program struct {
 	name string
 	must bool
 }
 
-// programList is that of kubeadm's preflight, and what the steps run.
+// programList lists the programs that kubeadm's preflight checks and the steps run.
 func programList(o *Options) []program {
 	var list []program
 	for _, name := range append([]string{"ip", "iptables", "modprobe", "mount", "nsenter", "sysctl"}, o.Software.About().Programs...) {
@@ -139,17 +139,17 @@ func programs(h *host.Host, o *Options, f *found) error {
 			brought = append(brought, p.name)
 			continue
 		}
-		fix := "on the connected machine add " + provider + " to packages.roots of the manifest; or, " + o.Software.MediumHint(provider)
+		fix := "on the connected machine, add " + provider + " to packages.roots of the manifest; or " + o.Software.MediumHint(provider)
 		if p.must {
-			f.fail(fix, "the program %s is missing, and the bundle does not bring it", p.name)
+			f.fail(fix, "the program %s is missing and not in the bundle", p.name)
 		} else {
-			f.warn(fix, "the program %s is missing, and the bundle does not bring it: parts of Kubernetes use it", p.name)
+			f.warn(fix, "the program %s is missing and not in the bundle; parts of Kubernetes use it", p.name)
 		}
 	}
 	if len(brought) > 0 {
-		f.okIf("%s: come with the bundle", strings.Join(brought, ", "))
+		f.okIf("%s: installed from the bundle", strings.Join(brought, ", "))
 	}
-	f.okIf("all are there")
+	f.okIf("all present")
 	return nil
 }
 

@@ -19,16 +19,16 @@ func address(_ *host.Host, o *Options, f *found) error {
 		return nil
 	}
 	if o.holdsVIP() && o.Cluster.VIP.Address == a.String() {
-		f.fail("in cluster.yaml, take an address for vip that no host has", "%s is the address of this host, and the virtual address of cluster.yaml as well", a)
+		f.fail("in cluster.yaml, set vip to an address that no host has", "%s is both the address of this host and the virtual address in cluster.yaml", a)
 	}
 	f.okIf("%s on %s", a, iface)
 	return nil
 }
 
-// holdsVIP says that this host is to hold the control plane's virtual address.
+// holdsVIP reports whether this host can hold the control plane's virtual address.
 func (o *Options) holdsVIP() bool { return o.controls() && o.Cluster != nil && o.Cluster.VIP != nil }
 
-// iface looks for the interfaces that the operator named.
+// iface checks that the interfaces that the operator named exist.
 func iface(_ *host.Host, o *Options, f *found) error {
 	var names []string
 	there := map[string]bool{}
@@ -39,15 +39,15 @@ func iface(_ *host.Host, o *Options, f *found) error {
 		}
 	}
 	if o.Interface != "" && !there[o.Interface] {
-		fix := "ip addr shows the interfaces of this host"
+		fix := "list this host's interfaces with ip addr"
 		if len(names) > 0 {
 			fix = "--interface " + strings.Join(names, ", or --interface ")
 		}
-		f.fail(fix, "--interface says %s, and this host has no such interface", o.Interface)
+		f.fail(fix, "--interface is %s, but this host has no such interface", o.Interface)
 	}
 	if o.holdsVIP() && o.Cluster.VIP.Interface != "" && !there[o.Cluster.VIP.Interface] {
-		f.fail("in cluster.yaml, leave interface out of vip where the hosts' interfaces have other names; ip addr shows those of this host",
-			"vip.interface of cluster.yaml is %s, and this host has no such interface", o.Cluster.VIP.Interface)
+		f.fail("list this host's interfaces with ip addr; if they differ between hosts, remove interface from vip in cluster.yaml",
+			"vip.interface in cluster.yaml is %s, but this host has no such interface", o.Cluster.VIP.Interface)
 	}
 	if o.Interface != "" {
 		f.okIf("%s", o.Interface)
@@ -55,8 +55,8 @@ func iface(_ *host.Host, o *Options, f *found) error {
 	return nil
 }
 
-// endpoint is the address of the control plane that a host joins; the zero
-// Addr where it is a name, or the host begins the cluster.
+// endpoint returns the address of the control plane that a host joins; the zero Addr
+// if it is a name or the host creates the cluster.
 func (o *Options) endpoint() netip.Addr {
 	text := o.Cluster.Endpoint
 	if o.Ticket != nil {
@@ -70,19 +70,19 @@ func (o *Options) endpoint() netip.Addr {
 	return a
 }
 
-// reach says whether a route leads to the control plane.
+// reach checks that a route to the control plane exists.
 func reach(_ *host.Host, o *Options, f *found) error {
 	a := o.endpoint()
 	if !a.IsValid() || o.Ticket == nil {
 		return nil
 	}
 	if own := slices.Contains(o.Facts.Addresses(), a); own && !o.Ours && !o.controls() {
-		f.fail("on the master, with the stick: ./install ticket; or, if this is the master: --role master", "by the ticket the control plane is at %s, which is an address of this host, and it has none", a)
+		f.fail("on the master, with the stick: ./install ticket; or, if this is the master: --role master", "in the ticket, the control plane is at %s, which is an address of this host, but this host has no control plane", a)
 	}
 	if !o.Facts.RouteTo(a) && !slices.Contains(o.Facts.Addresses(), a) {
-		f.fail("ip route add ADDRESS via GATEWAY, with that address, or put this host into the master's network; ip route shows what is there", "no route of this host leads to the control plane at %s", a)
+		f.fail("see ip route; add a route (ip route add ADDRESS via GATEWAY), or connect this host to the master's network", "this host has no route to the control plane at %s", a)
 	}
-	f.okIf("a route leads to %s", a)
+	f.okIf("route to %s found", a)
 	return nil
 }
 
@@ -91,10 +91,10 @@ type net struct {
 	what, key string // key is that of the cluster file
 	flag      string
 	prefix    netip.Prefix
-	others    []string // to take instead
+	others    []string // alternatives to suggest
 }
 
-// clusterNets are the networks of the cluster that are known.
+// clusterNets returns the cluster's networks as far as they are known.
 func (o *Options) clusterNets() []net {
 	pods := o.Cluster.PodCIDR
 	switch {
@@ -115,14 +115,14 @@ func (o *Options) clusterNets() []net {
 	return list
 }
 
-// taken is a network that a host has; how says of which host, and by what.
+// taken is a network in use on a host; how describes on which host and by what.
 type taken struct {
 	prefix netip.Prefix
 	how    func(who string) string
 }
 
-// takenBy are the networks of a host that are not the cluster's own. A route to
-// all services by no gateway is one that install made: see prep.ServiceRoute.
+// takenBy returns the networks of a host that are not the cluster's own. A route to
+// all services without a gateway was made by install: see prep.ServiceRoute.
 func takenBy(fs *facts.Facts, services netip.Prefix) []taken {
 	var list []taken
 	for _, i := range fs.Interfaces {
@@ -131,7 +131,7 @@ func takenBy(fs *facts.Facts, services netip.Prefix) []taken {
 		}
 		for _, a := range i.Addresses {
 			list = append(list, taken{a.Prefix.Masked(), func(who string) string {
-				return fmt.Sprintf("%s, where %s has %s", a.Prefix.Masked(), who, a.Prefix.Addr())
+				return fmt.Sprintf("%s, in which %s has %s", a.Prefix.Masked(), who, a.Prefix.Addr())
 			}})
 		}
 	}
@@ -146,16 +146,16 @@ func takenBy(fs *facts.Facts, services netip.Prefix) []taken {
 	for _, n := range fs.Nameservers {
 		if a, err := netip.ParseAddr(n); err == nil && a.Is4() && !a.IsLoopback() {
 			list = append(list, taken{netip.PrefixFrom(a, a.BitLen()), func(who string) string {
-				return fmt.Sprintf("%s, which %s has for a nameserver", a, who)
+				return fmt.Sprintf("%s, a nameserver of %s", a, who)
 			}})
 		}
 	}
 	return list
 }
 
-// networks looks for networks of the hosts that overlap the cluster's: what
-// lies there could not be reached any more. That another host has one is its
-// word, and so a warning.
+// networks looks for networks of the hosts that overlap the cluster's: addresses in
+// the overlap become unreachable. Reports of other hosts are unverified, so an overlap
+// there is a warning.
 func networks(_ *host.Host, o *Options, f *found) error {
 	nets := o.clusterNets()
 	services := nets[1].prefix
@@ -167,7 +167,7 @@ func networks(_ *host.Host, o *Options, f *found) error {
 	for _, n := range nets {
 		if t := n.overlaps(own); t != nil {
 			f.fail(n.hint(o, inUse), "the cluster's %s %s overlaps %s", n.what, n.prefix, t.how("this host"))
-			continue // one is enough to choose another
+			continue // one overlap is enough
 		}
 		for _, other := range o.Others {
 			if t := n.overlaps(takenBy(other, services)); t != nil {
@@ -177,13 +177,13 @@ func networks(_ *host.Host, o *Options, f *found) error {
 		}
 	}
 	if o.TicketErr != nil {
-		f.warn("first what the check ticket says", "which network the cluster's pods have is not known without its ticket, so it was not compared")
+		f.warn("fix the check ticket first", "the pod network was not compared: it is not known without the cluster's ticket")
 	}
 	f.okIf("pods %s and services %s overlap no network of the hosts", nets[0].prefix, nets[1].prefix)
 	return nil
 }
 
-// overlaps is the first of list that overlaps n, nil for none.
+// overlaps returns the first of list that overlaps n, nil for none.
 func (n net) overlaps(list []taken) *taken {
 	i := slices.IndexFunc(list, func(t taken) bool { return n.prefix.IsValid() && t.prefix.IsValid() && n.prefix.Overlaps(t.prefix) })
 	if i < 0 {
@@ -192,7 +192,7 @@ func (n net) overlaps(list []taken) *taken {
 	return &list[i]
 }
 
-// hint names a network that is free.
+// hint suggests a free network.
 func (n net) hint(o *Options, inUse func(netip.Prefix) bool) string {
 	free := "NETWORK"
 	for _, text := range n.others {
@@ -203,7 +203,7 @@ func (n net) hint(o *Options, inUse func(netip.Prefix) bool) string {
 		}
 	}
 	if o.Ticket != nil {
-		return fmt.Sprintf("the cluster has it since the master was made: give this host another network, or make the master anew with %s %s", n.flag, free)
+		return fmt.Sprintf("it was set when the master was installed: change this host's network, or reset and reinstall the master with %s %s", n.flag, free)
 	}
 	return fmt.Sprintf("%s %s, or %s: %s in cluster.yaml", n.flag, free, n.key, free)
 }

@@ -18,8 +18,8 @@ type port struct {
 	control bool // of the control plane
 }
 
-// portList is that of kubeadm's preflight, and the ports that the same programs
-// have for their health and metrics.
+// portList lists the ports that kubeadm's preflight checks, and the health and metrics
+// ports of the same programs.
 func portList() []port {
 	return []port{
 		{2379, "etcd, for clients", true},
@@ -37,11 +37,11 @@ func portList() []port {
 	}
 }
 
-// network is what is known of the bundle's network.
+// network returns the facts of the bundle's network.
 func (o *Options) network() cni.Network { return o.Networks.Find(o.Manifest.Network) }
 
-// networkPorts are those that the network listens on, on every host. The kernel
-// takes those of UDP beside any other program.
+// networkPorts returns the TCP ports that the network listens on, on every host. Its
+// UDP ports belong to the kernel and do not conflict with programs.
 func (o *Options) networkPorts() []port {
 	var list []port
 	for _, p := range o.network().Ports {
@@ -52,12 +52,12 @@ func (o *Options) networkPorts() []port {
 	return list
 }
 
-// The ports that services of type NodePort get, the API server's default.
+// The API server's default port range of NodePort services.
 const nodePortFirst, nodePortLast = 30000, 32767
 
 func ports(h *host.Host, o *Options, f *found) error {
 	if o.Ours {
-		f.ok("not looked at: kubeadm was begun on this host")
+		f.ok("not checked: kubecrate already ran kubeadm on this host")
 		return nil
 	}
 	var list []listener
@@ -81,10 +81,10 @@ func ports(h *host.Host, o *Options, f *found) error {
 		if err != nil {
 			return err
 		}
-		f.fail(holder.hint(p.number), "port %d, which %s needs, is taken by %s", p.number, p.what, holder)
+		f.fail(holder.hint(p.number), "port %d (%s) is in use by %s", p.number, p.what, holder)
 	}
 	if i := slices.IndexFunc(list, func(l listener) bool { return l.port >= nodePortFirst && l.port <= nodePortLast }); i >= 0 {
-		f.warn(fmt.Sprintf("ss -ltnp 'sport = :%d'", list[i].port), "something listens on port %d, which a service of type NodePort might get", list[i].port)
+		f.warn(fmt.Sprintf("ss -ltnp 'sport = :%d'", list[i].port), "a program listens on port %d, which is in the range of NodePort services", list[i].port)
 	}
 	f.okIf("%s free", portNumbers(all, o.Role))
 	return nil
@@ -100,7 +100,7 @@ func portNumbers(all []port, r manifest.Role) string {
 	return strings.Join(list, ", ")
 }
 
-// listener is a TCP socket that waits for connections.
+// listener is a listening TCP socket.
 type listener struct {
 	port  int
 	inode string
@@ -135,20 +135,20 @@ func (p holder) String() string {
 	return fmt.Sprintf("%s (process %s)", p.name, p.pid)
 }
 
-// hint is what frees the port: what a cluster runs goes with the cluster.
+// hint says how to free the port: resetting a cluster stops its programs.
 func (p holder) hint(number int) string {
-	show := fmt.Sprintf("ss -ltnp 'sport = :%d' shows it", number)
+	show := fmt.Sprintf("see ss -ltnp 'sport = :%d'", number)
 	switch {
 	case p.pid == "":
-		return show + "; stop it"
+		return show + ", then stop the program"
 	case strings.HasPrefix(p.name, "kube") || p.name == "etcd":
-		return "if that cluster is not needed any more: kubeadm reset; " + show
+		return "if that cluster is no longer needed: kubeadm reset; " + show
 	}
-	return "systemctl status " + p.pid + " names its service, systemctl disable --now SERVICE stops it; " + show
+	return "find its service with systemctl status " + p.pid + ", stop it with systemctl disable --now SERVICE; " + show
 }
 
-// holderOf finds the process that has a socket open; the zero holder where that
-// cannot be seen.
+// holderOf finds the process that has a socket open; the zero holder if it cannot be
+// determined.
 func holderOf(h *host.Host, inode string) (holder, error) {
 	pid, err := h.SocketOwner(inode)
 	if err != nil || pid == "" {

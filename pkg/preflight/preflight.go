@@ -1,6 +1,6 @@
-// Package preflight says whether a host can become what it is to be, before
-// anything on it is changed. Every check runs, and everything that is wrong is
-// told at once, each with the command that fixes it.
+// Package preflight checks whether a host meets the requirements of its role, before
+// anything on it is changed. Every check runs, and all problems are reported together,
+// each with the command that fixes it.
 package preflight
 
 import (
@@ -22,38 +22,38 @@ import (
 	"kubecrate/pkg/spelling"
 )
 
-// Options say what the host is to become, and what is known. Role, Facts and
-// Manifest must be there; the rest may be empty.
+// Options say which role the host gets, and what is known. Role, Facts and Manifest
+// are required; the rest may be empty.
 type Options struct {
 	Role     manifest.Role
 	Facts    *facts.Facts       // of this host, read now
 	Networks cni.Networks       // that are known; nil is all of this version
 	Runtimes cri.Runtimes       // the same
 	Manifest *manifest.Manifest // the bundle's
-	Lock     *manifest.Lock     // the bundle's: what its packages bring is not missed
-	Software software.Source    // how the bundle's programs come to the host
+	Lock     *manifest.Lock     // the bundle's: programs in its packages are not reported missing
+	Software software.Source    // how the bundle's programs are installed
 	Cluster  *manifest.Cluster  // nil is the default one
 	Ticket   *manifest.Ticket   // nil for the first master
-	// TicketErr is why a ticket that the host needs is not there or cannot be used.
+	// TicketErr is why a ticket that the host needs is missing or unusable.
 	TicketErr error
-	// Others are the sheets of other hosts; one of this host is passed over. Anybody
-	// may have written them: what rests on them alone is a warning, and none of
-	// their values stands in a command.
+	// Others are reports of other hosts; one of this host is ignored. They are not
+	// authenticated: a problem based on them alone is a warning, and their values
+	// are not used in commands.
 	Others []*facts.Facts
 
-	Hostname  string // that the host is to get, "" for the one of cluster.yaml or its own
+	Hostname  string // to set on the host, "" for the one of cluster.yaml or its own
 	Advertise string // the flag --advertise-address, "" without
 	Interface string // the flag --interface, "" without
 
-	Needs     []Need        // what is still to be written, see NeedsOf
-	NotBefore time.Time     // a time that has passed for sure; zero is 2020
+	Needs     []Need        // space still needed, see NeedsOf
+	NotBefore time.Time     // a time known to have passed; zero is 2020
 	Tolerance time.Duration // of clocks; 0 is a minute
 
 	EUID    int      // of this process: 0 is root
-	Command string   // how it was called, for hints; "" where that holds a secret
+	Command string   // how the program was called, for hints; "" if that contains a secret
 	Environ []string // of this process, as os.Environ has it
-	// Ours says that kubeadm was begun on this host by an earlier run: what then
-	// listens and lies there is not held against the host.
+	// Ours says that an earlier run started kubeadm on this host: the resulting
+	// listeners and files are not problems.
 	Ours bool
 	Skip []string // names of checks that only warn, see CheckSkip
 }
@@ -68,32 +68,32 @@ const (
 	Failed  State = "failed"
 )
 
-// Check is one finding. A check that finds several things wrong has as many.
-// Hint is the command, or the sentence, that fixes it.
+// Check is one finding. A check that finds several problems has one for each.
+// Hint is the command or sentence that fixes it.
 type Check struct {
 	Name    string `json:"name"`
 	State   State  `json:"state"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
-	Step    bool   `json:"step,omitempty"` // it is a step of the installation, which nothing can skip
+	Step    bool   `json:"step,omitempty"` // a step of the installation, which cannot be skipped
 }
 
-// Result is what all checks found, in their order.
+// Result is what all checks found, in order.
 type Result struct {
 	Role   manifest.Role `json:"role"`
 	Checks []Check       `json:"checks"`
 }
 
-// check is a check: look tells f what it finds, and ask, which a check has in
-// place of look, may run programs that only tell. What they return is a failure
-// to look at the host at all.
+// check is a check: look reports to f what it finds; ask, used instead of look, may
+// also run read-only programs. The returned error means that the host could not be
+// examined.
 type check struct {
 	name string
 	look func(h *host.Host, o *Options, f *found) error
 	ask  func(ctx context.Context, h *host.Host, o *Options, f *found) error
 }
 
-// checks lists them in the order in which they are told.
+// checks lists them in the order in which they are reported.
 func checks() []check {
 	return []check{
 		{name: "root", look: root},
@@ -137,13 +137,13 @@ func Names() []string {
 	return list
 }
 
-// Skippable lists the checks that can be skipped, though that of the system is
-// never offered.
+// Skippable lists the checks that can be skipped. Skipping the check os is possible
+// but never suggested.
 func Skippable() []string {
 	return slices.DeleteFunc(Names(), func(n string) bool { return n != "os" && slices.Contains(essential(), n) })
 }
 
-// CheckSkip says which of names is not a check, or one that cannot be skipped.
+// CheckSkip returns an error if one of names is not a check or cannot be skipped.
 func CheckSkip(names []string) error {
 	known := Skippable()
 	for _, n := range names {
@@ -151,16 +151,16 @@ func CheckSkip(names []string) error {
 			continue
 		}
 		if slices.Contains(Names(), n) {
-			return hint.With(fmt.Errorf("the check %s cannot be skipped: nothing can be installed where it fails", n), "the checks that can be skipped are %s", strings.Join(known, ", "))
+			return hint.With(fmt.Errorf("the check %s cannot be skipped: installation is impossible if it fails", n), "checks that can be skipped: %s", strings.Join(known, ", "))
 		}
 		guess := slices.MinFunc(known, func(a, b string) int { return spelling.Distance(n, a) - spelling.Distance(n, b) })
-		return hint.With(fmt.Errorf("there is no check %q to skip, did you mean %q?", n, guess), "the checks that can be skipped are %s", strings.Join(known, ", "))
+		return hint.With(fmt.Errorf("unknown check %q, did you mean %q?", n, guess), "checks that can be skipped: %s", strings.Join(known, ", "))
 	}
 	return nil
 }
 
-// Run looks at h and changes nothing. It ends early only where ctx does; what
-// was not looked at by then is not in the result.
+// Run checks h and changes nothing. It stops early only if ctx ends; the checks that
+// did not run are not in the result.
 func Run(ctx context.Context, h *host.Host, o Options) *Result {
 	o.defaults()
 	h = h.With(nil)
@@ -175,7 +175,7 @@ func Run(ctx context.Context, h *host.Host, o Options) *Result {
 			look = func(_ context.Context, h *host.Host, o *Options, f *found) error { return c.look(h, o, f) }
 		}
 		if err := look(ctx, h, &o, f); err != nil {
-			f.fail(hint.Of(err), "cannot look: %v", err)
+			f.fail(hint.Of(err), "cannot check: %v", err)
 		}
 		if slices.Contains(o.Skip, c.name) {
 			f.forgive()
@@ -186,7 +186,7 @@ func Run(ctx context.Context, h *host.Host, o Options) *Result {
 }
 
 func (o *Options) defaults() {
-	const firstYear = 2020 // of the oldest bundle that was ever made
+	const firstYear = 2020 // no bundle is older
 	if o.Cluster == nil {
 		o.Cluster = manifest.DefaultCluster()
 	}
@@ -199,7 +199,7 @@ func (o *Options) defaults() {
 	o.Others = slices.DeleteFunc(slices.Clone(o.Others), o.Facts.Same)
 }
 
-// controls says that the host gets a control plane.
+// controls reports whether the host gets a control plane.
 func (o *Options) controls() bool { return o.Role != manifest.Node }
 
 // found collects what a check finds.
@@ -215,19 +215,19 @@ func (f *found) warn(fix, format string, args ...any) { f.add(Warning, fix, form
 func (f *found) fail(fix, format string, args ...any) { f.add(Failed, fix, format, args...) }
 
 func (f *found) add(s State, fix, format string, args ...any) {
-	// A check is one line: an error of several is told in one.
+	// A check is one line: a multi-line error is joined.
 	message := strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf(format, args...)), "\n", "; ")
 	f.list = append(f.list, Check{Name: f.name, State: s, Message: message, Hint: fix})
 }
 
-// okIf adds that all is well, unless something was found.
+// okIf adds an ok result unless the check found a problem.
 func (f *found) okIf(format string, args ...any) {
 	if len(f.list) == 0 {
 		f.ok(format, args...)
 	}
 }
 
-// forgive makes warnings of failures.
+// forgive turns failures into warnings.
 func (f *found) forgive() {
 	for i := range f.list {
 		if f.list[i].State == Failed {
@@ -237,7 +237,7 @@ func (f *found) forgive() {
 	}
 }
 
-// Of are the findings of one state.
+// Of returns the findings of one state.
 func (r *Result) Of(s State) []Check {
 	var list []Check
 	for _, c := range r.Checks {
@@ -248,7 +248,7 @@ func (r *Result) Of(s State) []Check {
 	return list
 }
 
-// Err is an *Error with everything that failed, nil where nothing did.
+// Err returns an *Error with everything that failed, nil if nothing did.
 func (r *Result) Err() error {
 	failed := r.Of(Failed)
 	if len(failed) == 0 {
@@ -265,11 +265,11 @@ func (r *Result) Err() error {
 			names = append(names, c.Name)
 		}
 	}
-	return hint.With(err, again+". To go on in spite of them: --skip-preflight %s", strings.Join(names, ","))
+	return hint.With(err, again+". To continue anyway: --skip-preflight %s", strings.Join(names, ","))
 }
 
-// essential lists the checks without which an installation cannot come to its
-// end: to skip them is never offered.
+// essential lists the checks without which an installation cannot succeed: skipping
+// them is never suggested.
 func essential() []string {
 	return []string{"root", "os", "arch", "systemd", "address", "interface", "ticket"}
 }
@@ -280,12 +280,12 @@ type Error struct {
 	Failed []Check
 }
 
-// Error has a line for everything that failed, and one for what fixes it.
+// Error has a line for each failed check, and one for its hint.
 func (e *Error) Error() string { return strings.Join(e.Lines(), "\n") }
 
-// Lines are those of Error.
+// Lines returns the lines of Error.
 func (e *Error) Lines() []string {
-	list := []string{fmt.Sprintf("this host cannot become a %s yet, %s:", roleName(e.Role), count(len(e.Failed), "problem"))}
+	list := []string{fmt.Sprintf("this host does not meet the requirements of a %s, %s:", roleName(e.Role), count(len(e.Failed), "problem"))}
 	for _, c := range e.Failed {
 		list = append(list, fmt.Sprintf("  %s: %s", c.Name, c.Message))
 		if c.Hint != "" {
@@ -306,7 +306,7 @@ func roleName(r manifest.Role) string {
 	return string(r)
 }
 
-// WriteText prints one finding a line, and below it what fixes it.
+// WriteText prints one finding a line, and its hint below it.
 func (r *Result) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	for _, c := range r.Checks {

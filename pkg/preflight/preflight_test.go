@@ -169,22 +169,22 @@ func (c change) test(t *testing.T) {
 func TestMachine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []change{
-		{"root", func(e *env) { e.o.EUID = 1000 }, preflight.Failed, "by user 1000", "sudo"},
+		{"root", func(e *env) { e.o.EUID = 1000 }, preflight.Failed, "running as user 1000", "sudo"},
 		{"os", func(e *env) { e.m.Write(e.t, "/etc/redhat-release", "CentOS Linux release 7.4.1708 (Core)\n") }, preflight.Failed, "7.4.1708", "yum update"},
 		{"os", func(*env) {}, preflight.OK, "CentOS Linux release 7.9.2009 (Core)", ""},
 		{"os", func(e *env) { e.family("el8") }, preflight.Failed, "CentOS Linux release 7.9.2009", "bundle"},
-		{"arch", func(e *env) { e.o.Facts.Arch = "arm64" }, preflight.Failed, "of architecture arm64, the bundle is for amd64", "platform.arch: arm64"},
+		{"arch", func(e *env) { e.o.Facts.Arch = "arm64" }, preflight.Failed, "architecture is arm64, the bundle is for amd64", "platform.arch: arm64"},
 		{"arch", func(e *env) { e.o.Facts.Arch = "" }, preflight.Failed, "unknown", "platform.arch"},
 		{"kernel", func(e *env) { e.o.Facts.Kernel = "2.6.32-754.el6.x86_64" }, preflight.Failed, "needs 3.10", "grubby"},
 		{"kernel", func(e *env) { e.o.Facts.Kernel = "4.19.1" }, preflight.OK, "4.19.1", ""},
-		{"systemd", func(e *env) { e.remove("/run/systemd/system") }, preflight.Failed, "systemd does not run", "boot"},
+		{"systemd", func(e *env) { e.remove("/run/systemd/system") }, preflight.Failed, "systemd is not running", "boot"},
 		{"cgroups", func(e *env) { e.m.Write(e.t, "/proc/self/mountinfo", hosttest.MountInfo("/dev/a / xfs rw 0 0\n")) }, preflight.Failed, "no control groups", "daemon-reexec"},
 		{"cgroups", func(e *env) {
 			e.m.Write(e.t, "/proc/cgroups", strings.Replace(cgroupText, "memory\t4\t1\t1", "memory\t0\t1\t0", 1))
 		}, preflight.Failed, `"memory"`, "cgroup_disable=memory"},
 		{"cgroups", func(e *env) {
 			e.m.Write(e.t, "/proc/self/mountinfo", hosttest.MountInfo("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"))
-		}, preflight.Failed, "cgroup v1 only", "unified_cgroup_hierarchy=0"},
+		}, preflight.Failed, "only cgroup v1", "unified_cgroup_hierarchy=0"},
 		{"cgroups", func(e *env) {
 			e.m.Write(e.t, "/proc/self/mountinfo", hosttest.MountInfo("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n"))
 			e.o.Manifest.Kubernetes = "v1.28.2"
@@ -199,7 +199,7 @@ func TestMachine(t *testing.T) {
 		{"programs", func(e *env) {
 			e.remove("/usr/sbin/conntrack")
 			e.o.Lock = &manifest.Lock{Packages: []manifest.LockedPackage{{NEVRA: nevratest.Parse("conntrack-tools-1.4.4-7.el7.x86_64")}, {}}}
-		}, preflight.OK, "conntrack: come with the bundle", ""},
+		}, preflight.OK, "conntrack: installed from the bundle", ""},
 	} {
 		c.test(t)
 	}
@@ -227,10 +227,10 @@ func TestRelease(t *testing.T) {
 	kernel := func(version string) func(*env) { return func(e *env) { e.o.Facts.Kernel = version } }
 	for _, c := range []change{
 		{"cgroups", of("v1.31.2"), preflight.OK, "cgroup v1 with", ""},
-		{"cgroups", all(of("v1.35.0"), kernel("5.4.1")), preflight.Failed, "cgroup v1, and the kubelet of Kubernetes v1.35.0", "1.34"},
+		{"cgroups", all(of("v1.35.0"), kernel("5.4.1")), preflight.Failed, "cgroup v1, but the kubelet of Kubernetes v1.35.0", "1.34"},
 		{"cgroups", all(of("v1.37.2"), kernel("6.1.1")), preflight.Failed, "cgroup v1", "Enterprise Linux 8"},
 		{"cgroups", all(of("v1.35.0"), v2, kernel("6.12.0-55.el10")), preflight.OK, "cgroup v2", ""},
-		{"cgroups", all(of("v1.18.0"), v2), preflight.Failed, "cgroup v1 only", "unified_cgroup_hierarchy=0"},
+		{"cgroups", all(of("v1.18.0"), v2), preflight.Failed, "only cgroup v1", "unified_cgroup_hierarchy=0"},
 		{"kernel", of("v1.31.14"), preflight.OK, "3.10.0", ""},
 		{"kernel", of("v1.32.0"), preflight.Failed, "needs 4.19", "grubby"},
 		{"kernel", all(of("v1.33.1"), kernel("4.18.0-553.el8_10.x86_64")), preflight.Failed, "needs 4.19", "grubby"},
@@ -295,8 +295,8 @@ func TestDisks(t *testing.T) {
 	for _, c := range []change{
 		{"disk", func(*env) {}, preflight.OK, "/: 40 GB free, 3.3 GB needed", ""},
 		{"disk", disks("", func(d *facts.Disk) { d.Free = 3 * gb }), preflight.Failed, "/ has 3.0 GB free, packages, images need 3.3 GB", "du -xh"},
-		{"disk", disks("", func(d *facts.Disk) { d.Free = 8 * gb }), preflight.Failed, "4.7 GB of 50 GB left, 9 %: below 10 %", "journalctl"},
-		{"disk", disks("", func(d *facts.Disk) { d.Free = 9 * gb }), preflight.Warning, "11 %: below 15 % the kubelet deletes images", "yum clean all"},
+		{"disk", disks("", func(d *facts.Disk) { d.Free = 8 * gb }), preflight.Failed, "4.7 GB of 50 GB left (9%); below 10%", "journalctl"},
+		{"disk", disks("", func(d *facts.Disk) { d.Free = 9 * gb }), preflight.Warning, "(11%); below 15% the kubelet deletes unused images", "yum clean all"},
 		{"disk", disks("/usr", func(d *facts.Disk) { d.Mount, d.Free = "/usr", 2*gb }), preflight.OK, "/usr: 2.0 GB free, 1.1 GB needed", ""},
 		{"disk", func(e *env) { e.o.Needs = []preflight.Need{{"/srv", 1 << 62, "much"}} }, preflight.Failed, "much need", "du"},
 		{"mounts", disks("/", func(d *facts.Disk) { d.ReadOnly = true }), preflight.Failed, "mounted read-only", "mount -o remount,rw /"},
@@ -356,37 +356,37 @@ func TestNames(t *testing.T) {
 		return func(e *env) { joining(e); f(e.o.Others[0]) }
 	}
 	for _, c := range []change{
-		{"hostname", called("localhost.localdomain"), preflight.Failed, `called "localhost.localdomain"`, "--hostname"},
-		{"hostname", called(""), preflight.Failed, `called ""`, "--hostname"},
-		{"hostname", called("a_b"), preflight.Failed, `"a_b" cannot be`, "--hostname"},
-		{"hostname", called("a..b"), preflight.Failed, "cannot be", "--hostname"},
+		{"hostname", called("localhost.localdomain"), preflight.Failed, `hostname is "localhost.localdomain"`, "--hostname"},
+		{"hostname", called(""), preflight.Failed, `hostname is ""`, "--hostname"},
+		{"hostname", called("a_b"), preflight.Failed, `"a_b" is not a valid`, "--hostname"},
+		{"hostname", called("a..b"), preflight.Failed, "is not a valid node name", "--hostname"},
 		{"hostname", called("a\x1b"), preflight.Failed, `"a\x1b"`, "--hostname"},
 		{"hostname", called(strings.Repeat("a.", 40) + "b"), preflight.Failed, "81 characters", "--hostname"},
-		{"hostname", called("101"), preflight.Failed, "101 is taken for an address", "--hostname"},
-		{"hostname", called("10.1.2.3"), preflight.Failed, "10.1.2.3 is taken for an address", "--hostname"},
+		{"hostname", called("101"), preflight.Failed, "101 looks like an IP address", "--hostname"},
+		{"hostname", called("10.1.2.3"), preflight.Failed, "10.1.2.3 looks like an IP address", "--hostname"},
 		{"hostname", called("101a"), preflight.OK, "101a", ""},
-		{"hostname", called("Master1"), preflight.Warning, "will be called master1", "--hostname"},
+		{"hostname", called("Master1"), preflight.Warning, "the node name will be master1", "--hostname"},
 		{"hostname", func(e *env) { called("localhost")(e); e.o.Hostname = "m" }, preflight.OK, "m", ""},
 		{"hostname", func(e *env) {
 			called("localhost")(e)
 			listed("hosts: [{name: m, address: 192.168.4.11, role: master}]")(e)
 		}, preflight.OK, "m", ""},
-		{"cluster", listed("hosts: [{name: m, address: 192.168.4.11, role: master}]"), preflight.OK, "m, a master in the cluster's list", ""},
+		{"cluster", listed("hosts: [{name: m, address: 192.168.4.11, role: master}]"), preflight.OK, "m is a master in the cluster's host list", ""},
 		{"cluster", listed("hosts: [{name: m, address: 192.168.4.11, role: single}]"), preflight.Failed, "m is a single host, not a master", "--role single"},
-		{"cluster", listed("hosts: [{name: m, address: 192.168.4.99, role: master}]"), preflight.Warning, "has no master1", "cluster.yaml"},
-		{"duplicates", other(func(f *facts.Facts) { f.Hostname = "Node1" }), preflight.Warning, "called node1 too", "--hostname"},
+		{"cluster", listed("hosts: [{name: m, address: 192.168.4.99, role: master}]"), preflight.Warning, "no entry for master1", "cluster.yaml"},
+		{"duplicates", other(func(f *facts.Facts) { f.Hostname = "Node1" }), preflight.Warning, "the same name node1", "--hostname"},
 		{"duplicates", other(func(f *facts.Facts) { f.Interfaces[1].MAC = "52:54:00:00:00:12" }), preflight.Warning, "(MAC) 52:54:00:00:00:12", "virtual machine"},
 		{"duplicates", other(func(f *facts.Facts) { f.Interfaces[1].Addresses[0].Prefix = netip.MustParsePrefix("192.168.4.12/24") }), preflight.Warning, "same address 192.168.4.12", "ip addr"},
 		{"duplicates", other(func(f *facts.Facts) { f.ProductUUID = "uuid-12" }), preflight.Warning, "product_uuid uuid-12", "virtual machine"},
 		{"duplicates", other(func(f *facts.Facts) { f.MachineID = "machine-12" }), preflight.Warning, "machine-id machine-12", "systemd-machine-id-setup"},
-		{"duplicates", func(e *env) { joining(e); e.o.Ticket.Hosts[0].Name = "node1"; e.o.Others = nil }, preflight.Failed, "the ticket knows node1 as 192.168.4.11", "--hostname"},
-		{"duplicates", func(e *env) { joining(e); e.o.Ticket.Hosts[0].Address = "192.168.4.12"; e.o.Others = nil }, preflight.Failed, "master1 has the address 192.168.4.12, and so has this host", "another address"},
+		{"duplicates", func(e *env) { joining(e); e.o.Ticket.Hosts[0].Name = "node1"; e.o.Others = nil }, preflight.Failed, "in the ticket, node1 is 192.168.4.11", "--hostname"},
+		{"duplicates", func(e *env) { joining(e); e.o.Ticket.Hosts[0].Address = "192.168.4.12"; e.o.Others = nil }, preflight.Failed, "master1 has the address 192.168.4.12, which is also this host's", "change the address"},
 		{"duplicates", func(e *env) { // it joined before, under another name
 			joining(e)
 			e.o.Ticket.Hosts = append(e.o.Ticket.Hosts, manifest.Host{Name: "old", Address: "192.168.4.12", Role: manifest.Node})
 			e.o.Others = nil
-		}, preflight.OK, "none", ""},
-		{"duplicates", joining, preflight.OK, "none among 2 hosts", ""},
+		}, preflight.OK, "no duplicates", ""},
+		{"duplicates", joining, preflight.OK, "no duplicates among 2 hosts", ""},
 	} {
 		c.test(t)
 	}
@@ -414,11 +414,11 @@ func TestNetwork(t *testing.T) {
 		{"address", func(e *env) {
 			e.o.Cluster = manifest.DefaultCluster()
 			e.o.Cluster.VIP = &manifest.VIP{Address: "192.168.4.11"}
-		}, preflight.Failed, "192.168.4.11 is the address of this host, and the virtual address", "an address for vip that no host has"},
+		}, preflight.Failed, "192.168.4.11 is both the address of this host and the virtual address", "set vip to an address that no host has"},
 		{"interface", func(e *env) {
 			e.o.Cluster = manifest.DefaultCluster()
 			e.o.Cluster.VIP = &manifest.VIP{Address: "192.168.4.100", Interface: "nope0"}
-		}, preflight.Failed, "vip.interface of cluster.yaml is nope0", "leave interface out of vip"},
+		}, preflight.Failed, "vip.interface in cluster.yaml is nope0", "remove interface from vip"},
 		{"address", func(e *env) { e.o.Advertise = "192.168.4.12" }, preflight.Failed, "no interface of this host", "--advertise-address 192.168.4.11"},
 		{"reach", joining, preflight.OK, "192.168.4.11", ""},
 		{"reach", func(e *env) {
@@ -429,7 +429,7 @@ func TestNetwork(t *testing.T) {
 			joining(e)
 			e.o.Role = manifest.Master
 			e.o.Ticket.Endpoint = "192.168.4.12:6443"
-		}, preflight.OK, "a route leads to 192.168.4.12", ""},
+		}, preflight.OK, "route to 192.168.4.12 found", ""},
 		{"ticket", func(e *env) {
 			joining(e)
 			e.o.Ticket, e.o.TicketErr = nil, hint.With(errors.New("the ticket has one fault\nand another"), "./install ticket")
@@ -439,11 +439,11 @@ func TestNetwork(t *testing.T) {
 			isolated(e)
 			e.o.Advertise = "192.168.4.12"
 			e.o.Ticket.Endpoint = "10.1.1.1:6443"
-		}, preflight.Failed, "no route of this host leads to the control plane at 10.1.1.1", "ip route add ADDRESS via GATEWAY"},
+		}, preflight.Failed, "this host has no route to the control plane at 10.1.1.1", "ip route add ADDRESS via GATEWAY"},
 		{"networks", route("10.244.3.0/24"), preflight.Failed, "pod network 10.244.0.0/16 overlaps 10.244.3.0/24, to which this host has a route on eth0", "--pod-cidr 10.245.0.0/16, or podCIDR: 10.245.0.0/16 in cluster.yaml"},
 		{"networks", route("10.100.0.0/14"), preflight.Failed, "service network 10.96.0.0/12 overlaps", "serviceCIDR: 172.20.0.0/16"},
-		{"networks", func(e *env) { e.o.Cluster = clusterOf(e.t, "podCIDR: 172.17.0.0/16") }, preflight.Failed, "where this host has 172.17.0.1", "podCIDR: 10.244.0.0/16"},
-		{"networks", func(e *env) { e.o.Facts.Nameservers = []string{"10.96.0.53"} }, preflight.Failed, "10.96.0.53, which this host has for a nameserver", "serviceCIDR"},
+		{"networks", func(e *env) { e.o.Cluster = clusterOf(e.t, "podCIDR: 172.17.0.0/16") }, preflight.Failed, "in which this host has 172.17.0.1", "podCIDR: 10.244.0.0/16"},
+		{"networks", func(e *env) { e.o.Facts.Nameservers = []string{"10.96.0.53"} }, preflight.Failed, "10.96.0.53, a nameserver of this host", "serviceCIDR"},
 		{"networks", func(e *env) {
 			joining(e)
 			e.o.Others[0].Routes = append(e.o.Others[0].Routes, facts.Route{Interface: "eth1", Destination: netip.MustParsePrefix("10.0.0.0/8")})
@@ -451,7 +451,7 @@ func TestNetwork(t *testing.T) {
 		{"networks", func(e *env) {
 			joining(e)
 			e.o.Ticket.PodCIDR = "192.168.0.0/16"
-		}, preflight.Failed, "pod network 192.168.0.0/16 overlaps 192.168.4.0/24", "make the master anew"},
+		}, preflight.Failed, "pod network 192.168.0.0/16 overlaps 192.168.4.0/24", "reinstall the master"},
 		{"networks", func(e *env) {
 			e.o.Facts.Routes = append(e.o.Facts.Routes, facts.Route{Interface: "eth0", Destination: netip.MustParsePrefix("10.96.0.0/12")})
 		}, preflight.OK, "overlap no network", ""},
@@ -477,15 +477,15 @@ func TestPorts(t *testing.T) {
 		}
 	}
 	for _, c := range []change{
-		{"ports", api, preflight.Failed, "port 6443, which the API server needs, is taken by another program", "ss -ltnp 'sport = :6443'"},
-		{"ports", holder("kube-apiserver"), preflight.Failed, "taken by kube-apiserver (process 4242)", "kubeadm reset"},
-		{"ports", holder("java"), preflight.Failed, "taken by java (process 4242)", "systemctl status 4242"},
+		{"ports", api, preflight.Failed, "port 6443 (the API server) is in use by another program", "ss -ltnp 'sport = :6443'"},
+		{"ports", holder("kube-apiserver"), preflight.Failed, "in use by kube-apiserver (process 4242)", "kubeadm reset"},
+		{"ports", holder("java"), preflight.Failed, "in use by java (process 4242)", "systemctl status 4242"},
 		{"ports", func(e *env) { joining(e); api(e) }, preflight.OK, "10250", ""},
-		{"ports", func(e *env) { api(e); e.o.Ours = true }, preflight.OK, "kubeadm was begun", ""},
+		{"ports", func(e *env) { api(e); e.o.Ours = true }, preflight.OK, "kubecrate already ran kubeadm", ""},
 		{"ports", bgp, preflight.OK, "10250", ""},
 		{"ports", func(e *env) { e.o.Manifest.Network = "canal"; bgp(e) }, preflight.OK, "9099", ""},
-		{"ports", func(e *env) { meshed(e); bgp(e) }, preflight.Failed, "port 179, which the mesh's routes needs, is taken by another program", "sport = :179"},
-		{"ports", func(e *env) { e.o.Manifest.Network = "calico"; bgp(e) }, preflight.Failed, "port 179, which calico's BGP needs, is taken by another program", "sport = :179"},
+		{"ports", func(e *env) { meshed(e); bgp(e) }, preflight.Failed, "port 179 (the mesh's routes) is in use by another program", "sport = :179"},
+		{"ports", func(e *env) { e.o.Manifest.Network = "calico"; bgp(e) }, preflight.Failed, "port 179 (calico's BGP) is in use by another program", "sport = :179"},
 		{"ports", func(e *env) { e.m.Write(e.t, "/proc/net/tcp", strings.Replace(sshText, ":0016", ":7530", 1)) }, preflight.Warning, "port 30000", "sport = :30000"},
 		{"ports", func(e *env) { e.m.Write(e.t, "/proc/net/tcp", strings.Replace(sshText, ":0016", ":7FFF", 1)) }, preflight.Warning, "port 32767", "sport = :32767"},
 		{"ports", func(e *env) { e.m.Write(e.t, "/proc/net/tcp", strings.Replace(sshText, ":0016", ":8000", 1)) }, preflight.OK, "10250", ""},
@@ -521,32 +521,32 @@ func TestTimeAndRemains(t *testing.T) {
 		}
 	}
 	for _, c := range []change{
-		{"clock", at("2001-01-01T00:00:00Z"), preflight.Failed, "this host's clock says 2001-01-01 00:00:00 UTC, and this bundle was made after 2020-01-01", "date -u -s '2020-01-01 00:00:00' && hwclock"},
+		{"clock", at("2001-01-01T00:00:00Z"), preflight.Failed, "this host's clock says 2001-01-01 00:00:00 UTC, but this bundle was built after 2020-01-01", "date -u -s '2020-01-01 00:00:00' && hwclock"},
 		{"clock", both(joining, func(e *env) { e.o.Others, e.o.Ticket.Issued = nil, "2020-05-01T11:50:00Z" }, at("2020-05-01T10:50:00Z")), preflight.Failed,
-			"the ticket was written at 2020-05-01 11:50:00 UTC: it is 1h0m0s behind", "date -u -s 'YEAR-MONTH-DAY"},
+			"the ticket was written at 2020-05-01 11:50:00 UTC: this clock is 1h0m0s behind", "date -u -s 'YEAR-MONTH-DAY"},
 		{"clock", both(joining, func(e *env) { e.o.Others, e.o.Ticket.Issued = nil, "2020-05-01T11:50:00Z" }, at("2020-05-01T11:49:30Z")), preflight.OK, "11:49:30", ""},
-		{"clock", both(joining, at("2020-05-01T11:55:00Z")), preflight.Warning, "master1 left its sheet on the stick at 2020-05-01 12:00:00 UTC: this one is 5m0s behind", "date -u -s 'YEAR-MONTH-DAY"},
+		{"clock", both(joining, at("2020-05-01T11:55:00Z")), preflight.Warning, "master1 wrote its host report at 2020-05-01 12:00:00 UTC: this clock is 5m0s behind", "date -u -s 'YEAR-MONTH-DAY"},
 		{"clock", both(joining, at("2020-05-01T11:59:30Z")), preflight.OK, "11:59:30", ""},
 		{"ticket", both(joining, at("2020-05-02T12:00:00Z")), preflight.Failed, "expired at 2020-05-02 11:50:00 UTC, 10m0s ago", "./install ticket"},
 		{"ticket", joining, preflight.OK, "expires at 2020-05-02 11:50:00 UTC", ""},
 		{"ticket", both(joining, func(e *env) { e.o.Ticket.Expires = "" }), preflight.OK, "does not expire", ""},
-		{"ticket", both(joining, func(e *env) { e.o.Ticket.Kubernetes = "v1.18.2" }), preflight.Failed, "the cluster runs Kubernetes v1.18.2, this bundle holds v1.17.4", "--archive"},
-		{"earlier", files("/etc/kubernetes/kubelet.conf"), preflight.Failed, "there is /etc/kubernetes/kubelet.conf", "kubeadm reset"},
-		{"earlier", files("/etc/kubernetes/manifests/etcd.yaml", "/etc/kubernetes/manifests/.x"), preflight.Failed, "manifests holds etcd.yaml", "kubeadm reset"},
+		{"ticket", both(joining, func(e *env) { e.o.Ticket.Kubernetes = "v1.18.2" }), preflight.Failed, "the cluster runs Kubernetes v1.18.2, this bundle contains v1.17.4", "--archive"},
+		{"earlier", files("/etc/kubernetes/kubelet.conf"), preflight.Failed, "/etc/kubernetes/kubelet.conf exists", "kubeadm reset"},
+		{"earlier", files("/etc/kubernetes/manifests/etcd.yaml", "/etc/kubernetes/manifests/.x"), preflight.Failed, "manifests contains etcd.yaml", "kubeadm reset"},
 		{"earlier", files("/var/lib/etcd/member/snap/db"), preflight.Failed, "data of an earlier etcd: member", "/var/lib/etcd.before"},
 		{"earlier", files("/var/lib/etcd/lost+found/x"), preflight.OK, "no earlier cluster", ""},
 		{"earlier", both(joining, files("/var/lib/etcd/member/snap/db")), preflight.OK, "no earlier cluster", ""},
-		{"earlier", func(e *env) { e.o.Ours = true; files("/etc/kubernetes/admin.conf")(e) }, preflight.OK, "kubeadm was begun", ""},
-		{"cni", files("/etc/cni/net.d/05-weave.conflist"), preflight.Failed, "05-weave.conflist comes before 10-flannel.conflist", "mv /etc/cni/net.d/05-weave.conflist /root/"},
+		{"earlier", func(e *env) { e.o.Ours = true; files("/etc/kubernetes/admin.conf")(e) }, preflight.OK, "kubecrate already ran kubeadm", ""},
+		{"cni", files("/etc/cni/net.d/05-weave.conflist"), preflight.Failed, "05-weave.conflist sorts before 10-flannel.conflist", "mv /etc/cni/net.d/05-weave.conflist /root/"},
 		{"cni", func(e *env) {
 			e.o.Manifest.Network = "calico"
 			files("/etc/cni/net.d/10-calico.conflist", "/etc/cni/net.d/calico-kubeconfig")(e)
-		}, preflight.OK, "comes first", ""},
+		}, preflight.OK, "sorts first", ""},
 		{"cni", func(e *env) {
 			e.o.Manifest.Network = "canal"
 			files("/etc/cni/net.d/10-calico.conflist")(e)
-		}, preflight.Failed, "10-calico.conflist comes before 10-canal.conflist", "mv /etc/cni/net.d/10-calico.conflist /root/"},
-		{"cni", files("/etc/cni/net.d/05-weave.conflist.rpmsave"), preflight.OK, "comes first", ""},
+		}, preflight.Failed, "10-calico.conflist sorts before 10-canal.conflist", "mv /etc/cni/net.d/10-calico.conflist /root/"},
+		{"cni", files("/etc/cni/net.d/05-weave.conflist.rpmsave"), preflight.OK, "sorts first", ""},
 	} {
 		c.test(t)
 	}
@@ -562,7 +562,7 @@ func TestCannotLook(t *testing.T) {
 	e.o.Facts.CPUs = 1
 	r := preflight.Run(t.Context(), e.h, e.o)
 	failed := r.Of(preflight.Failed)
-	if len(failed) != 2 || failed[0].Name != "cpus" || failed[1].Name != "ports" || !strings.Contains(failed[1].Message, "cannot look: ") {
+	if len(failed) != 2 || failed[0].Name != "cpus" || failed[1].Name != "ports" || !strings.Contains(failed[1].Message, "cannot check: ") {
 		t.Errorf("%+v", failed)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -578,7 +578,7 @@ func TestSkipAndError(t *testing.T) {
 	e.o.Facts.CPUs, e.o.Facts.Memory, e.o.Skip = 1, 1<<30, []string{"cpus"}
 	r := preflight.Run(t.Context(), e.h, e.o)
 	err := r.Err()
-	const want = "this host cannot become a master yet, 1 problem:\n  memory: this host has 1024 MiB of memory, a master needs 1700 MiB\n      hint: give the virtual machine 2048 MiB, or take another host"
+	const want = "this host does not meet the requirements of a master, 1 problem:\n  memory: this host has 1024 MiB of memory, a master needs 1700 MiB\n      hint: give the virtual machine 2048 MiB, or use another host"
 	var coder cli.ExitCoder
 	var failed *preflight.Error
 	if err == nil || err.Error() != want || !errors.As(err, &coder) || coder.ExitCode() != cli.ExitPreflight || !errors.As(err, &failed) || len(failed.Failed) != 1 {
@@ -592,7 +592,7 @@ func TestSkipAndError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"ok       root        runs as root\n", "warning  cpus        this host has 1 CPU, a master needs 2 (skipped)\n",
+		"ok       root        running as root\n", "warning  cpus        this host has 1 CPU, a master needs 2 (skipped)\n",
 		"                     hint: give the virtual machine 2048 MiB", "\nmaster: 1 failed, 1 warning, 21 ok\n",
 	} {
 		if !strings.Contains(text.String(), want) {
@@ -657,7 +657,7 @@ func TestNetworksUnknown(t *testing.T) {
 	joining(e)
 	e.o.Ticket, e.o.TicketErr = nil, errors.New("it is not valid")
 	for _, c := range preflight.Run(t.Context(), e.h, e.o).Checks {
-		if c.Name == "networks" && (c.State != preflight.Warning || !strings.Contains(c.Message, "not known without its ticket")) {
+		if c.Name == "networks" && (c.State != preflight.Warning || !strings.Contains(c.Message, "not known without the cluster's ticket")) {
 			t.Errorf("%+v", c)
 		}
 	}

@@ -11,17 +11,16 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// The variables that lead a request for the API server to a proxy, and away
-// from it. Both are read in either case.
+// The variables that send a request for the API server to a proxy, and exempt it.
+// Both are read in either case.
 const (
 	proxyVariable = "https_proxy"
 	directTo      = "no_proxy"
 )
 
-// proxy looks for an HTTP proxy between this host and the API server: the
-// kubelet gets one from its unit's files or from systemd itself. What this
-// program runs gets none, whatever the shell has (see host.Exec), but a kubectl
-// that is typed there does.
+// proxy looks for an HTTP proxy between this host and the API server: the kubelet
+// gets one from its unit's files or from systemd itself. Programs run by install get
+// none, whatever the shell sets (see host.Exec), but kubectl in that shell does.
 func proxy(ctx context.Context, h *host.Host, o *Options, f *found) error {
 	list, err := managerVariables(ctx, h)
 	if err != nil {
@@ -34,11 +33,11 @@ func proxy(ctx context.Context, h *host.Host, o *Options, f *found) error {
 	list = append(list, more...)
 	server := o.server()
 	if v, found := proxied(list, server); found {
-		fix := "take it out of " + v.file + ", or add " + orUnknown(server) + " to NO_PROXY there; then: systemctl daemon-reexec"
+		fix := "remove it from " + v.file + ", or add " + orUnknown(server) + " to NO_PROXY there; then: systemctl daemon-reexec"
 		if v.file == "" {
 			v.file, fix = "systemd", "systemctl unset-environment "+v.name
 		}
-		f.fail(fix, "%s names an HTTP proxy (%s): the kubelet would ask it for the API server", v.file, v.name)
+		f.fail(fix, "%s sets an HTTP proxy (%s): the kubelet would use it to reach the API server", v.file, v.name)
 	}
 	var shell []variable
 	for _, pair := range o.Environ {
@@ -46,14 +45,14 @@ func proxy(ctx context.Context, h *host.Host, o *Options, f *found) error {
 		shell = append(shell, variable{name: name, value: value})
 	}
 	if v, found := proxied(shell, server); found {
-		f.warn("unset "+v.name, "this shell names an HTTP proxy (%s). Nothing that this program runs gets it, but kubectl in this shell would ask it for the API server", v.name)
+		f.warn("unset "+v.name, "this shell sets an HTTP proxy (%s): install ignores it, but kubectl in this shell would use it to reach the API server", v.name)
 	}
-	f.okIf("none between this host and the API server")
+	f.okIf("no proxy between this host and the API server")
 	return nil
 }
 
-// server is the address of the API server that this host asks, "" where it is
-// not known: a name is for NO_PROXY only as it is written.
+// server returns the address of the API server that this host uses, "" if it is not
+// known. NO_PROXY matches a name only as it is written.
 func (o *Options) server() string {
 	if o.Ticket != nil {
 		name, _, _ := strings.Cut(o.Ticket.Endpoint, ":")
@@ -64,7 +63,7 @@ func (o *Options) server() string {
 	}
 	a, _, err := facts.AddressOf(o.Facts, o.Cluster, o.Advertise)
 	if err != nil {
-		return "" // the check "address" says so
+		return "" // reported by the check "address"
 	}
 	return a.String()
 }
@@ -72,8 +71,8 @@ func (o *Options) server() string {
 // variable is one of an environment, and the file that sets it.
 type variable struct{ name, value, file string }
 
-// proxied is the variable that names a proxy for server, unless another says
-// that server is asked without. The last of a name counts, as for systemd.
+// proxied returns the variable that sets a proxy for server, unless another exempts
+// server from it. The last value of a name counts, as for systemd.
 func proxied(list []variable, server string) (by variable, found bool) {
 	direct := false
 	for _, v := range list {
@@ -87,8 +86,8 @@ func proxied(list []variable, server string) (by variable, found bool) {
 	return by, found && !direct
 }
 
-// excepts says whether a NO_PROXY, as Go's programs read it, holds server: "*",
-// addresses, networks, and names with all that ends in them.
+// excepts reports whether a NO_PROXY, as Go programs read it, matches server: "*",
+// addresses, networks, and names with their subdomains.
 func excepts(list, server string) bool {
 	address, err := netip.ParseAddr(server)
 	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
@@ -106,8 +105,8 @@ func excepts(list, server string) bool {
 	return false
 }
 
-// managerVariables are those that systemd was told to give all units until the
-// next boot. Who does not run as root is not told, and fails by that.
+// managerVariables returns those that systemd passes to all units until the next
+// boot. Without root they cannot be read, and the check root fails anyway.
 func managerVariables(ctx context.Context, h *host.Host) ([]variable, error) {
 	out, err := h.Query(ctx, "systemctl", "show-environment")
 	if err != nil {
@@ -121,14 +120,13 @@ func managerVariables(ctx context.Context, h *host.Host) ([]variable, error) {
 	return list, nil
 }
 
-// ignored is the error of a program that could not tell: only that of ctx counts,
-// as a host without the program, or without what it asks, has nothing to tell.
+// ignored returns the error for a query that failed: only that of ctx counts, as a
+// host without the program or its subsystem has nothing to report.
 func ignored(ctx context.Context) error { return context.Cause(ctx) }
 
-// unitVariables are those that systemd gives a unit, in the order in which it
-// takes them: its own for all units, then those of the unit's file and drop-ins,
-// each with the files that they name. A unit need not be there: drop-ins may
-// wait for it.
+// unitVariables returns those that systemd passes to a unit, in its order: those for
+// all units, then those of the unit's file and drop-ins, each with the files that they
+// name. The unit need not exist: drop-ins may already be there.
 func unitVariables(h *host.Host, unit string) ([]variable, error) {
 	var files []string
 	for _, dir := range []string{"/usr/lib/systemd", "/run/systemd", "/etc/systemd"} {
@@ -160,7 +158,7 @@ func unitVariables(h *host.Host, unit string) ([]variable, error) {
 	return list, nil
 }
 
-// dropIns are a file and those in a directory that add to it.
+// dropIns returns a file and its drop-ins in a directory.
 func dropIns(h *host.Host, file, dir string) ([]string, error) {
 	names, err := h.ReadDir(dir)
 	list := []string{file}
@@ -172,8 +170,8 @@ func dropIns(h *host.Host, file, dir string) ([]string, error) {
 	return list, err
 }
 
-// unitFile reads the variables out of a unit's file: Environment=, that of all
-// units DefaultEnvironment=, and the files of EnvironmentFile=.
+// unitFile reads the variables from a unit's file: Environment=, DefaultEnvironment=
+// for all units, and the files of EnvironmentFile=.
 func unitFile(h *host.Host, file, text string) (list []variable, err error) {
 	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -194,7 +192,7 @@ func unitFile(h *host.Host, file, text string) (list []variable, err error) {
 	return list, nil
 }
 
-// environmentFile reads NAME=VALUE lines; a missing file has none.
+// environmentFile reads NAME=VALUE lines; a missing file counts as empty.
 func environmentFile(h *host.Host, file string) (list []variable, err error) {
 	if !path.IsAbs(file) || strings.ContainsAny(file, "*?[%") {
 		return nil, nil
@@ -209,7 +207,7 @@ func environmentFile(h *host.Host, file string) (list []variable, err error) {
 	return list, err
 }
 
-// quoted are the words of a line in which quotes hold a word together.
+// quoted splits a line into words; quotes group them.
 func quoted(line string) []string {
 	var words []string
 	var word strings.Builder

@@ -16,13 +16,13 @@ func TestProxy(t *testing.T) {
 	)
 	file := func(pairs ...string) func(*env) { return func(e *env) { e.m.Write(e.t, pairs...) } }
 	shell := func(pairs ...string) func(*env) { return func(e *env) { e.o.Environ = append(pairs, "HOME=/root") } }
-	const says, ok = "the kubelet would ask it", "none between"
+	const says, ok = "the kubelet would use it", "no proxy between"
 	for _, c := range []change{
-		{"proxy", shell("https_proxy=http://10.0.0.1:3128", "HTTP_PROXY="), preflight.Warning, "(https_proxy). Nothing that this program runs gets it", "unset https_proxy"},
+		{"proxy", shell("https_proxy=http://10.0.0.1:3128", "HTTP_PROXY="), preflight.Warning, "(https_proxy): install ignores it", "unset https_proxy"},
 		{"proxy", shell("HTTPS_PROXY=http://10.0.0.1:3128", "no_proxy=localhost,192.168.4.11"), preflight.OK, ok, ""},
 		{"proxy", shell("HTTPS_PROXY=http://10.0.0.1:3128", "NO_PROXY=10.0.0.0/8, 192.168.0.0/16"), preflight.OK, ok, ""},
 		{"proxy", shell("https_proxy="), preflight.OK, ok, ""},
-		{"proxy", file(dropIn, "[Service]\nEnvironment=\"A=b c\" 'HTTPS_PROXY=http://user:secret@10.0.0.1:3128'\n"), preflight.Failed, dropIn + " names an HTTP proxy (HTTPS_PROXY): " + says, "take it out of " + dropIn + ", or add 192.168.4.11 to NO_PROXY"},
+		{"proxy", file(dropIn, "[Service]\nEnvironment=\"A=b c\" 'HTTPS_PROXY=http://user:secret@10.0.0.1:3128'\n"), preflight.Failed, dropIn + " sets an HTTP proxy (HTTPS_PROXY): " + says, "remove it from " + dropIn + ", or add 192.168.4.11 to NO_PROXY"},
 		{"proxy", file(dropIn, "[Service]\nEnvironment=HTTPS_PROXY=http://10.0.0.1:3128 \\\n  NO_PROXY=.local,192.168.4.11\n"), preflight.OK, ok, ""},
 		{"proxy", func(e *env) {
 			joining(e)
@@ -33,8 +33,8 @@ func TestProxy(t *testing.T) {
 			joining(e)
 			file(dropIn, "Environment=HTTPS_PROXY=http://10.0.0.1:3128 NO_PROXY=192.168.4.12\n")(e)
 		}, preflight.Failed, says, "add 192.168.4.11 to"},
-		{"proxy", file(manager, "[Manager]\nDefaultEnvironment=https_proxy=http://10.0.0.1:3128\n"), preflight.Failed, manager + " names", "daemon-reexec"},
-		{"proxy", file("/etc/systemd/system/kubelet.service", "[Service]\nEnvironmentFile=-/etc/environment\n", "/etc/environment", "#x\nexport https_proxy=\"http://10.0.0.1:3128\"\n"), preflight.Failed, "/etc/environment names", ""},
+		{"proxy", file(manager, "[Manager]\nDefaultEnvironment=https_proxy=http://10.0.0.1:3128\n"), preflight.Failed, manager + " sets", "daemon-reexec"},
+		{"proxy", file("/etc/systemd/system/kubelet.service", "[Service]\nEnvironmentFile=-/etc/environment\n", "/etc/environment", "#x\nexport https_proxy=\"http://10.0.0.1:3128\"\n"), preflight.Failed, "/etc/environment sets", ""},
 		{"proxy", file("/etc/environment", "https_proxy=http://10.0.0.1:3128\n", dropIn+".off", "Environment=https_proxy=http://10.0.0.1:3128\n"), preflight.OK, ok, ""},
 		// What only reaches for images, which the bundle brings, is in nobody's way.
 		{"proxy", file("/etc/systemd/system/docker.service.d/http-proxy.conf", "[Service]\nEnvironment=HTTPS_PROXY=http://10.0.0.1:3128\n"), preflight.OK, ok, ""},

@@ -11,11 +11,11 @@ import (
 	"kubecrate/pkg/software"
 )
 
-// What a host must have depends on the release of Kubernetes: the checks here read
-// it from the bundle's manifest.
+// These requirements depend on the release of Kubernetes, which the checks read from
+// the bundle's manifest.
 
-// bundled compares the parts of the bundle with each other, as the builder does: a
-// bundle of an earlier builder, or one that was put together by hand, may not agree.
+// bundled compares the parts of the bundle with each other, as the builder does: in
+// a bundle of an earlier builder or one assembled by hand they may not agree.
 func bundled(_ *host.Host, o *Options, f *found) error {
 	if o.Lock == nil {
 		return nil
@@ -34,10 +34,10 @@ func bundled(_ *host.Host, o *Options, f *found) error {
 	return nil
 }
 
-// leastKernel is the least kernel that kubeadm of a minor release takes, by its
-// system check (k8s.io/system-validators): 3.10 by version 1.8, which it links up to
-// 1.31, 4.19 by 1.9, in 1.32 and 1.33. From 1.10 on, in 1.34, kubeadm only warns: of
-// what is below 5.4.
+// leastKernel returns the minimum kernel of kubeadm of a minor release, from its
+// system check (k8s.io/system-validators): 3.10 in version 1.8, which kubeadm links up
+// to 1.31; 4.19 in 1.9, in 1.32 and 1.33. Since 1.10, in 1.34, kubeadm only warns below
+// 5.4.
 func leastKernel(minor int) (fails, warns [2]int) {
 	const longTerm, lenient = 32, 34
 	oldest := [2]int{3, 10}
@@ -55,10 +55,10 @@ func kernel(_ *host.Host, o *Options, f *found) error {
 	release, _ := minorOf(o.Manifest.Kubernetes)
 	fails, warns := leastKernel(release)
 	below := func(least [2]int) bool { return slices.Compare([]int{major, minor}, least[:]) < 0 }
-	const other = "take a host with such a kernel, or, on the connected machine, bundle Kubernetes 1.31 or earlier; grubby --info=ALL lists the kernels that are installed here"
+	const other = "use a host with such a kernel (list the installed ones with grubby --info=ALL), or, on the connected machine, bundle Kubernetes 1.31 or earlier"
 	switch {
 	case below([2]int{3, 10}):
-		f.fail("boot the kernel of CentOS 7: grubby --default-kernel shows which one starts, grubby --set-default /boot/vmlinuz-VERSION sets it, then reboot",
+		f.fail("boot the kernel of CentOS 7: see grubby --default-kernel, set it with grubby --set-default /boot/vmlinuz-VERSION, then reboot",
 			"the kernel is %s, Kubernetes %s needs %d.%d or later", orUnknown(o.Facts.Kernel), o.Manifest.Kubernetes, fails[0], fails[1])
 	case below(fails):
 		f.fail(other, "the kernel is %s, Kubernetes %s needs %d.%d or later", o.Facts.Kernel, o.Manifest.Kubernetes, fails[0], fails[1])
@@ -69,14 +69,14 @@ func kernel(_ *host.Host, o *Options, f *found) error {
 	return nil
 }
 
-// cgroupsNeeded are the controllers that kubeadm's system check asks for.
+// cgroupsNeeded returns the controllers that kubeadm's system check requires.
 func cgroupsNeeded() []string {
 	return []string{"cpu", "cpuacct", "cpuset", "devices", "freezer", "memory"}
 }
 
-// The minor releases of Kubernetes 1 that run on cgroup v2, and that no longer
-// start on v1: from 1.35 on failCgroupV1 of the kubelet is true unless its
-// configuration says otherwise (KEP 5573), and the one that install writes does not.
+// The first minor releases of Kubernetes 1 that run on cgroup v2, and that no longer
+// start on v1: from 1.35 on the kubelet's failCgroupV1 defaults to true (KEP 5573), and
+// the configuration that install writes does not change it.
 const (
 	unified = 19
 	noV1    = 35
@@ -97,19 +97,19 @@ func cgroups(h *host.Host, o *Options, f *found) error {
 	case !v1 && !v2:
 		f.fail("mount the control groups: systemctl daemon-reexec, or reboot", "no control groups (cgroups) are mounted at /sys/fs/cgroup")
 		return nil
-	case v2: // whatever else is mounted: it is the root that counts
+	case v2: // only the root counts, whatever else is mounted
 		if known && minor < unified {
 			f.fail("grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=0, then reboot",
-				"this host has cgroup v2 only, and Kubernetes %s knows cgroup v1 only", o.Manifest.Kubernetes)
+				"this host uses cgroup v2, but Kubernetes %s supports only cgroup v1", o.Manifest.Kubernetes)
 		}
 		f.okIf("cgroup v2")
 		return nil
 	case known && minor >= noV1:
 		fix := "grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1, then reboot"
 		if o.Software.About().Cgroups == software.CgroupsV1Only {
-			fix = "take a host of Enterprise Linux 8 or later, whose kernel has cgroup v2, or, on the connected machine, bundle Kubernetes 1.34 or earlier"
+			fix = "use a host with Enterprise Linux 8 or later, whose kernel has cgroup v2, or, on the connected machine, bundle Kubernetes 1.34 or earlier"
 		}
-		f.fail(fix, "this host has cgroup v1, and the kubelet of Kubernetes %s does not start on it", o.Manifest.Kubernetes)
+		f.fail(fix, "this host uses cgroup v1, but the kubelet of Kubernetes %s needs cgroup v2", o.Manifest.Kubernetes)
 		return nil
 	}
 	text, err := h.Text("/proc/cgroups")
@@ -119,7 +119,7 @@ func cgroups(h *host.Host, o *Options, f *found) error {
 	for _, name := range cgroupsNeeded() {
 		if !cgroupEnabled(text, name) {
 			f.fail("grubby --update-kernel=ALL --remove-args=cgroup_disable="+name+", then reboot",
-				"the kernel has no control group %q, or it is turned off", name)
+				"the kernel's control group %q is missing or disabled", name)
 		}
 	}
 	f.okIf("cgroup v1 with %s", strings.Join(cgroupsNeeded(), ", "))
@@ -136,15 +136,14 @@ func cgroupEnabled(text, name string) bool {
 	return false
 }
 
-// minorOf is the 17 of v1.17.4.
+// minorOf returns the 17 of v1.17.4.
 func minorOf(version string) (int, bool) {
 	major, minor := facts.OS{Version: strings.TrimPrefix(version, "v")}.Numbers()
 	return minor, major == 1 && minor >= 0
 }
 
-// levels are the flags of /proc/cpuinfo that make the levels 2 and up of x86-64
-// processors, each with those before it: x86-64 psABI, 3.1.1 (Linux calls SSE3 pni
-// and LZCNT abm).
+// levels returns the flags of /proc/cpuinfo that each x86-64 level from 2 on adds to
+// the previous one: x86-64 psABI, 3.1.1 (Linux calls SSE3 pni and LZCNT abm).
 func levels() [][]string {
 	return [][]string{
 		{"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"},
@@ -153,8 +152,8 @@ func levels() [][]string {
 	}
 }
 
-// processor compares the processor with the images that need more than the first
-// x86-64 has.
+// processor compares the processor with the images that need more than baseline
+// x86-64.
 func processor(h *host.Host, o *Options, f *found) error {
 	if o.Lock == nil || o.Manifest.Platform.Arch != "amd64" {
 		return nil
@@ -190,9 +189,9 @@ func processor(h *host.Host, o *Options, f *found) error {
 		}
 	}
 	if len(missing) > 0 {
-		f.fail("give the virtual machine the processor of its host (CPU model host-passthrough), or take another host",
-			"image %s needs a processor of level x86-64-v%d, and this one lacks %s", image, need, strings.Join(missing, ", "))
+		f.fail("set the virtual machine's CPU model to host-passthrough, or use another host",
+			"image %s needs an x86-64-v%d processor, this one lacks %s", image, need, strings.Join(missing, ", "))
 	}
-	f.okIf("x86-64-v%d, as %s needs", need, image)
+	f.okIf("x86-64-v%d, required by %s", need, image)
 	return nil
 }

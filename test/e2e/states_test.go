@@ -42,10 +42,10 @@ func badStates() []state {
 		{"a full disk", []string{"mount -t tmpfs -o size=1m none /opt"}, []string{"umount /opt"}, "the file system of /opt is full", "df -h /opt"},
 		{"a read-only mount", []string{"mount -t tmpfs -o ro none /opt"}, []string{"umount /opt"}, "file system that is mounted read-only", "mount -o remount,rw /opt"},
 		{"a proxy of the kubelet", []string{"mkdir /etc/systemd/system/kubelet.service.d", "printf '[Service]\\nEnvironment=HTTPS_PROXY=http://192.0.2.1:3128\\n' >/etc/systemd/system/kubelet.service.d/proxy.conf"},
-			[]string{"rm -r /etc/systemd/system/kubelet.service.d"}, "proxy +/etc/systemd/system/kubelet.service.d/proxy.conf names", "to NO_PROXY"},
-		{"a proxy of systemd", []string{"systemctl set-environment HTTPS_PROXY=http://192.0.2.1:3128"}, []string{"systemctl unset-environment HTTPS_PROXY"}, "proxy +systemd names an HTTP proxy", "systemctl unset-environment HTTPS_PROXY"},
+			[]string{"rm -r /etc/systemd/system/kubelet.service.d"}, "proxy +/etc/systemd/system/kubelet.service.d/proxy.conf sets", "to NO_PROXY"},
+		{"a proxy of systemd", []string{"systemctl set-environment HTTPS_PROXY=http://192.0.2.1:3128"}, []string{"systemctl unset-environment HTTPS_PROXY"}, "proxy +systemd sets an HTTP proxy", "systemctl unset-environment HTTPS_PROXY"},
 		{"a daemon.json with a comment", []string{"cp -a /etc/docker/daemon.json /root/", "echo '{ // mine' >/etc/docker/daemon.json"}, []string{"mv /root/daemon.json /etc/docker/"}, "/etc/docker/daemon.json", "daemon.json"},
-		{"a name that no node can have", []string{"hostname localhost"}, []string{"hostname host1"}, "hostname +the host is called", "--hostname NAME"},
+		{"a name that no node can have", []string{"hostname localhost"}, []string{"hostname host1"}, "hostname +the hostname is", "--hostname NAME"},
 	}
 }
 
