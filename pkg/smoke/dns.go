@@ -10,11 +10,11 @@ import (
 
 const dnsHint = "kubectl --namespace=kube-system logs --selector=k8s-app=kube-dns"
 
-// checkDNS looks a name up in every pod, the way that programs write it out in
-// full, and fetches from the service by the short one.
+// checkDNS looks up a fully qualified name in every pod, and fetches from the
+// service by its short name.
 func (s *session) checkDNS(ctx context.Context) Check {
 	if len(s.pods) == 0 {
-		return skip("no pod of the test runs")
+		return skip("no test pod is running")
 	}
 	var api service
 	if _, err := s.k.Get(ctx, s.h, &api, nil, "service", "kubernetes", "--namespace=default"); err != nil {
@@ -37,32 +37,31 @@ func (s *session) checkDNS(ctx context.Context) Check {
 	var pairs []pair
 	for i, p := range s.pods {
 		if problems[i] != "" {
-			troubles = append(troubles, trouble{fmt.Sprintf("in the pod on %s, %s is not found: %s", p.Spec.NodeName, name, problems[i]), dnsHint})
+			troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s cannot resolve %s: %s", p.Spec.NodeName, name, problems[i]), dnsHint})
 			continue
 		}
 		pairs = append(pairs, pair{p, "the service by its name", "http://" + webName + "." + namespace + "/", dnsHint})
 	}
 	troubles = append(troubles, s.inPods(ctx, "dns", pairs)...)
-	return or(troubles, good("names are found on %s", count(len(s.pods), "node", "nodes")))
+	return or(troubles, good("names resolve on %s", count(len(s.pods), "node", "nodes")))
 }
 
-// wrongAnswer is what is wrong with an answer of nslookup, "" for nothing. Its
-// exit code is not worth much: busybox's is not 0 where a name has no IPv6
-// address.
+// wrongAnswer returns what is wrong with the output of nslookup, "" if nothing is.
+// The exit code is unreliable: busybox's is not 0 if a name has no IPv6 address.
 func wrongAnswer(out string, err error, want string) string {
 	found := lookedUp(out)
 	switch a, perr := netip.ParseAddr(want); {
 	case perr == nil && slices.Contains(found, a):
 		return ""
 	case len(found) > 0:
-		return fmt.Sprintf("it is said to be %s, and is %s", found[0], want)
+		return fmt.Sprintf("got %s, want %s", found[0], want)
 	case err != nil:
 		return short(err)
 	}
 	return strings.Join(strings.Fields(out), " ")
 }
 
-// lookedUp are the addresses behind the name in what nslookup prints: in busybox
+// lookedUp returns the addresses of the name in the output of nslookup: in busybox
 // up to 1.29
 //
 //	Name:      kubernetes.default.svc.cluster.local
@@ -73,7 +72,7 @@ func wrongAnswer(out string, err error, want string) string {
 //	Name:	kubernetes.default.svc.cluster.local
 //	Address: 10.96.0.1
 //
-// Before stands the address of the server that was asked.
+// The address of the DNS server comes before.
 func lookedUp(out string) []netip.Addr {
 	var found []netip.Addr
 	named := false

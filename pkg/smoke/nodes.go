@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// checkNodes waits until every node is Ready. For one that is not in the cluster
-// nobody has to wait: it is not being started.
+// checkNodes waits until every node is Ready. It does not wait for a node that is
+// not in the cluster: it is not starting.
 func (s *session) checkNodes(ctx context.Context) Check {
 	var all []node
 	var troubles []trouble
@@ -43,8 +43,8 @@ func (s *session) checkNodes(ctx context.Context) Check {
 	return or(troubles, well)
 }
 
-// unlisted tells of nodes that nobody expected, where there is a list of those who
-// should be there: a host that was never taken off the cluster, or a typing error.
+// unlisted reports nodes that are not in the host list, if there is one: a host that
+// was never removed from the cluster, or a typing error.
 func unlisted(listed []string, all []node) []string {
 	if len(listed) == 0 {
 		return nil
@@ -52,7 +52,7 @@ func unlisted(listed []string, all []node) []string {
 	var notes []string
 	for _, n := range all {
 		if !slices.Contains(listed, n.Metadata.Name) {
-			notes = append(notes, n.Metadata.Name+" is in the cluster, and not among its listed hosts")
+			notes = append(notes, n.Metadata.Name+" is in the cluster but not in its host list")
 		}
 	}
 	return notes
@@ -72,7 +72,7 @@ func (s *session) listNodes(ctx context.Context) ([]node, error) {
 	return list.Items, err
 }
 
-// absent are the nodes that are expected and not in the cluster.
+// absent reports expected nodes that are not in the cluster.
 func (s *session) absent(all []node) []trouble {
 	if s.own {
 		return nil
@@ -81,17 +81,17 @@ func (s *session) absent(all []node) []trouble {
 	for _, name := range s.Nodes {
 		if !slices.ContainsFunc(all, func(n node) bool { return n.Metadata.Name == name }) {
 			troubles = append(troubles, trouble{fmt.Sprintf("%s is not in the cluster", name),
-				fmt.Sprintf("on %s, with the stick: ./install, or ./install status where it was installed", name)})
+				fmt.Sprintf("on %s, with the stick: ./install, or, if it was installed, ./install status", name)})
 		}
 	}
 	return troubles
 }
 
-// nodeTroubles are those of nodes that start, or have stopped.
+// nodeTroubles reports nodes that are starting or have stopped.
 func (s *session) nodeTroubles(all []node) []trouble {
 	var troubles []trouble
 	if s.own && len(all) == 0 {
-		return []trouble{{fmt.Sprintf("%s is not in the cluster", s.Node), "./install --role node joins it"}}
+		return []trouble{{fmt.Sprintf("%s is not in the cluster", s.Node), "join it: ./install --role node"}}
 	}
 	for _, n := range all {
 		if why := n.unready(); why != "" {
@@ -99,12 +99,12 @@ func (s *session) nodeTroubles(all []node) []trouble {
 		}
 	}
 	if len(all) == 0 && len(troubles) == 0 {
-		troubles = append(troubles, trouble{"the cluster has no node", "./install --role master"})
+		troubles = append(troubles, trouble{"the cluster has no nodes", "./install --role master"})
 	}
 	return troubles
 }
 
-// versionTroubles compares what the kubelets run.
+// versionTroubles reports kubelets of another version.
 func (s *session) versionTroubles(all []node) []trouble {
 	var troubles []trouble
 	for _, n := range all {
@@ -116,11 +116,11 @@ func (s *session) versionTroubles(all []node) []trouble {
 	return troubles
 }
 
-// nodeHint is what helps a node that is not Ready.
+// nodeHint returns the hint for a node that is not Ready.
 func nodeHint(name, why string) string {
 	switch {
 	case strings.Contains(why, "cni") || strings.Contains(why, "NetworkPlugin"):
-		return fmt.Sprintf("on a master: kubectl --namespace=kube-system get pods --output=wide; the network's pod on %s has to run", name)
+		return fmt.Sprintf("on a master: kubectl --namespace=kube-system get pods --output=wide; the network's pod on %s must be running", name)
 	case strings.Contains(why, "stopped posting"):
 		return fmt.Sprintf("on %s: systemctl restart kubelet, and journalctl -u kubelet -n 50", name)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What is read of Kubernetes objects.
+// The fields of Kubernetes objects that are read.
 type (
 	metadata struct {
 		Name              string            `json:"name"`
@@ -63,7 +63,7 @@ type (
 	}
 )
 
-// unready is why the node is not Ready, "" where it is.
+// unready returns why the node is not Ready, "" if it is.
 func (n *node) unready() string {
 	for _, c := range n.Status.Conditions {
 		if c.Type != "Ready" {
@@ -74,10 +74,10 @@ func (n *node) unready() string {
 		}
 		return strings.TrimSpace(c.Reason + ": " + c.Message)
 	}
-	return "its kubelet has not reported yet"
+	return "its kubelet has not reported its status yet"
 }
 
-// address is the one by which the other hosts reach the node.
+// address returns the address at which other hosts reach the node.
 func (n *node) address() string {
 	for _, a := range n.Status.Addresses {
 		if a.Type == "InternalIP" {
@@ -89,7 +89,7 @@ func (n *node) address() string {
 
 func (p *pod) String() string { return p.Metadata.Namespace + "/" + p.Metadata.Name }
 
-// unready is why the pod does not work, "" where it does or has done its work.
+// unready returns why the pod is not Ready, "" if it is, or has succeeded.
 func (p *pod) unready() string {
 	if p.Status.Phase == "Succeeded" {
 		return ""
@@ -112,7 +112,7 @@ func (p *pod) unready() string {
 	return strings.TrimSpace(strings.Join([]string{p.Status.Phase, p.Status.Reason, p.Status.Message}, " "))
 }
 
-// unready is what keeps a container, "" where nothing does.
+// unready returns why the container is not ready, "" if it is.
 func (c *containerStatus) unready() string {
 	text := ""
 	switch {
@@ -122,19 +122,19 @@ func (c *containerStatus) unready() string {
 			text += ": " + m
 		}
 	case c.State.Terminated != nil && c.State.Terminated.ExitCode != 0:
-		text = fmt.Sprintf("%s ended with exit code %d, %s", c.Name, c.State.Terminated.ExitCode, c.State.Terminated.Reason)
+		text = fmt.Sprintf("%s exited with code %d, %s", c.Name, c.State.Terminated.ExitCode, c.State.Terminated.Reason)
 	case c.State.Terminated == nil && !c.Ready:
-		text = c.Name + " runs and is not ready"
+		text = c.Name + " is running but not ready"
 	default:
 		return ""
 	}
 	if last := c.LastState.Terminated; last != nil {
-		text += fmt.Sprintf(" (it ended before with exit code %d, %s)", last.ExitCode, last.Reason)
+		text += fmt.Sprintf(" (it exited before with code %d, %s)", last.ExitCode, last.Reason)
 	}
 	return text
 }
 
-// reason is the word that Kubernetes has for what keeps the pod.
+// reason returns Kubernetes's reason why the pod is not ready.
 func (p *pod) reason() string {
 	for _, c := range append(p.Status.InitContainerStatuses, p.Status.ContainerStatuses...) {
 		if c.State.Waiting != nil {

@@ -7,17 +7,17 @@ import (
 )
 
 const (
-	// proxyStatus is where kube-proxy of this host tells its mode; kubeadm leaves it
-	// at that address.
+	// proxyStatus is where this host's kube-proxy reports its mode; kubeadm keeps this
+	// default address.
 	proxyStatus = "127.0.0.1:10249"
 	ipvs        = "ipvs"
-	ipvsFile    = "/proc/net/ip_vs" // there where the kernel has it
+	ipvsFile    = "/proc/net/ip_vs" // exists if the kernel supports it
 	mostLog     = 64 << 10
 )
 
-// checkProxy compares the mode that kube-proxy works in with the one that was
-// asked for: it falls back from ipvs to iptables without a word. The other nodes'
-// tell in the beginning of their logs.
+// checkProxy compares the mode of kube-proxy with the configured one: it silently
+// falls back from ipvs to iptables. On other nodes the mode is read from the start of
+// the log.
 func (s *session) checkProxy(ctx context.Context) Check {
 	mode := ""
 	client := s.client(proxyStatus)
@@ -32,7 +32,7 @@ func (s *session) checkProxy(ctx context.Context) Check {
 	})
 	if last != nil {
 		return bad("kubectl --namespace=kube-system get pods --selector=k8s-app=kube-proxy --output=wide",
-			"kube-proxy of this host does not tell its mode at %s: %v", proxyStatus, last)
+			"cannot read the mode of this host's kube-proxy from %s: %v", proxyStatus, last)
 	}
 	modes := map[string]string{}
 	if !s.own {
@@ -42,37 +42,36 @@ func (s *session) checkProxy(ctx context.Context) Check {
 		}
 	}
 	if s.ProxyMode == "" {
-		return good("kube-proxy works in mode %s", mode)
+		return good("kube-proxy uses mode %s", mode)
 	}
 	able, err := s.h.Exists(ipvsFile)
 	if err != nil {
 		return because(err)
 	}
-	const anew = "kubectl --namespace=kube-system delete pods --selector=k8s-app=kube-proxy"
+	const restart = "kubectl --namespace=kube-system delete pods --selector=k8s-app=kube-proxy"
 	if s.ProxyMode == ipvs && mode != ipvs && !able {
-		return doubtful("another kernel, such as CentOS's own, has it", "the kernel of this host has no ip_vs: kube-proxy works in mode %s", mode)
+		return doubtful("boot a kernel with ip_vs, such as CentOS's own", "this host's kernel has no ip_vs: kube-proxy uses mode %s", mode)
 	}
 	var troubles []trouble
 	if mode != s.ProxyMode {
-		fix := anew
+		fix := restart
 		if s.ProxyMode == ipvs {
-			fix = "modprobe -a ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh, then " + anew
+			fix = "modprobe -a ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh, then " + restart
 		}
-		troubles = append(troubles, trouble{fmt.Sprintf("kube-proxy of this host works in mode %s, not %s", mode, s.ProxyMode), fix})
+		troubles = append(troubles, trouble{fmt.Sprintf("kube-proxy on this host uses mode %s, not %s", mode, s.ProxyMode), fix})
 	}
 	for _, n := range s.nodes {
 		name := n.Metadata.Name
-		if m, told := modes[name]; told && m != s.ProxyMode && name != s.Node {
-			troubles = append(troubles, trouble{fmt.Sprintf("kube-proxy of %s works in mode %s, not %s", name, m, s.ProxyMode),
-				fmt.Sprintf("on %s: ./install --role node loads the modules; then %s", name, anew)})
+		if m, known := modes[name]; known && m != s.ProxyMode && name != s.Node {
+			troubles = append(troubles, trouble{fmt.Sprintf("kube-proxy on %s uses mode %s, not %s", name, m, s.ProxyMode),
+				fmt.Sprintf("on %s, load the modules: ./install --role node; then %s", name, restart)})
 		}
 	}
-	return or(troubles, good("kube-proxy works in mode %s", mode))
+	return or(troubles, good("kube-proxy uses mode %s", mode))
 }
 
-// proxyLogs reads the modes of all kube-proxies, by node, out of what they wrote
-// at their start: "Using ipvs Proxier." One that has turned its log over has no
-// entry.
+// proxyLogs reads the mode of every kube-proxy, by node, from the start of its log:
+// "Using ipvs Proxier." A pod whose log was rotated has no entry.
 func (s *session) proxyLogs(ctx context.Context) (map[string]string, error) {
 	var list struct{ Items []pod }
 	if _, err := s.k.Get(ctx, s.h, &list, nil, "pods", "--namespace=kube-system", "--selector=k8s-app=kube-proxy"); err != nil {
@@ -93,10 +92,10 @@ func (s *session) proxyLogs(ctx context.Context) (map[string]string, error) {
 
 // usedMode finds the mode in a log of kube-proxy.
 func usedMode(log string) string {
-	const before, behind = "Using ", " Proxier"
+	const prefix, suffix = "Using ", " Proxier"
 	for line := range strings.Lines(log) {
-		_, rest, ok := strings.Cut(line, before)
-		if mode, _, found := strings.Cut(rest, behind); ok && found && !strings.Contains(mode, " ") {
+		_, rest, ok := strings.Cut(line, prefix)
+		if mode, _, found := strings.Cut(rest, suffix); ok && found && !strings.Contains(mode, " ") {
 			return mode
 		}
 	}

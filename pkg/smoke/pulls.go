@@ -9,8 +9,8 @@ import (
 	"kubecrate/pkg/imageref"
 )
 
-// checkPulls looks for images that were pulled, or that a node tried to pull, in
-// the events, which the API server keeps for an hour. Images that are there leave
+// checkPulls looks for images that a node pulled or tried to pull in the events,
+// which the API server keeps for an hour. For images already on the node the event is
 // "already present on machine".
 func (s *session) checkPulls(ctx context.Context) Check {
 	var list struct{ Items []event }
@@ -22,7 +22,7 @@ func (s *session) checkPulls(ctx context.Context) Check {
 	seen := map[string]bool{}
 	for _, e := range list.Items {
 		image, pulled := pulledImage(e)
-		what := fmt.Sprintf("%s was asked of a registry for pod %s/%s on %s", image, e.InvolvedObject.Namespace, e.InvolvedObject.Name, e.Source.Host)
+		what := fmt.Sprintf("a pull of %s was attempted for pod %s/%s on %s", image, e.InvolvedObject.Namespace, e.InvolvedObject.Name, e.Source.Host)
 		if !pulled || seen[what] {
 			continue
 		}
@@ -33,20 +33,20 @@ func (s *session) checkPulls(ctx context.Context) Check {
 		}
 		troubles = append(troubles, trouble{what, fmt.Sprintf("on %s: ./install load", e.Source.Host)})
 	}
-	well := good("no image was asked of any registry")
+	well := good("no image pulls were attempted")
 	if len(others) > 0 {
-		well = doubtful("", "images that are not of the bundle were asked of a registry: %s", others[0])
+		well = doubtful("", "pulls of images that are not in the bundle were attempted: %s", others[0])
 		well.Details = others[1:]
 	}
 	return or(troubles, well)
 }
 
-// bundled says whether an image is one of the bundle.
+// bundled reports whether an image is in the bundle.
 func (s *session) bundled(image string) bool {
 	return slices.ContainsFunc(s.Images, func(i string) bool { return imageref.Same(i, image) })
 }
 
-// pulledImage is the image that an event of the kubelet says was pulled or tried.
+// pulledImage returns the image that a kubelet event says was pulled or tried.
 func pulledImage(e event) (image string, pulled bool) {
 	for _, begin := range []string{`Pulling image "`, `pulling image "`, `Successfully pulled image "`, `Failed to pull image "`} {
 		if rest, ok := strings.CutPrefix(e.Message, begin); ok {

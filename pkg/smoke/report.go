@@ -11,8 +11,7 @@ import (
 // State of a check.
 type State string
 
-// The states of a check: Skipped is one whose ground another one had failed to
-// lay.
+// The states of a check: Skipped means that a check it depends on failed.
 const (
 	OK      State = "ok"
 	Warning State = "warning"
@@ -25,9 +24,8 @@ type Report struct {
 	Checks []Check `json:"checks"`
 }
 
-// Check is one thing that was asserted: how it went in a sentence, what more
-// there is to know, a line each, and the command or sentence that fixes a failure
-// or a warning.
+// Check is the result of one check: a sentence, further details, a line each, and the
+// command or sentence that fixes a failure or a warning.
 type Check struct {
 	Name    string   `json:"name"`
 	State   State    `json:"state"`
@@ -52,13 +50,13 @@ func skip(format string, args ...any) Check {
 	return Check{State: Skipped, Message: fmt.Sprintf(format, args...)}
 }
 
-// because is a failure that an error tells.
+// because returns a failure with the message and hint of err.
 func because(err error) Check { return bad(hint.Of(err), "%v", err) }
 
-// trouble is one of the things that made a check fail.
+// trouble is one reason why a check failed.
 type trouble struct{ what, hint string }
 
-// or is a check of many things: all is well without any trouble.
+// or returns well if there are no troubles, else a failure that lists them.
 func or(all []trouble, well Check) Check {
 	switch len(all) {
 	case 0:
@@ -91,15 +89,15 @@ func (r *Report) Failed() int {
 	return n
 }
 
-// Err is the first failure, with its fix as the hint; nil where all is well.
+// Err returns the first failure with its hint, nil if nothing failed.
 func (r *Report) Err() error {
 	for _, c := range r.Checks {
 		if c.State != Failed {
 			continue
 		}
-		err := fmt.Errorf("the cluster does not work as it should: %s: %s", c.Name, c.Message)
+		err := fmt.Errorf("the smoke test failed: %s: %s", c.Name, c.Message)
 		if n := r.Failed() - 1; n > 0 {
-			err = fmt.Errorf("%w; %d more checks failed", err, n)
+			err = fmt.Errorf("%w (and %d more)", err, n)
 		}
 		if c.Hint == "" {
 			return err
@@ -109,7 +107,7 @@ func (r *Report) Err() error {
 	return nil
 }
 
-// WriteText prints the report for people.
+// WriteText prints the report as text.
 func (r *Report) WriteText(w io.Writer) error {
 	out := lines.New(w)
 	for _, c := range r.Checks {

@@ -1,7 +1,6 @@
-// Package smoke proves that a cluster works: nodes and system pods, a pod on each
-// node that is reached by every way, DNS, the mode of kube-proxy, and that no
-// image came from anywhere. What it makes for that lies in a namespace of its own
-// and is removed again.
+// Package smoke tests that a cluster works: nodes and system pods, a test pod on each
+// node that is reached by every path, DNS, the mode of kube-proxy, and that no image
+// was pulled. The test pods are created in a separate namespace and removed again.
 package smoke
 
 import (
@@ -18,23 +17,22 @@ import (
 	"kubecrate/pkg/progress"
 )
 
-// Options say what is expected of the cluster. What is left out is not compared.
+// Options say what is expected of the cluster. Empty fields are not checked.
 type Options struct {
-	// Kubeconfig is a path; "" is the administrator's where this host has it, else
-	// the kubelet's own, with which only this host's node can be seen.
+	// Kubeconfig is a path; "" is the administrator's if this host has it, else the
+	// kubelet's, which can only read this host's node.
 	Kubeconfig string
 	Node       string       // this host's
-	Nodes      []string     // all that the cluster should have
+	Nodes      []string     // that the cluster should have
 	Version    string       // of Kubernetes, "v1.17.4"
 	Image      string       // of a web server: nginx with busybox's nslookup and wget
-	Images     []string     // of the bundle: that another was pulled is only a warning
-	ProxyMode  string       // that was asked for
-	PodCIDR    netip.Prefix // pods have their addresses from it
+	Images     []string     // of the bundle: a pull of any other is only a warning
+	ProxyMode  string       // as configured
+	PodCIDR    netip.Prefix // the pod network
 	Domain     string       // of the cluster's DNS, "" for cluster.local
 	Network    string       // the cluster's, one of Networks
 	Networks   cni.Networks // whose pods belong to the system
-	// Wait is how long is waited for nodes, for the system's pods and for those of
-	// the test, each; 0 is five minutes.
+	// Wait is the timeout for nodes, system pods and test pods, each; 0 is five minutes.
 	Wait   time.Duration
 	Dialer clusterhttp.Dialer // nil is the host's own network
 }
@@ -43,27 +41,27 @@ const (
 	stage        = "smoke"
 	defaultImage = "nginx:1.14-alpine"
 	defaultWait  = 5 * time.Minute
-	shortWait    = time.Minute      // for what follows at once where it works
+	shortWait    = time.Minute      // for checks that succeed at once in a working cluster
 	execTime     = 30 * time.Second // for a program in a pod
 	removeTime   = 90 * time.Second
 	pollEvery    = 2 * time.Second
-	tellEvery    = 20 * time.Second // how often a wait says that it goes on
+	noteEvery    = 20 * time.Second // how often a wait reports that it continues
 )
 
-// session is one run.
+// session is one run of the smoke test.
 type session struct {
 	Options
 	h       *host.Host
 	k       kubectl.Client
-	own     bool // only this node can be seen
+	own     bool // only this node can be read
 	report  progress.Func
 	nodes   []node // those that are Ready
 	pods    []pod  // of the test, those that are Ready
 	service service
-	made    bool // something is to be removed
+	made    bool // test objects may exist and must be removed
 }
 
-// begin chooses the kubeconfig and fills in what was left out.
+// begin chooses the kubeconfig and fills in defaults.
 func begin(h *host.Host, o Options, report progress.Func) (*session, error) {
 	s := &session{Options: o, h: h, report: report}
 	if s.Kubeconfig == "" {
@@ -84,14 +82,13 @@ func begin(h *host.Host, o Options, report progress.Func) (*session, error) {
 	return s, s.k.Usable(h)
 }
 
-// check is one thing that is asserted. What it says is worth nothing once ctx has
-// ended.
+// check is one check. Its result is meaningless once ctx has ended.
 type check struct {
 	name string
 	do   func(ctx context.Context) Check
 }
 
-// checks is the table of contents.
+// checks lists the checks in order.
 func (s *session) checks() []check {
 	if s.own {
 		return []check{{"nodes", s.checkNodes}, {"system", s.checkSystem}, {"proxy", s.checkProxy}}
@@ -109,9 +106,9 @@ func (s *session) checks() []check {
 	}
 }
 
-// Run checks the cluster and reports what it found; that a check failed is in
-// the report and no error. The error is that nothing could be checked, or why
-// ctx ended: what was made is removed even then.
+// Run checks the cluster and reports what it found; a failed check is in the report
+// and not an error. The error says why nothing could be checked, or why ctx ended:
+// test objects are removed even then.
 func Run(ctx context.Context, h *host.Host, o Options, report progress.Func) (*Report, error) {
 	s, err := begin(h, o, report)
 	if err != nil {
@@ -123,7 +120,7 @@ func Run(ctx context.Context, h *host.Host, o Options, report progress.Func) (*R
 		report.Report(progress.Event{Kind: progress.Start, Stage: stage, Task: c.name, Total: progress.Unsized})
 		f := c.do(ctx)
 		if ctx.Err() != nil {
-			report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: c.name, Text: "stopped here"})
+			report.Report(progress.Event{Kind: progress.Failed, Stage: stage, Task: c.name, Text: "interrupted"})
 			return r, context.Cause(ctx)
 		}
 		f.Name = c.name
@@ -148,8 +145,8 @@ func (s *session) tell(name string, f Check) {
 	}
 }
 
-// until looks every now and then until it is done, limit has passed or ctx has
-// ended, and says what is waited for.
+// until calls look every pollEvery until it is done, limit has passed or ctx has
+// ended, and reports what it is waiting for.
 func (s *session) until(ctx context.Context, name string, limit time.Duration, look func(ctx context.Context) (done bool, what string)) bool {
 	began := time.Now()
 	told, said := began, ""
@@ -159,10 +156,10 @@ func (s *session) until(ctx context.Context, name string, limit time.Duration, l
 		if done || ctx.Err() != nil || waited >= limit {
 			return done
 		}
-		if what != said && waited >= pollEvery || time.Since(told) >= tellEvery {
+		if what != said && waited >= pollEvery || time.Since(told) >= noteEvery {
 			told, said = time.Now(), what
 			s.report.Report(progress.Event{Kind: progress.Note, Stage: stage, Task: name,
-				Text: fmt.Sprintf("waiting, %s of %s: %s", waited.Round(time.Second), limit, what)})
+				Text: fmt.Sprintf("waiting (%s of %s): %s", waited.Round(time.Second), limit, what)})
 		}
 		if sleep(ctx, pollEvery) != nil {
 			return false

@@ -9,8 +9,7 @@ import (
 
 const dnsApp = "kube-dns" // of CoreDNS, in the label k8s-app
 
-// checkSystem waits until the pods of Kubernetes itself work, and those of the
-// network.
+// checkSystem waits until the pods of Kubernetes and of the network are Ready.
 func (s *session) checkSystem(ctx context.Context) Check {
 	var all []pod
 	var troubles []trouble
@@ -29,7 +28,7 @@ func (s *session) checkSystem(ctx context.Context) Check {
 	if last != nil {
 		return because(last)
 	}
-	well := good("%s", count(len(all), "pod of the system works", "pods of the system work"))
+	well := good("%s", count(len(all), "system pod is Ready", "system pods are Ready"))
 	for _, p := range all {
 		if n := p.restarts(); n > 0 {
 			well.Details = append(well.Details, fmt.Sprintf("%s was restarted %s", &p, count(n, "time", "times")))
@@ -38,8 +37,8 @@ func (s *session) checkSystem(ctx context.Context) Check {
 	return or(troubles, well)
 }
 
-// systemPods are those in namespaces of Kubernetes and of networks, most of which
-// are kube-* too, that are not just being removed.
+// systemPods returns the pods in namespaces of Kubernetes and of networks, most of
+// which are kube-* too, except those being deleted.
 func (s *session) systemPods(ctx context.Context) ([]pod, error) {
 	args := []string{"pods", "--all-namespaces"}
 	if s.own {
@@ -65,28 +64,28 @@ func (s *session) systemTroubles(all []pod) []trouble {
 	for _, p := range all {
 		dns = dns || p.Metadata.Labels["k8s-app"] == dnsApp
 		if why := p.unready(); why != "" {
-			troubles = append(troubles, trouble{fmt.Sprintf("%s does not work: %s", &p, why), s.podHint(&p, why)})
+			troubles = append(troubles, trouble{fmt.Sprintf("%s is not Ready: %s", &p, why), s.podHint(&p, why)})
 		} else if t, wrong := s.strayAddress(&p); wrong {
 			troubles = append(troubles, t)
 		}
 	}
 	if !dns {
-		troubles = append(troubles, trouble{"there is no pod of CoreDNS", "kubectl --namespace=kube-system describe deployment coredns"})
+		troubles = append(troubles, trouble{"there are no CoreDNS pods", "kubectl --namespace=kube-system describe deployment coredns"})
 	}
 	return troubles
 }
 
-// strayAddress is that of a pod that began when another network was configured.
+// strayAddress reports a pod that was started when another network was configured.
 func (s *session) strayAddress(p *pod) (trouble, bool) {
 	a, err := netip.ParseAddr(p.Status.PodIP)
 	if p.Spec.HostNetwork || !s.PodCIDR.IsValid() || err != nil || s.PodCIDR.Contains(a) {
 		return trouble{}, false
 	}
-	return trouble{fmt.Sprintf("%s has the address %s, which is not of the pods' network %s", p, a, s.PodCIDR),
-		fmt.Sprintf("kubectl --namespace=%s delete pod %s; what else on %s is in /etc/cni/net.d?", p.Metadata.Namespace, p.Metadata.Name, p.Spec.NodeName)}, true
+	return trouble{fmt.Sprintf("%s has the address %s, which is not in the pod network %s", p, a, s.PodCIDR),
+		fmt.Sprintf("on %s, remove other networks from /etc/cni/net.d; then: kubectl --namespace=%s delete pod %s", p.Spec.NodeName, p.Metadata.Namespace, p.Metadata.Name)}, true
 }
 
-// podHint is what helps a pod that does not work.
+// podHint returns the hint for a pod that is not Ready.
 func (s *session) podHint(p *pod, why string) string {
 	has := func(texts ...string) bool {
 		for _, t := range texts {
@@ -101,10 +100,10 @@ func (s *session) podHint(p *pod, why string) string {
 	case has("ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "pull"):
 		return fmt.Sprintf("on %s: ./install load", p.Spec.NodeName)
 	case s.Networks.Misses(why), has("cni", "network plugin"):
-		return fmt.Sprintf("kubectl --namespace=kube-system get pods --output=wide; the network's pod on %s has to run", p.Spec.NodeName)
+		return fmt.Sprintf("kubectl --namespace=kube-system get pods --output=wide; the network's pod on %s must be running", p.Spec.NodeName)
 	case has("Unschedulable", "Pending") || p.Spec.NodeName == "":
 		return "kubectl describe pod " + name
-	case has("ended"):
+	case has("exited"):
 		return "kubectl logs --previous " + name
 	}
 	return "kubectl describe pod " + name + "; kubectl logs " + name

@@ -14,21 +14,20 @@ import (
 	"kubecrate/pkg/clusterhttp"
 )
 
-// target is an address of the web server and what does not work where it does
-// not answer.
+// target is an address of the web server, and the hint if it does not answer.
 type target struct{ name, address, hint string }
 
 const (
 	proxyLogs = "kubectl --namespace=kube-system logs --selector=k8s-app=kube-proxy"
-	// networkPods is what helps where nothing is known of the network.
-	networkPods = "kubectl --namespace=kube-system get pods --output=wide; the network's pod on each node has to run"
+	// networkPods is the hint for an unknown network.
+	networkPods = "kubectl --namespace=kube-system get pods --output=wide; the network's pod on each node must be running"
 )
 
-// checkWeb asks the web server from this host: at every pod, at its service and
-// at every node.
+// checkWeb fetches from the web server from this host: from every pod, the service and
+// every node port.
 func (s *session) checkWeb(ctx context.Context) Check {
 	if len(s.pods) == 0 {
-		return skip("no pod of the test runs")
+		return skip("no test pod is running")
 	}
 	var targets []target
 	for _, p := range s.pods {
@@ -41,7 +40,7 @@ func (s *session) checkWeb(ctx context.Context) Check {
 	targets = append(targets, target{"the service", hostPort(s.service.Spec.ClusterIP, webPort), proxyLogs})
 	for _, n := range s.nodes {
 		name := n.Metadata.Name
-		targets = append(targets, target{"the node port of " + name, hostPort(n.address(), nodePort),
+		targets = append(targets, target{"the node port on " + name, hostPort(n.address(), nodePort),
 			fmt.Sprintf("on %s: iptables -S INPUT; iptables -S FORWARD; %s", name, proxyLogs)})
 	}
 	addresses := make([]string, len(targets))
@@ -66,7 +65,7 @@ func (s *session) checkWeb(ctx context.Context) Check {
 			troubles = append(troubles, trouble{fmt.Sprintf("%s does not answer at %s: %v", t.name, t.address, err), t.hint})
 		}
 	}
-	return or(troubles, good("%s, the service %s and port %d of %s answer",
+	return or(troubles, good("%s, the service %s and port %d on %s answer",
 		count(len(s.pods), "pod", "pods"), s.service.Spec.ClusterIP, nodePort, count(len(s.nodes), "node", "nodes")))
 }
 
@@ -74,15 +73,15 @@ func (s *session) networkHint() string { return cmp.Or(s.Networks.Find(s.Network
 
 func hostPort(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
 
-// mostBody is in bytes; a page is read only to see that it comes.
+// mostBody is in bytes; the page's content does not matter.
 const mostBody = 64 << 10
 
-// client asks addresses of the cluster, and no others.
+// client returns a client that connects only to these addresses of the cluster.
 func (s *session) client(addresses ...string) *clusterhttp.Client {
 	return clusterhttp.New(clusterhttp.Options{Dialer: s.Dialer, MaxBody: mostBody}, addresses...)
 }
 
-// plain leaves out of a network error what stands beside it anyway.
+// plain removes from a network error what the message says anyway.
 func plain(err error) error {
 	var call *os.SyscallError
 	var op *net.OpError
@@ -95,11 +94,11 @@ func plain(err error) error {
 	return err
 }
 
-// checkNetwork asks, within every pod, the pod on the next node: each node is
-// asked and asks.
+// checkNetwork fetches, in every pod, from the pod on the next node, so that each
+// node is source and destination once.
 func (s *session) checkNetwork(ctx context.Context) Check {
 	if len(s.pods) < 2 {
-		return skip("pods of the test run on %s", count(len(s.pods), "node", "nodes"))
+		return skip("test pods are running on %s only", count(len(s.pods), "node", "nodes"))
 	}
 	var pairs []pair
 	for i, p := range s.pods {
@@ -109,22 +108,22 @@ func (s *session) checkNetwork(ctx context.Context) Check {
 	return or(s.inPods(ctx, "network", pairs), good("pods reach each other across %d nodes", len(s.pods)))
 }
 
-// pair is what a pod asks for.
+// pair is a pod and the URL that it fetches.
 type pair struct {
 	from           pod
 	name, url, end string
 }
 
-// inPods fetches in pods until all of it works, a minute at most.
+// inPods fetches in pods until everything works, for at most a minute.
 func (s *session) inPods(ctx context.Context, check string, pairs []pair) []trouble {
 	problems := make([]error, len(pairs))
 	s.until(ctx, check, shortWait, func(ctx context.Context) (bool, string) {
 		first := ""
 		for i, p := range pairs {
-			// No -T: one busybox in wide use crashes on it, and exec has a limit of its own.
+			// No -T: a widely used busybox crashes on it, and exec has its own timeout.
 			_, problems[i] = s.exec(ctx, p.from, "wget", "-q", "-O", "/dev/null", p.url)
 			if problems[i] != nil && first == "" {
-				first = fmt.Sprintf("the pod on %s does not reach %s", p.from.Spec.NodeName, p.name)
+				first = fmt.Sprintf("the pod on %s cannot reach %s", p.from.Spec.NodeName, p.name)
 			}
 		}
 		return first == "", first
@@ -132,7 +131,7 @@ func (s *session) inPods(ctx context.Context, check string, pairs []pair) []trou
 	var troubles []trouble
 	for i, err := range problems {
 		if err != nil {
-			troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s does not reach %s at %s: %v", pairs[i].from.Spec.NodeName, pairs[i].name, pairs[i].url, short(err)), pairs[i].end})
+			troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s cannot reach %s at %s: %v", pairs[i].from.Spec.NodeName, pairs[i].name, pairs[i].url, short(err)), pairs[i].end})
 		}
 	}
 	return troubles
@@ -149,7 +148,7 @@ func (s *session) exec(ctx context.Context, p pod, argv ...string) ([]byte, erro
 	return out, err
 }
 
-// short is what a program said, without the command line that ran it.
+// short returns a program's error output without the command line.
 func short(err error) string {
 	said := slices.DeleteFunc(strings.Split(err.Error(), "\n"), func(line string) bool {
 		return strings.HasPrefix(line, "kubectl ") || strings.HasPrefix(line, "command terminated")

@@ -17,8 +17,8 @@ const (
 	ownerName = "kubecrate"
 )
 
-// What is made for the test: a web server on every node, whatever taints it has,
-// and a service before all of them.
+// The test objects: a web server on every node, whatever its taints, and a service in
+// front of them.
 type (
 	manifest struct {
 		APIVersion string   `json:"apiVersion"`
@@ -63,8 +63,8 @@ type (
 	}
 )
 
-// objects is the manifest of the test. Images are never pulled: one that is
-// missing shows at once.
+// objects returns the manifest of the test. Images are never pulled, so a missing one
+// is detected at once.
 func objects(image string) ([]byte, error) {
 	labels := map[string]string{"app": namespace}
 	daemons := daemonSetSpec{Selector: selector{labels}}
@@ -82,13 +82,12 @@ func objects(image string) ([]byte, error) {
 	}})
 }
 
-// checkPods makes the pods of the test and waits until there is one on every
-// node that is Ready.
+// checkPods creates the test pods and waits until one is running on every Ready node.
 func (s *session) checkPods(ctx context.Context) Check {
 	if len(s.nodes) == 0 {
 		return skip("no node is Ready")
 	}
-	if err := s.remove(ctx); err != nil { // what a run left that was killed
+	if err := s.remove(ctx); err != nil { // left by a killed run
 		return because(err)
 	}
 	text, err := objects(s.Image)
@@ -97,13 +96,13 @@ func (s *session) checkPods(ctx context.Context) Check {
 	}
 	s.made = true
 	if err := s.k.Change(ctx, s.h, text, "create", "--filename=-"); err != nil {
-		return because(fmt.Errorf("cannot make the pods of the test: %w", err))
+		return because(fmt.Errorf("cannot create the test pods: %w", err))
 	}
 	var waiting []*pod // by node; nil where there is none
 	var last error
 	s.until(ctx, "pods", s.Wait, func(ctx context.Context) (bool, string) {
 		var done bool
-		if waiting, done, last = s.trialPods(ctx); last != nil {
+		if waiting, done, last = s.testPods(ctx); last != nil {
 			return false, last.Error()
 		}
 		return done, s.waitingFor(waiting)
@@ -121,9 +120,9 @@ func (s *session) checkPods(ctx context.Context) Check {
 	return or(troubles, good("%s on %s", count(len(s.pods), "pod", "pods"), count(len(s.nodes), "node", "nodes")))
 }
 
-// trialPods finds the pod of every node; it fills in those that are Ready. done
-// is that no waiting helps any more.
-func (s *session) trialPods(ctx context.Context) (waiting []*pod, done bool, err error) {
+// testPods finds the pod of every node and stores those that are Ready. done means
+// that waiting does not help any more.
+func (s *session) testPods(ctx context.Context) (waiting []*pod, done bool, err error) {
 	var list struct{ Items []pod }
 	if _, err := s.k.Get(ctx, s.h, &list, nil, "pods", "--namespace="+namespace); err != nil {
 		return nil, false, err
@@ -159,7 +158,7 @@ func (s *session) waitingFor(waiting []*pod) string {
 	return ""
 }
 
-// podTroubles says what keeps pods, with what the kubelet last complained about.
+// podTroubles reports why pods do not start, with the kubelet's last warning.
 func (s *session) podTroubles(ctx context.Context, waiting []*pod) ([]trouble, error) {
 	var troubles []trouble
 	var events struct{ Items []event }
@@ -171,8 +170,8 @@ func (s *session) podTroubles(ctx context.Context, waiting []*pod) ([]trouble, e
 	for i, p := range waiting {
 		name := s.nodes[i].Metadata.Name
 		if p == nil {
-			troubles = append(troubles, trouble{fmt.Sprintf("no pod came to %s", name),
-				"kubectl --namespace=kube-system get pods: kube-controller-manager and kube-scheduler have to run"})
+			troubles = append(troubles, trouble{fmt.Sprintf("no pod was scheduled on %s", name),
+				"kubectl --namespace=kube-system get pods: kube-controller-manager and kube-scheduler must be running"})
 			continue
 		}
 		why := p.unready()
@@ -189,12 +188,12 @@ func (s *session) podTroubles(ctx context.Context, waiting []*pod) ([]trouble, e
 		if said := complaint(events.Items, p.Metadata.Name); said != "" && !strings.Contains(why, said) {
 			why += "; " + said
 		}
-		troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s does not start: %s", name, why), s.podHint(p, why)})
+		troubles = append(troubles, trouble{fmt.Sprintf("the pod on %s did not start: %s", name, why), s.podHint(p, why)})
 	}
 	return troubles, nil
 }
 
-// complaint is the last warning about a pod.
+// complaint returns the last warning about a pod.
 func complaint(events []event, pod string) string {
 	var last event
 	for _, e := range events {
@@ -205,9 +204,9 @@ func complaint(events []event, pod string) string {
 	return last.Message
 }
 
-var errForeign = errors.New("namespace " + namespace + " is there and was not made by install")
+var errForeign = errors.New("namespace " + namespace + " exists and was not created by install")
 
-// remove takes away what a test made, and waits until it is gone.
+// remove deletes the test objects and waits until they are gone.
 func (s *session) remove(ctx context.Context) error {
 	var last error
 	asked := false
@@ -231,37 +230,37 @@ func (s *session) remove(ctx context.Context) error {
 	})
 	switch {
 	case last != nil:
-		return fmt.Errorf("cannot remove what a test made: %w", last)
+		return fmt.Errorf("cannot remove the test pods: %w", last)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case !gone:
-		return fmt.Errorf("namespace %s is still there after %s", namespace, removeTime)
+		return fmt.Errorf("namespace %s still exists after %s", namespace, removeTime)
 	}
 	return nil
 }
 
 const removeHint = "kubectl delete namespace " + namespace
 
-// checkCleanup removes what the test made.
+// checkCleanup removes the test objects.
 func (s *session) checkCleanup(ctx context.Context) Check {
 	if !s.made {
-		return skip("nothing was made")
+		return skip("nothing to remove")
 	}
 	if err := s.remove(ctx); err != nil {
 		return bad(removeHint, "%v", err)
 	}
 	s.made = false
-	return good("the pods of the test are removed")
+	return good("test pods removed")
 }
 
-// abandon removes what is still there when a run ends early, without waiting for
-// more than that the API server has taken it on.
+// abandon removes the test objects when a run ends early. It waits only until the
+// API server has accepted the deletion.
 func (s *session) abandon(ctx context.Context) {
 	if !s.made {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), execTime)
 	defer cancel()
-	// The next run removes what this cannot.
+	// The next run removes what remains.
 	_ = s.k.Change(ctx, s.h, nil, "delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
 }
