@@ -57,7 +57,9 @@ func TestReportsCompared(t *testing.T) {
 		t.Fatal(err)
 	}
 	checks, _ := second.checksOf(t)
-	warned := slices.ContainsFunc(checks.Of(preflight.Warning), func(c preflight.Check) bool { return strings.Contains(c.Message, "another host has the same name node7") })
+	warned := slices.ContainsFunc(checks.Of(preflight.Warning), func(c preflight.Check) bool {
+		return strings.Contains(c.Message, "another host has the same name node7")
+	})
 	if !warned {
 		t.Errorf("%v", checks.Of(preflight.Warning))
 	}

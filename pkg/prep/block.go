@@ -2,14 +2,14 @@ package prep
 
 import "strings"
 
-// A block is what is ours in a file of others: everything outside stays as it is.
+// A block is install's part of a file: everything outside it stays unchanged.
 const (
 	blockBegin = "# BEGIN kubecrate\n"
 	blockEnd   = "# END kubecrate\n"
 )
 
-// withBlock puts body, whole lines, in place of the block of text, or behind
-// it. An empty body takes the block out.
+// withBlock replaces the block in text with body, whole lines, or appends it. An
+// empty body removes the block.
 func withBlock(text, body string) string {
 	before, after := text, ""
 	if i := strings.Index(text, blockBegin); i >= 0 {
@@ -25,5 +25,5 @@ func withBlock(text, body string) string {
 	return before + blockBegin + body + blockEnd + after
 }
 
-// outsideBlock is text without the block.
+// outsideBlock returns text without the block.
 func outsideBlock(text string) string { return withBlock(text, "") }

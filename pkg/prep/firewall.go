@@ -7,13 +7,14 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Firewall is the step that turns the firewall services off, now and at boot:
-// kube-proxy and the network write the host's rules, and these would drop them.
+// Firewall is the step that stops the firewall services and disables them at boot:
+// kube-proxy and the network write the host's rules, and these services would remove
+// them.
 func Firewall() step.Step { return firewall{} }
 
 type firewall struct{}
 
-// firewallUnits are the services that load rules of their own on EL7 and later.
+// firewallUnits returns the services that load their own rules on EL7 and later.
 func firewallUnits() []string {
 	return []string{"firewalld.service", "iptables.service", "ip6tables.service", "nftables.service"}
 }
@@ -31,7 +32,7 @@ func (firewall) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 			st.Todo("stop %s", name)
 		}
 		if u.Starts() {
-			st.Todo("keep %s from starting at boot", name)
+			st.Todo("disable %s", name)
 		}
 	}
 	return st, nil

@@ -18,8 +18,8 @@ const (
 	hostsFile    = "/etc/hosts"
 )
 
-// Hosts is the step that gives the host its name, unless hostname is "", and
-// lists the cluster's hosts in a block of /etc/hosts.
+// Hosts is the step that sets the hostname, unless hostname is "", and lists the
+// cluster's hosts in a block of /etc/hosts.
 func Hosts(hostname string, entries []Entry) step.Step { return hosts{hostname, entries} }
 
 type hosts struct {
@@ -37,10 +37,10 @@ func (s hosts) Check(_ context.Context, h *host.Host) (step.Status, error) {
 	}
 	now = strings.TrimSpace(now)
 	if s.hostname == "" && (now == "" || now == "localhost" || strings.HasPrefix(now, "localhost.")) {
-		return step.Cannot("give it a name of its own: --hostname NAME", "the host is called %q, and every node needs a name of its own", now), nil
+		return step.Cannot("set a name with --hostname NAME", "the hostname is %q; every node needs a unique name", now), nil
 	}
 	if s.hostname != "" && now != s.hostname {
-		st.Todo("set the host name to %s (now %s)", s.hostname, now)
+		st.Todo("set the hostname to %s (now %s)", s.hostname, now)
 	}
 	if s.hostname != "" {
 		kept, err := h.Text(hostnameFile)
@@ -56,7 +56,7 @@ func (s hosts) Check(_ context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	if line := s.contradiction(text); line != "" {
-		return step.Cannot("edit /etc/hosts: correct or remove that line", "/etc/hosts says %q, the cluster says otherwise", line), nil
+		return step.Cannot("edit /etc/hosts: correct or remove that line", "the line %q of /etc/hosts contradicts the cluster's host list", line), nil
 	}
 	st.File(hostsFile, text, s.withEntries(text))
 	return st, nil
@@ -70,8 +70,8 @@ func (s hosts) withEntries(text string) string {
 	return withBlock(text, b.String())
 }
 
-// contradiction is a line outside the block that gives one of our names another
-// address of the same family. A name may have several addresses.
+// contradiction returns a line outside the block that maps one of the cluster's
+// names to another address of the same family. A name may have several addresses.
 func (s hosts) contradiction(text string) string {
 	for line := range strings.Lines(outsideBlock(text)) {
 		code, _, _ := strings.Cut(line, "#")
@@ -93,7 +93,7 @@ func (s hosts) contradiction(text string) string {
 	return ""
 }
 
-// has says whether at is one of the addresses of name.
+// has reports whether at is one of the addresses of name.
 func (s hosts) has(name string, at netip.Addr) bool {
 	return slices.ContainsFunc(s.entries, func(e Entry) bool { return e.Address == at && slices.Contains(e.Names, name) })
 }

@@ -10,17 +10,16 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// IPVS is the step that brings the ip_vs modules and connection tracking, now
-// and at boot. A kernel without ip_vs is a warning: kube-proxy then falls back
-// to iptables.
+// IPVS is the step that loads the ip_vs modules and connection tracking, now and at
+// boot. A kernel without ip_vs is a warning: kube-proxy then falls back to iptables.
 func IPVS() step.Step { return ipvs{} }
 
 type ipvs struct{}
 
 func (ipvs) Name() string { return "ipvs" }
 
-// table is the list for the kernel that runs: connection tracking of IPv4 had a
-// module of its own before 4.19.
+// table returns the modules for the running kernel: connection tracking of IPv4 was
+// a separate module before 4.19.
 func (ipvs) table(h *host.Host) (modules, error) {
 	tracking := module{"nf_conntrack", effect{path: "/proc/sys/net/netfilter/nf_conntrack_max"}}
 	old, err := kernelBefore(h, 4, 19)
@@ -55,7 +54,7 @@ func (s ipvs) Apply(ctx context.Context, h *host.Host) error {
 	return m.Apply(ctx, h)
 }
 
-// kernelBefore compares the version of the running kernel.
+// kernelBefore reports whether the running kernel is older than major.minor.
 func kernelBefore(h *host.Host, major, minor int) (bool, error) {
 	const release = "/proc/sys/kernel/osrelease"
 	text, err := h.Text(release)
@@ -68,7 +67,7 @@ func kernelBefore(h *host.Host, major, minor int) (bool, error) {
 	a, err1 := strconv.Atoi(first)
 	b, err2 := strconv.Atoi(second)
 	if err1 != nil || err2 != nil {
-		return false, fmt.Errorf("cannot read the kernel's version: %s says %q", release, text)
+		return false, fmt.Errorf("cannot parse the kernel version: %s contains %q", release, text)
 	}
 	return a < major || a == major && b < minor, nil
 }

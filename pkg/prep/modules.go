@@ -9,8 +9,8 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// Modules is the step that brings the kernel's bridge filter and overlay file
-// system, now and at boot.
+// Modules is the step that loads the kernel's bridge filter and overlay file system,
+// now and at boot.
 func Modules() step.Step {
 	return modules{name: "modules", file: "/etc/modules-load.d/kubernetes.conf", modules: []module{
 		{"br_netfilter", effect{path: "/proc/sys/net/bridge"}},
@@ -22,19 +22,19 @@ func Modules() step.Step {
 type modules struct {
 	name, file string
 	modules    []module
-	// absent is told where the kernel has no such function at all; nil makes
-	// that impossible.
+	// absent is called if the kernel does not support a module at all; nil makes the
+	// step impossible then.
 	absent func(st *step.Status, missing string)
 }
 
-// module is a kernel module and the sign that the kernel has what is in it,
-// whether it was loaded or is built in.
+// module is a kernel module and the sign that its function is available, whether it
+// is loaded or built in.
 type module struct {
 	name string
 	sign effect
 }
 
-// effect is a path that exists, or a word in the file there.
+// effect is a path that exists, or a word in that file.
 type effect struct{ path, word string }
 
 func (e effect) there(h *host.Host) (bool, error) {
@@ -50,8 +50,9 @@ func (e effect) there(h *host.Host) (bool, error) {
 	return false, err
 }
 
-// there says that the kernel has the module's function: by its sign, or by its
-// folder in /sys/module. /proc/modules is missing where nothing can be loaded.
+// there reports whether the module's function is available: by its sign, or by its
+// directory in /sys/module. /proc/modules does not exist in a kernel without loadable
+// modules.
 func (m module) there(h *host.Host) (bool, error) {
 	if m.sign.path != "" {
 		if ok, err := m.sign.there(h); ok || err != nil {
@@ -92,8 +93,8 @@ func (s modules) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 			return st, err
 		}
 		if s.absent == nil {
-			return step.Cannot("uname -r shows the kernel; install one that has it, as CentOS 7.5 and later do, and boot it",
-				"the kernel has no %s, neither built in nor as a module", m.name), nil
+			return step.Cannot("see uname -r; install and boot a kernel that has it, such as that of CentOS 7.5 or later",
+				"the kernel has no %s, built in or as a module", m.name), nil
 		}
 		s.absent(&st, m.name)
 		return st, nil
@@ -115,7 +116,7 @@ func (s modules) Apply(ctx context.Context, h *host.Host) error {
 		if there {
 			continue
 		}
-		// It stays until the next boot when this is undone: others may use it by then.
+		// Undo does not unload it: other programs may use it.
 		if err := h.Change(ctx, host.Command("modprobe", m.name), nil); err != nil {
 			return fmt.Errorf("cannot load kernel module %s: %w", m.name, err)
 		}

@@ -1,6 +1,6 @@
 // Package prep prepares a host for Kubernetes, one step a file, in the order of
-// the guide of kubeadm: names, firewall, SELinux, swap, kernel modules, sysctls,
-// ipvs and time.
+// kubeadm's guide: names, firewall, SELinux, swap, kernel modules, sysctls, ipvs and
+// time.
 package prep
 
 import (
@@ -13,7 +13,7 @@ import (
 type Options struct {
 	Hostname string  // "" keeps the one it has
 	Hosts    []Entry // names of the cluster's hosts, for /etc/hosts
-	IPVS     bool    // kube-proxy is to use ipvs
+	IPVS     bool    // kube-proxy will use ipvs
 }
 
 // Entry is a line of /etc/hosts.

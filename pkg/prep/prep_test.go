@@ -220,7 +220,7 @@ func TestSpecial(t *testing.T) {
 	}{
 		{"no name", func(t *testing.T, m *hosttest.Machine) {
 			m.Write(t, "/proc/sys/kernel/hostname", "localhost.localdomain\n")
-		}, prep.Hosts("", nil), step.Impossible, "needs a name of its own", "--hostname NAME"},
+		}, prep.Hosts("", nil), step.Impossible, "every node needs a unique name", "--hostname NAME"},
 		{"another address", func(t *testing.T, m *hosttest.Machine) {
 			m.Write(t, "/etc/hosts", hostsText+"10.0.0.9 node1 # old\n")
 		}, prep.Hosts("", entries()), step.Impossible, "10.0.0.9 node1", "edit /etc/hosts"},
@@ -248,7 +248,7 @@ func TestSpecial(t *testing.T) {
 				"/etc/modules-load.d/kubernetes.conf", "br_netfilter\noverlay\n")
 		}, prep.Modules(), step.Done, "", ""},
 		{"no overlay", func(_ *testing.T, m *hosttest.Machine) { delete(m.Modules, "overlay") },
-			prep.Modules(), step.Impossible, "the kernel has no overlay", "install one that has it"},
+			prep.Modules(), step.Impossible, "the kernel has no overlay", "install and boot a kernel that has it"},
 		{"no ip_vs", func(_ *testing.T, m *hosttest.Machine) { clear(m.Modules) },
 			prep.IPVS(), step.Done, "iptables instead of ipvs", ""},
 		{"sysctl.conf wins", func(t *testing.T, m *hosttest.Machine) {

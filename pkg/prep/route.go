@@ -29,7 +29,7 @@ const (
 	routeFile = "/etc/systemd/system/" + routeUnit
 )
 
-// routeText is the unit. Stopping it takes the route away.
+// text returns the unit. Stopping it removes the route.
 func (s serviceRoute) text() string {
 	return fmt.Sprintf(`# written by install: this host has no default route
 [Unit]
@@ -67,12 +67,12 @@ func (s serviceRoute) Check(ctx context.Context, h *host.Host) (step.Status, err
 		return st, err
 	}
 	if !there || !u.Active || !u.Starts() {
-		st.Todo("the services' network %s is reached by %s, now and after a boot", s.services, s.iface)
+		st.Todo("add a route to the service network %s on %s, now and at boot", s.services, s.iface)
 	}
 	return st, nil
 }
 
-// there says whether the kernel has the route.
+// there reports whether the kernel has the route.
 func (s serviceRoute) there(ctx context.Context, h *host.Host) (bool, error) {
 	out, err := h.Query(ctx, "ip", "-4", "route", "show", s.services.String(), "dev", s.iface)
 	if err != nil {
@@ -93,6 +93,6 @@ func (s serviceRoute) Apply(ctx context.Context, h *host.Host) error {
 	if there, err := s.there(ctx, h); err != nil || there {
 		return err
 	}
-	// It ran before, and somebody took the route away.
+	// The unit was already active, and the route was deleted since.
 	return h.Change(ctx, host.Command("systemctl", "restart", routeUnit), nil)
 }

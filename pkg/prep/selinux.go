@@ -10,7 +10,7 @@ import (
 
 const selinuxFile = "/etc/selinux/config"
 
-// SELinux is the step that makes SELinux permissive now and disabled from the
+// SELinux is the step that sets SELinux to permissive now and disables it from the
 // next boot on.
 func SELinux() step.Step { return selinux{} }
 
@@ -35,7 +35,7 @@ func (selinux) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	return st, nil
 }
 
-// enforcing is what getenforce says, "" on a host without SELinux.
+// enforcing returns the output of getenforce, "" on a host without SELinux.
 func enforcing(ctx context.Context, h *host.Host) (string, error) {
 	out, err := h.Query(ctx, "getenforce")
 	if host.NotFound(err) {
@@ -44,8 +44,8 @@ func enforcing(ctx context.Context, h *host.Host) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// disabled is the config file with SELINUX=disabled; the last such line counts
-// to SELinux, so every one is changed. A file without one stays as it is.
+// disabled returns the config file with SELINUX=disabled. The last such line counts,
+// so every one is changed; a file without one stays unchanged.
 func disabled(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

@@ -13,12 +13,12 @@ const (
 	fstab     = "/etc/fstab"
 	swapsNow  = "/proc/swaps"
 	swapMark  = "#kubecrate# "
-	swapField = 2 // of a line of fstab: the type, fstab(5)
+	swapField = 2 // the type in a line of fstab, fstab(5)
 )
 
-// Swap is the step that turns swap off, now and at boot: devices are swapped
-// off, their lines in fstab commented out, and their systemd units masked, since
-// a swap partition comes back through its unit without a line in fstab.
+// Swap is the step that turns swap off, now and at boot: it runs swapoff, comments
+// out the lines in fstab, and masks the systemd units, since a swap partition is
+// activated by its unit even without a line in fstab.
 func Swap() step.Step { return swap{} }
 
 type swap struct{}
@@ -41,13 +41,13 @@ func (swap) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	st.File(fstab, text, withoutSwap(text))
 	units, err := swapUnits(ctx, h)
 	for _, u := range units {
-		st.Todo("keep %s from starting at boot", u)
+		st.Todo("mask %s", u)
 	}
 	return st, err
 }
 
-// swapping lists what is in use: the first column of /proc/swaps, in which a
-// space is \040.
+// swapping lists the swap devices in use: the first column of /proc/swaps, in which
+// a space is \040.
 func swapping(h *host.Host) ([]string, error) {
 	text, err := h.Text(swapsNow)
 	if err != nil {
@@ -64,7 +64,7 @@ func swapping(h *host.Host) ([]string, error) {
 	return devices, nil
 }
 
-// withoutSwap comments the swap lines of fstab out.
+// withoutSwap returns fstab with its swap lines commented out.
 func withoutSwap(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -120,7 +120,7 @@ func (swap) Apply(ctx context.Context, h *host.Host) error {
 			return err
 		}
 		if err := h.Change(ctx, host.Command("swapoff", d), undo); err != nil {
-			return fmt.Errorf("cannot turn swap off, perhaps for want of memory: %w", err)
+			return fmt.Errorf("cannot turn off swap; there may not be enough free memory: %w", err)
 		}
 	}
 	text, err := h.Text(fstab)
@@ -131,8 +131,8 @@ func (swap) Apply(ctx context.Context, h *host.Host) error {
 	if without == text {
 		return nil
 	}
-	// Undone in reverse: once fstab is back systemd reads it, before the units
-	// that it makes of it are started.
+	// Undone in reverse order: systemd reads the restored fstab before the units that
+	// it generates from it are started.
 	reload := []string{"systemctl", "daemon-reload"}
 	if err := h.Change(ctx, host.Command(reload...), reload); err != nil {
 		return err
@@ -140,8 +140,8 @@ func (swap) Apply(ctx context.Context, h *host.Host) error {
 	return h.WriteFile(fstab, []byte(without), host.FileMode)
 }
 
-// swapOn is how swap on a device comes back. Starting its unit is no error
-// where it is on already; swapon would be one.
+// swapOn returns the command that turns swap on a device on again. Starting its unit
+// succeeds even if swap is on; swapon would fail.
 func swapOn(ctx context.Context, h *host.Host, device string) ([]string, error) {
 	out, err := h.Query(ctx, "systemd-escape", "--path", "--suffix=swap", device)
 	if err != nil {

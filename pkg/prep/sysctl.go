@@ -13,8 +13,8 @@ import (
 
 const sysctlFile = "/etc/sysctl.d/kubernetes.conf"
 
-// Sysctl is the step that sets what Kubernetes needs of the kernel, now and at
-// boot. It comes after Modules: the bridge's settings appear with br_netfilter.
+// Sysctl is the step that sets the kernel parameters that Kubernetes needs, now and
+// at boot. It comes after Modules: br_netfilter adds the bridge's parameters.
 func Sysctl() step.Step { return sysctl{} }
 
 type sysctl struct{}
@@ -22,8 +22,8 @@ type sysctl struct{}
 // setting is a key of sysctl(8) and its value.
 type setting struct{ key, value string }
 
-// settings are those of kubeadm's guide, and swappiness as the tutorial sets it:
-// swap that comes back is then hardly used.
+// settings returns those of kubeadm's guide, and swappiness as the tutorial sets it:
+// if swap is turned on again, it is hardly used.
 func settings() []setting {
 	return []setting{
 		{"net.bridge.bridge-nf-call-iptables", "1"},
@@ -53,7 +53,7 @@ func (sysctl) Check(_ context.Context, h *host.Host) (step.Status, error) {
 			return st, err
 		}
 		if !ok {
-			return st, hint.With(fmt.Errorf("the kernel has no setting %s", s.key), "modprobe br_netfilter")
+			return st, hint.With(fmt.Errorf("the kernel has no parameter %s", s.key), "modprobe br_netfilter")
 		}
 		now, err := h.Text(s.proc())
 		if err != nil {
@@ -72,8 +72,8 @@ func (sysctl) Check(_ context.Context, h *host.Host) (step.Status, error) {
 	return st, err
 }
 
-// warnLater names files that set one of ours to something else and are read
-// after ours at boot: /etc/sysctl.conf is the last, sysctl.d goes by name.
+// warnLater warns of files that set one of these parameters to another value and are
+// read later at boot: /etc/sysctl.conf is last, sysctl.d is read in order of names.
 func warnLater(h *host.Host, st *step.Status) error {
 	names, err := h.ReadDir(path.Dir(sysctlFile))
 	if err != nil {
@@ -94,7 +94,7 @@ func warnLater(h *host.Host, st *step.Status) error {
 			key, value, _ := strings.Cut(line, "=")
 			for _, s := range settings() {
 				if strings.TrimSpace(key) == s.key && strings.TrimSpace(value) != s.value {
-					st.Warn("%s sets %s to %s, which counts again after a reboot: remove that line", file, s.key, strings.TrimSpace(value))
+					st.Warn("%s sets %s to %s, which takes effect at the next boot: remove that line", file, s.key, strings.TrimSpace(value))
 				}
 			}
 		}
@@ -120,13 +120,13 @@ func (sysctl) Apply(ctx context.Context, h *host.Host) error {
 		if now = strings.TrimSpace(now); now == s.value {
 			continue
 		}
-		// All at once would be one call, but each has its own way back.
+		// One call each, because each has its own undo command.
 		set := host.Command("sysctl", "-w", s.key+"="+s.value)
 		if err := h.Change(ctx, set, []string{"sysctl", "-w", s.key + "=" + now}); err != nil {
 			return err
 		}
 	}
-	// Whether the file itself can be applied shows now, not at the next boot.
+	// An error in the file shows now, not at the next boot.
 	if _, err := h.Query(ctx, "sysctl", "-p", sysctlFile); err != nil {
 		return fmt.Errorf("cannot apply %s: %w", sysctlFile, err)
 	}

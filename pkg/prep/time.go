@@ -18,23 +18,23 @@ const (
 	ntpUnit    = "ntpd.service"
 )
 
-// Clock says where a host has its time from. In an isolated network the master
-// serves its own clock to the others; without either, only the service is
-// turned on and its configuration left alone.
+// Clock says where a host gets its time from. In an isolated network the master
+// serves its own clock to the others; with neither field set, only the service is
+// enabled and its configuration stays unchanged.
 type Clock struct {
-	Serve  []netip.Prefix // who may ask this host
-	Server netip.Addr     // whom this host asks
+	Serve  []netip.Prefix // networks that may use this host as a time server
+	Server netip.Addr     // this host's time server
 }
 
-// Time is the step that keeps the clock with chrony. It comes after the
-// packages, which may bring chrony.
+// Time is the step that synchronizes the clock with chrony. It comes after the
+// packages, which may include chrony.
 func Time(c Clock) step.Step { return clock{c} }
 
 type clock struct{ Clock }
 
 func (clock) Name() string { return "time" }
 
-// body is the block in chrony's configuration.
+// body returns the block in chrony's configuration.
 func (s clock) body() string {
 	var b strings.Builder
 	if len(s.Serve) > 0 {
@@ -56,7 +56,7 @@ func (s clock) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	if !chrony.Known() {
-		st.Todo("%s runs and starts at boot, once chrony is installed", chronyUnit)
+		st.Todo("enable and start %s, once chrony is installed", chronyUnit)
 		return st, nil
 	}
 	ntp, err := h.Unit(ctx, ntpUnit)
@@ -64,10 +64,10 @@ func (s clock) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 		return st, err
 	}
 	if ntp.Active || ntp.Starts() {
-		st.Todo("%s is turned off: it and chronyd exclude each other", ntpUnit)
+		st.Todo("stop and disable %s, which conflicts with chronyd", ntpUnit)
 	}
 	if !chrony.Active || !chrony.Starts() {
-		st.Todo("%s runs and starts at boot", chronyUnit)
+		st.Todo("enable and start %s", chronyUnit)
 	}
 	text, err := h.Text(chronyFile)
 	if err != nil {
