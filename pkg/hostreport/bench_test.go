@@ -81,7 +81,7 @@ func TestManySheets(t *testing.T) {
 	if len(list) != 0 || len(bad) < 3 || len(bad) > 40 {
 		t.Fatalf("%d sheets, %d errors", len(list), len(bad))
 	}
-	if !strings.Contains(bad[0].Error(), "too many files") || !strings.Contains(bad[len(bad)-1].Error(), "are not read") {
+	if !strings.Contains(bad[0].Error(), "too many files") || !strings.Contains(bad[len(bad)-1].Error(), "are ignored") {
 		t.Errorf("%v ... %v", bad[0], bad[len(bad)-1])
 	}
 }

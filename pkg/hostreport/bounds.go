@@ -9,7 +9,7 @@ import (
 	"kubecrate/pkg/facts"
 )
 
-// Limits of the lists in a report. What New makes is within them.
+// Limits of the lists in a report. New stays within them.
 const (
 	maxInterfaces  = 256
 	maxAddresses   = 512 // of all interfaces
@@ -20,8 +20,8 @@ const (
 	maxText        = 512 // bytes of any other string
 )
 
-// New is f as a host leaves it on the stick, with what became of it: without
-// what containers added, and each list within its limit.
+// New returns the report of f with the result of the installation: without the
+// interfaces and routes that containers added, each list truncated to its limit.
 func New(f *facts.Facts, result Result) *Report {
 	s := &Report{Facts: *f, Result: &result}
 	s.Interfaces, s.Routes = nil, nil
@@ -45,7 +45,7 @@ func New(f *facts.Facts, result Result) *Report {
 	return s
 }
 
-// bounded says which limit a report is over, or what in it has no form.
+// bounded returns an error if a report exceeds a limit or contains an invalid value.
 func (r *Report) bounded() error {
 	addresses := 0
 	for _, i := range r.Interfaces {
@@ -59,16 +59,16 @@ func (r *Report) bounded() error {
 		{"nameservers", len(r.Nameservers), maxNameservers}, {"disks", len(r.Disks), maxDisks}, {"packages", len(r.Packages), maxPackages},
 	} {
 		if l.have > l.most {
-			return fmt.Errorf("it lists %d %s, and at most %d are read", l.have, l.what, l.most)
+			return fmt.Errorf("it lists %d %s, more than the limit of %d", l.have, l.what, l.most)
 		}
 	}
 	if slices.ContainsFunc(r.texts(), func(s string) bool { return len(s) > maxText }) {
-		return fmt.Errorf("it has a text of over %d bytes", maxText)
+		return fmt.Errorf("it contains a string of over %d bytes", maxText)
 	}
 	return r.formed()
 }
 
-// texts are the strings of r that have no form of their own.
+// texts returns the free-form strings of r.
 func (r *Report) texts() []string {
 	list := []string{r.Timezone, r.Kernel, r.Arch, r.SELinux, r.ProductUUID, r.MachineID, r.BootID, r.OS.ID, r.OS.Version, r.OS.Pretty}
 	for _, d := range r.Disks {
@@ -83,32 +83,32 @@ func (r *Report) texts() []string {
 	return append(list, r.Packages...)
 }
 
-// formed says what in r is not what it is called.
+// formed returns an error if a value in r is invalid.
 func (r *Report) formed() error {
 	for _, i := range r.Interfaces {
 		if !isInterface(i.Name) {
-			return errors.New("the name of an interface is none")
+			return errors.New("it contains an invalid interface name")
 		}
 		for _, a := range i.Addresses {
 			if !a.Prefix.IsValid() || !a.Prefix.Addr().Is4() || len(a.Scope) > maxInterface {
-				return fmt.Errorf("an address of %s is none", i.Name)
+				return fmt.Errorf("it contains an invalid address of %s", i.Name)
 			}
 		}
 	}
 	for _, to := range r.Routes {
 		if !isInterface(to.Interface) || !to.Destination.IsValid() || !to.Destination.Addr().Is4() {
-			return errors.New("a route leads nowhere")
+			return errors.New("it contains an invalid route")
 		}
 	}
 	for _, n := range r.Nameservers {
 		if _, err := netip.ParseAddr(n); err != nil {
-			return errors.New("the address of a nameserver is none")
+			return errors.New("it contains an invalid nameserver address")
 		}
 	}
 	return nil
 }
 
-// maxInterface is the longest name of an interface (IFNAMSIZ without its end).
+// maxInterface is the longest name of an interface (IFNAMSIZ without the NUL).
 const maxInterface = 15
 
 func isInterface(name string) bool { return isName(name) && len(name) <= maxInterface }

@@ -23,52 +23,51 @@ import (
 
 const (
 	keyFile   = step.Dir + "/host.key"   // the key of this host's reports
-	knownFile = step.Dir + "/hosts.json" // which hosts were seen, and their keys
-	rpmWait   = time.Minute              // for the list of packages
-	maxSays   = 300                      // bytes of a sentence
-	maxListed = 4                        // warnings of a kind, each of another report
+	knownFile = step.Dir + "/hosts.json" // the known hosts and their keys
+	rpmWait   = time.Minute              // timeout for the list of packages
+	maxSays   = 300                      // bytes of Result.Says
+	maxListed = 4                        // warnings of one kind, each about another report
 )
 
-// Options say whose reports are exchanged, and where.
+// Options say for which host reports are exchanged, and where.
 type Options struct {
-	Stick string       // the stick's directory; "" without one, and then nothing is read or written
+	Stick string       // the stick's directory; "" without one: nothing is read or written
 	Host  *host.Host   // this host
-	Self  *facts.Facts // what it was when the run began
+	Self  *facts.Facts // its facts when the run started
 	// Networks are those whose interfaces are told from the host's own.
 	Networks cni.Networks
 	Runtimes cri.Runtimes // the same
 
-	VIP    string // the control plane's virtual address, which is no host's own; "" without one
+	VIP    string // the control plane's virtual address, which does not identify a host; "" without one
 	Now    func() time.Time
 	Report progress.Func
-	// Keep brings a file of the installer's own to the host's disk, by its path.
+	// Keep writes one of install's own files to the host's disk.
 	Keep func(path string, text []byte) error
 }
 
-// Exchange reads the reports of other hosts and leaves those of this one. What
-// goes wrong is a warning.
+// Exchange reads the reports of other hosts and writes this host's. Errors are
+// warnings.
 type Exchange struct {
 	Options
-	place    *media.Dir // the stick's directory when the run began, nil before
+	place    *media.Dir // the stick's directory when the run started, nil before
 	signer   *signed.Signer
 	kept     bool // signer is on the host's disk
 	loaded   bool // others and known are read
 	others   []*Report
-	known    *KnownHosts // that were seen, to be kept
-	released bool        // the operator was asked to pull the stick out
-	mute     bool        // it was reported that nothing can be written
+	known    *KnownHosts // to be saved
+	released bool        // the operator was asked to remove the stick
+	mute     bool        // a failed write was reported
 }
 
-// NewExchange reads and writes nothing yet.
+// NewExchange does not read or write anything yet.
 func NewExchange(o Options) *Exchange { return &Exchange{Options: o} }
 
 func (x *Exchange) warn(format string, args ...any) {
 	x.Report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf(format, args...)})
 }
 
-// Others are the facts of the other hosts on the stick, each under the name that
-// it has in the cluster; they are read once. What cannot be used is reported
-// and left out.
+// Others returns the facts of the other hosts on the stick, each under its node
+// name; they are read once. Unusable reports are reported and skipped.
 func (x *Exchange) Others() []*facts.Facts {
 	x.load()
 	var list []*facts.Facts
@@ -88,12 +87,12 @@ func (x *Exchange) load() {
 	list, bad := ReadAll(stick)
 	var unusable []string
 	for _, err := range bad {
-		unusable = append(unusable, err.Error()+"; it is not used")
+		unusable = append(unusable, err.Error()+"; ignored")
 	}
 	x.warnEach(unusable)
 	own := func(r *Report) bool { return x.Self.Same(&r.Facts) }
 	if i := slices.IndexFunc(list, own); i >= 0 && x.kept && list[i].Key != x.signer.Key() {
-		x.warn("%s/%s is of this host, and not signed by it: it was changed on the way, or is from before a reset", Dir, list[i].File())
+		x.warn("%s/%s is about this host but not signed with its key: it was modified, or written before a reset", Dir, list[i].File())
 	}
 	x.others = slices.DeleteFunc(list, own)
 	x.compare()
@@ -103,26 +102,26 @@ func (x *Exchange) load() {
 			unsigned = append(unsigned, r.File())
 		}
 		if r.Result != nil {
-			r.Hostname = r.Result.Node // that it has, or is about to get
+			r.Hostname = r.Result.Node // its current or future name
 		}
 		r.withoutAddress(x.VIP)
 	}
 	if len(unsigned) > 0 {
-		x.warn("not signed, so a change on the way shows nowhere, and used all the same: %s in %s", atMost(unsigned, ", "), stick.Join(Dir))
+		x.warn("used although not signed, so modifications cannot be detected: %s in %s", atMost(unsigned, ", "), stick.Join(Dir))
 	}
 }
 
-// warnEach warns of each, and of very many only how many there are.
+// warnEach warns of each text up to a limit, and then of the number of further ones.
 func (x *Exchange) warnEach(texts []string) {
 	for _, text := range texts[:min(len(texts), maxListed)] {
 		x.warn("%s", text)
 	}
 	if more := len(texts) - maxListed; more > 0 {
-		x.warn("and %d more of the kind in %s", more, media.At(x.Stick).Join(Dir))
+		x.warn("and %d more like this in %s", more, media.At(x.Stick).Join(Dir))
 	}
 }
 
-// atMost joins a list, or its beginning.
+// atMost joins a list, or its first maxListed members.
 func atMost(list []string, separator string) string {
 	if more := len(list) - maxListed; more > 0 {
 		return strings.Join(list[:maxListed], separator) + fmt.Sprintf(" and %d more", more)
@@ -130,8 +129,8 @@ func atMost(list []string, separator string) string {
 	return strings.Join(list, separator)
 }
 
-// compare compares the keys of the reports with those of hosts seen before, here
-// and among themselves. One with a mismatch does not replace what is known.
+// compare compares the keys of the reports with those of known hosts, and with each
+// other. A report with a key mismatch does not replace a known host.
 func (x *Exchange) compare() {
 	x.known = &KnownHosts{}
 	text, err := x.Host.ReadFile(knownFile)
@@ -139,14 +138,14 @@ func (x *Exchange) compare() {
 		x.known, err = ParseKnownHosts(text)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-		x.warn("cannot tell which hosts were seen before: %v", err)
+		x.warn("cannot compare reports with the known hosts: %v", err)
 	}
 	byTime := slices.SortedFunc(slices.Values(x.others), func(a, b *Report) int { return a.Time.Compare(b.Time) })
 	var mismatches []string
 	for _, r := range byTime {
 		switch mismatch := x.known.Mismatch(r); {
 		case mismatch != "":
-			mismatches = append(mismatches, fmt.Sprintf("%s: it may have been changed on the way. If that host is right: rm %s here forgets its key", mismatch, knownFile))
+			mismatches = append(mismatches, fmt.Sprintf("%s: it may have been modified. If the host is genuine, forget the known keys on this host: rm %s", mismatch, knownFile))
 		case r.Signed():
 			x.known.Learn(r)
 		}
@@ -154,8 +153,8 @@ func (x *Exchange) compare() {
 	x.warnEach(mismatches)
 }
 
-// withoutAddress takes the control plane's virtual address out of r: whichever
-// master holds it is no other host with that address.
+// withoutAddress removes the control plane's virtual address from r: holding it is
+// not a duplicate address.
 func (r *Report) withoutAddress(vip string) {
 	for i := range r.Interfaces {
 		r.Interfaces[i].Addresses = slices.DeleteFunc(r.Interfaces[i].Addresses, func(a facts.Address) bool {
@@ -164,7 +163,7 @@ func (r *Report) withoutAddress(vip string) {
 	}
 }
 
-// openSigner reads this host's key, or makes one, which is not on the disk yet.
+// openSigner reads this host's key, or creates one, which is not saved yet.
 func (x *Exchange) openSigner() {
 	text, err := x.Host.ReadFile(keyFile)
 	if err == nil {
@@ -174,15 +173,14 @@ func (x *Exchange) openSigner() {
 		}
 	}
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-		x.warn("cannot read the key in %s, a new one takes its place: %v", keyFile, err)
+		x.warn("cannot read the key in %s; a new one replaces it: %v", keyFile, err)
 	}
 	if x.signer, err = signed.NewSigner(x.Now()); err != nil {
-		x.warn("the sheet of this host will not be signed: %v", err)
+		x.warn("this host's report will not be signed: %v", err)
 	}
 }
 
-// KeepKey brings this host's key to its disk, once the host is being changed, and
-// with it which hosts were seen.
+// KeepKey saves this host's key and the known hosts, once the host is being changed.
 func (x *Exchange) KeepKey() error {
 	if x.signer == nil || x.kept {
 		return nil
@@ -198,8 +196,8 @@ func (x *Exchange) KeepKey() error {
 	return x.keepKnown()
 }
 
-// keepKnown brings to the disk which hosts were seen. There is a file also where
-// none was: a second run changes nothing.
+// keepKnown saves the known hosts. The file is written even if there are none, so
+// that a second run changes nothing.
 func (x *Exchange) keepKnown() error {
 	known := x.known
 	if known == nil {
@@ -215,9 +213,8 @@ func (x *Exchange) keepKnown() error {
 	return x.Keep(knownFile, text)
 }
 
-// Begin leaves the first report of this host, also for a host whose checks fail:
-// those of the next host need it. The stick at hand now is the one that later
-// reports go to.
+// Begin writes the first report of this host, even if its checks will fail: the
+// checks of the next host need it. Later reports go to the same stick.
 func (x *Exchange) Begin(r Result) {
 	if x.Stick == "" {
 		return
@@ -225,21 +222,21 @@ func (x *Exchange) Begin(r Result) {
 	x.load()
 	place, err := media.At(x.Stick).Pin()
 	if err != nil {
-		x.warn("cannot leave the facts of this host on the stick: %v", err)
+		x.warn("cannot write this host's report to the stick: %v", err)
 		return
 	}
 	x.place = &place
 	x.write(x.Self, r)
 }
 
-// Release leaves a last report before the stick goes on without this host.
+// Release writes a last report before the stick is removed from this host.
 func (x *Exchange) Release(ctx context.Context, r Result) {
 	x.write(x.current(ctx), r)
 	x.released = true
 }
 
-// Finish leaves what the host became. The list of its packages is read now: where
-// they could not be installed it is what a bundle for this host has to know.
+// Finish writes the final report. It reads the list of packages now: if they could
+// not be installed, a bundle for this host has to be built from that list.
 func (x *Exchange) Finish(ctx context.Context, r Result) {
 	if x.place == nil {
 		return
@@ -252,7 +249,8 @@ func (x *Exchange) Finish(ctx context.Context, r Result) {
 	x.write(x.current(ctx), r)
 }
 
-// current is what the host is by now, with its packages, or as far as it is known.
+// current returns the host's present facts with its packages, or those of the start
+// of the run.
 func (x *Exchange) current(ctx context.Context) *facts.Facts {
 	if x.place == nil || ctx.Err() != nil {
 		return x.Self
@@ -261,16 +259,16 @@ func (x *Exchange) current(ctx context.Context) *facts.Facts {
 	defer cancel()
 	f, err := facts.Read(ctx, x.Host, facts.Options{Now: x.Now(), Packages: true, Networks: x.Networks, Runtimes: x.Runtimes})
 	if err != nil {
-		x.warn("the sheet of this host has no list of packages: %v", err)
+		x.warn("this host's report has no list of packages: %v", err)
 		return x.Self
 	}
 	return f
 }
 
-// Sentence is the first line of an error, without what nobody else may read.
+// Sentence returns the first line of an error without secrets.
 func Sentence(err error) string {
 	text, _, _ := strings.Cut(err.Error(), "\n")
-	text = regexp.MustCompile(`[a-z0-9]{6}\.[a-z0-9]{16}|(sha256:)?[0-9a-f]{64}`).ReplaceAllString(text, "(left out)")
+	text = regexp.MustCompile(`[a-z0-9]{6}\.[a-z0-9]{16}|(sha256:)?[0-9a-f]{64}`).ReplaceAllString(text, "(redacted)")
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
@@ -280,8 +278,8 @@ func Sentence(err error) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxSays)], "")
 }
 
-// write writes the report of this host, where the stick is still the one that the
-// run began with: below its mount point is the host's own disk.
+// write writes this host's report if the stick is still the one of the start of the
+// run: below an empty mount point is the host's own disk.
 func (x *Exchange) write(f *facts.Facts, result Result) {
 	if x.place == nil || x.mute {
 		return
@@ -297,14 +295,14 @@ func (x *Exchange) write(f *facts.Facts, result Result) {
 	switch {
 	case err == nil:
 	case x.released:
-		x.Report.Report(progress.Event{Kind: progress.Note, Stage: "stick", Text: "what this host became is not on the stick; with the stick in, the same command writes it there"})
+		x.Report.Report(progress.Event{Kind: progress.Note, Stage: "stick", Text: "this host's final report is not on the stick; to write it, insert the stick and run the same command again"})
 	default:
 		x.mute = true
-		x.warn("cannot leave the facts of this host on the stick, and the hosts after it are not compared with it: %v", err)
+		x.warn("cannot write this host's report to the stick, so later hosts cannot be compared with this one: %v", err)
 	}
 }
 
-// Withdraw takes the report of a host that was reset off the stick, "" for none.
+// Withdraw removes the report of a host that was reset from the stick, "" for none.
 func Withdraw(ctx context.Context, h *host.Host, stick string, report progress.Func) {
 	if stick == "" {
 		return
@@ -318,6 +316,6 @@ func Withdraw(ctx context.Context, h *host.Host, stick string, report progress.F
 		err = Remove(f, dir)
 	}
 	if err != nil {
-		report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf("the sheet of this host stays in %s: %v", dir.Join(Dir), err)})
+		report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf("this host's report remains in %s: %v", dir.Join(Dir), err)})
 	}
 }

@@ -123,7 +123,7 @@ func TestNoStick(t *testing.T) {
 func TestSentence(t *testing.T) {
 	t.Parallel()
 	got := Sentence(errors.New("cannot do step join: token abcdef.0123456789abcdef is\twrong\nmore"))
-	if got != "cannot do step join: token (left out) is wrong" {
+	if got != "cannot do step join: token (redacted) is wrong" {
 		t.Error(got)
 	}
 	if got := Sentence(errors.New(strings.Repeat("ä", maxSays))); len(got) > maxSays {
@@ -200,9 +200,9 @@ func TestExchangeMismatch(t *testing.T) {
 	}{
 		"nothing":     {good, 1, ""},
 		"a bit":       {[]byte(strings.Replace(string(good), "192.168.4.91", "192.168.4.90", 1)), 0, "a-000001.json: its signature does not fit"},
-		"half of it":  {good[:len(good)/2], 0, "a-000001.json: it is no sheet of a host"},
-		"no signer":   {bare, 1, "a-000001.json, is not signed, and the one of this host from"},
-		"another key": {resigned, 1, "signed by another key"},
+		"half of it":  {good[:len(good)/2], 0, "a-000001.json: not a host report"},
+		"no signer":   {bare, 1, "(a-000001.json) is not signed, but an earlier one of that host from"},
+		"another key": {resigned, 1, "signed with another key"},
 	} {
 		write(t, path, v.text)
 		x, said := visitor(t, seen.Host, stick)
@@ -221,12 +221,12 @@ func TestExchangeMismatch(t *testing.T) {
 	}
 	write(t, ownPath, signedBy(t, mine, other))
 	x, said := visitor(t, seen.Host, stick)
-	if x.Others(); !strings.Contains(*said, "hosts/b-000002.json is of this host, and not signed by it") {
+	if x.Others(); !strings.Contains(*said, "hosts/b-000002.json is about this host but not signed with its key") {
 		t.Errorf("its own: %q", *said)
 	}
 	write(t, x.Host.Path(keyFile), []byte("x"))
 	write(t, x.Host.Path(knownFile), []byte("x"))
-	if x, said = visitor(t, seen.Host, stick); len(x.Others()) != 1 || !strings.Contains(*said, "a new one takes its place") || !strings.Contains(*said, "seen before") {
+	if x, said = visitor(t, seen.Host, stick); len(x.Others()) != 1 || !strings.Contains(*said, "a new one replaces it") || !strings.Contains(*said, "known hosts") {
 		t.Errorf("damaged files: %q", *said)
 	}
 }
@@ -243,7 +243,7 @@ func TestExchangeMany(t *testing.T) {
 		write(t, stick+"/hosts/"+string(c)+".json", []byte(`{"apiVersion":"kubecrate/v1","kind":"Facts","hostname":"`+string(c)+`","time":"2020-01-01T00:00:00Z","os":{},"interfaces":[{"name":"e","mac":"52:54:00:00:01:0`+string(c)+`"}]}`))
 	}
 	x, said := visit(t, stick, "192.168.4.93", "52:54:00:00:00:03", "z")
-	if n := len(x.Others()); n != 8 || !strings.Contains(*said, "and 4 more of the kind") || !strings.Contains(*said, "a.json, b.json, c.json, d.json and 4 more in "+stick+"/hosts") {
+	if n := len(x.Others()); n != 8 || !strings.Contains(*said, "and 4 more like this") || !strings.Contains(*said, "a.json, b.json, c.json, d.json and 4 more in "+stick+"/hosts") {
 		t.Errorf("%d, %q", n, *said)
 	}
 }
@@ -257,7 +257,7 @@ func TestExchangeNoPlace(t *testing.T) {
 	x, said := visit(t, stick, "192.168.4.91", "52:54:00:00:00:01", "a")
 	x.begin()
 	x.Finish(t.Context(), Result{Node: "a"})
-	if strings.Count(*said, "cannot leave the facts of this host on the stick") != 1 {
+	if strings.Count(*said, "cannot write this host's report to the stick") != 1 {
 		t.Errorf("%q", *said)
 	}
 

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Limits of what a host keeps of others. They hold whatever reports it has seen.
+// Limits of what a host stores about others, whatever reports it reads.
 const (
 	MaxKnown     = 1024 // hosts
 	maxKnownMACs = 16   // of one host
 	maxShared    = 16   // hosts with the same MAC
 )
 
-// KnownHost is what a host keeps of another's report to know it again: what tells
-// the two apart, and the key.
+// KnownHost is what a host stores of another's report to recognize it: its identity
+// and its key.
 type KnownHost struct {
 	Hostname    string    `json:"hostname"`
 	Time        time.Time `json:"time"`
@@ -26,7 +26,7 @@ type KnownHost struct {
 	KeySince    time.Time `json:"keySince"`
 }
 
-// known is what is kept of r.
+// known returns what is stored of r.
 func (r *Report) known() KnownHost {
 	macs := r.MACs()
 	return KnownHost{
@@ -35,15 +35,15 @@ func (r *Report) known() KnownHost {
 	}
 }
 
-// same says that both are the same machine, as facts.Facts.Same does.
+// same reports whether both are the same machine, as facts.Facts.Same does.
 func (k *KnownHost) same(o *KnownHost) bool {
 	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
 	return !differ(k.ProductUUID, o.ProductUUID) && !differ(k.MachineID, o.MachineID) &&
 		slices.ContainsFunc(k.MACs, func(m string) bool { return slices.Contains(o.MACs, m) })
 }
 
-// KnownHosts are the hosts that were seen, at most MaxKnown of them. The zero
-// value knows none.
+// KnownHosts are the hosts whose reports were read, at most MaxKnown. The zero value
+// is empty.
 type KnownHosts struct {
 	list  []KnownHost
 	byMAC map[string][]int // indexes of list
@@ -53,7 +53,7 @@ type KnownHosts struct {
 func ParseKnownHosts(text []byte) (*KnownHosts, error) {
 	var list []KnownHost
 	if err := json.Unmarshal(text, &list); err != nil {
-		return &KnownHosts{}, fmt.Errorf("cannot read the known hosts: %w", err)
+		return &KnownHosts{}, fmt.Errorf("cannot parse the known hosts: %w", err)
 	}
 	k := &KnownHosts{}
 	for _, h := range list {
@@ -63,7 +63,7 @@ func ParseKnownHosts(text []byte) (*KnownHosts, error) {
 	return k, nil
 }
 
-// Marshal is k in a form that does not depend on chance.
+// Marshal returns k as JSON, deterministically.
 func (k *KnownHosts) Marshal() ([]byte, error) {
 	text, err := json.Marshal(append([]KnownHost{}, k.list...))
 	if err != nil {
@@ -72,7 +72,7 @@ func (k *KnownHosts) Marshal() ([]byte, error) {
 	return text, nil
 }
 
-// like are the indexes of the known hosts that are the same machine as h.
+// like returns the indexes of the known hosts that are the same machine as h.
 func (k *KnownHosts) like(h *KnownHost) []int {
 	var found []int
 	for _, mac := range h.MACs {
@@ -85,9 +85,9 @@ func (k *KnownHosts) like(h *KnownHost) []int {
 	return found
 }
 
-// Mismatch says why r may not be by the host that it names: that is known by
-// another key, which is older than its last report. A host that was reset has a
-// new key. "" is no mismatch.
+// Mismatch says why r may not come from the host that it names: the host is known
+// with another key, and the report's key is older than the host's last report. A host
+// that was reset has a newer key. "" is no mismatch.
 func (k *KnownHosts) Mismatch(r *Report) string {
 	h := r.known()
 	for _, i := range k.like(&h) {
@@ -96,17 +96,16 @@ func (k *KnownHosts) Mismatch(r *Report) string {
 		switch {
 		case before.Key == "" || r.Key == before.Key:
 		case r.Key == "":
-			return fmt.Sprintf("%s is not signed, and the one of this host from %s was", r.describe(), at)
+			return fmt.Sprintf("%s is not signed, but an earlier one of that host from %s was", r.describe(), at)
 		case r.KeySince.Before(before.Time):
-			return fmt.Sprintf("%s is signed by another key than the one of this host from %s, and no reset explains it", r.describe(), at)
+			return fmt.Sprintf("%s is signed with another key than the one of that host from %s, and the key is not from a later reset", r.describe(), at)
 		}
 	}
 	return ""
 }
 
-// Learn keeps what r says of its host, in place of what was known of it. It is
-// false where no more hosts are kept: those that are known are not forgotten for
-// new ones.
+// Learn stores the host of r, replacing what was known of it. It returns false if the
+// limit is reached: known hosts are not dropped for new ones.
 func (k *KnownHosts) Learn(r *Report) bool {
 	h := r.known()
 	old := k.like(&h)
@@ -127,8 +126,8 @@ func (k *KnownHosts) add(h KnownHost) bool {
 	return true
 }
 
-// index makes the host at i found by its hardware addresses. One that very many
-// hosts claim tells none of them.
+// index enters the host at i under its MAC addresses. One that more than maxShared
+// hosts claim does not identify any more of them.
 func (k *KnownHosts) index(i int) {
 	if k.byMAC == nil {
 		k.byMAC = map[string][]int{}

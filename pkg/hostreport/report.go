@@ -1,6 +1,6 @@
-// Package hostreport holds what each host leaves on the stick, and what the next
-// one compares: its facts, what the installation made of it, signed by a key that
-// the host made for itself. Nothing that goes wrong with a report stops an
+// Package hostreport reads and writes host reports: each host writes its facts and
+// the result of its installation to the stick, signed with a key of its own, and the
+// next host compares itself with them. Problems with a report never stop an
 // installation.
 package hostreport
 
@@ -20,58 +20,57 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// Limits of what is read from a stick that went through many hands.
+// Limits of what is read from an untrusted stick.
 const (
 	maxReport  = 1 << 20  // bytes; 3,000 packages are 150 kB
 	maxReports = 1024     // files
 	maxTotal   = 32 << 20 // bytes of all reports
-	maxWord    = 253      // of a name that is printed, as that of a host
+	maxWord    = 253      // bytes of a name that is printed, such as a host's
 )
 
 // Dir is the directory of the reports on the stick.
 const Dir = "hosts"
 
-// tailLength is how many digits of a hardware address a report's name has.
+// tailLength is the number of MAC address digits in a report's file name.
 const tailLength = 6
 
-// Report is what a host leaves on the stick: its facts beside what the
-// installation made of it.
+// Report is a host's report: its facts and the result of the installation.
 type Report struct {
 	facts.Facts
 
 	Result    *Result   `json:"result,omitempty"`
-	Key       string    `json:"key,omitempty"`       // public, of this host; see Sign
+	Key       string    `json:"key,omitempty"`       // the host's public key; see Sign
 	KeySince  time.Time `json:"keySince,omitzero"`   // when the key was made
-	Signature string    `json:"signature,omitempty"` // of all else, see package signed
+	Signature string    `json:"signature,omitempty"` // of everything else, see package signed
 
-	path string // that it was read from, relative to the stick
+	path string // where it was read from, relative to the stick
 }
 
-// Result is what an installation made of a host. It holds no secret.
+// Result is the result of an installation. It contains no secrets.
 type Result struct {
 	Bundle string        `json:"bundle"`
 	Role   manifest.Role `json:"role"`
-	Node   string        `json:"node"` // its name, which the host may get later
+	Node   string        `json:"node"` // the node name, which may not be set yet
 	Ready  bool          `json:"ready"`
 	Says   string        `json:"says"` // one sentence
 }
 
-// Parse reads a report and checks its signature, where it has one; it wraps
-// signed.ErrSignature where that does not fit. Keys that a later kubecrate has
-// added are passed over.
+// Parse reads a report and verifies its signature, if it has one; the error for an
+// invalid signature wraps signed.ErrSignature. Unknown keys of later versions are
+// ignored.
 func Parse(data []byte) (*Report, error) {
 	if len(data) > maxReport {
-		return nil, fmt.Errorf("it has over %d MB", maxReport>>20)
+		return nil, fmt.Errorf("it is larger than %d MB", maxReport>>20)
 	}
 	r, err := verified(data)
 	if err != nil {
 		return nil, err
 	}
 	if r.APIVersion != manifest.APIVersion || r.Kind != facts.Kind {
-		return nil, fmt.Errorf("it is no sheet of a host: want apiVersion %s and kind %s", manifest.APIVersion, facts.Kind)
+		return nil, fmt.Errorf("not a host report: want apiVersion %s and kind %s", manifest.APIVersion, facts.Kind)
 	}
 	if !isName(r.Hostname) || r.Result != nil && !isName(r.Result.Node) {
-		return nil, errors.New("it is no sheet of a host: its hostname is none")
+		return nil, errors.New("not a host report: invalid hostname")
 	}
 	if err := r.bounded(); err != nil {
 		return nil, err
@@ -79,24 +78,23 @@ func Parse(data []byte) (*Report, error) {
 	return r, nil
 }
 
-// isName says whether s can be printed as the name of a host.
+// isName reports whether s is printable as the name of a host.
 func isName(s string) bool {
 	return s != "" && len(s) <= maxWord && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
 }
 
-// Marshal is r as it stands in its file.
+// Marshal returns r as written to its file.
 func (r *Report) Marshal() ([]byte, error) {
 	text, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
-		return nil, fmt.Errorf("cannot write the facts: %w", err)
+		return nil, fmt.Errorf("cannot encode the host report: %w", err)
 	}
 	return append(text, '\n'), nil
 }
 
-// ReadAll reads every report in the directory of reports on the stick, in the
-// order of their names and without their packages; a missing directory has none.
-// What cannot be read, or whose signature does not fit, is left out, and bad says
-// why; so is what is over a limit of the whole directory.
+// ReadAll reads every report on the stick, in order of names and without packages; a
+// missing directory has none. Reports that cannot be read, have an invalid signature
+// or exceed the limits of the directory are skipped, and bad says why.
 func ReadAll(stick media.Dir) (list []*Report, bad []error) {
 	names, err := files(stick, func(string) bool { return true })
 	if err != nil {
@@ -106,8 +104,8 @@ func ReadAll(stick media.Dir) (list []*Report, bad []error) {
 	for i, name := range names {
 		r, size, err := read(stick, name)
 		if total += size; total > maxTotal {
-			return list, append(bad, hint.With(fmt.Errorf("%s has over %d MB of sheets: %d of them are not read", stick.Join(Dir), maxTotal>>20, len(names)-i),
-				"remove those of hosts that are gone: %s", hint.Command("ls", "-l", stick.Join(Dir))))
+			return list, append(bad, hint.With(fmt.Errorf("%s contains over %d MB of host reports: the last %d are ignored", stick.Join(Dir), maxTotal>>20, len(names)-i),
+				"remove those of hosts that no longer exist: %s", hint.Command("ls", "-l", stick.Join(Dir))))
 		}
 		if err != nil {
 			bad = append(bad, fmt.Errorf("cannot read %s: %w", stick.Join(name), err))
@@ -119,8 +117,8 @@ func ReadAll(stick media.Dir) (list []*Report, bad []error) {
 	return list, bad
 }
 
-// files are the names of the reports that want takes, relative to the stick. The
-// error may come with names: those that are read in spite of it.
+// files returns the names of the reports that want selects, relative to the stick.
+// With an error it may still return names, which are read.
 func files(stick media.Dir, want func(name string) bool) ([]string, error) {
 	names, err := stick.List(Dir, maxReports, func(name string) bool {
 		plain := !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r >= 0x7f })
@@ -130,7 +128,7 @@ func files(stick media.Dir, want func(name string) bool) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		err = fmt.Errorf("cannot look for sheets of hosts: %w", err)
+		err = fmt.Errorf("cannot list the host reports: %w", err)
 	}
 	for i, name := range names {
 		names[i] = path.Join(Dir, name)
@@ -138,7 +136,7 @@ func files(stick media.Dir, want func(name string) bool) ([]string, error) {
 	return names, err
 }
 
-// read reads one report; size is that of the file.
+// read reads one report; size is the size of the file.
 func read(stick media.Dir, name string) (r *Report, size int, err error) {
 	data, err := stick.ReadFile(name, maxReport)
 	if err != nil {
@@ -148,9 +146,9 @@ func read(stick media.Dir, name string) (r *Report, size int, err error) {
 	return r, len(data), err
 }
 
-// Write writes r to the stick and returns its name there: HOSTNAME-MAC.json,
-// so that two hosts of one name do not overwrite each other. What this machine
-// left there under another name is removed. The report is whole or not there.
+// Write atomically writes r to the stick and returns its name there:
+// HOSTNAME-MAC.json, so that two hosts with the same name do not overwrite each
+// other. Reports of this machine under other names are removed.
 func (r *Report) Write(stick media.Dir) (string, error) {
 	const mode = 0o644
 	data, err := r.Marshal()
@@ -164,21 +162,21 @@ func (r *Report) Write(stick media.Dir) (string, error) {
 	return name, remove(&r.Facts, stick, name)
 }
 
-// Remove removes what the machine of f left on the stick, and the directory of
-// the reports where nothing else is in it.
+// Remove removes the reports of the machine of f from the stick, and their directory
+// if it is empty.
 func Remove(f *facts.Facts, stick media.Dir) error {
 	err := remove(f, stick, "")
 	if err == nil {
 		err = stick.RemoveEmpty(Dir)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot remove the facts of this host: %w", err)
+		return fmt.Errorf("cannot remove this host's report: %w", err)
 	}
 	return nil
 }
 
-// remove removes the reports of f's machine but for the one called except. They
-// are known by their names' ends, so that not every report is read again.
+// remove removes the reports of f's machine except the one named except. It selects
+// them by the end of their names, to avoid reading every report again.
 func remove(f *facts.Facts, stick media.Dir, except string) error {
 	ends := []string{fileName(f)}
 	for _, mac := range f.MACs() {
@@ -197,13 +195,13 @@ func remove(f *facts.Facts, stick media.Dir, except string) error {
 			continue
 		}
 		if err := stick.Remove(name); err != nil {
-			return fmt.Errorf("cannot remove the older facts of this host: %w", err)
+			return fmt.Errorf("cannot remove this host's earlier report: %w", err)
 		}
 	}
 	return nil
 }
 
-// fileName is one that FAT takes too.
+// fileName returns a name that is also valid on FAT.
 func fileName(f *facts.Facts) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' {
@@ -218,7 +216,7 @@ func fileName(f *facts.Facts) string {
 	return name + ".json"
 }
 
-// tail is the end of a hardware address that a report's name has.
+// tail returns the end of a MAC address as used in a report's file name.
 func tail(mac string) string {
 	mac = strings.ReplaceAll(mac, ":", "")
 	return "-" + mac[max(0, len(mac)-tailLength):]

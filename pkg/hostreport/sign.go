@@ -10,7 +10,7 @@ import (
 	"kubecrate/pkg/signed"
 )
 
-// Sign signs r as it is; what changes later makes the signature wrong.
+// Sign signs r; later changes invalidate the signature.
 func (r *Report) Sign(s *signed.Signer) error {
 	r.Key, r.KeySince, r.Signature = s.Key(), s.Since, ""
 	data, err := r.Marshal()
@@ -21,10 +21,10 @@ func (r *Report) Sign(s *signed.Signer) error {
 	return err
 }
 
-// Signed says that r was read with a signature that fits.
+// Signed reports whether r was read with a valid signature.
 func (r *Report) Signed() bool { return r.Signature != "" }
 
-// File is the name of the file that r was read from, "" for one that was not.
+// File returns the name of the file that r was read from, "" if it was not read.
 func (r *Report) File() string {
 	if r.path == "" {
 		return ""
@@ -32,19 +32,19 @@ func (r *Report) File() string {
 	return path.Base(r.path)
 }
 
-// verified reads a report without the checks of its content.
+// verified reads a report and verifies its signature, but not its content.
 func verified(data []byte) (*Report, error) {
 	o, err := signed.Open(data)
 	if errors.Is(err, signed.ErrSignature) {
 		return nil, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("it is no sheet of a host: %w", err)
+		return nil, fmt.Errorf("not a host report: %w", err)
 	}
-	// What was signed is what counts, also where a key stands there twice.
+	// Only what was signed counts, even with duplicate keys.
 	var r Report
 	if err := json.Unmarshal(o.Body, &r); err != nil {
-		return nil, fmt.Errorf("it is no sheet of a host: %w", err)
+		return nil, fmt.Errorf("not a host report: %w", err)
 	}
 	r.Key, r.Signature = o.Key, o.Signature
 	if o.Key == "" {
@@ -53,10 +53,10 @@ func verified(data []byte) (*Report, error) {
 	return &r, nil
 }
 
-// describe names r in a sentence.
+// describe names r for messages.
 func (r *Report) describe() string {
 	if r.path == "" {
-		return "the sheet of " + r.Hostname
+		return "the report of " + r.Hostname
 	}
-	return fmt.Sprintf("the sheet of %s, %s,", r.Hostname, r.File())
+	return fmt.Sprintf("the report of %s (%s)", r.Hostname, r.File())
 }

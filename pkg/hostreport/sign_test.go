@@ -115,7 +115,7 @@ func TestMismatch(t *testing.T) {
 	if err := other.Sign(old); err != nil {
 		t.Fatal(err)
 	}
-	if got := before.Mismatch(other); !strings.Contains(got, "signed by another key") {
+	if got := before.Mismatch(other); !strings.Contains(got, "signed with another key") {
 		t.Errorf("another key: %q", got)
 	}
 	if before.Mismatch(f) != "" || new(hostreport.KnownHosts).Mismatch(other) != "" {
