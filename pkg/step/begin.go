@@ -8,21 +8,21 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// Begin is what a begin record holds.
+// Begin is the content of a begin record.
 type Begin struct {
 	Step   string
 	Params any // nil for a step without Parameters
 }
 
-// begun is a step that was begun, with its sets of parameters, oldest first.
+// begun is a step that was started, with its sets of parameters, oldest first.
 type begun struct {
 	name   string
 	params []json.RawMessage
 }
 
-// begun lists the steps in the order in which they were begun first. A step that
-// is begun again with other parameters keeps its place: what later steps rest
-// on is undone after them.
+// begun lists the steps in the order in which they were first started. A step that
+// is started again with other parameters keeps its place: what later steps depend on
+// is undone after them.
 func (j *Journal) begun() []begun {
 	var list []begun
 	at := map[string]int{}
@@ -41,7 +41,7 @@ func (j *Journal) begun() []begun {
 	return list
 }
 
-// Begun lists the names of the steps in the order in which they were begun.
+// Begun lists the names of the steps in the order in which they were started.
 func (j *Journal) Begun() []string {
 	var names []string
 	for _, b := range j.begun() {
@@ -50,12 +50,12 @@ func (j *Journal) Begun() []string {
 	return names
 }
 
-// begin brings to the disk that a step is begun, unless it was begun with the
-// same parameters before.
+// begin writes the begin record of a step to the disk, unless there is one with the
+// same parameters.
 func (j *Journal) begin(b Begin) error {
 	r, err := b.record()
 	if err != nil {
-		return fmt.Errorf("cannot begin step %s: %w", b.Step, err)
+		return fmt.Errorf("cannot start step %s: %w", b.Step, err)
 	}
 	for _, old := range j.records {
 		if old.Begin == r.Begin && bytes.Equal(old.Params, r.Params) {
@@ -63,7 +63,7 @@ func (j *Journal) begin(b Begin) error {
 		}
 	}
 	if err := j.append(r); err != nil {
-		return fmt.Errorf("cannot begin step %s: %w", b.Step, err)
+		return fmt.Errorf("cannot start step %s: %w", b.Step, err)
 	}
 	return nil
 }
@@ -76,9 +76,9 @@ func (b Begin) record() (r record, err error) {
 	return r, err
 }
 
-// Imply is for a journal of a program that wrote no begin records: it appends
-// those of list, in order, as far as they are missing. A journal that starts with
-// a begin record has all of its own, and stays as it is.
+// Imply is for a journal of a version that wrote no begin records: it appends the
+// missing ones of list, in order. A journal that starts with a begin record is
+// complete and stays unchanged.
 func (j *Journal) Imply(list []Begin) error {
 	if len(j.records) > 0 && j.records[0].Begin != "" {
 		return nil
@@ -91,7 +91,7 @@ func (j *Journal) Imply(list []Begin) error {
 	return nil
 }
 
-// begin notes that s is begun, once it is certain that kinds can undo it.
+// begin writes the begin record of s after checking that kinds can undo it.
 func begin(j *Journal, kinds Kinds, s Step) error {
 	b := Begin{Step: s.Name()}
 	if p, ok := s.(Parameters); ok {
@@ -99,16 +99,16 @@ func begin(j *Journal, kinds Kinds, s Step) error {
 	}
 	r, err := b.record()
 	if err != nil {
-		return fmt.Errorf("cannot begin step %s: %w", b.Step, err)
+		return fmt.Errorf("cannot start step %s: %w", b.Step, err)
 	}
 	if _, err := kinds.open(begun{b.Step, []json.RawMessage{r.Params}}); err != nil {
-		return fmt.Errorf("cannot begin step %s, which could not be undone: %w", b.Step, err)
+		return fmt.Errorf("cannot start step %s, because it could not be undone: %w", b.Step, err)
 	}
 	return j.begin(b)
 }
 
-// CanReset says why Reset would refuse the journal of h: a step that kinds do not
-// know. It changes nothing.
+// CanReset returns why Reset would refuse the journal of h: a step that is not in
+// kinds. It changes nothing.
 func CanReset(h *host.Host, kinds Kinds) error {
 	j, err := read(h)
 	if err != nil {
@@ -118,7 +118,7 @@ func CanReset(h *host.Host, kinds Kinds) error {
 	return err
 }
 
-// undoings opens every step that was begun, in the order in which they were.
+// undoings opens every step that was started, in that order.
 func (j *Journal) undoings(kinds Kinds) ([]undoing, error) {
 	var list []undoing
 	for _, b := range j.begun() {

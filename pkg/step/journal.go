@@ -17,21 +17,21 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// Journal is which steps were begun, and what was there before every change, in a
+// Journal records which steps were started, and the state before every change, in a
 // directory of the host:
 //
 //	journal.jsonl       a record a line, appended and synced before its step or change
 //	originals/SHA256    contents of files, synced before the record
 //
-// A last line that is not whole was being written when the machine died, and
-// its change was never begun: it is cut off.
+// An incomplete last line was being written when the machine crashed, and its change
+// was never made: it is truncated.
 type Journal struct {
 	dir     string // on this machine
 	file    logFile
 	records []record
 }
 
-// logFile is what a journal needs of its *os.File.
+// logFile is the part of *os.File that a journal uses.
 type logFile interface {
 	io.WriteSeeker
 	io.Closer
@@ -40,9 +40,9 @@ type logFile interface {
 	Truncate(size int64) error
 }
 
-// record is a line of the journal: that a step is begun, with what its Undo and
-// Clean need; a file, or the command that takes a change back; or (with Undoes)
-// that an earlier record of a change was undone. What is begun stays so: Undo and
+// record is a line of the journal: the start of a step, with the parameters of its
+// Undo and Clean; a file, or the command that undoes a change; or (with Undoes) that
+// an earlier record of a change was undone. Begin records are never undone: Undo and
 // Clean may be called any number of times.
 type record struct {
 	Begin  string          `json:"begin,omitempty"`
@@ -54,8 +54,8 @@ type record struct {
 	Undoes int         `json:"undoes,omitempty"` // line number, from 1
 }
 
-// fileRecord is host.FileState with the content by its hash. After is the
-// SHA-256 of what the change wrote, "" for a removal.
+// fileRecord is host.FileState with the hash of the content. After is the SHA-256 of
+// the new content, "" for a removal.
 type fileRecord struct {
 	Path    string      `json:"path"`
 	Absent  bool        `json:"absent,omitempty"`
@@ -68,8 +68,8 @@ type fileRecord struct {
 	After   string      `json:"after,omitempty"`
 }
 
-// Dir is where the journal of a host lies; below ChangedDir are the versions of
-// files that somebody else wrote before they were restored.
+// Dir is the directory of the journal; below ChangedDir are copies of files that were
+// changed after install wrote them, made before they were restored.
 const (
 	Dir        = host.StateDir
 	ChangedDir = Dir + "/changed"
@@ -82,7 +82,7 @@ const (
 	privateFile  = 0o600
 )
 
-// OpenJournal opens the journal of h, or makes it. It must be closed.
+// OpenJournal opens the journal of h, or creates it. It must be closed.
 func OpenJournal(h *host.Host) (j *Journal, err error) {
 	defer func() {
 		if err != nil {
@@ -108,7 +108,7 @@ func OpenJournal(h *host.Host) (j *Journal, err error) {
 	return j, nil
 }
 
-// load reads the records and cuts off a torn last line.
+// load reads the records and truncates an incomplete last line.
 func (j *Journal) load() error {
 	text, err := os.ReadFile(j.file.Name())
 	if err != nil {
@@ -127,7 +127,7 @@ func (j *Journal) load() error {
 	return err
 }
 
-// parse reads the records of text, whole bytes of it.
+// parse reads the records of text; whole is the length of its complete lines.
 func (j *Journal) parse(text []byte) (whole int64, err error) {
 	for {
 		line, rest, ok := bytes.Cut(text, []byte("\n"))
@@ -136,8 +136,8 @@ func (j *Journal) parse(text []byte) (whole int64, err error) {
 		}
 		var r record
 		if err := json.Unmarshal(line, &r); err != nil {
-			return whole, hint.With(fmt.Errorf("line %d is no record: %w", len(j.records)+1, err),
-				"cp -a %s %s.damaged, and take that line out of %s", Dir, Dir, journalName)
+			return whole, hint.With(fmt.Errorf("line %d is not a valid record: %w", len(j.records)+1, err),
+				"cp -a %s %s.damaged, and delete that line from %s", Dir, Dir, journalName)
 		}
 		j.records = append(j.records, r)
 		whole += int64(len(line)) + 1
@@ -145,14 +145,14 @@ func (j *Journal) parse(text []byte) (whole int64, err error) {
 	}
 }
 
-// Change is one that can be undone: the step that made it, and what undoing does.
+// Change is one that can be undone: the step that made it, and what undo does.
 type Change struct {
 	Step string `json:"step"`
 	Undo string `json:"undo"`
 }
 
-// Changes lists what the journal of h can undo, in the order in which Reset
-// does: newest first. It changes nothing; a host without a journal has none.
+// Changes lists what the journal of h can undo, in Reset's order: newest first. It
+// changes nothing; a host without a journal has none.
 func Changes(h *host.Host) ([]Change, error) {
 	j, err := read(h)
 	if err != nil {
@@ -172,7 +172,7 @@ func Changes(h *host.Host) ([]Change, error) {
 	return list, nil
 }
 
-// read is the journal of h for looking at alone; without one it is empty.
+// read returns the journal of h, read-only; without one it is empty.
 func read(h *host.Host) (*Journal, error) {
 	j := &Journal{}
 	text, err := h.ReadFile(Dir + "/" + journalName)
@@ -188,10 +188,10 @@ func read(h *host.Host) (*Journal, error) {
 	return j, nil
 }
 
-// Close lets go of the journal; all of it is on the disk already.
+// Close closes the journal; all records are already on the disk.
 func (j *Journal) Close() error { return j.file.Close() }
 
-// append brings a record to the disk.
+// append writes a record to the disk.
 func (j *Journal) append(r record) error {
 	line, err := json.Marshal(r)
 	if err != nil {
@@ -207,7 +207,7 @@ func (j *Journal) append(r record) error {
 	return nil
 }
 
-// of is the recorder of one step.
+// of returns the recorder of one step.
 func (j *Journal) of(step string) host.Recorder { return recorder{j, step} }
 
 type recorder struct {
@@ -215,8 +215,8 @@ type recorder struct {
 	step string
 }
 
-// File is host.Recorder's. A file that changes twice is recorded twice: undone in
-// reverse, the records lead back to the first original.
+// File is host.Recorder's. A file that changes twice is recorded twice: undoing in
+// reverse order restores the first original.
 func (r recorder) File(path string, now host.FileState, after []byte) error {
 	f := &fileRecord{Path: path, Absent: now.Absent, Mode: now.Mode, UID: now.UID, GID: now.GID, Context: now.Context, Link: now.Link}
 	if after != nil {
@@ -231,8 +231,8 @@ func (r recorder) File(path string, now host.FileState, after []byte) error {
 	return r.j.append(record{Step: r.step, File: f})
 }
 
-// Undo is host.Recorder's. What is already noted and not undone is not noted
-// again: a step that is applied a second time finds the state it made itself.
+// Undo is host.Recorder's. A command that is already recorded and not undone is not
+// recorded again: a step that is applied a second time would record its own state.
 func (r recorder) Undo(argv []string) error {
 	undone := r.j.undone()
 	for i, old := range r.j.records {
@@ -243,7 +243,7 @@ func (r recorder) Undo(argv []string) error {
 	return r.j.append(record{Step: r.step, Undo: argv})
 }
 
-// keep writes an original under its hash.
+// keep stores an original under its hash.
 func (j *Journal) keep(name string, content []byte) error {
 	path := filepath.Join(j.dir, originalsDir, name)
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
@@ -252,7 +252,7 @@ func (j *Journal) keep(name string, content []byte) error {
 	return atomicfile.WriteFile(path, content, privateFile)
 }
 
-// undone tells which records were taken back.
+// undone returns the indexes of the records that were undone.
 func (j *Journal) undone() map[int]bool {
 	m := map[int]bool{}
 	for _, r := range j.records {
@@ -263,7 +263,7 @@ func (j *Journal) undone() map[int]bool {
 	return m
 }
 
-// Forget makes what a step did stay when everything is undone.
+// Forget marks the changes of a step as undone, so that Reset keeps them.
 func (j *Journal) Forget(step string) error {
 	for _, i := range j.open(func(s string) bool { return s == step }) {
 		if err := j.append(record{Undoes: i + 1}); err != nil {
@@ -273,7 +273,7 @@ func (j *Journal) Forget(step string) error {
 	return nil
 }
 
-// changes says that r is what was there before a change.
+// changes reports whether r is the record of a change.
 func (r record) changes() bool { return r.File != nil || len(r.Undo) > 0 }
 
 func sum(b []byte) string {

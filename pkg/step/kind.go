@@ -9,35 +9,34 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// Kind is a kind of step. It stands once, in the table of its package, and only
-// steps of such a kind are run: what was begun can then be undone from the
-// journal alone.
+// Kind is a kind of step. It is registered once, in the table of its package. Only
+// steps of a registered kind are run, so that they can be undone from the journal
+// alone.
 type Kind struct {
 	Name string
-	// Open makes a step of the kind from the parameters of its begin record, as far
-	// as Undo and Clean need it. nil is for a kind that the records of the journal
-	// undo, or that is to stay.
+	// Open creates a step of the kind from the parameters of its begin record, as far
+	// as Undo and Clean need it. nil is for a kind that the journal's records undo, or
+	// whose changes are kept.
 	Open func(params json.RawMessage) (Step, error)
 	// Independent says that undoing a step of the kind needs nothing of the steps
 	// begun before it, see Reset.
 	Independent bool
 }
 
-// Kinds is a table of kinds. Its order says nothing: Reset goes by the journal.
+// Kinds is a table of kinds. Its order has no meaning: Reset uses the journal's.
 type Kinds []Kind
 
-// Parameters are given by a step whose Undo or Clean has to know something of
-// the run that began it. They become JSON in the begin record, and hold no
-// secret. The kind of such a step is made by With.
+// Parameters is implemented by a step whose Undo or Clean needs data of the run that
+// started it. They are written to the begin record as JSON and must not contain
+// secrets. With makes the kind of such a step.
 type Parameters interface {
 	Params() any
 }
 
-var errParams = errors.New("its parameters are not those of this program")
+var errParams = errors.New("its parameters are unknown to this version")
 
-// Plain gives the kinds of steps that need no parameters: whatever run began such
-// a step, the one given here undoes it. It needs only what its Undo and its Clean
-// use.
+// Plain returns the kinds of steps without parameters: whichever run started such a
+// step, the one given here undoes it. It needs only what its Undo and Clean use.
 func Plain(steps ...Step) Kinds {
 	list := make(Kinds, len(steps))
 	for i, s := range steps {
@@ -55,7 +54,7 @@ func plain(s Step) Kind {
 	}}
 }
 
-// With is the kind of the steps whose Params are a P, from which open makes the
+// With returns the kind of steps whose Params are a P, from which open creates the
 // step that undoes them.
 func With[P any](name string, open func(P) (Step, error)) Kind {
 	return Kind{Name: name, Open: func(params json.RawMessage) (Step, error) {
@@ -78,8 +77,8 @@ func (k Kinds) Independent() Kinds {
 	return list
 }
 
-// Keep is the table with which Reset leaves alone what the Undo and the Clean of
-// one kind would take back. Journal.Forget does the same for its records.
+// Keep returns a table with which Reset does not call Undo and Clean of one kind.
+// Journal.Forget does the same for its records.
 func (k Kinds) Keep(name string) Kinds {
 	list := append(Kinds{}, k...)
 	for i := range list {
@@ -99,20 +98,19 @@ func (k Kinds) find(name string) (Kind, bool) {
 	return Kind{}, false
 }
 
-// undoing is a step that was begun, for undoing: one for each set of parameters,
-// the newest first.
+// undoing is a started step to undo: one for each set of parameters, newest first.
 type undoing struct {
 	name        string
 	steps       []Step
 	independent bool
 }
 
-// open makes the step that b began again.
+// open recreates the step of b.
 func (k Kinds) open(b begun) (u undoing, err error) {
 	u.name = b.name
 	kind, ok := k.find(b.name)
 	if !ok {
-		return u, newer(fmt.Errorf("cannot undo step %s: this program does not know such a step, so a newer one began it", b.name))
+		return u, newer(fmt.Errorf("cannot undo step %s: this version does not know the step; a newer version started it", b.name))
 	}
 	u.independent = kind.Independent
 	if kind.Open == nil {
@@ -132,5 +130,5 @@ func (k Kinds) open(b begun) (u undoing, err error) {
 }
 
 func newer(err error) error {
-	return hint.With(err, "reset with the program that installed this host last: it lies on the stick beside that archive")
+	return hint.With(err, "run reset with the install program that last installed this host, from the stick")
 }

@@ -179,7 +179,7 @@ func TestOutsideTheTable(t *testing.T) {
 	h, m, steps := made(t)
 	before := m.State(t)
 	err := step.Run(t.Context(), h, journal(t, h), of(steps[:2]), steps, ignore)
-	if err == nil || !strings.Contains(err.Error(), "step third") || !strings.Contains(err.Error(), "no table") {
+	if err == nil || !strings.Contains(err.Error(), "step third") || !strings.Contains(err.Error(), "not registered") {
 		t.Errorf("a step of no kind: %v", err)
 	}
 	// A step that hides its parameters.
@@ -210,7 +210,7 @@ func TestNewerJournal(t *testing.T) {
 		kinds := append(of(steps), copies(nil)...)
 		name := strings.Split(line, `"`)[3]
 		for what, err := range map[string]error{"reset": step.Reset(t.Context(), h, journal(t, h), kinds, ignore), "plan": step.CanReset(h, kinds)} {
-			if err == nil || !strings.Contains(err.Error(), "step "+name) || !strings.Contains(hint.Of(err), "installed this host last") {
+			if err == nil || !strings.Contains(err.Error(), "step "+name) || !strings.Contains(hint.Of(err), "last installed this host") {
 				t.Errorf("%s of %s: %v (hint %q)", what, line, err, hint.Of(err))
 			}
 		}

@@ -1,6 +1,5 @@
-// Package step brings a host from what it is to what it should be: steps that
-// check, apply and undo, a runner, and the journal that holds what was there
-// before.
+// Package step changes a host in steps: each checks, applies and undoes one thing; a
+// runner applies them, and a journal records the state before every change.
 package step
 
 import (
@@ -15,36 +14,35 @@ import (
 	"kubecrate/pkg/visible"
 )
 
-// Step is one thing that has to be true of a host. Check looks and changes
-// nothing; Apply makes it true, through the host, which records what was there
-// before. Both may be called any number of times.
+// Step is one property that a host must have. Check changes nothing; Apply makes the
+// changes through the host, which records the state before each. Both may be called
+// any number of times.
 type Step interface {
 	Name() string
 	Check(ctx context.Context, h *host.Host) (Status, error)
 	Apply(ctx context.Context, h *host.Host) error
 }
 
-// Undoer is a step whose changes the journal alone cannot take back. Undo runs
-// before the journal's records of the step are undone, and does nothing where
-// there is nothing to undo. The step is the one that its Kind opens.
+// Undoer is a step whose changes the journal alone cannot undo. Undo runs before the
+// journal's records of the step are undone, and does nothing if there is nothing to
+// undo. The step is the one that its Kind opens.
 type Undoer interface {
 	Undo(ctx context.Context, h *host.Host) error
 }
 
-// Cleaner is a step that leaves traces which can go only when its changes are
-// taken back, such as what a service made that had to be stopped first. Clean
-// runs after the records of the step are undone, and does nothing where there is
-// nothing to clean.
+// Cleaner is a step that leaves things which can be removed only after its changes
+// are undone, such as the data of a service that must be stopped first. Clean runs
+// after the records of the step are undone, and does nothing if there is nothing to
+// clean.
 type Cleaner interface {
 	Clean(ctx context.Context, h *host.Host) error
 }
 
-// State is what Check found.
+// State is the result of Check.
 type State string
 
-// The states. Later is that of a step which can only be checked when the steps
-// before it are done, Unknown that of one whose check fails for another reason;
-// only Plan gives these two.
+// The states. Later means that the step can be checked only after the steps before
+// it, Unknown that its check failed for another reason; only Plan returns these two.
 const (
 	Done       State = "done"
 	ToDo       State = "to do"
@@ -53,10 +51,10 @@ const (
 	Unknown    State = "unknown"
 )
 
-// Status is what Check found. What holds a sentence for everything that would
-// change, or why nothing can; Diffs are the files that would change; Warnings
-// are for the operator, whatever the state; Hint is the command that makes an
-// impossible step possible.
+// Status is the result of Check. What lists what would change, each an imperative
+// clause such as "stop firewalld.service", or why the step is impossible; Diffs are
+// the files that would change; Warnings are for the operator, in any state; Hint is
+// the command that makes an impossible step possible.
 type Status struct {
 	State    State    `json:"state"`
 	What     []string `json:"what,omitempty"`
@@ -65,14 +63,14 @@ type Status struct {
 	Hint     string   `json:"hint,omitempty"`
 }
 
-// Diff is a file before and after, "" for one that is not there.
+// Diff is a file before and after, "" if it does not exist.
 type Diff struct {
 	Path   string `json:"path"`
 	Before string `json:"before"`
 	After  string `json:"after"`
 }
 
-// Todo adds something that would change.
+// Todo adds a change, as an imperative clause.
 func (s *Status) Todo(format string, args ...any) {
 	s.State = ToDo
 	s.What = append(s.What, fmt.Sprintf(format, args...))
@@ -92,12 +90,12 @@ func (s *Status) Warn(format string, args ...any) {
 	s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...))
 }
 
-// Cannot is the status of a step that is impossible, and what fixes that.
+// Cannot returns the status of an impossible step, with its hint.
 func Cannot(fix, format string, args ...any) Status {
 	return Status{State: Impossible, What: []string{fmt.Sprintf(format, args...)}, Hint: fix}
 }
 
-// Event tells how a step goes. Status is that of the check before, or after
+// Event reports the progress of a step. Status is that of the check before or after
 // Apply; Err is why it failed.
 type Event struct {
 	Step   string `json:"step"`
@@ -109,7 +107,7 @@ type Event struct {
 // Phase of a step.
 type Phase string
 
-// The phases, in order; a step that is done already has Checked only.
+// The phases, in order; a step that is already done only has Checked.
 const (
 	Checked  Phase = "checked"
 	Applying Phase = "applying"
@@ -119,10 +117,10 @@ const (
 	Failed   Phase = "failed"
 )
 
-// cause is the error that others only wrap; that of a program is taken as it is.
+// cause returns the innermost error; that of a program is not unwrapped.
 func cause(err error) error {
 	for {
-		if l, ok := err.(visible.Liner); ok { //nolint:errorlint // one level at a time is looked at
+		if l, ok := err.(visible.Liner); ok { //nolint:errorlint // unwraps one level at a time
 			return l
 		}
 		inner := errors.Unwrap(err)
@@ -133,9 +131,8 @@ func cause(err error) error {
 	}
 }
 
-// Plan checks every step and changes nothing. A step whose check fails is Later
-// where an earlier one is still to be done, else Unknown; the only error is that
-// of ctx.
+// Plan checks every step and changes nothing. A step whose check fails is Later if an
+// earlier one is not done, else Unknown; the only error is that of ctx.
 func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 	var events []Event
 	pending := false
@@ -145,7 +142,7 @@ func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 		case ctx.Err() != nil:
 			return events, context.Cause(ctx)
 		case err != nil && pending:
-			status = Status{State: Later, What: []string{fmt.Sprintf("known once the steps before are done: %v", cause(err))}}
+			status = Status{State: Later, What: []string{fmt.Sprintf("can be checked only after the steps before it: %v", cause(err))}}
 		case err != nil:
 			status = Status{State: Unknown, What: visible.Error(err), Hint: hint.Of(err)}
 		}
@@ -155,8 +152,8 @@ func Plan(ctx context.Context, h *host.Host, steps []Step) ([]Event, error) {
 	return events, nil
 }
 
-// check is a step's own check, and whether the files that it would change can be
-// changed: that is known before anything is.
+// check runs a step's check, and then checks that the files that it would change can
+// be changed, before anything is.
 func check(ctx context.Context, h *host.Host, s Step) (Status, error) {
 	h = h.With(nil)
 	status, err := s.Check(ctx, h)
@@ -177,8 +174,8 @@ func check(ctx context.Context, h *host.Host, s Step) (Status, error) {
 	return status, nil
 }
 
-// unreadable is what is wrong with the file that err is about, with its hint,
-// where that can be told, and otherwise err.
+// unreadable returns the problem with the file that err is about, with its hint, if
+// it can be determined, and otherwise err.
 func unreadable(h *host.Host, err error) error {
 	var p *fs.PathError
 	if hint.Of(err) != "" || !errors.As(err, &p) {
@@ -194,15 +191,15 @@ func unreadable(h *host.Host, err error) error {
 	return err
 }
 
-// Run checks the steps in order and applies those that are not done, each
-// checked again afterwards. It stops at the first that fails or is impossible;
-// running it again goes on there, because a check looks at the host and not at
-// what was noted. That a step is begun, and everything that it changes, is in j
-// before. Where a step is of none of kinds, nothing is done.
+// Run checks the steps in order, applies those that are not done, and checks each
+// again. It stops at the first that fails or is impossible; running it again resumes
+// there, because a check examines the host and not the journal. The start of a step
+// and its changes are journaled to disk before they are made. If the kind of a step
+// is not in kinds, nothing is done.
 func Run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, steps []Step, report func(Event)) error {
 	for _, s := range steps {
 		if _, ok := kinds.find(s.Name()); !ok {
-			return fmt.Errorf("cannot do step %s: it is in no table of kinds, and so it could not be undone", s.Name())
+			return fmt.Errorf("cannot apply step %s: its kind is not registered, so it could not be undone", s.Name())
 		}
 	}
 	for _, s := range steps {
@@ -235,7 +232,7 @@ func run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, s Step, rep
 		return err
 	}
 	if err := s.Apply(ctx, h.With(j.of(s.Name()))); err != nil {
-		return fmt.Errorf("cannot do step %s: %w", s.Name(), err)
+		return fmt.Errorf("cannot apply step %s: %w", s.Name(), err)
 	}
 	if status, err = check(ctx, h, s); err != nil {
 		return err
@@ -244,14 +241,14 @@ func run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, s Step, rep
 	case Impossible:
 		return impossible(s, status)
 	case ToDo, Later, Unknown:
-		return fmt.Errorf("step %s had no effect: %s is still to be done", s.Name(), first(status))
+		return fmt.Errorf("step %s had no effect; still to do: %s", s.Name(), first(status))
 	case Done:
 	}
 	report(Event{Step: s.Name(), Phase: Applied, Status: status})
 	return nil
 }
 
-// first is the first thing that a status says.
+// first returns the first change of a status.
 func first(s Status) string {
 	switch {
 	case len(s.What) > 0:
@@ -263,7 +260,7 @@ func first(s Status) string {
 }
 
 func impossible(s Step, status Status) error {
-	err := fmt.Errorf("cannot do step %s: %s", s.Name(), first(status))
+	err := fmt.Errorf("cannot apply step %s: %s", s.Name(), first(status))
 	if status.Hint == "" {
 		return err
 	}

@@ -211,7 +211,7 @@ func TestChangedSince(t *testing.T) {
 	if len(warned) != 1 || !strings.Contains(warned[0], "/etc/fstab") {
 		t.Fatalf("warnings: %v", warned)
 	}
-	_, kept, _ := strings.Cut(warned[0], "is in ")
+	_, kept, _ := strings.Cut(warned[0], "is saved in ")
 	if m.Read(t, kept) != "by hand\n" {
 		t.Errorf("%s holds %q", kept, m.Read(t, kept))
 	}
@@ -231,8 +231,8 @@ func TestFailures(t *testing.T) {
 		status     step.Status
 		says, hint string
 	}{
-		{step.Cannot("yum install swap", "%s is missing", "swap"), "cannot do step stubborn: swap is missing", "yum install swap"},
-		{step.Status{State: step.ToDo, What: []string{"x is set"}}, "step stubborn had no effect: x is set", ""},
+		{step.Cannot("yum install swap", "%s is missing", "swap"), "cannot apply step stubborn: swap is missing", "yum install swap"},
+		{step.Status{State: step.ToDo, What: []string{"set x"}}, "step stubborn had no effect; still to do: set x", ""},
 	} {
 		err := step.Run(t.Context(), h, journal(t, h), of([]step.Step{stubborn{c.status}}), []step.Step{stubborn{c.status}}, ignore)
 		if err == nil || !strings.Contains(err.Error(), c.says) || hint.Of(err) != c.hint {

@@ -22,7 +22,7 @@ import (
 // begun before it stay as they are, and running Reset again resumes there. A
 // failure of an independent step holds nothing back. All failures are returned.
 //
-// Where kinds do not know a step that was begun, nothing is undone.
+// If a started step is not in kinds, nothing is undone.
 func Reset(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, report func(Event)) error {
 	list, err := j.undoings(kinds)
 	if err != nil {
@@ -39,7 +39,7 @@ func Reset(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, report fu
 			return errors.Join(append(errs, heldBack(ctx, j, u, list[:i]))...)
 		}
 	}
-	// What steps left that were renamed since, by a program that noted no beginning.
+	// The changes of steps since renamed, by a version that wrote no begin records.
 	_, err = j.undo(ctx, h, j.open(func(step string) bool { return !known[step] }))
 	return errors.Join(append(errs, err)...)
 }
@@ -102,7 +102,7 @@ func (u undoing) undo(ctx context.Context, h *host.Host, j *Journal) (Status, er
 	return status, errors.Join(failed...)
 }
 
-// abilities are what steps can do beside what the journal undoes.
+// abilities returns the steps with an Undo, and those with a Clean.
 func abilities(steps []Step) (undoers []Undoer, cleaners []Cleaner) {
 	for _, s := range steps {
 		if u, ok := s.(Undoer); ok {
@@ -115,7 +115,7 @@ func abilities(steps []Step) (undoers []Undoer, cleaners []Cleaner) {
 	return undoers, cleaners
 }
 
-// open lists the changes of wanted steps that are not undone, newest first.
+// open lists the changes of wanted steps that are not undone yet, newest first.
 func (j *Journal) open(wanted func(step string) bool) []int {
 	undone := j.undone()
 	var list []int
@@ -127,7 +127,7 @@ func (j *Journal) open(wanted func(step string) bool) []int {
 	return list
 }
 
-// undo takes records back, newest first.
+// undo undoes records, newest first.
 func (j *Journal) undo(ctx context.Context, h *host.Host, list []int) (Status, error) {
 	status := Status{State: Done}
 	var errs []error
@@ -140,7 +140,7 @@ func (j *Journal) undo(ctx context.Context, h *host.Host, list []int) (Status, e
 		if r.File != nil {
 			var kept string
 			if kept, err = j.restore(h, r.File); kept != "" {
-				status.Warn("%s was changed by somebody else; that version is in %s", r.File.Path, kept)
+				status.Warn("%s was changed after installation; that version is saved in %s", r.File.Path, kept)
 			}
 		} else {
 			if _, err = h.Run(ctx, host.Cmd{Argv: r.Undo}); err != nil && host.UnitIsGone(ctx, h, r.Undo) {
@@ -155,8 +155,8 @@ func (j *Journal) undo(ctx context.Context, h *host.Host, list []int) (Status, e
 	return status, errors.Join(errs...)
 }
 
-// restore brings a file back to what it was. What is there now is kept, and its
-// path returned, unless it is what was written or what was there before.
+// restore restores a file. It first saves the present version, and returns its path,
+// unless that is what install wrote or the original itself.
 func (j *Journal) restore(h *host.Host, f *fileRecord) (kept string, err error) {
 	o := host.FileState{Absent: f.Absent, Mode: f.Mode, UID: f.UID, GID: f.GID, Context: f.Context, Link: f.Link}
 	if f.SHA256 != "" {
@@ -175,7 +175,7 @@ func (j *Journal) restore(h *host.Host, f *fileRecord) (kept string, err error) 
 		kept = filepath.Join(ChangedDir, filepath.Base(f.Path)+"-"+mine[:12])
 		copied := host.FileState{Content: now.Content, Mode: privateFile, UID: os.Geteuid(), GID: os.Getegid()}
 		if err := h.Put(kept, copied); err != nil {
-			return "", fmt.Errorf("cannot keep what somebody wrote to %s: %w", f.Path, err)
+			return "", fmt.Errorf("cannot save the present version of %s: %w", f.Path, err)
 		}
 	}
 	if err := h.Put(f.Path, o); err != nil {
