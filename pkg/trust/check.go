@@ -15,46 +15,46 @@ import (
 	"kubecrate/pkg/step"
 )
 
-// KeyFile is where a host keeps the public key that it trusts, in minisign's
-// format, until it is reset.
+// KeyFile is where a host stores the public key that it trusts, in minisign's format,
+// until it is reset.
 const KeyFile = step.Dir + "/trusted.pub"
 
-// Options are what the operator says of the signature.
+// Options are the operator's choices about the signature.
 type Options struct {
-	Key     string // a public key, or its file; "" for the one that the host knows
-	Require bool   // an archive without a signature is refused, also where no key is known
+	Key     string // a public key or its file; "" for the host's trusted key
+	Require bool   // refuse an archive without a signature, even if no key is known
 }
 
-// Origin says where the key comes from that an archive is trusted by.
+// Origin is where the key that an archive is verified with comes from.
 type Origin string
 
-// The origins of a key. None is for an archive without a signature, and Unknown
-// for one whose signature nobody can check, as its key is nowhere.
+// The origins of a key. None is for an archive without a signature, and Unknown for
+// one whose signature cannot be verified, as its key is not available.
 const (
-	Pinned   Origin = "pinned"    // the operator named it
-	Known    Origin = "known"     // the host has trusted it before
-	FirstUse Origin = "first use" // it lies beside the archive, and the host knows no other
+	Pinned   Origin = "pinned"    // given by the operator
+	Known    Origin = "known"     // already trusted by the host
+	FirstUse Origin = "first use" // beside the archive, and the host trusts no other
 	Unknown  Origin = "unknown"
 	None     Origin = "none"
 )
 
-// Trusted says who signed an archive, as far as that can be told.
+// Trusted says who signed an archive, as far as that is known.
 type Trusted struct {
 	Origin      Origin `json:"origin"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Key         string `json:"key,omitempty"`    // as minisign writes it
-	Unseen      bool   `json:"unseen,omitempty"` // which key the host trusts cannot be seen by who is not root
-	comment     string // signed with the index
+	Unseen      bool   `json:"unseen,omitempty"` // the host's trusted key was not checked: reading it needs root
+	comment     string // covered by the signature of the index
 }
 
-// Check decides whether the archive at path, whose index.json is index, may be
-// used on h. A nil h is a machine that knows no key. Nothing of the archive may
-// be believed before. Where no key is known, it takes the one beside the archive,
-// whose signature must be right all the same; an archive with neither passes
-// unless o requires a signature. What is refused gives an *UntrustedError.
+// Check decides whether the archive at path, whose index.json is index, may be used
+// on h. A nil h is a machine without a trusted key. Nothing in the archive may be
+// trusted before. If no key is known, Check uses the one beside the archive, and the
+// signature must still be valid; an archive with neither passes unless o requires a
+// signature. A refused archive gives an *UntrustedError.
 //
-// Who is not root cannot see which key h trusts. Such a one changes nothing, and
-// is told what follows from the rest, and that this was not seen.
+// Only root can read which key h trusts. For other users, who can change nothing, the
+// result is based on the rest and says that the key was not checked.
 func Check(h *host.Host, path string, index []byte, o Options) (*Trusted, error) {
 	c := &check{index: index, host: h != nil}
 	var err error
@@ -86,23 +86,23 @@ func (c *check) decide(o Options) (*Trusted, error) {
 	return c.signed()
 }
 
-// check is a Check under way.
+// check is the state of a Check.
 type check struct {
-	host   bool   // it is for a host, which may know a key
-	base   string // of the archive's sidecars
+	host   bool   // for a host, which may trust a key
+	base   string // path prefix of the archive's sidecars
 	index  []byte
 	key    *PublicKey // pinned or known, or nil
 	origin Origin     // of key
-	unseen bool       // the host's key
+	unseen bool       // the host's key was not checked
 
-	signature []byte     // of the index, nil where there is none
-	offered   *PublicKey // beside the archive, nil where there is none
+	signature []byte     // of the index, nil if there is none
+	offered   *PublicKey // beside the archive, nil if there is none
 }
 
-// name is that of a sidecar, for messages.
+// name returns the name of a sidecar, for messages.
 func (c *check) name(suffix string) string { return filepath.Base(c.base) + suffix }
 
-// known finds the key that counts.
+// known finds the key to verify with.
 func (c *check) known(h *host.Host, pinned string) error {
 	recorded, err := recordedKey(h)
 	if errors.Is(err, fs.ErrPermission) {
@@ -120,21 +120,21 @@ func (c *check) known(h *host.Host, pinned string) error {
 		return untrusted(c.name(""), "%v", err)
 	}
 	if recorded != nil && !recorded.Equal(k) {
-		return hint.With(untrusted(c.name(""), "this host trusts the key with the fingerprint %s, --key names one with %s", recorded.Fingerprint(), k.Fingerprint()), "%s", c.changedHint())
+		return hint.With(untrusted(c.name(""), "this host trusts the key with fingerprint %s, but --key has fingerprint %s", recorded.Fingerprint(), k.Fingerprint()), "%s", c.changedHint())
 	}
 	c.key, c.origin = &k, Pinned
 	return nil
 }
 
-// changedHint is for a key that is another than the one that counts.
+// changedHint is the hint for an archive signed with an unexpected key.
 func (c *check) changedHint() string {
 	if !c.host {
-		return "ask who made the archive for the fingerprint of the key; --key NAME.pub names the key to check it by, bundle verify without --key shows who signed it"
+		return "ask the archive's maker for the key's fingerprint; see the signer with bundle verify without --key; verify with --key NAME.pub"
 	}
-	return "ask who made the stick for the fingerprint of the key; only if it was changed on purpose: rm " + KeyFile + " on this host, then the same command with --key and the new key"
+	return "ask the stick's maker for the key's fingerprint; only if the key was changed on purpose: rm " + KeyFile + " on this host, then run the same command with --key and the new key"
 }
 
-// recordedKey is the key that h trusts, nil where there is none.
+// recordedKey returns the key that h trusts, nil if there is none.
 func recordedKey(h *host.Host) (*PublicKey, error) {
 	if h == nil {
 		return nil, nil
@@ -144,16 +144,16 @@ func recordedKey(h *host.Host) (*PublicKey, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the key that this host trusts: %w", err)
+		return nil, fmt.Errorf("cannot read this host's trusted key: %w", err)
 	}
 	k, err := ParsePublicKey(string(text))
 	if err != nil {
-		return nil, hint.With(untrusted(KeyFile, "%v", err), "rm %s, then the same command with --key and the public key", KeyFile)
+		return nil, hint.With(untrusted(KeyFile, "%v", err), "rm %s, then run the same command with --key and the public key", KeyFile)
 	}
 	return &k, nil
 }
 
-// beside reads what lies beside the archive.
+// beside reads the key and signature beside the archive.
 func (c *check) beside() (err error) {
 	if c.signature, err = optional(c.base + archive.IndexSignatureSuffix); err != nil {
 		return untrusted(c.name(archive.IndexSignatureSuffix), "%v", err)
@@ -173,7 +173,7 @@ func (c *check) beside() (err error) {
 	return nil
 }
 
-// optional reads a file beside an archive that may be missing: nil then.
+// optional reads a file beside an archive, nil if it is missing.
 func optional(path string) ([]byte, error) {
 	text, err := media.At(filepath.Dir(path)).ReadFile(filepath.Base(path), maxSmall)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -185,39 +185,39 @@ func optional(path string) ([]byte, error) {
 	return text, err
 }
 
-// signHint fixes an archive that is not signed.
+// signHint adds the hint for an unsigned archive.
 func (c *check) signHint(err error) error {
-	return hint.With(err, "copy %s from where the archive comes from; there, bundle sign %s --key NAME.key makes it", c.name(archive.IndexSignatureSuffix), c.name(""))
+	return hint.With(err, "copy %s from the archive's source; if it is missing there, create it with bundle sign %s --key NAME.key", c.name(archive.IndexSignatureSuffix), c.name(""))
 }
 
-// unsigned decides on an archive without a signature.
+// unsigned decides about an archive without a signature.
 func (c *check) unsigned(o Options) (*Trusted, error) {
 	var reason string
 	switch {
 	case c.key != nil && c.origin == Known:
-		reason = "this host trusts the key with the fingerprint " + c.key.Fingerprint()
+		reason = "this host trusts the key with fingerprint " + c.key.Fingerprint()
 	case c.key != nil:
-		reason = "--key names the key with the fingerprint " + c.key.Fingerprint()
+		reason = "--key has fingerprint " + c.key.Fingerprint()
 	case o.Require:
 		reason = "--require-signature was given"
 	case c.offered != nil:
-		reason = c.name(archive.PublicKeySuffix) + " lies beside it"
+		reason = c.name(archive.PublicKeySuffix) + " is beside it"
 	default:
 		return &Trusted{Origin: None}, nil
 	}
-	return nil, c.signHint(untrusted(c.name(""), "it is not signed: %s is missing, and %s", c.name(archive.IndexSignatureSuffix), reason))
+	return nil, c.signHint(untrusted(c.name(""), "not signed: %s is missing, but %s", c.name(archive.IndexSignatureSuffix), reason))
 }
 
-// unknown decides on a signature that cannot be checked.
+// unknown decides about a signature that cannot be verified.
 func (c *check) unknown(o Options) (*Trusted, error) {
 	if !o.Require {
 		return &Trusted{Origin: Unknown}, nil
 	}
-	err := untrusted(c.name(""), "it is signed by a key that this host does not know, and that does not lie beside it")
-	return nil, hint.With(err, "--key FILE names the public key")
+	err := untrusted(c.name(""), "signed with a key that this host does not trust and that is not beside the archive")
+	return nil, hint.With(err, "pass the public key with --key FILE")
 }
 
-// signed checks the signature with the key that counts.
+// signed verifies the signature with the key of the pinned, known or first-use origin.
 func (c *check) signed() (*Trusted, error) {
 	s, err := verify(*c.key, c.index, c.signature)
 	if err == nil {
@@ -225,38 +225,38 @@ func (c *check) signed() (*Trusted, error) {
 	}
 	if c.offered != nil {
 		if _, err := verify(*c.offered, c.index, c.signature); err == nil {
-			return nil, c.changed("the key with the fingerprint " + c.offered.Fingerprint())
+			return nil, c.changed("the key with fingerprint " + c.offered.Fingerprint())
 		}
 	}
 	if errors.Is(err, errOtherKey) && c.origin != FirstUse {
-		return nil, c.changed("another key, which does not lie beside it")
+		return nil, c.changed("another key, which is not beside it")
 	}
-	return nil, copyHint(untrusted(c.name(archive.IndexSignatureSuffix), "%v: index.json was changed, or this is the signature of another archive", err))
+	return nil, copyHint(untrusted(c.name(archive.IndexSignatureSuffix), "%v: index.json was changed, or the signature belongs to another archive", err))
 }
 
-// changed is the error for an archive that is signed, but by another key.
+// changed returns the error for an archive that is signed with another key.
 func (c *check) changed(other string) error {
 	who := "this host trusts"
 	if c.origin == Pinned {
-		who = "--key names"
+		who = "--key is"
 	}
-	return hint.With(untrusted(c.name(""), "%s the key with the fingerprint %s, and it is signed by %s", who, c.key.Fingerprint(), other), "%s", c.changedHint())
+	return hint.With(untrusted(c.name(""), "%s the key with fingerprint %s, but the archive is signed with %s", who, c.key.Fingerprint(), other), "%s", c.changedHint())
 }
 
-// copyHint fixes what does not fit together.
+// copyHint adds the hint for files that do not match.
 func copyHint(err error) error {
-	return hint.With(err, "copy the archive again with all files beside it; if that does not help, somebody changed it: do not use it")
+	return hint.With(err, "copy the archive again with all files beside it; if the error persists, the archive was modified: do not use it")
 }
 
-// What is wrong with a signature.
+// The errors of a signature.
 var (
-	errOtherKey     = errors.New("it is by another key")
-	errNoSignature  = errors.New("it is no signature of minisign's")
-	errNotPrehashed = errors.New("it is a signature of minisign's old sort, which is not used here")
-	errWrong        = errors.New("the signature is wrong")
+	errOtherKey     = errors.New("made with another key")
+	errNoSignature  = errors.New("not a minisign signature")
+	errNotPrehashed = errors.New("a legacy minisign signature, which is not supported")
+	errWrong        = errors.New("invalid signature")
 )
 
-// verify checks a signature of content.
+// verify verifies a signature of content.
 func verify(k PublicKey, content, signature []byte) (s minisign.Signature, err error) {
 	if s, err = parseSignature(k, signature); err != nil {
 		return s, err
@@ -267,8 +267,8 @@ func verify(k PublicKey, content, signature []byte) (s minisign.Signature, err e
 	return s, nil
 }
 
-// parseSignature reads a signature and compares the ID of its key: that is only
-// a name, which anybody can give to a key.
+// parseSignature reads a signature and compares the ID of its key, which is not
+// authenticated.
 func parseSignature(k PublicKey, signature []byte) (s minisign.Signature, err error) {
 	switch err := s.UnmarshalText(signature); {
 	case err != nil:
@@ -281,10 +281,10 @@ func parseSignature(k PublicKey, signature []byte) (s minisign.Signature, err er
 	return s, nil
 }
 
-// Text says in a sentence or two who signed the archive.
+// Text says in one or two sentences who signed the archive.
 func (t *Trusted) Text() string {
 	if t.Unseen {
-		return t.text() + ". Which key this host trusts only root can see"
+		return t.text() + ". This host's trusted key was not checked: reading it needs root"
 	}
 	return t.text()
 }
@@ -292,31 +292,31 @@ func (t *Trusted) Text() string {
 func (t *Trusted) text() string {
 	switch t.Origin {
 	case Pinned:
-		return "signed by the key that --key names, fingerprint " + t.Fingerprint
+		return "signed with the key given by --key, fingerprint " + t.Fingerprint
 	case Known:
-		return "signed by the key that this host trusts, fingerprint " + t.Fingerprint
+		return "signed with the key that this host trusts, fingerprint " + t.Fingerprint
 	case FirstUse:
-		return "signed by the key that lies beside the archive, fingerprint " + t.Fingerprint +
-			". Nothing here says whose it is: compare it with what bundle keygen showed, or name the key with --key"
+		return "signed with the key beside the archive, fingerprint " + t.Fingerprint +
+			". Its owner is not verified: compare the fingerprint with the output of bundle keygen, or pass the key with --key"
 	case Unknown:
-		return "signed by a key that is not known here: its origin is not proven. --key FILE names the key"
+		return "signed with an unknown key: origin not verified. Pass the key with --key FILE"
 	case None:
 	}
-	return "not signed: its origin is not proven"
+	return "not signed: origin not verified"
 }
 
-// Remember makes h trust the key from now on, until it is reset. An archive that
-// is not signed leaves h as it is.
+// Remember makes h trust the key until it is reset. An unsigned archive changes
+// nothing.
 func (t *Trusted) Remember(h *host.Host) error {
 	if t == nil || t.Key == "" || t.Origin == Known {
 		return nil
 	}
 	k, err := ParsePublicKey(t.Key)
 	if err != nil {
-		return fmt.Errorf("cannot note the key to trust: %w", err)
+		return fmt.Errorf("cannot save the trusted key: %w", err)
 	}
 	if err := h.With(host.Unrecorded{}).State().Write(KeyFile, k.file()); err != nil {
-		return fmt.Errorf("cannot note the key to trust: %w", err)
+		return fmt.Errorf("cannot save the trusted key: %w", err)
 	}
 	return nil
 }

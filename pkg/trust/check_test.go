@@ -120,7 +120,7 @@ func TestCheck(t *testing.T) {
 		{name: "signature taken away", change: func(t *testing.T, s *stick) { s.remove(t, sig) }, says: []string{"it is not signed", "a.tar.zst.pub lies beside it"}},
 		{name: "key nowhere, required", change: func(t *testing.T, s *stick) { s.remove(t, pub) }, require: true, says: []string{"signed by a key that this host does not know"}},
 		{name: "another key on the stick", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, s.other) }, says: []string{"this host trusts the key with the fingerprint MINE", "signed by the key with the fingerprint OTHER"}},
-		{name: "another key, nowhere", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, s.other); s.remove(t, pub) }, says: []string{"MINE", "another key, which does not lie beside it"}},
+		{name: "another key, nowhere", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, s.other); s.remove(t, pub) }, says: []string{"MINE", "another key, which is not beside it"}},
 		{name: "another key pinned", key: func(s *stick) string { return s.other.Public().String() }, says: []string{"--key names the key with the fingerprint OTHER", "signed by the key with the fingerprint MINE"}},
 		{name: "pinned against the host's", change: func(t *testing.T, s *stick) { s.knows(t, s.mine) }, key: func(s *stick) string { return s.other.Public().String() }, says: []string{"this host trusts the key with the fingerprint MINE, --key names one with OTHER"}},
 		{name: "key of another beside", change: func(t *testing.T, s *stick) { s.write(t, pub, s.other.Public().String()) }, says: []string{"a.tar.zst.index.minisig: it is by another key"}},

@@ -11,12 +11,11 @@ import (
 	"kubecrate/pkg/archive"
 )
 
-// CheckFiles checks the signatures for stock tools that lie beside the archive
-// at base: those of minisign with the key that the index is signed by, those of
-// openssl with the key that the index's signature names. files are what was
-// computed of the archive and of the programs beside it. It returns the files that
-// have a signature, by name; an archive needs none of them. A signature that is
-// wrong gives an *UntrustedError.
+// CheckFiles verifies the signatures for stock tools beside the archive at base:
+// minisign's with the key that signed the index, openssl's with the key named in the
+// index's signature. files are the digests of the archive and of the programs beside
+// it. It returns the names of the files that have a signature; these are optional. An
+// invalid signature gives an *UntrustedError.
 func (t *Trusted) CheckFiles(base string, files []File) (names []string, err error) {
 	if t.Key == "" {
 		return nil, nil
@@ -41,7 +40,7 @@ func (t *Trusted) CheckFiles(base string, files []File) (names []string, err err
 	return names, nil
 }
 
-// openSSLKey reads the ECDSA key beside the archive, nil where there is none.
+// openSSLKey reads the ECDSA key beside the archive, nil if there is none.
 func (t *Trusted) openSSLKey(path string) (*ecdsa.PublicKey, error) {
 	name := filepath.Base(path)
 	text, err := optional(path)
@@ -53,24 +52,24 @@ func (t *Trusted) openSSLKey(path string) (*ecdsa.PublicKey, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != pemType {
-		return nil, untrusted(name, "it is no public key in PEM")
+		return nil, untrusted(name, "not a PEM public key")
 	}
 	_, want, _ := strings.Cut(t.comment, openSSLMark)
 	if hexSHA256(block.Bytes) != want {
-		return nil, untrusted(name, "it is not the key that the signature of index.json names")
+		return nil, untrusted(name, "not the key named in the signature of index.json")
 	}
 	k, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
-		return nil, untrusted(name, "it is no public key: %v", err)
+		return nil, untrusted(name, "not a public key: %v", err)
 	}
 	ec, ok := k.(*ecdsa.PublicKey)
 	if !ok {
-		return nil, untrusted(name, "it is no key of ECDSA")
+		return nil, untrusted(name, "not an ECDSA key")
 	}
 	return ec, nil
 }
 
-// checkFile checks the signatures of one file; signed is false where it has none.
+// checkFile verifies the signatures of one file; signed is false if it has none.
 func checkFile(key PublicKey, ec *ecdsa.PublicKey, f File) (signed bool, err error) {
 	name := filepath.Base(f.Path)
 	mini, err := optional(f.Path + archive.SignatureSuffix)
@@ -86,7 +85,7 @@ func checkFile(key PublicKey, ec *ecdsa.PublicKey, f File) (signed bool, err err
 	}
 	d, sum, err := f.digests()
 	if err != nil {
-		return false, fmt.Errorf("cannot check the signature of %s: %w", name, err)
+		return false, fmt.Errorf("cannot verify the signature of %s: %w", name, err)
 	}
 	if mini != nil {
 		_, err := parseSignature(key, mini)
@@ -98,7 +97,7 @@ func checkFile(key PublicKey, ec *ecdsa.PublicKey, f File) (signed bool, err err
 		}
 	}
 	if der != nil && ec == nil {
-		return false, untrusted(name+archive.OpenSSLSuffix, "the key to check it with is missing")
+		return false, untrusted(name+archive.OpenSSLSuffix, "the key to verify it with is missing")
 	}
 	if der != nil && !ecdsa.VerifyASN1(ec, sum, der) {
 		return false, untrusted(name+archive.OpenSSLSuffix, "%v", errWrong)

@@ -23,19 +23,19 @@ import (
 	"kubecrate/pkg/media"
 )
 
-// SecretKey signs, for minisign and for openssl. The ECDSA key follows from the
-// seed of minisign's Ed25519 key by HKDF (RFC 5869, SHA-256), so one file with
-// one passphrase holds both, and any key that minisign made does.
+// SecretKey signs for minisign and openssl. The ECDSA key is derived from the seed of
+// minisign's Ed25519 key with HKDF (RFC 5869, SHA-256), so one file with one
+// passphrase holds both, and any minisign key works.
 type SecretKey struct {
 	mini minisign.PrivateKey
 	ec   *ecdsa.PrivateKey
 }
 
-// GenerateKey makes a new key.
+// GenerateKey generates a new key.
 func GenerateKey() (*SecretKey, error) {
 	_, mini, err := minisign.GenerateKey(nil)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a key: %w", err)
+		return nil, fmt.Errorf("cannot generate a key: %w", err)
 	}
 	return newSecretKey(mini)
 }
@@ -52,8 +52,8 @@ func newSecretKey(mini minisign.PrivateKey) (*SecretKey, error) {
 	return &SecretKey{mini: mini, ec: ec}, nil
 }
 
-// seedOf takes the seed of the Ed25519 key out of the file of a key that is not
-// encrypted: behind two algorithms, a hash, a salt, two limits and the key's ID.
+// seedOf returns the seed of the Ed25519 key from an unencrypted key file: it follows
+// two algorithms, a hash, a salt, two limits and the key ID.
 func seedOf(mini minisign.PrivateKey) ([]byte, error) {
 	const at, size = 2 + 2 + 2 + 32 + 8 + 8 + 8, 32
 	text, err := mini.MarshalText()
@@ -66,13 +66,13 @@ func seedOf(mini minisign.PrivateKey) ([]byte, error) {
 		return nil, err
 	}
 	if len(raw) < at+size {
-		return nil, errors.New("it is too short")
+		return nil, errors.New("the key is too short")
 	}
 	return raw[at : at+size], nil
 }
 
-// deriveECDSA takes the first candidate that is a scalar of P-256; all but one
-// of 2^32 are.
+// deriveECDSA returns the first candidate that is a scalar of P-256; all but one in
+// 2^32 are.
 func deriveECDSA(seed []byte) (*ecdsa.PrivateKey, error) {
 	const size, tries = 32, 256
 	prk, err := hkdf.Extract(sha256.New, seed, []byte("kubecrate key for openssl"))
@@ -88,47 +88,46 @@ func deriveECDSA(seed []byte) (*ecdsa.PrivateKey, error) {
 			return k, nil
 		}
 	}
-	return nil, errors.New("no candidate is a key")
+	return nil, errors.New("no candidate is a valid key")
 }
 
-// Public is the key that verifies minisign's signatures.
+// Public returns the key that verifies minisign signatures.
 func (k *SecretKey) Public() PublicKey {
 	public, ok := k.mini.Public().(minisign.PublicKey)
 	if !ok {
-		panic("minisign gives a public key of another type")
+		panic("minisign returned a public key of another type")
 	}
 	return PublicKey{public}
 }
 
-// openSSLKey is the public key of ECDSA: its DER, as SubjectPublicKeyInfo (RFC
-// 5480), and its PEM.
+// openSSLKey returns the ECDSA public key as DER, SubjectPublicKeyInfo (RFC 5480), and
+// as PEM.
 func (k *SecretKey) openSSLKey() (der, text []byte, err error) {
 	if der, err = x509.MarshalPKIXPublicKey(k.ec.Public()); err != nil {
-		return nil, nil, fmt.Errorf("cannot write the key for openssl: %w", err)
+		return nil, nil, fmt.Errorf("cannot encode the key for openssl: %w", err)
 	}
 	return der, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
 }
 
 const pemType = "PUBLIC KEY"
 
-// hexSHA256 is a hash in lower-case hex digits.
+// hexSHA256 returns the hash of b in lower-case hex digits.
 func hexSHA256(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
 
-// Names of a key's files, behind what keygen's -o says.
+// Suffixes of a key's files, after keygen's -o.
 const (
 	secretSuffix  = ".key"
 	publicSuffix  = ".pub"
 	openSSLSuffix = ".pem"
 )
 
-// WriteFiles writes name.key, which only the owner may read, name.pub and
-// name.pem, and returns their paths. The passphrase encrypts the first, as
-// minisign does (scrypt, with 1 GiB of memory); "" leaves it in the clear. A file
-// that is there already is never touched, and nothing is written then. A directory
-// that is missing is made.
+// WriteFiles writes name.key, readable by the owner only, name.pub and name.pem, and
+// returns their paths. The passphrase encrypts the first, as minisign does (scrypt,
+// with 1 GiB of memory); "" leaves it unencrypted. If one of the files exists, nothing
+// is written. A missing directory is created.
 func (k *SecretKey) WriteFiles(name, passphrase string) (paths []string, err error) {
 	const secret, public = 0o600, 0o644
 	_, openSSL, err := k.openSSLKey()
@@ -165,11 +164,11 @@ func (k *SecretKey) WriteFiles(name, passphrase string) (paths []string, err err
 	return paths, nil
 }
 
-// exists explains why a key's file is not written; a nil err is a file that is
-// there.
+// exists returns the error for a key file that cannot be written; a nil err means
+// that it exists.
 func exists(path string, err error) error {
 	if err == nil || errors.Is(err, fs.ErrExist) {
-		return hint.With(fmt.Errorf("cannot write %s: it is there already, and a key is never overwritten", path), "bundle keygen -o NAME takes another name")
+		return hint.With(fmt.Errorf("cannot write %s: it already exists, and keys are never overwritten", path), "choose another name with bundle keygen -o NAME")
 	}
 	return fmt.Errorf("cannot write the key: %w", err)
 }
@@ -186,8 +185,8 @@ func (k *SecretKey) encode(passphrase string) (text []byte, err error) {
 	return append(text, '\n'), nil
 }
 
-// ReadSecretKey reads a secret key of WriteFiles or minisign. passphrase is
-// asked only for a key that is encrypted.
+// ReadSecretKey reads a secret key of WriteFiles or minisign. It calls passphrase
+// only for an encrypted key.
 func ReadSecretKey(path string, passphrase func() (string, error)) (*SecretKey, error) {
 	text, err := media.Named(path).Read(maxSmall)
 	if err != nil {
@@ -196,7 +195,7 @@ func ReadSecretKey(path string, passphrase func() (string, error)) (*SecretKey, 
 	var mini minisign.PrivateKey
 	if !minisign.IsEncrypted(text) {
 		if err := mini.UnmarshalText(text); err != nil {
-			return nil, hint.With(fmt.Errorf("cannot read the secret key %s: it is none of minisign's", path), "bundle keygen makes one; its secret half is NAME%s", secretSuffix)
+			return nil, hint.With(fmt.Errorf("cannot read the secret key %s: not a minisign secret key", path), "create one with bundle keygen; its secret key is NAME%s", secretSuffix)
 		}
 		return newSecretKey(mini)
 	}
@@ -205,7 +204,7 @@ func ReadSecretKey(path string, passphrase func() (string, error)) (*SecretKey, 
 		return nil, err
 	}
 	if mini, err = minisign.DecryptKey(word, text); err != nil {
-		return nil, hint.With(fmt.Errorf("cannot decrypt the secret key %s: the passphrase is wrong, or the file is damaged", path), "--passphrase-file FILE takes its first line as the passphrase")
+		return nil, hint.With(fmt.Errorf("cannot decrypt the secret key %s: the passphrase is wrong, or the file is damaged", path), "--passphrase-file FILE reads the passphrase from the first line of a file")
 	}
 	return newSecretKey(mini)
 }

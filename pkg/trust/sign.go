@@ -15,25 +15,25 @@ import (
 	"kubecrate/pkg/atomicfile"
 )
 
-// Signed says by which key an archive was signed, and which files that made.
+// Signed says with which key an archive was signed, and which files were written.
 type Signed struct {
 	Key         string   `json:"key"` // as minisign writes it
 	Fingerprint string   `json:"fingerprint"`
 	Files       []string `json:"files"`
 }
 
-// File is a file to sign, or whose signatures are checked: its path, its SHA-256
-// in hex, and the Digest that got all of it.
+// File is a file to sign or verify: its path, its SHA-256 in hex, and the Digest of
+// its content.
 type File struct {
 	Path   string
 	SHA256 string
 	Digest io.Writer
 }
 
-// Sign signs index, which is index.json of the archive at base, and files for
-// stock tools, see docs/FORMAT.md: what was computed of them, so nothing is read
-// here. The same key and the same archive give the same signatures. What it signs
-// it does not judge: verify first what was not just built.
+// Sign signs index, the index.json of the archive at base, and files for stock tools,
+// see docs/FORMAT.md, from their digests: it reads nothing. Signatures are
+// deterministic. Sign does not check the archive: verify first one that was not just
+// built.
 func (k *SecretKey) Sign(base string, index []byte, files []File) (*Signed, error) {
 	der, openSSL, err := k.openSSLKey()
 	if err != nil {
@@ -47,7 +47,7 @@ func (k *SecretKey) Sign(base string, index []byte, files []File) (*Signed, erro
 	}
 	w.write(base+archive.PublicKeySuffix, k.Public().file())
 	w.write(base+archive.OpenSSLKeySuffix, openSSL)
-	// Last: the other files are there once a host takes the archive for signed.
+	// Last: a host takes the archive for signed only when all other files exist.
 	w.write(base+archive.IndexSignatureSuffix, k.signIndex(index, filepath.Base(base), der))
 	if w.err != nil {
 		return nil, fmt.Errorf("cannot write the signatures: %w", w.err)
@@ -56,7 +56,7 @@ func (k *SecretKey) Sign(base string, index []byte, files []File) (*Signed, erro
 	return &Signed{Key: key.String(), Fingerprint: key.Fingerprint(), Files: w.names}, nil
 }
 
-// openSSLMark stands in the trusted comment before the hash of the ECDSA key.
+// openSSLMark precedes the hash of the ECDSA key in the trusted comment.
 const openSSLMark = "openssl-key-sha256:"
 
 func (k *SecretKey) signIndex(index []byte, name string, der []byte) []byte {
@@ -65,12 +65,12 @@ func (k *SecretKey) signIndex(index []byte, name string, der []byte) []byte {
 	return r.SignWithComments(k.mini, "index.json of "+name+" "+openSSLMark+hexSHA256(der), k.untrustedComment())
 }
 
-// untrustedComment is what minisign writes, with the ID of the key.
+// untrustedComment returns minisign's comment with the key ID.
 func (k *SecretKey) untrustedComment() string {
 	return fmt.Sprintf("signature from kubecrate with the key %016X", k.mini.ID())
 }
 
-// signFile writes both signatures of a file beside it.
+// signFile writes both signatures of a file next to it.
 func (k *SecretKey) signFile(w *writer, f File) error {
 	d, sum, err := f.digests()
 	if err != nil {
@@ -86,7 +86,7 @@ func (k *SecretKey) signFile(w *writer, f File) error {
 	return w.err
 }
 
-// digests are what both kinds of signatures are made of.
+// digests returns the digests that the two kinds of signatures sign.
 func (f File) digests() (*Digest, []byte, error) {
 	d, ok := f.Digest.(*Digest)
 	sum, err := hex.DecodeString(f.SHA256)
@@ -96,7 +96,7 @@ func (f File) digests() (*Digest, []byte, error) {
 	return d, sum, nil
 }
 
-// Digest computes what minisign signs of the bytes that are written to it.
+// Digest computes the digest that minisign signs.
 type Digest struct {
 	src *bytes.Reader
 	r   *minisign.Reader
@@ -126,7 +126,7 @@ type writer struct {
 	err   error
 }
 
-// write gives path the content.
+// write writes content to path.
 func (w *writer) write(path string, content []byte) {
 	const mode = 0o644
 	if w.err != nil {

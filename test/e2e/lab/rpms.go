@@ -118,7 +118,7 @@ func (l *Lab) NewSigner(ctx context.Context, label string) (*Signer, error) {
 	// gpg-agent's socket has a short limit: the run directory is near the root of the temporary one.
 	home := filepath.Join(l.Dir, "gpg-"+label)
 	if err := os.MkdirAll(home, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make a key: %w", err)
+		return nil, fmt.Errorf("cannot generate a key: %w", err)
 	}
 	s := &Signer{Home: home, UserID: "Lab " + label + " <" + label + "@lab.invalid>", Public: filepath.Join(l.Dir, "RPM-GPG-KEY-"+label)}
 	l.OnClose(func() error {
@@ -128,7 +128,7 @@ func (l *Lab) NewSigner(ctx context.Context, label string) (*Signer, error) {
 	gpg := []string{"gpg", "--homedir", home, "--batch", "--yes"}
 	_, err := Run(ctx, append(gpg, "--passphrase", "", "--quick-generate-key", s.UserID, "rsa3072", "sign", "never")...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a key: %w", err)
+		return nil, fmt.Errorf("cannot generate a key: %w", err)
 	}
 	if _, err := Run(ctx, append(gpg, "--armor", "--output", s.Public, "--export", s.UserID)...); err != nil {
 		return nil, fmt.Errorf("cannot export the key: %w", err)
