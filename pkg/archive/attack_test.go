@@ -189,7 +189,7 @@ func flips() []attack {
 
 // forgeries are archives made with care: every checksum in them is right.
 func forgeries() []attack {
-	const changed = "x.tar.zst" + archive.IndexSignatureSuffix + ": the signature is wrong: index.json was changed"
+	const changed = "x.tar.zst" + archive.IndexSignatureSuffix + ": invalid signature: index.json was changed"
 	const evil = "* * * * * root evil\n"
 	zeros := make([]byte, archive.SampleSize)
 	type forged = archive.Forged
@@ -235,8 +235,8 @@ func (v *victim) rename(t *testing.T, i int, path string) {
 func swaps() []attack {
 	const sig = archive.IndexSignatureSuffix
 	return []attack{
-		{name: "a wrong key", held: "trust/TestCheck", says: "--key names the key with the fingerprint", do: func(t *testing.T, v *victim) { v.key = newKey(t); v.sign(t) }},
-		{name: "no signature", held: "trust/TestCheck", says: "it is not signed: x.tar.zst" + sig + " is missing", do: func(t *testing.T, v *victim) {
+		{name: "a wrong key", held: "trust/TestCheck", says: "--key is the key with fingerprint", do: func(t *testing.T, v *victim) { v.key = newKey(t); v.sign(t) }},
+		{name: "no signature", held: "trust/TestCheck", says: "not signed: x.tar.zst" + sig + " is missing", do: func(t *testing.T, v *victim) {
 			if err := os.Remove(v.path + sig); err != nil {
 				t.Fatal(err)
 			}

@@ -1,5 +1,5 @@
-// Package cli is what both programs share at their edge: the flags for output
-// and progress, signals, exit codes, and how an error and its hint are printed.
+// Package cli is the command-line code that both programs share: the flags for output
+// and progress, signals, exit codes, and the printing of errors and hints.
 package cli
 
 import (
@@ -31,15 +31,15 @@ const (
 	ExitInterrupted = 5
 )
 
-// UsageError is a wrong command line: exit code 2.
+// UsageError is an invalid command line: exit code 2.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Usagef makes a UsageError.
+// Usagef returns a UsageError.
 func Usagef(format string, args ...any) error {
 	return &UsageError{fmt.Errorf(format, args...)}
 }
@@ -48,7 +48,7 @@ func Usagef(format string, args ...any) error {
 // damaged archive (4).
 type ExitCoder interface{ ExitCode() int }
 
-// must holds for calls that fail only when the program itself is wrong.
+// must is for calls that fail only because of a bug in the program.
 func must(err error) {
 	if err != nil {
 		panic(err)
@@ -56,7 +56,7 @@ func must(err error) {
 }
 
 // Run executes root with args and returns the exit code. SIGINT and SIGTERM
-// cancel the command's context; a second one ends the program at once.
+// cancel the command's context; a second one terminates the program at once.
 func Run(root *cobra.Command, out *Out, args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -87,7 +87,7 @@ func prepare(root *cobra.Command, out *Out) {
 		return out.checkFor(cmd)
 	}
 	if root.RunE == nil {
-		// Without a Run of its own cobra answers anything with the help text.
+		// Without a Run cobra prints the help text for any arguments.
 		root.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	}
 	eachCommand(root, func(c *cobra.Command) {
@@ -106,7 +106,7 @@ func prepare(root *cobra.Command, out *Out) {
 	help(root, out)
 }
 
-// legacyArgs refuses arguments to a command that takes none or only verbs.
+// legacyArgs rejects arguments to a command that takes none or only subcommands.
 func legacyArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -149,12 +149,12 @@ func exitCode(ctx context.Context, err error) int {
 	return ExitFailed
 }
 
-// resumes is the annotation of a command that continues after an interrupt: what
-// its next run does.
+// resumes is the annotation of a command that can resume after an interrupt: what its
+// next run does.
 const resumes = "kubecrate_resumes"
 
-// Resumes says what the next run of c does after an interrupt, in words that
-// follow "run the same command again to". Other commands start from the beginning.
+// Resumes sets what the next run of c does after an interrupt, as the end of "run the
+// same command again to ...". Other commands start over.
 func Resumes(c *cobra.Command, what string) {
 	if c.Annotations == nil {
 		c.Annotations = map[string]string{}
@@ -162,7 +162,7 @@ func Resumes(c *cobra.Command, what string) {
 	c.Annotations[resumes] = what
 }
 
-// AfterInterrupt is the hint after an interrupt of c.
+// AfterInterrupt returns the hint after an interrupt of c.
 func AfterInterrupt(c *cobra.Command) string {
 	what := c.Annotations[resumes]
 	if what == "" {
@@ -186,7 +186,7 @@ func report(out *Out, cmd *cobra.Command, err error, code int) {
 		if json.NewEncoder(out.Stdout).Encode(failed) == nil {
 			return
 		}
-		// Standard output is what failed: people still have the other one.
+		// Writing standard output failed; standard error may still work.
 	}
 	_, _ = fmt.Fprintf(out.Stderr, "error: %s\n", strings.Join(text, "\n"))
 	if advice != "" {

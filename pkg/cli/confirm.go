@@ -12,11 +12,11 @@ import (
 	"kubecrate/pkg/visible"
 )
 
-// Asker asks a person for a line of text.
+// Asker asks the user for a line of text.
 type Asker func(ctx context.Context, prompt string) (string, error)
 
-// AskTerminal gives what asks on the terminal, nil where nobody sits there: the
-// standard input is something else, as it is for a script.
+// AskTerminal returns an Asker for the terminal, nil if standard input is not a
+// terminal, as in a script.
 func AskTerminal() Asker {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return nil
@@ -24,7 +24,7 @@ func AskTerminal() Asker {
 	return askLine
 }
 
-// maxTyped is the most, in bytes, that is read of what a person types.
+// maxTyped is the maximum length of typed input in bytes.
 const maxTyped = 4096
 
 func askLine(ctx context.Context, prompt string) (string, error) {
@@ -32,7 +32,7 @@ func askLine(ctx context.Context, prompt string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot ask on the terminal: %w", err)
 	}
-	defer func() { _ = tty.Close() }() // what was typed is read
+	defer func() { _ = tty.Close() }() // the input was read
 	if _, err := io.WriteString(tty, visible.Text(prompt)); err != nil {
 		return "", fmt.Errorf("cannot ask on the terminal: %w", err)
 	}

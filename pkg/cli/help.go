@@ -15,17 +15,17 @@ import (
 	"golang.org/x/term"
 )
 
-// group is the annotation of a flag that names its group in the help.
+// group is the annotation of a flag with its group in the help.
 const group = "kubecrate_group"
 
-// Group puts flags of c under a title of their own in its help.
+// Group lists flags of c under a separate title in its help.
 func Group(c *cobra.Command, title string, names ...string) {
 	for _, n := range names {
 		must(c.Flags().SetAnnotation(n, group, []string{title}))
 	}
 }
 
-// columns is how wide the terminal is that results go to, 80 where there is none.
+// columns returns the width of the terminal that results are printed to, 80 without one.
 func (o *Out) columns() int {
 	const usual, least = 80, 40
 	if f, ok := o.results.(*os.File); ok {
@@ -36,8 +36,8 @@ func (o *Out) columns() int {
 	return usual
 }
 
-// help makes root and its commands print their help in the width of the terminal,
-// with their flags in groups.
+// help makes root and its commands print their help wrapped to the terminal's width,
+// with flags in groups.
 func help(root *cobra.Command, out *Out) {
 	root.SetUsageFunc(func(c *cobra.Command) error { return writeUsage(c.OutOrStdout(), c, out.columns()) })
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
@@ -49,7 +49,7 @@ func help(root *cobra.Command, out *Out) {
 		if err == nil {
 			err = writeUsage(c.OutOrStdout(), c, out.columns())
 		}
-		// A reader that went away is no reason to fail.
+		// A closed pipe is not an error.
 		if err != nil && !errors.Is(err, syscall.EPIPE) {
 			out.unshown = fmt.Errorf("cannot print the help: %w", err)
 		}
@@ -84,17 +84,17 @@ func writeUsage(w io.Writer, c *cobra.Command, width int) error {
 		fmt.Fprintf(&b, "\nGlobal flags:\n%s", set.FlagUsagesWrapped(width))
 	}
 	if c.HasAvailableSubCommands() {
-		fmt.Fprintf(&b, "\n%s COMMAND --help says more about a command.\n", c.CommandPath())
+		fmt.Fprintf(&b, "\nFor more about a command: %s COMMAND --help\n", c.CommandPath())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// without is the annotation of a command with the flags of its parents that it
-// does not use.
+// without is the annotation of a command with the inherited flags that it does not
+// use.
 const without = "kubecrate_without"
 
-// Without leaves flags of c's parents out of its help: it does not use them.
+// Without omits inherited flags that c does not use from its help.
 func Without(c *cobra.Command, names ...string) {
 	if c.Annotations == nil {
 		c.Annotations = map[string]string{}
@@ -102,7 +102,7 @@ func Without(c *cobra.Command, names ...string) {
 	c.Annotations[without] = strings.Join(names, ",")
 }
 
-// inherited are the flags of c's parents that it uses.
+// inherited returns the inherited flags that c uses.
 func inherited(c *cobra.Command) *pflag.FlagSet {
 	unused := strings.Split(c.Annotations[without], ",")
 	set := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -119,7 +119,7 @@ type flagGroup struct {
 	flags *pflag.FlagSet
 }
 
-// groups are the flags by their groups, those of none first.
+// groups returns the flags by group, those without a group first.
 func groups(set *pflag.FlagSet) []flagGroup {
 	list := []flagGroup{{"Flags", pflag.NewFlagSet("", pflag.ContinueOnError)}}
 	set.VisitAll(func(f *pflag.Flag) {
@@ -137,7 +137,7 @@ func groups(set *pflag.FlagSet) []flagGroup {
 	return slices.DeleteFunc(list, func(g flagGroup) bool { return !g.flags.HasAvailableFlags() })
 }
 
-// reflow fills the paragraphs of a text, but for those with indented lines.
+// reflow wraps the paragraphs of a text, except those with indented lines.
 func reflow(text string, width int) string {
 	list := strings.Split(text, "\n\n")
 	for i, p := range list {
@@ -148,8 +148,7 @@ func reflow(text string, width int) string {
 	return strings.Join(list, "\n\n")
 }
 
-// wrap breaks lines that are longer than width, between words; what follows in
-// such a line is indented.
+// wrap breaks lines longer than width between words; continuation lines are indented.
 func wrap(text string, width, indent int) string {
 	var out []string
 	for line := range strings.SplitSeq(text, "\n") {

@@ -16,24 +16,24 @@ import (
 	"kubecrate/pkg/version"
 )
 
-// Manual is what a program's man page says beside what its commands tell: rows
-// of a name and what it means.
+// Manual is the part of a program's man page that is not generated from its commands:
+// rows of a name and its meaning.
 type Manual struct {
 	ExitStatus, Files, Environment [][2]string
 }
 
-// ManCmd is the command that writes root's man page into a directory. The page is
-// called kubecrate-PROGRAM: install.1 is that of coreutils.
+// ManCmd returns the command that writes root's man page to a directory. The page is
+// named kubecrate-PROGRAM, because install.1 is coreutils'.
 func ManCmd(root *cobra.Command, out *Out, m Manual) *cobra.Command {
 	return &cobra.Command{
 		Use:     "man DIR",
-		Short:   "Write the man page into a directory",
+		Short:   "Write the man page to a directory",
 		Example: fmt.Sprintf("  %s man /usr/local/share/man/man1", root.CommandPath()),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			const dirMode, fileMode = 0o755, 0o644
 			if err := os.MkdirAll(args[0], dirMode); err != nil {
-				return fmt.Errorf("cannot make the directory: %w", err)
+				return fmt.Errorf("cannot create the directory: %w", err)
 			}
 			file := filepath.Join(args[0], pageName(root)+".1")
 			if err := atomicfile.WriteFile(file, page(root, m, version.Date()), fileMode); err != nil {
@@ -46,10 +46,10 @@ func ManCmd(root *cobra.Command, out *Out, m Manual) *cobra.Command {
 
 func pageName(root *cobra.Command) string { return "kubecrate-" + root.Name() }
 
-// roff is a man page in the making, in the macros of man(7).
+// roff builds a man page with the macros of man(7).
 type roff struct{ bytes.Buffer }
 
-// page is the man page of a program. Its date is that of the program.
+// page returns the man page of a program. date is that of the program's build.
 func page(root *cobra.Command, m Manual, date string) []byte {
 	r := &roff{}
 	name := pageName(root)
@@ -94,7 +94,7 @@ func (r *roff) printf(format string, args ...any) { r.WriteString(fmt.Sprintf(fo
 
 func (r *roff) section(title string) { r.printf(".SH %s\n", title) }
 
-// text is prose: an empty line begins a paragraph.
+// text adds prose: an empty line starts a paragraph.
 func (r *roff) text(s string) {
 	for i, paragraph := range strings.Split(strings.TrimSpace(s), "\n\n") {
 		if i > 0 {
@@ -128,7 +128,7 @@ func (r *roff) flags(set *pflag.FlagSet) {
 	})
 }
 
-// example keeps its lines as they are.
+// example adds lines without filling them.
 func (r *roff) example(s string) {
 	if s == "" {
 		return
@@ -140,8 +140,8 @@ func (r *roff) example(s string) {
 	r.WriteString(".fi\n")
 }
 
-// escaped is s as roff prints it: a hyphen is one that can be copied, and nothing
-// at the begin of a line is a request.
+// escaped escapes s for roff: hyphens stay copyable, and no line starts with a
+// request.
 func escaped(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\t", "    ").Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

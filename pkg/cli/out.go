@@ -14,40 +14,40 @@ import (
 	"kubecrate/pkg/visible"
 )
 
-// Out is where a command prints: results to Stdout as text or JSON, progress
-// and errors to Stderr. It is made by NewOut.
+// Out is where a command prints: results to Stdout as text or JSON, progress and
+// errors to Stderr. NewOut returns one.
 type Out struct {
-	// What passes these shows what a terminal would obey: see visible.Writer.
+	// These make control characters visible: see visible.Writer.
 	Stdout, Stderr *visible.Writer
 
-	results  io.Writer // what Stdout writes to: its width is that of the help
+	results  io.Writer // what Stdout writes to; the help uses its width
 	terminal io.Writer // where bars move the cursor: what Stderr writes to
 	format   string
 	progress string
 	verbose  bool
 	kind     string // of results: the command's name
-	unshown  error  // why the help could not be printed, as cobra's function for it returns nothing
+	unshown  error  // why the help could not be printed; cobra's help function returns no error
 }
 
-// NewOut prints to a program's two streams. Nothing else writes to them.
+// NewOut returns an Out for a program's two streams. Nothing else writes to them.
 func NewOut(stdout, stderr io.Writer) Out {
 	return Out{Stdout: visible.NewWriter(stdout), Stderr: visible.NewWriter(stderr), results: stdout, terminal: stderr}
 }
 
-// flush ends both streams.
+// flush flushes both streams.
 func (o *Out) flush() {
-	// A stream that is gone cannot be told so.
+	// An error of a closed stream cannot be reported.
 	_, _ = o.Stdout.Flush(), o.Stderr.Flush()
 }
 
-// JSON says whether results are wanted as JSON.
+// JSON reports whether results are printed as JSON.
 func (o *Out) JSON() bool { return o.format == "json" }
 
-// WantJSON asks for JSON as --output json does.
+// WantJSON selects JSON, like --output json.
 func (o *Out) WantJSON() { o.format = "json" }
 
-// Print writes v as one line of JSON with --output json, else text. The line is
-// an object with the kind and the time that docs/JSON.md describes.
+// Print writes v as one line of JSON with --output json, else text. The line is an
+// object with kind and time as described in docs/JSON.md.
 func (o *Out) Print(v any, text func(io.Writer) error) error {
 	if !o.JSON() {
 		return text(o.Stdout)
@@ -62,8 +62,8 @@ func (o *Out) Print(v any, text func(io.Writer) error) error {
 	return nil
 }
 
-// Progress starts the rendering that --progress and --output ask for. The
-// caller closes it before it prints its result.
+// Progress starts the renderer that --progress and --output select. The caller closes
+// it before printing its result.
 func (o *Out) Progress() progress.Renderer {
 	if o.JSON() && o.progress != "none" {
 		return progress.NewJSON(o.Stdout, o.verbose)
@@ -87,15 +87,15 @@ func (o *Out) Progress() progress.Renderer {
 	return progress.NewPlain(o.Stderr, o.verbose)
 }
 
-// dumb says that the terminal cannot move its cursor.
+// dumb reports whether the terminal cannot move its cursor.
 func dumb() bool { return os.Getenv("TERM") == "dumb" }
 
-// Flags adds the flags that every command of both programs has.
+// Flags adds the flags common to all commands of both programs.
 func (o *Out) Flags(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVar(&o.format, "output", "text", "how results are printed: text or json (one event a line on standard output)")
-	f.StringVar(&o.progress, "progress", "auto", "how progress is shown on standard error: auto, bar, plain or none")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "also show the commands that are run, or the URLs that are asked")
+	f.StringVar(&o.format, "output", "text", "output format: text or json (one event a line on standard output)")
+	f.StringVar(&o.progress, "progress", "auto", "progress on standard error: auto, bar, plain or none")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "verbose output: also show executed commands or requested URLs")
 	complete := func(values ...string) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
 	}

@@ -14,29 +14,28 @@ import (
 	"kubecrate/pkg/visible"
 )
 
-// terminal is where a person sits, whatever the standard streams are.
+// terminal is the controlling terminal, independent of the standard streams.
 const terminal = "/dev/tty"
 
-// Passphrase reads a passphrase: the first line of file, or without one what is
-// typed on the terminal, which does not show it. prompt says what is asked for,
-// such as "passphrase of ca.key"; twice lets it be typed again, for one that is
-// new.
+// Passphrase reads a passphrase: the first line of file, or, without one, from the
+// terminal with echo off. prompt says what for, such as "passphrase of ca.key"; twice
+// asks for it again, for a new one.
 func Passphrase(ctx context.Context, file, prompt string, twice bool) (string, error) {
 	if file != "" {
 		return passphraseIn(file)
 	}
 	tty, err := os.OpenFile(terminal, os.O_RDWR, 0)
 	if err != nil {
-		return "", hint.With(fmt.Errorf("cannot ask for the %s: there is no terminal", prompt), "--passphrase-file FILE names a file that holds it")
+		return "", hint.With(fmt.Errorf("cannot ask for the %s: there is no terminal", prompt), "pass it in a file with --passphrase-file FILE")
 	}
-	defer func() { _ = tty.Close() }() // what was typed is read
+	defer func() { _ = tty.Close() }() // the input was read
 	first, err := ask(ctx, tty, prompt+": ")
 	if err != nil || !twice {
 		return first, err
 	}
-	second, err := ask(ctx, tty, "the same again: ")
+	second, err := ask(ctx, tty, "repeat it: ")
 	if err == nil && first != second {
-		err = hint.With(errors.New("the two passphrases differ"), "the same command again")
+		err = hint.With(errors.New("the two passphrases differ"), "run the same command again")
 	}
 	return first, err
 }
@@ -59,7 +58,7 @@ func passphraseIn(file string) (_ string, err error) {
 	return string(line), nil
 }
 
-// ask prompts on a terminal. When ctx ends the terminal shows again what is typed.
+// ask prompts on a terminal. If ctx ends, the terminal's echo is restored.
 func ask(ctx context.Context, tty *os.File, prompt string) (string, error) {
 	if _, err := io.WriteString(tty, visible.Line(prompt)); err != nil {
 		return "", fmt.Errorf("cannot ask for the passphrase: %w", err)
@@ -79,10 +78,10 @@ func ask(ctx context.Context, tty *os.File, prompt string) (string, error) {
 	}()
 	select {
 	case <-ctx.Done():
-		_ = term.Restore(int(tty.Fd()), before) // the program ends, and that is what counts
+		_ = term.Restore(int(tty.Fd()), before) // the program ends anyway
 		return "", context.Cause(ctx)
 	case got := <-done:
-		_, _ = io.WriteString(tty, "\n") // the person's own line end was not shown
+		_, _ = io.WriteString(tty, "\n") // the typed line end was not echoed
 		if got.err != nil {
 			return "", fmt.Errorf("cannot read the passphrase: %w", got.err)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// period is the value of a flag that says how long something is to last: never
-// less than a second, since zero and what is below would quietly mean the default.
+// period is the value of a flag for a duration: at least a second, since zero or less
+// would silently mean the default.
 type period struct{ d *time.Duration }
 
 // PeriodVar is pflag's DurationVar for a period.
@@ -17,7 +17,7 @@ func PeriodVar(f *pflag.FlagSet, d *time.Duration, name string, value time.Durat
 	f.Var(period{d}, name, usage)
 }
 
-// String is pflag.Value's: "" where the flag has no default of its own.
+// String is pflag.Value's: "" if the flag has no default.
 func (p period) String() string {
 	if p.d == nil || *p.d == 0 {
 		return ""
@@ -41,8 +41,8 @@ func (p period) Set(text string) error {
 // Type is pflag.Value's.
 func (period) Type() string { return "duration" }
 
-// Must holds for calls that fail only when the program itself is wrong, such as
-// the completion of a flag that is not there.
+// Must is for calls that fail only because of a bug in the program, such as the
+// completion of a flag that does not exist.
 func Must(err error) {
 	if err != nil {
 		panic(err)

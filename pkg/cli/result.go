@@ -20,8 +20,8 @@ type jsonError struct {
 	Code int    `json:"code"`
 }
 
-// kindOf is the kind of a command's result: its name, with the names of those it
-// belongs to; run for the program itself.
+// kindOf returns the kind of a command's result: its name after those of its parent
+// commands; run for the program itself.
 func kindOf(cmd *cobra.Command) string {
 	var words []string
 	for ; cmd.HasParent(); cmd = cmd.Parent() {
@@ -35,9 +35,9 @@ func kindOf(cmd *cobra.Command) string {
 
 func stamp(now time.Time) string { return now.UTC().Format(time.RFC3339) }
 
-// result is v as one line of JSON: an object that begins with its kind and the
-// time. What is null is left out, and a list is the items of an object. A document
-// that has a kind of its own, as files of this project do, stays as it is.
+// result returns v as one line of JSON: an object that starts with kind and time.
+// Null members are omitted, and a list becomes the items of an object. A document with
+// its own kind, such as this project's files, stays unchanged.
 func result(kind string, now time.Time, v any) ([]byte, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
@@ -73,7 +73,7 @@ type member struct {
 	value json.RawMessage
 }
 
-// members are those of an object, in its order and without what is null.
+// members returns the members of an object, in order, without null ones.
 func members(text []byte) ([]member, error) {
 	text = bytes.TrimSpace(text)
 	if bytes.HasPrefix(text, []byte("[")) {
@@ -106,11 +106,11 @@ func members(text []byte) ([]member, error) {
 	return list, nil
 }
 
-// quote is s as JSON.
+// quote returns s as JSON.
 func quote(s string) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string is always JSON, and a Buffer takes it
+	_ = enc.Encode(s) // encoding a string to a Buffer cannot fail
 	return bytes.TrimSpace(b.Bytes())
 }

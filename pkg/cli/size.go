@@ -28,7 +28,7 @@ func ParseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
 	if err != nil || n <= 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("cannot read the size %q: want bytes such as 3900M or 4Gi", s)
+		return 0, fmt.Errorf("invalid size %q: want bytes such as 3900M or 4Gi", s)
 	}
 	return n * unit, nil
 }

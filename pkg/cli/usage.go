@@ -15,10 +15,10 @@ import (
 	"kubecrate/pkg/version"
 )
 
-// typos is how many letters may be wrong in a word that is still guessed.
+// typos is the edit distance up to which a word is suggested.
 const typos = 2
 
-// flagError explains a wrong flag: what is near it, or where it belongs.
+// flagError explains an invalid flag: a similar one, or where it belongs.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -27,7 +27,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	name := unknown.GetSpecifiedName()
 	if unknown.GetSpecifiedShortnames() != "" {
 		if name == "o" && cmd.Flag("output") != nil {
-			err = hint.With(err, "%s", typed(cmd, "--output", "json")+" says how results are printed; -o names where to write, in commands that write something")
+			err = hint.With(err, "%s", typed(cmd, "--output", "json")+" selects the output format; -o is the output path of commands that write files")
 		}
 		return &UsageError{err}
 	}
@@ -49,17 +49,17 @@ func flagError(cmd *cobra.Command, err error) error {
 	return &UsageError{err}
 }
 
-// typed is cmd with more words, as it is typed.
+// typed returns cmd with more words, as the user types it.
 func typed(cmd *cobra.Command, more ...string) string {
 	words := strings.Fields(cmd.CommandPath())
-	if words[0] == "install" { // by itself that is another program on every host
+	if words[0] == "install" { // the bare name is coreutils' install on every host
 		words[0] = "./install"
 	}
 	return hint.Command(append(words, more...)...)
 }
 
-// argumentError says which argument is missing or too many. err is what a check
-// of cobra says, in numbers.
+// argumentError says which argument is missing or extra. err is the error of cobra's
+// check, which only has numbers.
 func argumentError(cmd *cobra.Command, args []string, err error) error {
 	if text := err.Error(); !strings.HasPrefix(text, "accepts ") && !strings.HasPrefix(text, "requires at least ") {
 		return &UsageError{err}
@@ -76,25 +76,26 @@ func argumentError(cmd *cobra.Command, args []string, err error) error {
 	case len(args) < needed:
 		return &UsageError{fmt.Errorf("%s is missing: want %s", strings.Join(form[len(args):needed], " and "), want)}
 	case len(args) > len(form):
-		return &UsageError{fmt.Errorf("%q is one argument too many: want %s", args[len(form)], want)}
+		return &UsageError{fmt.Errorf("unexpected argument %q: want %s", args[len(form)], want)}
 	}
 	return &UsageError{err}
 }
 
-// checkFor is check, with what a wrong --output is likely meant to be.
+// checkFor is check with a hint for an --output that looks like a path.
 func (o *Out) checkFor(cmd *cobra.Command) error {
 	err := o.check()
 	if out := cmd.Flag("out"); err != nil && out != nil && strings.ContainsAny(o.format, `/\.`) {
-		return hint.With(err, "%s writes there", typed(cmd, "-o", o.format))
+		return hint.With(err, "to write to that path: %s", typed(cmd, "-o", o.format))
 	}
 	return err
 }
 
-// VersionCmd prints the version of root's program, as --version does.
+// VersionCmd returns the command that prints the version of root's program, as
+// --version does.
 func VersionCmd(root *cobra.Command, out *Out) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "version",
-		Short:   "Print the version of this program",
+		Short:   "Print the version",
 		Example: "  " + typed(root, "version"),
 		RunE:    func(*cobra.Command, []string) error { return out.version(root.Name()) },
 	}
@@ -102,21 +103,21 @@ func VersionCmd(root *cobra.Command, out *Out) *cobra.Command {
 }
 
 func (o *Out) version(program string) error {
-	o.kind = "version" // of --version, too
+	o.kind = "version" // also for --version
 	return o.Print(map[string]string{"program": program, "version": version.String()}, func(w io.Writer) error {
 		return lines.Print(w, "%s version %s", program, version.String())
 	})
 }
 
-// versionFlag makes --version of root do as the command version does; cobra's own
-// knows no JSON.
+// versionFlag makes --version of root work like the command version; cobra's own does
+// not support JSON.
 func versionFlag(root *cobra.Command, out *Out) {
 	if root.Version == "" {
 		return
 	}
 	root.Version = ""
 	var wanted bool
-	root.Flags().BoolVar(&wanted, "version", false, "print the version of this program")
+	root.Flags().BoolVar(&wanted, "version", false, "print the version")
 	run := root.RunE
 	root.RunE = func(c *cobra.Command, args []string) error {
 		if wanted {

@@ -71,7 +71,7 @@ func TestPlainUser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := closer.Close(); err != nil || !strings.Contains(who.Text(), "only root can see") {
+		if err := closer.Close(); err != nil || !strings.Contains(who.Text(), "reading it needs root") {
 			t.Errorf("%s, %v", who.Text(), err)
 		}
 	})

@@ -33,7 +33,7 @@ const (
 	grown = 256 << 20
 )
 
-// imageDir is where the bundle's runtime keeps images.
+// imageDir returns the directory in which the bundle's runtime stores images.
 func (o *Options) imageDir() string { return o.Runtimes.About(o.Manifest.Runtime).DataDir }
 
 // NeedsOf returns the space that a fresh host of a role needs for an archive. A

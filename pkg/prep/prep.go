@@ -22,15 +22,15 @@ type Entry struct {
 	Names   []string
 }
 
-// Preparation makes one step of preparation, nil for a host that does not need it.
+// Preparation returns one preparation step, nil for a host that does not need it.
 type Preparation func(o Options) step.Step
 
-// Preparations is a table of the preparations that need no package of the bundle,
-// in the order in which they are made; nil is that of this version, All. Time is
-// apart: chrony may be among the packages.
+// Preparations is a table of the preparations that need no package of the bundle, in
+// order; nil is this version's, All. Time is separate: chrony may be one of the
+// packages.
 type Preparations []Preparation
 
-// All is the table of this version.
+// All returns the table of this version.
 func All() Preparations {
 	return Preparations{
 		func(o Options) step.Step { return Hosts(o.Hostname, o.Hosts) },
@@ -48,7 +48,7 @@ func All() Preparations {
 	}
 }
 
-// Steps are the preparations of a host.
+// Steps returns the preparations of a host.
 func (t Preparations) Steps(o Options) []step.Step {
 	if t == nil {
 		t = All()
@@ -62,7 +62,7 @@ func (t Preparations) Steps(o Options) []step.Step {
 	return list
 }
 
-// Kinds are the kinds of this package's steps, and of those of t. The journal alone
+// Kinds returns the kinds of this package's steps and of those of t. The journal alone
 // undoes this package's. All but Time, whose service may come with a package, are
 // independent settings.
 func (t Preparations) Kinds() step.Kinds {

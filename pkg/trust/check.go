@@ -43,7 +43,7 @@ type Trusted struct {
 	Origin      Origin `json:"origin"`
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Key         string `json:"key,omitempty"`    // as minisign writes it
-	Unseen      bool   `json:"unseen,omitempty"` // the host's trusted key was not checked: reading it needs root
+	Unchecked   bool   `json:"unseen,omitempty"` // the host's trusted key was not checked: reading it needs root
 	comment     string // covered by the signature of the index
 }
 
@@ -69,7 +69,7 @@ func Check(h *host.Host, path string, index []byte, o Options) (*Trusted, error)
 	}
 	t, err := c.decide(o)
 	if t != nil {
-		t.Unseen = c.unseen
+		t.Unchecked = c.unchecked
 	}
 	return t, err
 }
@@ -88,12 +88,12 @@ func (c *check) decide(o Options) (*Trusted, error) {
 
 // check is the state of a Check.
 type check struct {
-	host   bool   // for a host, which may trust a key
-	base   string // path prefix of the archive's sidecars
-	index  []byte
-	key    *PublicKey // pinned or known, or nil
-	origin Origin     // of key
-	unseen bool       // the host's key was not checked
+	host      bool   // for a host, which may trust a key
+	base      string // path prefix of the archive's sidecars
+	index     []byte
+	key       *PublicKey // pinned or known, or nil
+	origin    Origin     // of key
+	unchecked bool       // the host's key was not checked
 
 	signature []byte     // of the index, nil if there is none
 	offered   *PublicKey // beside the archive, nil if there is none
@@ -106,7 +106,7 @@ func (c *check) name(suffix string) string { return filepath.Base(c.base) + suff
 func (c *check) known(h *host.Host, pinned string) error {
 	recorded, err := recordedKey(h)
 	if errors.Is(err, fs.ErrPermission) {
-		c.unseen, err = true, nil
+		c.unchecked, err = true, nil
 	}
 	if err != nil {
 		return err
@@ -283,7 +283,7 @@ func parseSignature(k PublicKey, signature []byte) (s minisign.Signature, err er
 
 // Text says in one or two sentences who signed the archive.
 func (t *Trusted) Text() string {
-	if t.Unseen {
+	if t.Unchecked {
 		return t.text() + ". This host's trusted key was not checked: reading it needs root"
 	}
 	return t.text()

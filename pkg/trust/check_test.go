@@ -114,29 +114,29 @@ func TestCheck(t *testing.T) {
 		{name: "not signed", change: unsign, origin: None},
 		{name: "key nowhere", change: func(t *testing.T, s *stick) { s.remove(t, pub) }, origin: Unknown},
 
-		{name: "not signed, required", change: unsign, require: true, says: []string{"a.tar.zst: it is not signed: a.tar.zst.index.minisig is missing, and --require-signature"}},
-		{name: "not signed, pinned", change: unsign, key: func(s *stick) string { return s.mine.Public().String() }, says: []string{"it is not signed", "--key names the key with the fingerprint MINE"}},
-		{name: "not signed, known", change: func(t *testing.T, s *stick) { unsign(t, s); s.knows(t, s.mine) }, says: []string{"it is not signed", "this host trusts the key with the fingerprint MINE"}},
-		{name: "signature taken away", change: func(t *testing.T, s *stick) { s.remove(t, sig) }, says: []string{"it is not signed", "a.tar.zst.pub lies beside it"}},
-		{name: "key nowhere, required", change: func(t *testing.T, s *stick) { s.remove(t, pub) }, require: true, says: []string{"signed by a key that this host does not know"}},
-		{name: "another key on the stick", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, s.other) }, says: []string{"this host trusts the key with the fingerprint MINE", "signed by the key with the fingerprint OTHER"}},
+		{name: "not signed, required", change: unsign, require: true, says: []string{"a.tar.zst: not signed: a.tar.zst.index.minisig is missing, but --require-signature"}},
+		{name: "not signed, pinned", change: unsign, key: func(s *stick) string { return s.mine.Public().String() }, says: []string{": not signed: ", "--key has fingerprint MINE"}},
+		{name: "not signed, known", change: func(t *testing.T, s *stick) { unsign(t, s); s.knows(t, s.mine) }, says: []string{": not signed: ", "this host trusts the key with fingerprint MINE"}},
+		{name: "signature taken away", change: func(t *testing.T, s *stick) { s.remove(t, sig) }, says: []string{": not signed: ", "a.tar.zst.pub is beside it"}},
+		{name: "key nowhere, required", change: func(t *testing.T, s *stick) { s.remove(t, pub) }, require: true, says: []string{"signed with a key that this host does not trust"}},
+		{name: "another key on the stick", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, s.other) }, says: []string{"this host trusts the key with fingerprint MINE", "signed with the key with fingerprint OTHER"}},
 		{name: "another key, nowhere", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, s.other); s.remove(t, pub) }, says: []string{"MINE", "another key, which is not beside it"}},
-		{name: "another key pinned", key: func(s *stick) string { return s.other.Public().String() }, says: []string{"--key names the key with the fingerprint OTHER", "signed by the key with the fingerprint MINE"}},
-		{name: "pinned against the host's", change: func(t *testing.T, s *stick) { s.knows(t, s.mine) }, key: func(s *stick) string { return s.other.Public().String() }, says: []string{"this host trusts the key with the fingerprint MINE, --key names one with OTHER"}},
-		{name: "key of another beside", change: func(t *testing.T, s *stick) { s.write(t, pub, s.other.Public().String()) }, says: []string{"a.tar.zst.index.minisig: it is by another key"}},
+		{name: "another key pinned", key: func(s *stick) string { return s.other.Public().String() }, says: []string{"--key is the key with fingerprint OTHER", "signed with the key with fingerprint MINE"}},
+		{name: "pinned against the host's", change: func(t *testing.T, s *stick) { s.knows(t, s.mine) }, key: func(s *stick) string { return s.other.Public().String() }, says: []string{"this host trusts the key with fingerprint MINE, but --key has fingerprint OTHER"}},
+		{name: "key of another beside", change: func(t *testing.T, s *stick) { s.write(t, pub, s.other.Public().String()) }, says: []string{"a.tar.zst.index.minisig: made with another key"}},
 		{name: "signature of another archive", change: func(t *testing.T, s *stick) {
 			s.write(t, sig, string(s.mine.signIndex([]byte("{}"), "a.tar.zst", nil)))
-		}, says: []string{"a.tar.zst.index.minisig", "signature of another archive"}},
-		{name: "signature empty", change: func(t *testing.T, s *stick) { s.write(t, sig, "") }, says: []string{"a.tar.zst.index.minisig: it is no signature"}},
+		}, says: []string{"a.tar.zst.index.minisig", "belongs to another archive"}},
+		{name: "signature empty", change: func(t *testing.T, s *stick) { s.write(t, sig, "") }, says: []string{"a.tar.zst.index.minisig: not a minisign signature"}},
 		{name: "signature huge", change: func(t *testing.T, s *stick) { s.write(t, sig, strings.Repeat("x", maxSmall+1)) }, says: []string{"a.tar.zst.index.minisig"}},
 		{name: "signature a directory", change: func(t *testing.T, s *stick) { s.remove(t, sig); _ = os.Mkdir(s.path+sig, 0o700) }, says: []string{"a.tar.zst.index.minisig"}},
-		{name: "key beside damaged", change: func(t *testing.T, s *stick) { s.write(t, pub, "x") }, says: []string{"a.tar.zst.pub: it is no public key"}},
+		{name: "key beside damaged", change: func(t *testing.T, s *stick) { s.write(t, pub, "x") }, says: []string{"a.tar.zst.pub: not a minisign public key"}},
 		{name: "host's key damaged", change: func(t *testing.T, s *stick) {
 			s.knows(t, s.mine)
 			_ = os.WriteFile(s.host.Path(KeyFile), []byte("x"), 0o600)
-		}, says: []string{KeyFile + ": it is no public key"}},
+		}, says: []string{KeyFile + ": not a minisign public key"}},
 		{name: "pinned file missing", key: func(*stick) string { return "/nonexistent" }, says: []string{"cannot read the public key"}},
-		{name: "same ID, other key", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, impostor(t, s.mine)) }, says: []string{"MINE", "it is signed by the key with the fingerprint"}},
+		{name: "same ID, other key", change: func(t *testing.T, s *stick) { s.knows(t, s.mine); s.sign(t, impostor(t, s.mine)) }, says: []string{"MINE", "the archive is signed with the key with fingerprint"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -257,13 +257,13 @@ func TestCheckFiles(t *testing.T) {
 	}{
 		{name: "right", signed: 2},
 		{name: "none", change: func(t *testing.T, s *stick) { s.remove(t, ".minisig", ".sig") }, signed: 1},
-		{name: "no key for openssl", change: func(t *testing.T, s *stick) { s.remove(t, ".pem") }, says: "a.tar.zst.sig: the key to check it with is missing"},
-		{name: "file of another", change: func(t *testing.T, s *stick) { s.write(t, ".minisig", string(s.other.signIndex(nil, "", nil))) }, says: "a.tar.zst.minisig: it is by another key"},
-		{name: "not of this file", change: func(t *testing.T, s *stick) { s.write(t, ".minisig", string(s.mine.signIndex(nil, "", nil))) }, says: "a.tar.zst.minisig: the signature is wrong"},
-		{name: "openssl's wrong", change: func(t *testing.T, s *stick) { s.write(t, ".sig", "x") }, says: "a.tar.zst.sig: the signature is wrong"},
-		{name: "openssl's key of another", change: func(t *testing.T, s *stick) { _, p, _ := s.other.openSSLKey(); s.write(t, ".pem", string(p)) }, says: "a.tar.zst.pem: it is not the key"},
-		{name: "openssl's key no key", change: func(t *testing.T, s *stick) { s.write(t, ".pem", "x") }, says: "a.tar.zst.pem: it is no public key"},
-		{name: "program changed", change: func(t *testing.T, s *stick) { s.program(t, "changed") }, says: "install.minisig: the signature is wrong"},
+		{name: "no key for openssl", change: func(t *testing.T, s *stick) { s.remove(t, ".pem") }, says: "a.tar.zst.sig: the key to verify it with is missing"},
+		{name: "file of another", change: func(t *testing.T, s *stick) { s.write(t, ".minisig", string(s.other.signIndex(nil, "", nil))) }, says: "a.tar.zst.minisig: made with another key"},
+		{name: "not of this file", change: func(t *testing.T, s *stick) { s.write(t, ".minisig", string(s.mine.signIndex(nil, "", nil))) }, says: "a.tar.zst.minisig: invalid signature"},
+		{name: "openssl's wrong", change: func(t *testing.T, s *stick) { s.write(t, ".sig", "x") }, says: "a.tar.zst.sig: invalid signature"},
+		{name: "openssl's key of another", change: func(t *testing.T, s *stick) { _, p, _ := s.other.openSSLKey(); s.write(t, ".pem", string(p)) }, says: "a.tar.zst.pem: not the key"},
+		{name: "openssl's key no key", change: func(t *testing.T, s *stick) { s.write(t, ".pem", "x") }, says: "a.tar.zst.pem: not a PEM public key"},
+		{name: "program changed", change: func(t *testing.T, s *stick) { s.program(t, "changed") }, says: "install.minisig: invalid signature"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

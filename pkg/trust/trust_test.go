@@ -245,7 +245,7 @@ func TestStockTools(t *testing.T) {
 			t.Errorf("minisign's own signature: %v", err)
 		}
 		run(t, minisign, "-S", "-l", "-s", paths[0], "-m", index, "-x", path+archive.IndexSignatureSuffix)
-		if _, err := Check(nil, path, indexBytes(t, path), Options{Key: paths[1]}); err == nil || !strings.Contains(err.Error(), "old sort") {
+		if _, err := Check(nil, path, indexBytes(t, path), Options{Key: paths[1]}); err == nil || !strings.Contains(err.Error(), "legacy") {
 			t.Errorf("minisign's old sort of signature: %v", err)
 		}
 	}
