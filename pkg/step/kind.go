@@ -18,8 +18,8 @@ type Kind struct {
 	// as Undo and Clean need it. nil is for a kind that the journal's records undo, or
 	// whose changes are kept.
 	Open func(params json.RawMessage) (Step, error)
-	// Independent says that undoing a step of the kind needs nothing of the steps
-	// begun before it, see Reset.
+	// Independent says that undoing a step of the kind does not depend on the steps
+	// started before it, see Reset.
 	Independent bool
 }
 
@@ -68,7 +68,7 @@ func With[P any](name string, open func(P) (Step, error)) Kind {
 	}}
 }
 
-// Independent is the table with every kind marked as independent.
+// Independent returns the table with every kind marked as independent.
 func (k Kinds) Independent() Kinds {
 	list := append(Kinds{}, k...)
 	for i := range list {

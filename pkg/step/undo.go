@@ -11,16 +11,16 @@ import (
 	"kubecrate/pkg/host"
 )
 
-// Reset undoes everything in j that was not undone yet, by the steps that were
-// begun, the last one first, as kinds make them: for each its own Undo, then its
-// files and commands, then its Clean. A step that was begun with several sets of
-// parameters is undone for each, the newest first. A file that somebody changed
-// since is saved beside its original, and the event says where.
+// Reset undoes everything in j that is not undone yet, in reverse order of the steps
+// that were started: for each its Undo, then its files and commands, then its Clean. A
+// step that was started with several sets of parameters is undone for each, newest
+// first. A file that was changed since is saved before its original is restored, and
+// the event says where.
 //
-// A step may need what the steps before it made: images are removed through their
-// runtime, which came with a package. So where a step cannot be undone, those
-// begun before it stay as they are, and running Reset again resumes there. A
-// failure of an independent step holds nothing back. All failures are returned.
+// A step may depend on earlier steps: images are removed through their runtime, which
+// comes from a package. If a step cannot be undone, those started before it are kept,
+// and running Reset again resumes there. A failure of an independent step does not
+// stop Reset. All failures are returned.
 //
 // If a started step is not in kinds, nothing is undone.
 func Reset(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, report func(Event)) error {
@@ -44,7 +44,7 @@ func Reset(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, report fu
 	return errors.Join(append(errs, err)...)
 }
 
-// heldBack names the steps that stay because failed may need them, if any.
+// heldBack names the steps that are kept because failed may depend on them, if any.
 func heldBack(ctx context.Context, j *Journal, failed undoing, before []undoing) error {
 	var names []string
 	for i := len(before) - 1; i >= 0; i-- {
@@ -66,8 +66,8 @@ func (u undoing) pending(j *Journal) bool {
 
 func (u undoing) owns(step string) bool { return step == u.name }
 
-// reset undoes one step. Its records may hold what its own Undo needs, and stay
-// where that fails.
+// reset undoes one step. Its Undo may need the records' changes, so they are kept if
+// it fails.
 func (u undoing) reset(ctx context.Context, h *host.Host, j *Journal, report func(Event)) error {
 	if !u.pending(j) {
 		return nil
