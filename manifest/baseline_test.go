@@ -50,7 +50,7 @@ func TestBaselineOfHosts(t *testing.T) {
 		"nevra.json":  {sheet("bash-1-1.x86_64", "bash"), `package 2, "bash", is not a NEVRA`},
 		"kind.json":   {`{"apiVersion":"kubecrate/v1","kind":"Lock"}`, "not a host report"},
 		"half.json":   {"{", "unexpected EOF"},
-		"signed.json": {strings.Replace(sheet("bash-1-1.x86_64"), "{", `{"key":"x","signature":"y",`, 1), "its signature does not fit"},
+		"signed.json": {strings.Replace(sheet("bash-1-1.x86_64"), "{", `{"key":"x","signature":"y",`, 1), "invalid signature"},
 	} {
 		write(t, dir, name, v[0])
 		for _, names := range []string{name, "b.json," + name} {

@@ -67,8 +67,8 @@ func Self(f *Facts, cluster *manifest.Cluster) (*manifest.Host, error) {
 		if both != nil {
 			return both, nil
 		}
-		return nil, hint.With(fmt.Errorf("cannot tell which host of the cluster this one is: it could be %s", names(found)),
-			"correct the hosts in cluster.yaml or --hosts: every address is that of one host")
+		return nil, hint.With(fmt.Errorf("cannot determine which host of the cluster this is: it could be %s", names(found)),
+			"correct the hosts in cluster.yaml or --hosts: each address must belong to one host")
 	}
 	return nil, nil
 }
@@ -121,11 +121,11 @@ func AddressOf(f *Facts, cluster *manifest.Cluster, flag string) (netip.Addr, st
 		return netip.Addr{}, "", err
 	}
 	if self != nil {
-		a, iface, err := f.named(self.Address, "the cluster's list of hosts, for "+self.Name+",")
+		a, iface, err := f.named(self.Address, "the address of "+self.Name+" in the cluster's host list")
 		if err != nil || self.Interface == "" || self.Interface == iface {
 			return a, iface, err
 		}
-		return netip.Addr{}, "", hint.With(fmt.Errorf("the cluster's list of hosts says that %s has %s on %s, it is on %s", self.Name, a, self.Interface, iface),
+		return netip.Addr{}, "", hint.With(fmt.Errorf("in the cluster's host list, %s has %s on %s, but it is on %s", self.Name, a, self.Interface, iface),
 			"correct hosts[].interface in cluster.yaml: %s", iface)
 	}
 	return f.routed()
@@ -135,7 +135,7 @@ func AddressOf(f *Facts, cluster *manifest.Cluster, flag string) (netip.Addr, st
 func (f *Facts) named(word, where string) (netip.Addr, string, error) {
 	a, err := netip.ParseAddr(word)
 	if err != nil || !a.Is4() {
-		return netip.Addr{}, "", hint.With(fmt.Errorf("%s says %q, which is no IPv4 address", where, word), "%s", f.choice())
+		return netip.Addr{}, "", hint.With(fmt.Errorf("%s is %q, not an IPv4 address", where, word), "%s", f.choice())
 	}
 	for _, i := range f.Interfaces {
 		for _, own := range i.Addresses {
@@ -144,14 +144,14 @@ func (f *Facts) named(word, where string) (netip.Addr, string, error) {
 			}
 		}
 	}
-	return netip.Addr{}, "", hint.With(fmt.Errorf("%s says %s, and no interface of this host has that address", where, a), "%s", f.choice())
+	return netip.Addr{}, "", hint.With(fmt.Errorf("%s is %s, but no interface of this host has that address", where, a), "%s", f.choice())
 }
 
 // routed is the address that the default route tells.
 func (f *Facts) routed() (netip.Addr, string, error) {
 	route, ok := f.DefaultRoute()
 	if !ok {
-		return netip.Addr{}, "", hint.With(errors.New("this host has no default route, so nothing tells which address the others reach it by"), "%s", f.choice())
+		return netip.Addr{}, "", hint.With(errors.New("this host has no default route, so its address in the cluster cannot be determined"), "%s", f.choice())
 	}
 	var own []candidate
 	for _, c := range f.global() {
@@ -166,7 +166,7 @@ func (f *Facts) routed() (netip.Addr, string, error) {
 	if len(own) == 1 {
 		return own[0].address.Prefix.Addr(), route.Interface, nil
 	}
-	return netip.Addr{}, "", hint.With(fmt.Errorf("%s, which the default route leaves by, has not one IPv4 address that stands out", route.Interface), "%s", f.choice())
+	return netip.Addr{}, "", hint.With(fmt.Errorf("%s, the interface of the default route, has no single suitable IPv4 address", route.Interface), "%s", f.choice())
 }
 
 // choice is the flag as it can be typed, for every address of this host.
@@ -180,7 +180,7 @@ func (f *Facts) choice() string {
 	case 1:
 		return fmt.Sprintf("%s %s", Flag, all[0].address.Prefix.Addr())
 	case 0:
-		return "give the host an address first: ip addr add ADDRESS/BITS dev INTERFACE, and write it to /etc/sysconfig/network-scripts/ifcfg-INTERFACE"
+		return "configure an address: ip addr add ADDRESS/BITS dev INTERFACE, and write it to /etc/sysconfig/network-scripts/ifcfg-INTERFACE"
 	}
 	return strings.Join(list, ", or ")
 }

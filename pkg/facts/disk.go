@@ -39,7 +39,7 @@ func DiskOf(h *host.Host, path string) (Disk, error) {
 	}
 	m, err := h.MountOf(at)
 	if err != nil {
-		return d, fmt.Errorf("cannot read what is mounted: %w", err)
+		return d, fmt.Errorf("cannot read the mounts: %w", err)
 	}
 	d.Mount, d.Type, d.ReadOnly, d.NoExec = m.At, m.Type, m.Has("ro"), m.Has("noexec")
 	return d, nil

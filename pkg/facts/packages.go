@@ -20,8 +20,8 @@ func (f *Facts) readPackages(ctx context.Context, h *host.Host) (err error) {
 // file of NEVRAs, against which bundle lock then solves.
 func (f *Facts) Baseline(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s, %s: what was installed on %s\n", f.Hostname, f.OS.Pretty, f.Time.Format(time.RFC3339))
-	b.WriteString("# a manifest takes it as packages.baseline: FILE\n")
+	fmt.Fprintf(&b, "# %s, %s: packages installed on %s\n", f.Hostname, f.OS.Pretty, f.Time.Format(time.RFC3339))
+	b.WriteString("# use in a manifest as packages.baseline: FILE\n")
 	for _, p := range f.Packages {
 		b.WriteString(p + "\n")
 	}

@@ -32,7 +32,7 @@ func With(err error, format string, args ...any) error {
 // called, "" for a command that is not to be repeated.
 func Root(command string) string {
 	if command == "" {
-		return "the same command with sudo in front of it, or after su -"
+		return "run the same command with sudo, or as root after su -"
 	}
 	return "sudo " + command
 }

@@ -54,7 +54,7 @@ func Take(h *host.Host) (release func() error, err error) {
 		}
 		time.Sleep(pause)
 	}
-	return nil, hint.With(ErrBusy, "wait until it is done")
+	return nil, hint.With(ErrBusy, "wait until it has finished")
 }
 
 // openLock opens the lock's file, and puts one that only root can open in the
@@ -82,10 +82,10 @@ func openLock(path string) (*os.File, error) {
 			return nil, cannotLock(err)
 		}
 		if rerr := os.Remove(path); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
-			return nil, hint.With(cannotLock(errors.Join(err, rerr)), "%s shows what is in the way", hint.Command("ls", "-ld", path))
+			return nil, hint.With(cannotLock(errors.Join(err, rerr)), "see %s", hint.Command("ls", "-ld", path))
 		}
 	}
-	return nil, hint.With(fmt.Errorf("cannot lock this host: %s does not stay as it is made", path), "%s shows it", hint.Command("ls", "-ld", path))
+	return nil, hint.With(fmt.Errorf("cannot lock this host: %s keeps changing", path), "see %s", hint.Command("ls", "-ld", path))
 }
 
 // isPrivate says that info is of a file that only this user can open.
@@ -127,11 +127,11 @@ func cannotLock(err error) error {
 }
 
 // ErrBusy is another run of the installer on this host.
-var ErrBusy = errors.New("another install is at work on this host")
+var ErrBusy = errors.New("another install is running on this host")
 
 func busy(f *os.File) error {
 	pid := holder(f)
-	return hint.With(fmt.Errorf("%w (process %d)", ErrBusy, pid), "wait until it is done; ps -p %d shows it", pid)
+	return hint.With(fmt.Errorf("%w (process %d)", ErrBusy, pid), "wait until it has finished; see ps -p %d", pid)
 }
 
 // holder is the process whose number is in f, if it is of this user, and has f
@@ -175,7 +175,7 @@ func Held(h *host.Host) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("cannot look for another install: %w", err)
+		return false, fmt.Errorf("cannot check for another install: %w", err)
 	}
 	defer func() { _ = f.Close() }() // only read from
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)

@@ -28,7 +28,7 @@ func TestLock(t *testing.T) {
 		t.Errorf("while: %v, %v", busy, err)
 	}
 	_, err = Take(h)
-	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "process ") || !strings.HasPrefix(hint.Of(err), "wait until it is done; ps -p ") {
+	if !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "process ") || !strings.HasPrefix(hint.Of(err), "wait until it has finished; see ps -p ") {
 		t.Errorf("a second one: %v (%s)", err, hint.Of(err))
 	}
 	if err := release(); err != nil {

@@ -199,7 +199,7 @@ func TestExchangeMismatch(t *testing.T) {
 		says string
 	}{
 		"nothing":     {good, 1, ""},
-		"a bit":       {[]byte(strings.Replace(string(good), "192.168.4.91", "192.168.4.90", 1)), 0, "a-000001.json: its signature does not fit"},
+		"a bit":       {[]byte(strings.Replace(string(good), "192.168.4.91", "192.168.4.90", 1)), 0, "a-000001.json: invalid signature"},
 		"half of it":  {good[:len(good)/2], 0, "a-000001.json: not a host report"},
 		"no signer":   {bare, 1, "(a-000001.json) is not signed, but an earlier one of that host from"},
 		"another key": {resigned, 1, "signed with another key"},

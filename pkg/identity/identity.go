@@ -74,7 +74,7 @@ func (i *Identity) check() error {
 			return fmt.Errorf("%s.key: %w", ca, err)
 		}
 		if !cert.IsCA || !key.PublicKey.Equal(cert.PublicKey) {
-			return fmt.Errorf("%s.crt is no certificate authority with the key beside it", ca)
+			return fmt.Errorf("%s.crt is not a CA certificate for its key", ca)
 		}
 	}
 	key, err := privateKey(i.Files["sa.key"])
@@ -87,7 +87,7 @@ func (i *Identity) check() error {
 	}
 	hash, err := kubeadm.CAHash(i.Files["ca.crt"])
 	if err == nil && (len(i.Ticket.CACertHashes) != 1 || i.Ticket.CACertHashes[0] != hash) {
-		err = errors.New("the ticket in it is of another certificate authority")
+		err = errors.New("its ticket has another CA")
 	}
 	return err
 }
@@ -95,7 +95,7 @@ func (i *Identity) check() error {
 func certificate(text []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("it is no certificate")
+		return nil, errors.New("not a certificate")
 	}
 	return x509.ParseCertificate(block.Bytes)
 }
@@ -103,7 +103,7 @@ func certificate(text []byte) (*x509.Certificate, error) {
 func privateKey(text []byte) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != rsaType {
-		return nil, errors.New("it is no private key")
+		return nil, errors.New("not a private key")
 	}
 	return x509.ParsePKCS1PrivateKey(block.Bytes)
 }

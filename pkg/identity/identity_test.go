@@ -83,9 +83,9 @@ func TestNew(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*manifest.Cluster){
-		"lists no hosts":              func(c *manifest.Cluster) { c.Hosts = nil },
-		"none of the hosts is a mast": func(c *manifest.Cluster) { c.Hosts = c.Hosts[:1] },
-		"is no IPv4 address":          func(c *manifest.Cluster) { c.Hosts[0].Address = "x" },
+		"lists no hosts":         func(c *manifest.Cluster) { c.Hosts = nil },
+		"no host is a master":    func(c *manifest.Cluster) { c.Hosts = c.Hosts[:1] },
+		"is not an IPv4 address": func(c *manifest.Cluster) { c.Hosts[0].Address = "x" },
 	} {
 		c := hosts()
 		change(c)
@@ -149,25 +149,25 @@ func TestAttacks(t *testing.T) {
 		word   string
 		says   string
 	}{
-		"a wrong passphrase":  {sealed, "correct horse battery stable", "the passphrase does not open stick/identity.age"},
+		"a wrong passphrase":  {sealed, "correct horse battery stable", "wrong passphrase for stick/identity.age"},
 		"no passphrase":       {sealed, "", "the passphrase of stick/identity.age is empty"},
-		"nothing":             {nil, word, "is damaged or is no identity"},
-		"cut off":             {sealed[:len(sealed)-1], word, "is damaged or is no identity"},
-		"something after it":  {append(bytes.Clone(sealed), 'x'), word, "is damaged or is no identity"},
-		"far too large":       {make([]byte, mostBytes+1), word, "is no identity: it has 1048577 bytes"},
-		"a work factor of 30": {bytes.Replace(sealed, []byte(" 4\n"), []byte(" 30\n"), 1), word, "is damaged or is no identity"},
-		"not a tar":           {encrypt(t, []byte(strings.Repeat("x", 1024)), word), word, "is damaged or is no identity"},
+		"nothing":             {nil, word, "is damaged or not an identity"},
+		"cut off":             {sealed[:len(sealed)-1], word, "is damaged or not an identity"},
+		"something after it":  {append(bytes.Clone(sealed), 'x'), word, "is damaged or not an identity"},
+		"far too large":       {make([]byte, mostBytes+1), word, "is not an identity: it has 1048577 bytes"},
+		"a work factor of 30": {bytes.Replace(sealed, []byte(" 4\n"), []byte(" 30\n"), 1), word, "is damaged or not an identity"},
+		"not a tar":           {encrypt(t, []byte(strings.Repeat("x", 1024)), word), word, "is damaged or not an identity"},
 		"a member too many": {pack(func(f map[string][]byte, n *[]string) {
 			f["../../etc/passwd"] = []byte("x")
 			*n = append(*n, "../../etc/passwd")
-		}), word, `it holds "../../etc/passwd"`},
-		"a member twice":          {pack(func(_ map[string][]byte, n *[]string) { *n = append(*n, "ca.key") }), word, `it holds "ca.key"`},
+		}), word, `it contains the unexpected file "../../etc/passwd"`},
+		"a member twice":          {pack(func(_ map[string][]byte, n *[]string) { *n = append(*n, "ca.key") }), word, `it contains the unexpected file "ca.key"`},
 		"a member too few":        {pack(func(_ map[string][]byte, n *[]string) { *n = (*n)[:len(*n)-1] }), word, "it lacks sa.pub"},
-		"a member that is huge":   {pack(func(f map[string][]byte, _ *[]string) { f["sa.pub"] = make([]byte, mostMember+1) }), word, `it holds "sa.pub"`},
-		"the ticket of another":   {pack(func(f map[string][]byte, _ *[]string) { f[ticketEntry] = other.Text }), word, "the ticket in it is of another certificate authority"},
-		"the CA of another":       {pack(func(f map[string][]byte, _ *[]string) { f["ca.crt"] = other.Files["ca.crt"] }), word, "ca.crt is no certificate authority with the key beside it"},
+		"a member that is huge":   {pack(func(f map[string][]byte, _ *[]string) { f["sa.pub"] = make([]byte, mostMember+1) }), word, `it contains the unexpected file "sa.pub"`},
+		"the ticket of another":   {pack(func(f map[string][]byte, _ *[]string) { f[ticketEntry] = other.Text }), word, "its ticket has another CA"},
+		"the CA of another":       {pack(func(f map[string][]byte, _ *[]string) { f["ca.crt"] = other.Files["ca.crt"] }), word, "ca.crt is not a CA certificate for its key"},
 		"the public key of anoth": {pack(func(f map[string][]byte, _ *[]string) { f["sa.pub"] = other.Files["sa.pub"] }), word, "sa.pub is not the public key"},
-		"a key that is none":      {pack(func(f map[string][]byte, _ *[]string) { f["etcd/ca.key"] = []byte("x") }), word, "etcd/ca.key: it is no private key"},
+		"a key that is none":      {pack(func(f map[string][]byte, _ *[]string) { f["etcd/ca.key"] = []byte("x") }), word, "etcd/ca.key: not a private key"},
 	}
 	for i := 0; i < len(sealed); i += max(1, len(sealed)/40) { // every region of the file
 		flipped := bytes.Clone(sealed)
@@ -246,7 +246,7 @@ func TestWrite(t *testing.T) {
 	if err := Complete(c); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := id.Write(Place{Dir: dir, From: "elsewhere.yaml"}, c, sealed); err == nil || !strings.Contains(err.Error(), "cluster.yaml is there already") {
+	if _, err := id.Write(Place{Dir: dir, From: "elsewhere.yaml"}, c, sealed); err == nil || !strings.Contains(err.Error(), "cluster.yaml already exists") {
 		t.Errorf("over another's: %v", err)
 	}
 	paths, err := id.Write(Place{Dir: dir, From: from}, c, sealed)

@@ -36,7 +36,7 @@ func Make(place Place, o Options, ask func() (string, error)) (*Made, error) {
 		return nil, err
 	}
 	if err := CheckPassphrase([]byte(passphrase)); err != nil {
-		return nil, hint.With(err, "four or five words that nobody would put together")
+		return nil, hint.With(err, "use four or five unrelated words")
 	}
 	id, err := New(cluster, o)
 	if err != nil {
@@ -67,7 +67,7 @@ func (m *Made) WriteText(w io.Writer) error {
 	for i, h := range m.Hosts {
 		out.Line("%2d\t%s\t%s\t%s", i+1, h.Name, h.Address, h.Role)
 	}
-	out.Line("hosts can join until %s; whoever has join.yaml can, so keep the stick", m.Expires)
+	out.Line("hosts can join until %s; anyone with join.yaml can, so keep the stick safe", m.Expires)
 	out.Line("next: on every host, in any order: ./install; masters ask for the passphrase")
 	return out.Flush()
 }

@@ -54,7 +54,7 @@ func New(cluster *manifest.Cluster, o Options) (*Identity, error) {
 	id := &Identity{Files: map[string][]byte{}}
 	for file, name := range map[string]string{"ca": "kubernetes", "front-proxy-ca": "front-proxy-ca", "etcd/ca": "etcd-ca"} {
 		if err := id.authority(file, name, o); err != nil {
-			return nil, fmt.Errorf("cannot make the certificate authority %s: %w", name, err)
+			return nil, fmt.Errorf("cannot create the certificate authority %s: %w", name, err)
 		}
 	}
 	key, err := rsa.GenerateKey(rand.Reader, o.Bits)
@@ -63,7 +63,7 @@ func New(cluster *manifest.Cluster, o Options) (*Identity, error) {
 		id.Files["sa.pub"], err = publicKeyPEM(&key.PublicKey)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot make the key of the service accounts: %w", err)
+		return nil, fmt.Errorf("cannot create the service account key: %w", err)
 	}
 	if err := id.issue(cluster, o); err != nil {
 		return nil, err
@@ -75,13 +75,13 @@ func New(cluster *manifest.Cluster, o Options) (*Identity, error) {
 // Complete checks whether an identity can be made of cluster, and says its
 // endpoint where it does not.
 func Complete(cluster *manifest.Cluster) error {
-	const example = "cluster.yaml lists them, such as: hosts: [{name: master1, address: 192.168.4.11, role: master}, {name: node1, address: 192.168.4.12, role: node}]"
+	const example = "list them in cluster.yaml: hosts: [{name: master1, address: 192.168.4.11, role: master}, {name: node1, address: 192.168.4.12, role: node}]"
 	masters := cluster.Masters()
 	switch {
 	case len(cluster.Hosts) == 0:
-		return hint.With(errors.New("cannot make an identity: the cluster file lists no hosts"), "%s", example)
+		return hint.With(errors.New("cannot create an identity: the cluster file lists no hosts"), "%s", example)
 	case len(masters) == 0:
-		return hint.With(errors.New("cannot make an identity: none of the hosts is a master"), "%s", example)
+		return hint.With(errors.New("cannot create an identity: no host is a master"), "%s", example)
 	}
 	own, _ := netip.ParseAddr(masters[0].Address) // Validate says what is wrong with it
 	cluster.Endpoint = cluster.EndpointOr(own)
@@ -129,7 +129,7 @@ func (i *Identity) issue(c *manifest.Cluster, o Options) error {
 		PodCIDR: c.PodCIDR, ProxyMode: c.Proxy.Mode,
 	}
 	if err := i.Ticket.Validate(); err != nil {
-		return fmt.Errorf("cannot make a ticket: %w", err)
+		return fmt.Errorf("cannot create a ticket: %w", err)
 	}
 	i.Text, err = i.Ticket.Marshal()
 	return err

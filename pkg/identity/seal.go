@@ -28,7 +28,7 @@ const (
 // CheckPassphrase says whether a passphrase is good enough to make an identity.
 func CheckPassphrase(passphrase []byte) error {
 	if len(passphrase) < least {
-		return fmt.Errorf("the passphrase has %d characters, want %d at least: whoever finds the stick can try as many as they like", len(passphrase), least)
+		return fmt.Errorf("the passphrase has %d characters, want at least %d: the finder of a stick can try any number", len(passphrase), least)
 	}
 	return nil
 }
@@ -79,27 +79,27 @@ func (i *Identity) pack(w io.Writer) error {
 // *Error: age cannot tell one from the other before the header is proven.
 func Open(name string, sealed, passphrase []byte) (*Identity, error) {
 	if len(sealed) > mostBytes {
-		return nil, Untrusted(Remake, "%s is no identity: it has %d bytes", name, len(sealed))
+		return nil, Untrusted(Remake, "%s is not an identity: it has %d bytes", name, len(sealed))
 	}
 	key, err := age.NewScryptIdentity(string(passphrase))
 	if err != nil {
-		return nil, Untrusted("type it again, or name the right file: --passphrase-file FILE", "the passphrase of %s is empty", name)
+		return nil, Untrusted("type it again, or pass the right file: --passphrase-file FILE", "the passphrase of %s is empty", name)
 	}
 	key.SetMaxWorkFactor(workFactor)
 	r, err := age.Decrypt(bytes.NewReader(sealed), key)
 	var other *age.NoIdentityMatchError
 	switch {
 	case errors.As(err, &other):
-		return nil, Untrusted("type it again, or name the right file: --passphrase-file FILE; where it is lost: "+Remake, "the passphrase does not open %s: it is another one", name)
+		return nil, Untrusted("type it again, or pass the right file: --passphrase-file FILE; if it is lost: "+Remake, "wrong passphrase for %s", name)
 	case err != nil:
-		return nil, Untrusted(Remake, "%s is damaged or is no identity: %w", name, err)
+		return nil, Untrusted(Remake, "%s is damaged or not an identity: %w", name, err)
 	}
 	id, err := unpack(r)
 	if err == nil {
 		err = id.check()
 	}
 	if err != nil {
-		return nil, Untrusted(Remake, "%s is damaged or is no identity: %w", name, err)
+		return nil, Untrusted(Remake, "%s is damaged or not an identity: %w", name, err)
 	}
 	return id, nil
 }
@@ -118,7 +118,7 @@ func unpack(r io.Reader) (*Identity, error) {
 			return nil, err
 		}
 		if head.Typeflag != tar.TypeReg || head.Size > mostMember || head.Name != ticketEntry && !slices.Contains(Names(), head.Name) || id.Files[head.Name] != nil {
-			return nil, fmt.Errorf("it holds %q", head.Name)
+			return nil, fmt.Errorf("it contains the unexpected file %q", head.Name)
 		}
 		text, err := io.ReadAll(t)
 		if err != nil {
@@ -128,7 +128,7 @@ func unpack(r io.Reader) (*Identity, error) {
 	}
 	// What follows the tar is proven too: age knows only at the end that nothing is cut off.
 	if n, err := io.Copy(io.Discard, r); err != nil || n > mostBytes {
-		return nil, fmt.Errorf("it does not end where it should: %w", errors.Join(err, io.ErrUnexpectedEOF))
+		return nil, fmt.Errorf("it is truncated or has extra data: %w", errors.Join(err, io.ErrUnexpectedEOF))
 	}
 	for _, name := range append([]string{ticketEntry}, Names()...) {
 		if len(id.Files[name]) == 0 {

@@ -64,7 +64,7 @@ func (p *Place) free(path string) error {
 	if from, err := os.Stat(p.From); err == nil && os.SameFile(there, from) {
 		return nil
 	}
-	return hint.With(fmt.Errorf("%s is there already: a cluster may have been made with it", path), "-o DIR names another directory; --replace replaces it, and hosts that are to join the cluster of before can no longer do so by this stick")
+	return hint.With(fmt.Errorf("%s already exists: a cluster may have been created with it", path), "choose another directory with -o DIR, or replace it with --replace; then hosts can no longer join the earlier cluster with this stick")
 }
 
 // Read opens the identity in a file with a passphrase, see Open.

@@ -171,7 +171,7 @@ func TestIdentityAttacks(t *testing.T) {
 		says   string
 	}{
 		"nothing":            {password, func(*testing.T, *carried) {}, ""},
-		"a wrong passphrase": {"correct horse battery stable", func(*testing.T, *carried) {}, "the passphrase does not open"},
+		"a wrong passphrase": {"correct horse battery stable", func(*testing.T, *carried) {}, "wrong passphrase for"},
 		"the identity of another cluster": {password, func(t *testing.T, c *carried) {
 			text, err := os.ReadFile(other.path("identity.age"))
 			if err != nil {

@@ -51,7 +51,7 @@ func (f File) Open() (*os.File, error) {
 func chosen(err error, path string) error {
 	var e *Error
 	if errors.As(err, &e) {
-		return hint.With(e, "%s shows what it is; name a file instead", hint.Command("ls", "-ld", path))
+		return hint.With(e, "see %s; pass a file instead", hint.Command("ls", "-ld", path))
 	}
 	return err
 }

@@ -41,7 +41,7 @@ func (d Dir) List(name string, most int, want func(name string) bool) (names []s
 	names = names[:min(len(names), most)]
 	slices.Sort(names)
 	if !seen {
-		err := &Error{d.Join(name), fmt.Errorf("%w: the first %d are used", ErrTooMany, len(names))}
+		err := &Error{d.Join(name), fmt.Errorf("%w: only the first %d are used", ErrTooMany, len(names))}
 		return names, err
 	}
 	return names, nil

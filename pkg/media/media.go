@@ -25,12 +25,12 @@ import (
 // Why a name is not used; each is wrapped in an *Error. A name that is missing
 // gives an *fs.PathError that wraps fs.ErrNotExist.
 var (
-	ErrLink       = errors.New("it is a symbolic link, and links are not followed here")
+	ErrLink       = errors.New("it is a symbolic link, and links are not followed")
 	ErrNotRegular = errors.New("it is not a regular file")
 	ErrNotDir     = errors.New("it is not a directory")
 	ErrTooLarge   = errors.New("it is too large")
-	ErrTooMany    = errors.New("it holds too many files")
-	ErrGone       = errors.New("it is not the directory that was here before")
+	ErrTooMany    = errors.New("it contains too many files")
+	ErrGone       = errors.New("it is not the same directory as before")
 	ErrName       = errors.New("it is not a valid name")
 )
 
@@ -256,11 +256,11 @@ func advise(e *Error, path string) error {
 	show, remove := hint.Command("ls", "-ld", path), hint.Command("rm", path)
 	switch {
 	case errors.Is(e, ErrLink):
-		return hint.With(e, "%s shows where it leads; remove it with %s, and copy the file itself there", show, remove)
+		return hint.With(e, "see its target with %s; remove it with %s, and copy the file itself there", show, remove)
 	case errors.Is(e, ErrNotRegular), errors.Is(e, ErrNotDir), errors.Is(e, ErrTooLarge):
-		return hint.With(e, "%s shows it; if it is not yours: %s", show, hint.Command("mv", path, path+".unused"))
+		return hint.With(e, "see %s; if you do not need it: %s", show, hint.Command("mv", path, path+".unused"))
 	case errors.Is(e, ErrGone):
-		return hint.With(e, "put the same medium in again, and repeat the command")
+		return hint.With(e, "insert the same stick again, and run the same command again")
 	}
 	return e
 }

@@ -55,7 +55,7 @@ func (e Event) clean() Event {
 
 // retry is what a Retry says.
 func (e Event) retry() string {
-	return fmt.Sprintf("try %d of %d at %s failed, trying again: %s", e.Try, e.Of, e.Host, e.Text)
+	return fmt.Sprintf("attempt %d of %d at %s failed, retrying: %s", e.Try, e.Of, e.Host, e.Text)
 }
 
 // Unsized is the Total of a task that counts no bytes.

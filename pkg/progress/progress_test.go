@@ -33,7 +33,7 @@ func TestPlain(t *testing.T) {
 		"fetch    b  failed",
 		"lock     wrote x.lock",
 		"warning  c  key expired",
-		`fetch    b  try 1 of 4 at m.example failed, trying again: 503\x1b`,
+		`fetch    b  attempt 1 of 4 at m.example failed, retrying: 503\x1b`,
 		"3/9      init  kubeadm init runs",
 		"3/9      init  done (41 s)",
 		"",

@@ -28,7 +28,7 @@ const (
 )
 
 // ErrSignature is an object whose signature does not fit.
-var ErrSignature = errors.New("its signature does not fit: it was changed after it was signed")
+var ErrSignature = errors.New("invalid signature: it was changed after signing")
 
 // Object is what Open found. Body is the object in canonical form, without its
 // signature. Key and Signature are "" for one that is not signed.
@@ -87,13 +87,13 @@ func measure(data []byte) error {
 			i++
 		case c == '"':
 			if within && i-start > MaxString {
-				return fmt.Errorf("it has a string of over %d bytes", MaxString)
+				return fmt.Errorf("it contains a string of over %d bytes", MaxString)
 			}
 			start, within = i, !within
 		case within:
 		case c >= '0' && c <= '9', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '.', c == '-', c == '+':
 			if bare++; bare > MaxString {
-				return fmt.Errorf("it has a number of over %d bytes", MaxString)
+				return fmt.Errorf("it contains a number of over %d bytes", MaxString)
 			}
 			continue
 		case c == ',':
@@ -106,7 +106,7 @@ func measure(data []byte) error {
 		}
 		bare = 0
 		if values > MaxValues || depth > MaxDepth {
-			return fmt.Errorf("it has over %d values, or is over %d deep", MaxValues, MaxDepth)
+			return fmt.Errorf("it has over %d values or over %d levels", MaxValues, MaxDepth)
 		}
 	}
 	return nil
@@ -119,10 +119,10 @@ func object(data []byte) (m map[string]any, err error) {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
+		return nil, errors.New("extra data after the object")
 	}
 	if m == nil {
-		return nil, errors.New("it is no object")
+		return nil, errors.New("not a JSON object")
 	}
 	return m, nil
 }
@@ -149,7 +149,7 @@ type Signer struct {
 func NewSigner(now time.Time) (*Signer, error) {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a key: %w", err)
+		return nil, fmt.Errorf("cannot generate a key: %w", err)
 	}
 	return &Signer{key, now.UTC().Truncate(time.Second)}, nil
 }
@@ -164,7 +164,7 @@ type kept struct {
 func (s *Signer) Marshal() ([]byte, error) {
 	text, err := json.Marshal(kept{s.key.Seed(), s.Since})
 	if err != nil {
-		return nil, fmt.Errorf("cannot write the key: %w", err)
+		return nil, fmt.Errorf("cannot encode the key: %w", err)
 	}
 	return append(text, '\n'), nil
 }
@@ -174,7 +174,7 @@ func (s *Signer) Marshal() ([]byte, error) {
 func ParseSigner(text []byte) (*Signer, error) {
 	var k kept
 	if err := json.Unmarshal(text, &k); err != nil || len(k.Seed) != ed25519.SeedSize {
-		return nil, errors.New("it is no key of this program's")
+		return nil, errors.New("not a kubecrate host key")
 	}
 	return &Signer{ed25519.NewKeyFromSeed(k.Seed), k.Since}, nil
 }
@@ -190,7 +190,7 @@ func (s *Signer) Sign(data []byte) (string, error) {
 		return "", fmt.Errorf("cannot sign it: %w", err)
 	}
 	if m[keyName] != s.Key() {
-		return "", errors.New("cannot sign it: it has another key")
+		return "", errors.New("cannot sign it: it contains another key")
 	}
 	delete(m, signatureName)
 	body, err := json.Marshal(m)

@@ -40,7 +40,7 @@ type keepalived struct{ o Options }
 
 func (keepalived) Name() string { return "vip" }
 
-const fix = "on the connected machine: add keepalived to packages.roots of the manifest, or take the profile kubernetes-1.17.4-el7-ha, and build again"
+const fix = "on the connected machine: add keepalived to packages.roots of the manifest, or use the profile kubernetes-1.17.4-el7-ha, and build again"
 
 func (s keepalived) Check(ctx context.Context, h *host.Host) (step.Status, error) {
 	var st step.Status
@@ -49,7 +49,7 @@ func (s keepalived) Check(ctx context.Context, h *host.Host) (step.Status, error
 		return st, err
 	}
 	if !u.Known() && !s.o.Bundled {
-		return step.Cannot(fix, "cluster.yaml asks for the virtual address %s, and the bundle has no keepalived to hold it", s.o.VIP.Address), nil
+		return step.Cannot(fix, "cluster.yaml sets the virtual address %s, but the bundle has no keepalived", s.o.VIP.Address), nil
 	}
 	text, err := h.Text(file)
 	if err != nil {
@@ -57,10 +57,10 @@ func (s keepalived) Check(ctx context.Context, h *host.Host) (step.Status, error
 	}
 	st.File(file, text, s.o.config())
 	if !u.Starts() {
-		st.Todo("%s starts at boot", unit)
+		st.Todo("enable %s", unit)
 	}
 	if !u.Active {
-		st.Todo("%s is started, and holds %s on the first master that works", unit, s.o.VIP.Address)
+		st.Todo("start %s, which holds %s on one working master", unit, s.o.VIP.Address)
 	}
 	return st, nil
 }

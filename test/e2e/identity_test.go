@@ -177,7 +177,7 @@ func TestIdentity(t *testing.T) {
 		held := c.snapshot(master)
 		c.write(master, "/var/lib/lab-wrong", "correct horse battery stable\n")
 		out := c.mustInstall(master, 4, "--passphrase-file", "/var/lib/lab-wrong")
-		if !strings.Contains(out, "the passphrase does not open /mnt/usb/identity.age") {
+		if !strings.Contains(out, "wrong passphrase for /mnt/usb/identity.age") {
 			t.Errorf("it does not say why:\n%s", out)
 		}
 		c.same(master, held, "a wrong passphrase")

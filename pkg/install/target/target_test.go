@@ -96,9 +96,9 @@ func TestDecide(t *testing.T) {
 		"a node without a ticket": {Inputs{Request: named("node"), Facts: at("192.168.4.21"), Ticket: Found{Path: none}},
 			"node fresh 192.168.4.21 at 192.168.4.21:6443; no ticket for the cluster to join: /usb/join.yaml is missing"},
 		"a node without an address": {Inputs{Request: named("node"), Facts: at(""), Ticket: stick(ticketOf("192.168.4.11:6443", ""))},
-			"node fresh  at 192.168.4.11:6443 joins by stick asks 192.168.4.11; this host has no default route, so nothing tells which address the others reach it by"},
+			"node fresh  at 192.168.4.11:6443 joins by stick asks 192.168.4.11; this host has no default route, so its address in the cluster cannot be determined"},
 		"a master without an address": {Inputs{Request: named("master"), Facts: at(""), Ticket: Found{Path: none}},
-			"master fresh  at  first; this host has no default route, so nothing tells which address the others reach it by"},
+			"master fresh  at  first; this host has no default route, so its address in the cluster cannot be determined"},
 		"a further master": {Inputs{Request: named("master"), Facts: at("192.168.4.12"), Ticket: stick(ticketOf("192.168.4.11:6443", strings.Repeat("a", 64)))},
 			"master fresh 192.168.4.12 at 192.168.4.11:6443 joins by stick asks 192.168.4.11"},
 		"a master with the ticket of a node": {Inputs{Request: named("master"), Facts: at("192.168.4.12"), Ticket: stick(ticketOf("192.168.4.11:6443", ""))},
@@ -157,7 +157,7 @@ func TestDecideRefuses(t *testing.T) {
 		"another role":      {Inputs{Request: named("node"), Saved: &State{Role: manifest.Master, Cluster: kept}}, "this host is a master and cannot become a node", "./install reset, then ./install --role node"},
 		"another bundle":    {Inputs{Bundle: "b", Saved: &State{Role: manifest.Node, Bundle: "a", Cluster: kept}}, "this host was installed from a, but this bundle is b", "./install reset --yes"},
 		"a foreign master":  {Inputs{Request: named("master"), Identity: true, Cluster: cluster(t, strings.ReplaceAll(three, "4.", "5."))}, "this host is not in the cluster's list", "correct the hosts in cluster.yaml"},
-		"two of the list":   {Inputs{Cluster: &manifest.Cluster{Hosts: []manifest.Host{{Name: "a", Address: "192.168.4.77"}, {Name: "b", Address: "192.168.4.77"}}}}, "cannot tell which host of the cluster this one is", "correct the hosts"},
+		"two of the list":   {Inputs{Cluster: &manifest.Cluster{Hosts: []manifest.Host{{Name: "a", Address: "192.168.4.77"}, {Name: "b", Address: "192.168.4.77"}}}}, "cannot determine which host of the cluster this is", "correct the hosts"},
 		"no role, and kept": {Inputs{Saved: &State{Bundle: "x", Role: manifest.Single, Cluster: kept}}, "installed from x", "./install reset, then ./install --role single"},
 	} {
 		v.in.Facts, v.in.Now = at("192.168.4.77"), instant()
