@@ -394,7 +394,7 @@ func TestNames(t *testing.T) {
 	e := ready(t)
 	e.o.Facts.Interfaces[1].Addresses = append(e.o.Facts.Interfaces[1].Addresses, facts.Address{Prefix: netip.MustParsePrefix("10.0.0.1/24"), Scope: "global"})
 	listed("hosts: [{name: a, address: 192.168.4.11, role: master}, {name: b, address: 10.0.0.1, role: master}]")(e)
-	if err := preflight.Run(t.Context(), e.h, e.o).Err(); err == nil || !strings.Contains(err.Error(), "cluster: cannot tell which host") {
+	if err := preflight.Run(t.Context(), e.h, e.o).Err(); err == nil || !strings.Contains(err.Error(), "cluster: cannot determine which host") {
 		t.Errorf("twice in the list: %v", err)
 	}
 }
