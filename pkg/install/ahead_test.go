@@ -139,7 +139,7 @@ func TestStepsAhead(t *testing.T) {
 		write(t, mkdir(t, s.host.Path(name)), text)
 	}
 	r, plan := s.checksOf(t)
-	for name, says := range map[string]string{"hosts": `/etc/hosts says "127.0.0.1 n1"`, "docker": "cannot change /etc/docker/daemon.json: invalid JSON", "interface": "nope0"} {
+	for name, says := range map[string]string{"hosts": `the line "127.0.0.1 n1" of /etc/hosts`, "docker": "cannot change /etc/docker/daemon.json: invalid JSON", "interface": "nope0"} {
 		list := failedNamed(r, name)
 		if len(list) != 1 || !strings.Contains(list[0].Message, says) || list[0].Hint == "" {
 			t.Errorf("%s: %+v", name, list)

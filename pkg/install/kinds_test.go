@@ -52,7 +52,7 @@ func TestNewerJournal(t *testing.T) {
 	_, err = Reset(t.Context(), x.h, x.resetRequest(false))
 	_, perr := PlanReset(x.h, x.resetRequest(false))
 	for _, err := range []error{err, perr} {
-		if err == nil || !strings.Contains(err.Error(), "step teleport") || !strings.Contains(hint.Of(err), "installed this host last") {
+		if err == nil || !strings.Contains(err.Error(), "step teleport") || !strings.Contains(hint.Of(err), "last installed this host") {
 			t.Errorf("%v (hint %q)", err, hint.Of(err))
 		}
 	}
