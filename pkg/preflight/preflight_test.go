@@ -267,9 +267,9 @@ func TestBundle(t *testing.T) {
 	}
 	for _, c := range []change{
 		{"bundle", lock("none", whole...), preflight.OK, "agree", ""},
-		{"bundle", all(lock("none", whole...), of("v1.17.5")), preflight.Failed, "v1.17.5, and packages are of another version: kubelet-1.17.4-0", "bundle build"},
-		{"bundle", lock("none", whole[:3]...), preflight.Failed, "no package brings kubelet", "kubelet-1.17.4"},
-		{"bundle", lock("of a host", whole[:3]...), preflight.Warning, "no package brings kubelet", "kubelet-1.17.4"},
+		{"bundle", all(lock("none", whole...), of("v1.17.5")), preflight.Failed, "v1.17.5, but packages have another version: kubelet-1.17.4-0", "bundle build"},
+		{"bundle", lock("none", whole[:3]...), preflight.Failed, "no package provides kubelet", "kubelet-1.17.4"},
+		{"bundle", lock("of a host", whole[:3]...), preflight.Warning, "no package provides kubelet", "kubelet-1.17.4"},
 		{"bundle", all(lock("of a host", whole[:3]...), func(e *env) { e.o.Facts.Packages = whole[3:] }), preflight.OK, "agree", ""},
 		{"processor", all(lock("none", whole...), needs("x86-64-v2"), flags("cx16 lahf_lm popcnt pni sse4_1 ssse3")), preflight.Failed, "lacks sse4_2", "host-passthrough"},
 		{"processor", all(lock("none", whole...), needs("x86-64-v2"), flags("cx16 lahf_lm popcnt pni sse4_1 sse4_2 ssse3")), preflight.OK, "x86-64-v2", ""},

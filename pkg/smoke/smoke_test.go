@@ -126,7 +126,7 @@ func TestTroubles(t *testing.T) {
 		{"a namespace of somebody else", func(w *world, _ *Options) { w.namespace, w.foreign = true, true },
 			[]string{"failed pods cannot remove the test pods: namespace kubecrate-smoke exists and was not created by install"}},
 		{"no way to a pod", func(w *world, _ *Options) { w.deaf["10.244.1.7:80"] = "" },
-			[]string{"failed web the pod on node1 does not answer at 10.244.1.7:80: connection refused", "hint: check that UDP 8472"}},
+			[]string{"failed web the pod on node1 does not answer at 10.244.1.7:80: connection refused", "hint: check that UDP 8472 is open"}},
 		{"no services", func(w *world, _ *Options) { w.deaf["10.96.4.4:80"] = "" },
 			[]string{"failed web the service does not answer at 10.96.4.4:80", "hint: kubectl --namespace=kube-system logs --selector=k8s-app=kube-proxy"}},
 		{"another web server", func(w *world, _ *Options) { w.deaf["192.168.4.12:30080"] = "HTTP/1.1 404 Not Found\r\n\r\n" },
@@ -142,7 +142,7 @@ func TestTroubles(t *testing.T) {
 				}
 				return nil
 			}
-		}, []string{"failed network the pod on node2 cannot reach the pod on master1 at http://10.244.0.7:80/: wget: download timed out", "hint: check that UDP 8472"}},
+		}, []string{"failed network the pod on node2 cannot reach the pod on master1 at http://10.244.0.7:80/: wget: download timed out", "hint: check that UDP 8472 is open"}},
 		{"one node", func(w *world, _ *Options) { w.nodes = w.nodes[:1] }, []string{"skipped network test pods are running on 1 node only", "ok dns names resolve on 1 node"}},
 		{"no DNS", func(w *world, _ *Options) {
 			w.lookup = func(node string) (string, error) {
