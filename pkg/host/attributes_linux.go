@@ -6,5 +6,5 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attributes are those of chattr(1).
+// attributes returns the attributes of chattr(1).
 func attributes(f *os.File) (int, error) { return unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS) }

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// attributes are Linux's alone; bundle, which links this package, runs elsewhere too.
+// attributes exist only on Linux; bundle, which links this package, also runs elsewhere.
 func attributes(*os.File) (int, error) { return 0, errors.ErrUnsupported }

@@ -11,20 +11,20 @@ import (
 	"kubecrate/pkg/atomicfile"
 )
 
-// Clear removes path and all below it, without recording anything: it is for
-// what was made here and is wanted no more. A path that is missing is no error.
+// Clear removes path and everything below it, without recording: it is for files that
+// this program created. A missing path is not an error.
 func (h *Host) Clear(name string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot remove %s: %w", name, ErrReadOnly)
 	}
 	if path.Clean("/"+name) == "/" {
-		return fmt.Errorf("cannot remove %q: it is the whole host", name)
+		return fmt.Errorf("cannot remove %q: it is the root directory", name)
 	}
 	return os.RemoveAll(h.Path(name))
 }
 
-// ClearDir is Clear for all that is in a directory; the directory stays, since a
-// package may own it or a file system be mounted on it.
+// ClearDir is Clear for the content of a directory; the directory stays, since a package
+// may own it or a file system may be mounted on it.
 func (h *Host) ClearDir(name string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot empty %s: %w", name, ErrReadOnly)
@@ -41,8 +41,7 @@ func (h *Host) ClearDir(name string) error {
 	return nil
 }
 
-// Move gives a directory another name, without recording anything: it is for what
-// has to be out of a program's way, and comes back. The name is on the disk when
+// Move renames a directory temporarily, without recording. The new name is on disk when
 // it returns.
 func (h *Host) Move(from, to string) error {
 	if h.Recorder == nil {
@@ -51,8 +50,8 @@ func (h *Host) Move(from, to string) error {
 	return atomicfile.Rename(h.Path(from), h.Path(to))
 }
 
-// RemoveEmpty removes a directory that nothing is in and nothing is mounted on;
-// any other, and one that is missing, is no error.
+// RemoveEmpty removes an empty directory that is not a mount point; any other, or a
+// missing one, is not an error.
 func (h *Host) RemoveEmpty(name string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot remove %s: %w", name, ErrReadOnly)

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Existing is the nearest path at or above p that exists, with every symbolic
-// link on the way followed below Root: where something written to p would lie.
+// Existing returns the nearest existing path at or above p, with symbolic links followed
+// below Root: where something written to p would be.
 func (h *Host) Existing(p string) (string, error) {
 	const most = 40 // links, as the kernel allows
 	at, rest, links := "/", strings.Split(path.Clean("/" + p)[1:], "/"), 0
@@ -45,8 +45,8 @@ func (h *Host) Existing(p string) (string, error) {
 	return at, nil
 }
 
-// Space is the size of the file system on which p lies, or would lie, and what
-// is free there to a program that is not root; bytes.
+// Space returns the size of the file system of p, which may not exist, and the space
+// available there to users other than root, in bytes.
 func (h *Host) Space(p string) (size, free int64, err error) {
 	at, err := h.Existing(p)
 	if err != nil {
@@ -54,7 +54,7 @@ func (h *Host) Space(p string) (size, free int64, err error) {
 	}
 	st, err := statfs(h.Path(at))
 	if err != nil {
-		return 0, 0, fmt.Errorf("cannot ask the file system of %s: %w", p, err)
+		return 0, 0, fmt.Errorf("cannot query the file system of %s: %w", p, err)
 	}
 	block := int64(st.Bsize) //nolint:unconvert // the type differs between systems
 	return bytesOf(st.Blocks, block), bytesOf(st.Bavail, block), nil
@@ -65,7 +65,7 @@ func statfs(at string) (st unix.Statfs_t, err error) {
 	return st, err
 }
 
-// bytesOf is a number of blocks in bytes; more than an int64 holds no disk has.
+// bytesOf converts blocks to bytes, at most MaxInt64.
 func bytesOf(blocks uint64, size int64) int64 {
 	if size <= 0 || blocks > math.MaxInt64 || int64(blocks) > math.MaxInt64/size {
 		return math.MaxInt64

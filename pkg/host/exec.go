@@ -17,21 +17,21 @@ import (
 	"kubecrate/pkg/visible"
 )
 
-// Exec runs programs of this machine with an environment of its own (see
-// environ), and each in a process group of its own, so that a Ctrl-C at the
-// terminal reaches only this program, which then ends what it runs.
+// Exec runs programs of this machine with a fixed environment (see environ), each in its
+// own process group, so that a Ctrl-C at the terminal reaches only this program, which
+// then terminates them.
 type Exec struct{}
 
 const (
 	searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	endWait    = 10 * time.Second // between the request to end and the kill
-	mostKept   = 64 << 10         // bytes of stderr kept for the message, its end
+	endWait    = 10 * time.Second // between SIGTERM and SIGKILL
+	mostKept   = 64 << 10         // last bytes of stderr for the error
 )
 
 // Run is Runner's.
 func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	if len(c.Argv) == 0 {
-		return nil, errors.New("cannot run nothing")
+		return nil, errors.New("cannot run a command: it is empty")
 	}
 	program, err := lookPath(c.Argv[0])
 	if err != nil {
@@ -40,7 +40,7 @@ func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, program, c.Argv[1:]...)
 	cmd.Args[0] = c.Argv[0]
 	cmd.Env = environ(os.Environ())
-	in := &stdin{r: c.Stdin, failed: func() { _ = cmd.Process.Kill() }} // it may have ended
+	in := &stdin{r: c.Stdin, failed: func() { _ = cmd.Process.Kill() }} // it may have exited
 	if c.Stdin != nil {
 		cmd.Stdin = in
 	}
@@ -58,7 +58,7 @@ func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	case ctx.Err() != nil:
 		return stdout.Bytes(), context.Cause(ctx)
 	case in.broken() != nil:
-		return stdout.Bytes(), fmt.Errorf("cannot feed %s: %w", CommandLine(c.Argv), in.broken())
+		return stdout.Bytes(), fmt.Errorf("cannot write the input of %s: %w", CommandLine(c.Argv), in.broken())
 	case err != nil && c.Log != nil:
 		return nil, &CommandError{Argv: c.Argv, Err: err, Stdout: lastLines(endOf(c.Log))}
 	case err != nil:
@@ -67,20 +67,20 @@ func (Exec) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	return stdout.Bytes(), nil
 }
 
-// endOf is the end of what a log holds, "" where it cannot be read.
+// endOf returns the end of a log, "" if it cannot be read.
 func endOf(log *os.File) string {
 	info, err := log.Stat()
 	if err != nil {
 		return ""
 	}
 	from := max(0, info.Size()-mostKept)
-	b, _ := io.ReadAll(io.NewSectionReader(log, from, info.Size()-from)) // the program's own error is what counts
+	b, _ := io.ReadAll(io.NewSectionReader(log, from, info.Size()-from)) // the program's own error matters
 	return string(b)
 }
 
-// stdin is what a program is fed with. Where that breaks off, the program is
-// ended before it sees the end, which it could take for a whole input, and the
-// cause is kept: os/exec hides it behind the exit status.
+// stdin is the input of a program. If reading it fails, the program is killed before it
+// sees EOF, which it could take for complete input, and the cause is kept: os/exec
+// hides it behind the exit status.
 type stdin struct {
 	r      io.Reader
 	failed func()
@@ -103,7 +103,7 @@ func (s *stdin) broken() error {
 	return nil
 }
 
-// lookPath finds a program in searchPath, whatever PATH this process has.
+// lookPath finds a program in searchPath, regardless of PATH.
 func lookPath(name string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil
@@ -117,15 +117,16 @@ func lookPath(name string) (string, error) {
 	return "", fmt.Errorf("%w: %s", exec.ErrNotFound, name)
 }
 
-// CommandError is a program that could not be run or ended badly. Stdout and
-// Stderr are the last lines that it wrote.
+// CommandError is the failure of a program. Stdout and Stderr are the last lines of its
+// output.
 type CommandError struct {
 	Argv           []string
 	Err            error
 	Stdout, Stderr string
 }
 
-// Error gives a line that can be pasted into a shell, and what the program said.
+// Error returns a command line that can be pasted into a shell, and the program's
+// output.
 func (e *CommandError) Error() string {
 	said := e.Stderr
 	if said == "" {
@@ -137,7 +138,7 @@ func (e *CommandError) Error() string {
 	return fmt.Sprintf("%s: %v%s", CommandLine(e.Argv), e.Err, said)
 }
 
-// Lines is Error with what the program said marked as such.
+// Lines is Error with the program's output marked as a quote.
 func (e *CommandError) Lines() []string {
 	said := e.Stderr
 	if said == "" {
@@ -146,13 +147,13 @@ func (e *CommandError) Lines() []string {
 	return (&visible.Quoted{Err: fmt.Errorf("%s: %w", CommandLine(e.Argv), e.Err), Said: said}).Lines()
 }
 
-// Unwrap gives what os/exec said.
+// Unwrap returns the error of os/exec.
 func (e *CommandError) Unwrap() error { return e.Err }
 
-// NotFound says that err is a program that this machine does not have.
+// NotFound reports whether err means that the program does not exist.
 func NotFound(err error) bool { return errors.Is(err, exec.ErrNotFound) }
 
-// ExitCode is that of the program behind err, -1 where there is none.
+// ExitCode returns the exit code of the failed program, -1 if there is none.
 func ExitCode(err error) int {
 	var exit interface{ ExitCode() int }
 	if errors.As(err, &exit) {
@@ -161,17 +162,17 @@ func ExitCode(err error) int {
 	return -1
 }
 
-// CommandLine is argv as a shell takes it.
+// CommandLine returns argv quoted for a shell.
 func CommandLine(argv []string) string { return hint.Command(argv...) }
 
-// lastLines keeps what a person reads of a long output.
+// lastLines returns the last lines of an output.
 func lastLines(text string) string {
 	const most = 20
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }
 
-// tail keeps the end of what is written.
+// tail is a writer that keeps the last bytes.
 type tail struct {
 	most int
 	buf  []byte
@@ -187,13 +188,12 @@ func (t *tail) Write(b []byte) (int, error) {
 
 func (t *tail) String() string { return string(t.buf[max(0, len(t.buf)-t.most):]) }
 
-// environ is the environment of every program that is run: a fixed one, with
-// nothing of own, this process's, but the terminal's kind. What else an operator
-// has set would change what the programs do, and differently on each host: a
-// proxy sends kubeadm's requests to the cluster elsewhere, and is written into
-// the control plane; KUBECONFIG, DOCKER_HOST, CONTAINERD_ADDRESS and ETCDCTL_*
-// lead to another cluster or runtime, LANG and LC_* turn what is parsed into
-// another language, LD_*, PYTHON* and RPM_* load other code.
+// environ is the environment of every program: a fixed one, with only TERM from own,
+// this process's environment. Other variables of the operator would change the
+// programs' behaviour, differently on each host: kubeadm would send requests to the
+// cluster through a proxy and write it into the control plane; KUBECONFIG, DOCKER_HOST,
+// CONTAINERD_ADDRESS and ETCDCTL_* select another cluster or runtime, LANG and LC_*
+// change the language of parsed output, LD_*, PYTHON* and RPM_* load other code.
 func environ(own []string) []string {
 	list := []string{
 		"PATH=" + searchPath, "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh", "LANG=C", "LC_ALL=C",

@@ -13,7 +13,7 @@ import (
 	"kubecrate/pkg/atomicfile"
 )
 
-// Modes of what is made new.
+// Modes of new files and directories.
 const (
 	FileMode fs.FileMode = 0o644
 	dirMode  fs.FileMode = 0o755
@@ -22,7 +22,7 @@ const (
 // contextAttr is the extended attribute that holds the SELinux context.
 const contextAttr = "security.selinux"
 
-// FileState reads what is at path now.
+// FileState returns the current state of path.
 func (h *Host) FileState(path string) (o FileState, err error) {
 	at := h.Path(path)
 	info, err := os.Lstat(at)
@@ -41,7 +41,7 @@ func (h *Host) FileState(path string) (o FileState, err error) {
 		o.Link, err = os.Readlink(at)
 		return o, err
 	case !info.Mode().IsRegular():
-		return o, fmt.Errorf("cannot keep %s: it is not a regular file", path)
+		return o, fmt.Errorf("cannot save %s: it is not a regular file", path)
 	}
 	if o.Context, err = readContext(at); err != nil {
 		return o, err
@@ -50,7 +50,7 @@ func (h *Host) FileState(path string) (o FileState, err error) {
 	return o, err
 }
 
-// readContext is "" where the file system or the kernel knows no contexts.
+// readContext returns "" if the file system or the kernel does not support contexts.
 func readContext(at string) (string, error) {
 	const most = 4096
 	b := make([]byte, most)
@@ -64,9 +64,9 @@ func readContext(at string) (string, error) {
 	return string(b[:n]), nil
 }
 
-// WriteFile gives path the content, after recording what was there. It keeps
-// owner, mode and SELinux context of a file that exists, and follows a link to
-// the file that is meant; a new file gets mode. The file is never half written.
+// WriteFile writes path atomically, after recording its previous state. It keeps owner,
+// mode and SELinux context of an existing file, and follows symbolic links; a new file
+// gets mode.
 func (h *Host) WriteFile(path string, content []byte, mode fs.FileMode) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot write %s: %w", path, ErrReadOnly)
@@ -76,7 +76,7 @@ func (h *Host) WriteFile(path string, content []byte, mode fs.FileMode) error {
 		return fmt.Errorf("cannot write %s: %w", path, h.because(path, err))
 	}
 	if err := h.Recorder.File(path, now, content); err != nil {
-		return fmt.Errorf("cannot keep the original of %s: %w", path, err)
+		return fmt.Errorf("cannot save the original of %s: %w", path, err)
 	}
 	after := now
 	after.Content = content
@@ -89,8 +89,7 @@ func (h *Host) WriteFile(path string, content []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// because is what keeps path from being written where that can be told, with its
-// hint, and otherwise err.
+// because returns the known obstacle to writing path, with its hint, otherwise err.
 func (h *Host) because(path string, err error) error {
 	if why := h.Obstacle(path, false); why != nil {
 		return why
@@ -98,7 +97,7 @@ func (h *Host) because(path string, err error) error {
 	return err
 }
 
-// target follows links, which lead below Root, to the file that is meant.
+// target follows symbolic links below Root to the file.
 func (h *Host) target(path string) (string, FileState, error) {
 	const most = 10
 	for range most {
@@ -115,7 +114,7 @@ func (h *Host) target(path string) (string, FileState, error) {
 	return path, FileState{}, syscall.ELOOP
 }
 
-// Remove deletes a file, after recording it; one that is missing is no error.
+// Remove deletes a file, after recording it; a missing file is not an error.
 func (h *Host) Remove(path string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot remove %s: %w", path, ErrReadOnly)
@@ -125,7 +124,7 @@ func (h *Host) Remove(path string) error {
 		return err
 	}
 	if err := h.Recorder.File(path, now, nil); err != nil {
-		return fmt.Errorf("cannot keep the original of %s: %w", path, err)
+		return fmt.Errorf("cannot save the original of %s: %w", path, err)
 	}
 	if err := h.Put(path, FileState{Absent: true}); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", path, h.because(path, err))
@@ -133,9 +132,8 @@ func (h *Host) Remove(path string) error {
 	return nil
 }
 
-// Put brings path to the state o without recording anything: it is how a
-// change is made and how it is undone. What it makes is on the disk when it
-// returns, under its name or not at all.
+// Put sets path to the state o without recording: it makes changes and undoes them. It
+// is atomic, and the file is on disk when it returns.
 func (h *Host) Put(path string, o FileState) error {
 	at := h.Path(path)
 	dir := filepath.Dir(at)
@@ -147,13 +145,12 @@ func (h *Host) Put(path string, o FileState) error {
 		if serr := atomicfile.SyncDir(dir); err == nil || !errors.Is(serr, fs.ErrNotExist) {
 			return serr
 		}
-		return nil // the directory went with it
+		return nil // the directory no longer exists
 	}
 	if err := atomicfile.MkdirAll(dir, dirMode); err != nil {
 		return err
 	}
-	// A release before this one that was killed left it: what it wrote had this
-	// name until it was whole.
+	// A temporary file of an earlier release that was killed.
 	if err := os.Remove(filepath.Join(dir, "."+filepath.Base(at)+".kubecrate")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -163,8 +160,8 @@ func (h *Host) Put(path string, o FileState) error {
 	return create(at, o)
 }
 
-// create makes a file that is on the disk when it returns. Until it has its owner
-// nobody else reads it.
+// create creates a file that is on disk when it returns. It is private until it has its
+// owner.
 func create(at string, o FileState) (err error) {
 	const private = 0o600
 	f, err := atomicfile.Create(at, private)

@@ -1,6 +1,6 @@
-// Package host is the only code that touches a machine: its files below a root,
-// and its programs by argv. What changes something records the prior state
-// first, so that it can be undone after any crash.
+// Package host is the only code that accesses a machine: its files below a root, and its
+// programs by argv. A change first records the previous state, so that it can be undone
+// after any crash.
 package host
 
 import (
@@ -13,37 +13,35 @@ import (
 	"path/filepath"
 )
 
-// Runner runs a program to its end and returns what it wrote to stdout. A
-// program that could not be run or ended badly gives a *CommandError.
+// Runner runs a program to completion and returns its stdout. If it fails, the error is
+// a *CommandError.
 type Runner interface {
 	Run(ctx context.Context, c Cmd) ([]byte, error)
 }
 
-// Cmd is a program and its arguments; there is no shell between. Stdin nil is
-// empty. An error of Stdin ends the program, and is what Run returns. Log, where
-// it is set, takes all that the program writes, and Run returns none of it: such
-// a program goes on to its own end where this one is killed, as nothing breaks
-// off that it writes to.
+// Cmd is a program and its arguments, without a shell. A nil Stdin is empty. An error of
+// Stdin kills the program, and Run returns it. If Log is set, it gets all output, and Run
+// returns none: such a program continues if this process is killed, since its output is
+// not a pipe.
 type Cmd struct {
 	Argv  []string
 	Stdin io.Reader
-	Log   *os.File // open for reading too: the end of it is in the error
+	Log   *os.File // also open for reading: errors quote its end
 }
 
-// Command makes a Cmd.
+// Command returns a Cmd.
 func Command(argv ...string) Cmd { return Cmd{Argv: argv} }
 
-// Recorder keeps the state before a change where a crash cannot take it: both
-// return only when it is on the disk.
+// Recorder records the state before a change: both methods return once it is on disk.
 type Recorder interface {
-	// File keeps what is at path now; after is what will be there.
+	// File records the state of path; after is its future content.
 	File(path string, now FileState, after []byte) error
-	// Undo keeps the command that takes a change back.
+	// Undo records the command that undoes a change.
 	Undo(argv []string) error
 }
 
-// FileState is a file before a change. Context is its SELinux context, "" for
-// none; Link is where it led, for a symbolic link.
+// FileState is the state of a file. Context is its SELinux context, "" for none; Link is
+// the target of a symbolic link.
 type FileState struct {
 	Absent   bool
 	Content  []byte
@@ -53,9 +51,8 @@ type FileState struct {
 	Link     string
 }
 
-// Host is a machine. Every path is resolved below Root. Without a Recorder it
-// refuses to change anything. Software is how programs come to it, nil until it
-// is known which bundle it has.
+// Host is a machine. Every path is resolved below Root. Without a Recorder it is
+// read-only. Software is how programs are installed on it, nil until its bundle is known.
 type Host struct {
 	Root string
 	Runner
@@ -63,16 +60,16 @@ type Host struct {
 	Software Software
 }
 
-// Software says, as commands that an operator types, what brings programs to a
-// host and what room it can give back.
+// Software returns commands for an operator to type, which install programs on a host or
+// free disk space.
 type Software interface {
-	// InstallHint is what installs programs from the bundle.
+	// InstallHint installs programs from the bundle.
 	InstallHint(programs ...string) string
-	// FreeHint is what removes data that can be had again.
+	// FreeHint removes caches.
 	FreeHint() string
 }
 
-// FreeHint is what frees room on any disk of h, as a sentence.
+// FreeHint is how to free disk space on h, as a sentence.
 func (h *Host) FreeHint() string {
 	const journal = "journalctl --vacuum-size=100M"
 	if h.Software == nil {
@@ -84,23 +81,23 @@ func (h *Host) FreeHint() string {
 // Local is the machine that this program runs on.
 func Local() *Host { return &Host{Root: "/", Runner: Exec{}} }
 
-// With is h with another recorder, nil for a host that is only looked at.
+// With returns h with another recorder, nil for read-only.
 func (h *Host) With(r Recorder) *Host {
 	c := *h
 	c.Recorder = r
 	return &c
 }
 
-// ErrReadOnly is what changes give on a host without a Recorder.
-var ErrReadOnly = errors.New("this host is only looked at")
+// ErrReadOnly is the error of changes on a host without a Recorder.
+var ErrReadOnly = errors.New("this host is opened read-only")
 
-// Path is where path of the host lies on this machine.
+// Path returns the path on this machine of a path of the host.
 func (h *Host) Path(path string) string { return filepath.Join(h.Root, path) }
 
 // ReadFile reads a file of the host.
 func (h *Host) ReadFile(path string) ([]byte, error) { return os.ReadFile(h.Path(path)) }
 
-// Text reads a file that may be missing: "" then.
+// Text reads a file; a missing one is "".
 func (h *Host) Text(path string) (string, error) {
 	b, err := h.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +106,7 @@ func (h *Host) Text(path string) (string, error) {
 	return string(b), err
 }
 
-// Exists says whether there is something at path.
+// Exists reports whether path exists.
 func (h *Host) Exists(path string) (bool, error) {
 	_, err := os.Stat(h.Path(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,7 +115,7 @@ func (h *Host) Exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// ReadDir lists the names in a directory, sorted; a missing one has none.
+// ReadDir lists the names in a directory, sorted; a missing directory has none.
 func (h *Host) ReadDir(path string) ([]string, error) {
 	list, err := os.ReadDir(h.Path(path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,8 +133,8 @@ func (h *Host) Query(ctx context.Context, argv ...string) ([]byte, error) {
 	return h.Run(ctx, Command(argv...))
 }
 
-// Change runs a program that changes something. undo is the command that takes it
-// back, kept before; nil is for a change that another step's undo takes back.
+// Change runs a program that changes something. undo is the command that undoes it,
+// recorded before; nil is for a change that another undo covers.
 func (h *Host) Change(ctx context.Context, c Cmd, undo []string) error {
 	if h.Recorder == nil {
 		return fmt.Errorf("cannot run %s: %w", CommandLine(c.Argv), ErrReadOnly)
@@ -151,14 +148,14 @@ func (h *Host) Change(ctx context.Context, c Cmd, undo []string) error {
 	return err
 }
 
-// RecordUndo keeps the command that takes back what follows. What is undone is
-// undone in reverse, so it runs when all that came after it was taken back.
+// RecordUndo records the command that undoes the following changes. Undoing is in
+// reverse order, so it runs after everything later was undone.
 func (h *Host) RecordUndo(argv ...string) error {
 	if h.Recorder == nil {
-		return fmt.Errorf("cannot keep how to undo a change: %w", ErrReadOnly)
+		return fmt.Errorf("cannot record how to undo a change: %w", ErrReadOnly)
 	}
 	if err := h.Recorder.Undo(argv); err != nil {
-		return fmt.Errorf("cannot keep %s, which undoes a change: %w", CommandLine(argv), err)
+		return fmt.Errorf("cannot record %s, which undoes a change: %w", CommandLine(argv), err)
 	}
 	return nil
 }

@@ -7,19 +7,18 @@ import (
 	"github.com/moby/sys/mountinfo"
 )
 
-// Mount is a file system that is mounted.
+// Mount is a mounted file system.
 type Mount struct {
-	At      string // where
+	At      string // mount point
 	Type    string
 	Options []string // of the mount, and of the file system itself
 }
 
-// Has says that the mount has an option.
+// Has reports whether the mount has an option.
 func (m Mount) Has(option string) bool { return slices.Contains(m.Options, option) }
 
-// Mounts lists what is mounted, in the order in which it was. A line of the
-// kernel's that cannot be read is passed over, and where there is no list nothing
-// is mounted.
+// Mounts lists the mounts in mount order. Unparsable lines of the kernel are skipped;
+// without /proc the list is empty.
 func (h *Host) Mounts() ([]Mount, error) {
 	text, err := h.Text("/proc/self/mountinfo")
 	if err != nil {
@@ -39,9 +38,9 @@ func (h *Host) Mounts() ([]Mount, error) {
 	return list, nil
 }
 
-// MountOf is the mount that path, in which no link is followed, lies on or would lie
-// on: the one nearest above, and of several at one place the last, which hides the
-// others. Where it is not known it is the zero Mount.
+// MountOf returns the mount of path, which may not exist and in which links are not
+// followed: the nearest one above, and of several on one mount point the last, which
+// hides the others. If unknown, it returns the zero Mount.
 func (h *Host) MountOf(path string) (Mount, error) {
 	list, err := h.Mounts()
 	var best Mount
@@ -53,7 +52,7 @@ func (h *Host) MountOf(path string) (Mount, error) {
 	return best, err
 }
 
-// within says whether path is dir or below it.
+// within reports whether path is dir or below it.
 func within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }

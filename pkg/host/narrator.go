@@ -2,9 +2,8 @@ package host
 
 import "context"
 
-// Narrator is a Runner that tells each program before another one runs it: Tell
-// gets the command line as it could be pasted. No secret is in it, as none may
-// be in argv, where every user of the host could read it.
+// Narrator is a Runner that passes each command line, ready to paste, to Tell before it
+// runs. It has no secrets, since every user of the host can read argv.
 type Narrator struct {
 	Runner
 	Tell func(commandLine string)

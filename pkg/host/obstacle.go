@@ -15,10 +15,9 @@ import (
 	"kubecrate/pkg/hint"
 )
 
-// Obstacle is what keeps root from giving path a content, or from removing it, as
-// WriteFile and Remove do, told before it is tried: nil where nothing does. The
-// error has a hint. A directory is no obstacle where dir is set: it is for a
-// path below which files are to come.
+// Obstacle returns what prevents root from writing or removing path, as WriteFile and
+// Remove do, without trying it; nil if nothing does. The error has a hint. If dir is
+// set, path is a directory for files.
 func (h *Host) Obstacle(p string, dir bool) error {
 	at, rest, err := h.follow(p, dir)
 	if err != nil {
@@ -33,11 +32,11 @@ func (h *Host) Obstacle(p string, dir bool) error {
 	case rest != "" && !info.IsDir():
 		return hint.With(fmt.Errorf("%s is not a directory", at), "mv %s %s.old", at, at)
 	case rest != "" || dir && info.IsDir():
-		parent = at // something new comes into it
+		parent = at // a new entry is created in it
 	case dir:
 		return hint.With(fmt.Errorf("%s is not a directory", at), "mv %s %s.old", at, at)
 	case info.IsDir():
-		return hint.With(fmt.Errorf("%s is a directory, and a file belongs there", at), "mv %s %s.old", at, at)
+		return hint.With(fmt.Errorf("%s is a directory, but must be a file", at), "mv %s %s.old", at, at)
 	case !info.Mode().IsRegular() && at != p:
 		return hint.With(fmt.Errorf("%s is a link to %s, which is not a file", p, at), "rm %s", p)
 	case !info.Mode().IsRegular():
@@ -51,15 +50,15 @@ func (h *Host) Obstacle(p string, dir bool) error {
 			return err
 		}
 		if mounted {
-			return hint.With(fmt.Errorf("%s is a mount of its own, which nothing can take the place of", at), "umount %s", at)
+			return hint.With(fmt.Errorf("%s is a mount point and cannot be replaced", at), "umount %s", at)
 		}
 	}
 	return h.closed(parent)
 }
 
-// follow goes down to p through all links: at is as far as it is there, and rest
-// what is missing. A link that leads nowhere is an error, unless p is for a file
-// that could be made where it leads.
+// follow resolves p through all links: at is the existing part, and rest what is
+// missing. A dangling link is an error, unless p is a file that could be created at its
+// target.
 func (h *Host) follow(p string, dir bool) (at, rest string, err error) {
 	const most = 40 // links, as the kernel allows
 	at = "/"
@@ -85,7 +84,7 @@ func (h *Host) follow(p string, dir bool) (at, rest string, err error) {
 			to = path.Join(at, to)
 		}
 		if links++; links > most {
-			return at, "", hint.With(fmt.Errorf("%s is a link that leads back to itself", next), "rm %s", next)
+			return at, "", hint.With(fmt.Errorf("%s is a circular link", next), "rm %s", next)
 		}
 		if there, err := h.Exists(path.Dir(to)); err != nil || !there {
 			return at, "", dangling(next, link)
@@ -99,33 +98,33 @@ func (h *Host) follow(p string, dir bool) (at, rest string, err error) {
 }
 
 func dangling(at, to string) error {
-	return hint.With(fmt.Errorf("%s is a link to %s, which is not there", at, to), "rm %s; or, if a disk is to be mounted there, mount -a", at)
+	return hint.With(fmt.Errorf("%s is a link to %s, which does not exist", at, to), "rm %s; or, if a disk must be mounted there, mount -a", at)
 }
 
-// unusable is a file system that gives an error for a file.
+// unusable is the error of a file system that fails for a file.
 func (h *Host) unusable(at string, err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		err = p.Err
 	}
-	return hint.With(fmt.Errorf("cannot look at %s: %w", at, err), "dmesg tells what is wrong with the disk")
+	return hint.With(fmt.Errorf("cannot access %s: %w", at, err), "dmesg shows errors of the disk")
 }
 
-// closed is why nothing can be made or renamed in a directory.
+// closed returns why nothing can be created or renamed in a directory.
 func (h *Host) closed(dir string) error {
 	err := unix.Access(h.Path(dir), unix.W_OK)
 	switch {
 	case errors.Is(err, unix.EROFS):
 		return hint.With(fmt.Errorf("%s is on a file system that is mounted read-only", dir),
-			"mount -o remount,rw %s; if that fails, dmesg tells what is wrong with the disk", h.mountPoint(dir))
+			"mount -o remount,rw %s; if that fails, dmesg shows errors of the disk", h.mountPoint(dir))
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		if err := h.locked(dir); err != nil {
 			return err
 		}
 		if os.Geteuid() != 0 {
-			return nil // not being root is said elsewhere
+			return nil // not being root is reported elsewhere
 		}
-		return hint.With(fmt.Errorf("%s lets nobody write to it: %w", dir, err), "lsattr -d %s; ls -ld %s", dir, dir)
+		return hint.With(fmt.Errorf("%s is not writable: %w", dir, err), "lsattr -d %s; ls -ld %s", dir, dir)
 	case err != nil:
 		return h.unusable(dir, err)
 	}
@@ -135,18 +134,18 @@ func (h *Host) closed(dir string) error {
 	return h.full(dir)
 }
 
-// The attributes of chattr(1) that keep root from writing, linux/fs.h.
+// The attributes of chattr(1) that prevent root from writing, linux/fs.h.
 const (
 	immutable  = 0x10
 	appendOnly = 0x20
 )
 
-// locked is for a file or a directory that chattr made immutable. A file system
-// without such attributes has none.
+// locked returns an error if chattr made a file or directory immutable or append-only.
+// It is nil on file systems without attributes.
 func (h *Host) locked(at string) error {
 	f, err := os.OpenFile(h.Path(at), os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil // who cannot read it is not root, which is said elsewhere
+		return nil // only root can read it; not being root is reported elsewhere
 	}
 	defer func() { _ = f.Close() }() // nothing was written
 	flags, err := attributes(f)
@@ -155,20 +154,20 @@ func (h *Host) locked(at string) error {
 	}
 	switch {
 	case flags&immutable != 0:
-		return hint.With(fmt.Errorf("%s is immutable: nobody can change it", at), "chattr -i %s", at)
+		return hint.With(fmt.Errorf("%s is immutable", at), "chattr -i %s", at)
 	case flags&appendOnly != 0:
 		return hint.With(fmt.Errorf("%s can only be appended to", at), "chattr -a %s", at)
 	}
 	return nil
 }
 
-// mountedAt says whether something is mounted at exactly this path.
+// mountedAt reports whether at is a mount point.
 func mountedAt(h *Host, at string) (bool, error) {
 	list, err := h.Mounts()
 	return slices.ContainsFunc(list, func(m Mount) bool { return m.At == at }), err
 }
 
-// mountPoint is where the file system of a directory is mounted.
+// mountPoint returns the mount point of a directory's file system.
 func (h *Host) mountPoint(dir string) string {
 	if m, err := h.MountOf(dir); err == nil && m.At != "" {
 		return m.At
@@ -176,11 +175,11 @@ func (h *Host) mountPoint(dir string) string {
 	return "/"
 }
 
-// FullError is a file system that takes nothing more. Cause is what failed by it,
-// nil where nothing was tried; what its hints say is not what helps.
+// FullError is a full file system. Cause is what failed because of it, nil if nothing
+// was tried; the cause's own hints do not help.
 type FullError struct {
 	At     string // a path on it
-	Inodes bool   // it has room, but for no file more
+	Inodes bool   // it has space, but no free inodes
 	Cause  error
 	free   string // a sentence of hints
 }
@@ -189,7 +188,7 @@ type FullError struct {
 func (e *FullError) Error() string {
 	text := "the file system of " + e.At + " is full"
 	if e.Inodes {
-		text = "the file system of " + e.At + " can hold no file more (no free inodes)"
+		text = "the file system of " + e.At + " has no free inodes"
 	}
 	if e.Cause != nil {
 		text += ": " + e.Cause.Error()
@@ -197,10 +196,10 @@ func (e *FullError) Error() string {
 	return text
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *FullError) Unwrap() error { return e.Cause }
 
-// As gives the hint of the full file system in place of those of the cause.
+// As returns the hint of the full file system instead of those of the cause.
 func (e *FullError) As(target any) bool {
 	t, ok := target.(**hint.Error)
 	if !ok {
@@ -212,17 +211,17 @@ func (e *FullError) As(target any) bool {
 
 func (e *FullError) hint() string {
 	if e.Inodes {
-		return "df -i " + e.At + "; find out where the many files are: du --inodes -xd 2 " + e.At + " | sort -n | tail"
+		return "df -i " + e.At + "; du --inodes -xd 2 " + e.At + " | sort -n | tail shows where the files are"
 	}
-	return "df -h " + e.At + "; " + e.free + "; du -xh --max-depth=2 " + e.At + " | sort -h | tail shows what takes the space"
+	return "df -h " + e.At + "; " + e.free + "; du -xh --max-depth=2 " + e.At + " | sort -h | tail shows what uses the space"
 }
 
-// scarce is what root needs at the least for what is written beside packages and
-// images: the journal, the records, the cluster's files.
+// scarce is the minimum space that root needs for files other than packages and images:
+// the journal, the records, the cluster's files.
 const scarce = 4 << 20
 
-// full is for a directory on a file system without room. One that counts no
-// inodes, as btrfs, has enough.
+// full returns an error if the file system of a directory is full. File systems without
+// inode counts, such as btrfs, have enough.
 func (h *Host) full(dir string) error {
 	st, err := statfs(h.Path(dir))
 	if err != nil {
@@ -237,13 +236,13 @@ func (h *Host) full(dir string) error {
 	return nil
 }
 
-// Full is a *FullError where the file system of one of paths takes nothing more,
-// with cause in it; otherwise cause itself.
+// Full returns a *FullError with cause if the file system of one of paths is full,
+// otherwise cause.
 func (h *Host) Full(cause error, paths ...string) error {
 	for _, p := range paths {
 		at, err := h.Existing(p)
 		if err != nil {
-			continue // it is cause that counts
+			continue // cause matters
 		}
 		var full *FullError
 		if errors.As(h.full(at), &full) {

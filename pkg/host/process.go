@@ -14,20 +14,19 @@ import (
 // Process is a process of the host, as /proc describes it (proc(5)).
 type Process struct {
 	PID int
-	// Root says that it is root's and was not started by another user: all of its
-	// user IDs are 0.
+	// Root means that all of its user IDs are 0: it is root's, and no other user started
+	// it.
 	Root bool
-	// Program is the base name of what runs: the executable, or the script where
-	// that is a Python. What a process calls itself does not count, except where
-	// the executable cannot be read, as by a plain user.
+	// Program is the base name of the executable, or of the script run by a Python. argv[0]
+	// is used only if the executable cannot be read, as by a user other than root.
 	Program string
 	Args    []string
 }
 
-// CommandLine is the command line in one line.
+// CommandLine returns the arguments joined by spaces.
 func (p Process) CommandLine() string { return strings.Join(p.Args, " ") }
 
-// Processes are those that are there, without threads of the kernel.
+// Processes lists the processes, without kernel threads.
 func (h *Host) Processes() ([]Process, error) {
 	names, err := h.ReadDir("/proc")
 	if err != nil {
@@ -44,7 +43,7 @@ func (h *Host) Processes() ([]Process, error) {
 	return list, nil
 }
 
-// Process is one process; ok is false where it has ended, or is the kernel's.
+// Process returns one process; ok is false if it has exited or is a kernel thread.
 func (h *Host) Process(pid int) (p Process, ok bool) {
 	dir := "/proc/" + strconv.Itoa(pid)
 	line, err := h.ReadFile(dir + "/cmdline")
@@ -67,7 +66,7 @@ func (h *Host) Process(pid int) (p Process, ok bool) {
 	return p, true
 }
 
-// ofRoot says that the real, effective, saved and file system user ID are 0.
+// ofRoot reports whether the real, effective, saved and file system user IDs are 0.
 func ofRoot(status string) bool {
 	for line := range strings.Lines(status) {
 		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
@@ -77,7 +76,7 @@ func ofRoot(status string) bool {
 	return false
 }
 
-// program is what runs: a Python is its script, unless it has none.
+// program returns the name of the running program: for Python its script, if any.
 func program(exe string, args []string) string {
 	name := path.Base(exe)
 	if !strings.HasPrefix(name, "python") && !strings.HasPrefix(name, "platform-python") {
@@ -94,8 +93,8 @@ func program(exe string, args []string) string {
 	return name
 }
 
-// SocketOwner is the number of a process that has the socket with an inode open, ""
-// where none is seen.
+// SocketOwner returns the PID of a process that has the socket with an inode open, "" if
+// none is visible.
 func (h *Host) SocketOwner(inode string) (pid string, err error) {
 	pids, err := h.ReadDir("/proc")
 	if err != nil {
@@ -108,7 +107,7 @@ func (h *Host) SocketOwner(inode string) (pid string, err error) {
 		dir := "/proc/" + pid + "/fd"
 		fds, err := h.ReadDir(dir)
 		if err != nil {
-			continue // it has ended, or is not ours to see
+			continue // it has exited, or is not accessible
 		}
 		for _, fd := range fds {
 			if link, err := os.Readlink(h.Path(dir + "/" + fd)); err == nil && link == "socket:["+inode+"]" {

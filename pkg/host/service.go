@@ -9,19 +9,19 @@ import (
 	"kubecrate/pkg/visible"
 )
 
-// ServiceFile is a file that configures a service, as it is and as it is to be.
+// ServiceFile is a configuration file of a service, with its current and wanted content.
 type ServiceFile struct{ Path, Before, After string }
 
 // Service is a systemd unit together with the files that configure it.
 type Service struct {
 	Unit    string
-	With    []string // units that come up with it
+	With    []string // units started together with it
 	Files   []ServiceFile
 	Defined bool // the unit itself is one of Files
-	Stale   bool // it runs, and not as its files say
+	Stale   bool // it runs with another configuration than its files
 }
 
-// Changed says that a file is not what it is to be.
+// Changed reports whether a file differs from its wanted content.
 func (s Service) Changed() bool {
 	for _, f := range s.Files {
 		if f.Before != f.After {
@@ -31,12 +31,12 @@ func (s Service) Changed() bool {
 	return false
 }
 
-// Restarts says that the unit, which is u now, has to be restarted.
+// Restarts reports whether the unit, whose state is u, must be restarted.
 func (s Service) Restarts(u Unit) bool { return u.Active && (s.Changed() || s.Stale) }
 
-// Apply writes the files, and enables the unit or, where it runs already, restarts
-// it. What is undone is undone in reverse: a unit that ran before is started with
-// its earlier files when these are back.
+// Apply writes the files, and enables the unit or, if it is running, restarts it.
+// Undoing is in reverse order: a unit that ran before is restarted after its previous
+// files are restored.
 func (s Service) Apply(ctx context.Context, h *Host) error {
 	u, err := h.Unit(ctx, s.Unit)
 	if err != nil {
@@ -52,8 +52,8 @@ func (s Service) Apply(ctx context.Context, h *Host) error {
 		return err
 	}
 	if restart || !u.Active {
-		// docker's unit allows three starts a minute. One that never ran has no count
-		// to reset, which is no fault.
+		// docker's unit allows three starts per minute. A unit that never ran has no
+		// counter to reset, which is not an error.
 		_ = h.Change(ctx, Command("systemctl", "reset-failed", s.Unit), nil)
 	}
 	if restart {
@@ -72,9 +72,8 @@ func (s Service) Apply(ctx context.Context, h *Host) error {
 	return nil
 }
 
-// write brings the files to what they are to be. Where the unit is among them,
-// systemd reads it again, also where a run before this one wrote it and was
-// killed, and when undoing has removed it.
+// write writes the files. If the unit is among them, systemd reloads it, also if an
+// earlier run wrote it and was killed, and when undoing has removed it.
 func (s Service) write(ctx context.Context, h *Host) error {
 	reload := []string{"systemctl", "daemon-reload"}
 	if s.Defined && s.Changed() {
@@ -96,8 +95,8 @@ func (s Service) write(ctx context.Context, h *Host) error {
 	return h.Change(ctx, Command(reload...), nil)
 }
 
-// alone keeps that the units which come up with the service do not run: no
-// undoing of its start would stop them.
+// alone records that the units started together with the service were not running:
+// stopping the service would not stop them.
 func (s Service) alone(ctx context.Context, h *Host) error {
 	for _, name := range s.With {
 		u, err := h.Unit(ctx, name)
@@ -113,8 +112,8 @@ func (s Service) alone(ctx context.Context, h *Host) error {
 	return nil
 }
 
-// explain adds to the error of a start what the service itself said: systemctl
-// says only where to look.
+// explain adds the service's log to the error of a start: systemctl only says where to
+// find it.
 func (s Service) explain(ctx context.Context, h *Host, err error) error {
 	if ctx.Err() != nil {
 		return err

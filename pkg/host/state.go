@@ -14,8 +14,8 @@ import (
 	"kubecrate/pkg/atomicfile"
 )
 
-// StateDir is where this program keeps what it has to know of a host. Only root
-// reads it: tickets and keys are among it.
+// StateDir is this program's state directory. Only root can read it: it contains tickets
+// and keys.
 const StateDir = "/var/lib/kubecrate"
 
 const (
@@ -23,25 +23,25 @@ const (
 	stateFileMode fs.FileMode = 0o600
 )
 
-// State is the files in StateDir, each by its whole path. They are no change of
-// the host, and not recorded: an original would be a copy of a secret. Like
-// changes they are made only on a host with a Recorder; see Unrecorded.
+// State is the files in StateDir, each by its full path. They are not recorded as
+// changes: an original would be a copy of a secret. Writing them requires a Recorder,
+// see Unrecorded.
 type State struct{ h *Host }
 
-// State gives access to what this program keeps on h.
+// State returns the files of this program on h.
 func (h *Host) State() State { return State{h} }
 
-// Unrecorded is a Recorder for changes of which nothing has to be kept.
+// Unrecorded is a Recorder that records nothing.
 type Unrecorded struct{}
 
-// File keeps nothing.
+// File records nothing.
 func (Unrecorded) File(string, FileState, []byte) error { return nil }
 
-// Undo keeps nothing.
+// Undo records nothing.
 func (Unrecorded) Undo([]string) error { return nil }
 
-// ReadJSON reads a file into v; found is false, and v as it was, where the file is
-// missing or empty.
+// ReadJSON reads a file into v; if the file is missing or empty, found is false and v
+// unchanged.
 func (s State) ReadJSON(name string, v any) (found bool, err error) {
 	text, err := s.h.Text(name)
 	if err == nil && text != "" {
@@ -62,8 +62,8 @@ func (s State) WriteJSON(name string, v any) error {
 	return s.Write(name, append(text, '\n'))
 }
 
-// Write gives a file the content, which only root can read. It is on the disk
-// when Write returns; on an error the file is what it was.
+// Write writes a file that only root can read. It is on disk when Write returns; after
+// an error the file is unchanged.
 func (s State) Write(name string, content []byte) error {
 	err := s.may(name)
 	if err == nil {
@@ -78,8 +78,8 @@ func (s State) Write(name string, content []byte) error {
 	return nil
 }
 
-// Remove removes files, and directories with all that is in them. When it returns
-// they stay away. What is missing is no error.
+// Remove removes files and directories with their content, durably. A missing one is not
+// an error.
 func (s State) Remove(names ...string) error {
 	var errs []error
 	for _, name := range names {
@@ -97,7 +97,7 @@ func (s State) Remove(names ...string) error {
 	return errors.Join(errs...)
 }
 
-// List lists the paths of what is there, sorted.
+// List lists the existing paths, sorted.
 func (s State) List() ([]string, error) {
 	names, err := s.h.ReadDir(StateDir)
 	for i := range names {
@@ -106,21 +106,20 @@ func (s State) List() ([]string, error) {
 	return names, err
 }
 
-// may is nil for a path below StateDir, on a host that may be changed.
+// may returns nil for a path below StateDir on a writable host.
 func (s State) may(name string) error {
 	switch {
 	case s.h.Recorder == nil:
 		return ErrReadOnly
 	case !strings.HasPrefix(name, StateDir+"/") || path.Clean(name) != name:
-		return errors.New("it is not our own")
+		return errors.New("the path does not belong to this program")
 	}
 	return nil
 }
 
-// Store gives path, which is this program's own, what r holds. Nothing is
-// recorded: what is our own goes when it is discarded, and there is no original
-// to keep. r is read to its end first; where that is an error, whatever was at
-// path stays. The file is on the disk when Store returns.
+// Store writes the content of r to path, which belongs to this program, without
+// recording: there is no original to restore. If reading r fails, path is unchanged. The
+// file is on disk when Store returns.
 func (s State) Store(path string, r io.Reader, mode fs.FileMode) error {
 	if err := s.own(path); err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
@@ -146,8 +145,8 @@ func store(at string, r io.Reader, mode fs.FileMode) (err error) {
 	return f.Commit()
 }
 
-// Discard removes path, which is this program's own, with all that is below it.
-// What is missing is no error.
+// Discard removes path, which belongs to this program, with everything below it. A
+// missing path is not an error.
 func (s State) Discard(path string) error {
 	if err := s.own(path); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", path, err)
@@ -155,7 +154,8 @@ func (s State) Discard(path string) error {
 	return os.RemoveAll(s.h.Path(path))
 }
 
-// Log opens path, which is this program's own, empty, for what programs write.
+// Log creates or truncates path, which belongs to this program, for the output of
+// programs.
 func (s State) Log(path string) (*os.File, error) {
 	if err := s.own(path); err != nil {
 		return nil, fmt.Errorf("cannot write %s: %w", path, err)
@@ -168,13 +168,13 @@ func (s State) Log(path string) (*os.File, error) {
 	return os.OpenFile(s.h.Path(path), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, mode)
 }
 
-// own is nil for a path that names this program, on a host that may be changed.
+// own returns nil for a path that contains this program's name on a writable host.
 func (s State) own(p string) error {
 	switch {
 	case s.h.Recorder == nil:
 		return ErrReadOnly
 	case !strings.Contains(path.Clean("/"+p), "kubecrate"):
-		return errors.New("it is not our own")
+		return errors.New("the path does not belong to this program")
 	}
 	return nil
 }

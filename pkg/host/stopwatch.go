@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Stopwatch is a Runner that adds up how long the programs take which another
-// one runs. It is safe for concurrent use.
+// Stopwatch is a Runner that sums up the run time of programs. It is safe for concurrent
+// use.
 type Stopwatch struct {
 	Runner
 	mu    sync.Mutex
@@ -30,7 +30,7 @@ func (s *Stopwatch) Run(ctx context.Context, c Cmd) ([]byte, error) {
 	return out, err
 }
 
-// Spent is the time that each program took, by its name in argv.
+// Spent returns the time of each program, by its name in argv.
 func (s *Stopwatch) Spent() map[string]time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

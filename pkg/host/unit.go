@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Unit is a systemd unit as systemctl show has it. Load is "loaded", "masked"
-// or "not-found"; Enabled is the UnitFileState, "" for a unit without a file.
+// Unit is a systemd unit as reported by systemctl show. Load is "loaded", "masked" or
+// "not-found"; Enabled is the UnitFileState, "" for a unit without a file.
 type Unit struct {
 	Name    string
 	Load    string
@@ -15,17 +15,17 @@ type Unit struct {
 	Active  bool
 }
 
-// Known says that the host has the unit.
+// Known reports whether the host has the unit.
 func (u Unit) Known() bool { return u.Load != "not-found" }
 
-// Starts says that the unit starts with the host.
+// Starts reports whether the unit starts at boot.
 func (u Unit) Starts() bool { return u.Enabled == "enabled" || u.Enabled == "enabled-runtime" }
 
-// Unit asks systemd for a unit.
+// Unit queries systemd for a unit.
 func (h *Host) Unit(ctx context.Context, name string) (Unit, error) {
 	out, err := h.Query(ctx, "systemctl", "show", "--property=LoadState,UnitFileState,ActiveState", name)
 	if err != nil {
-		return Unit{}, fmt.Errorf("cannot ask systemd for %s: %w", name, err)
+		return Unit{}, fmt.Errorf("cannot query systemd for %s: %w", name, err)
 	}
 	u := Unit{Name: name}
 	for line := range strings.Lines(string(out)) {
@@ -40,12 +40,12 @@ func (h *Host) Unit(ctx context.Context, name string) (Unit, error) {
 		}
 	}
 	if u.Load == "" {
-		return u, fmt.Errorf("cannot ask systemd for %s: it said %q", name, out)
+		return u, fmt.Errorf("cannot query systemd for %s: unexpected output %q", name, out)
 	}
 	return u, nil
 }
 
-// Disable stops a unit now and at boot. Whatever it was comes back by undoing.
+// Disable stops a unit and disables it at boot. Undoing restores its previous state.
 func (h *Host) Disable(ctx context.Context, name string) error {
 	u, err := h.Unit(ctx, name)
 	if err != nil || !u.Known() {
@@ -62,7 +62,7 @@ func (h *Host) Disable(ctx context.Context, name string) error {
 	return nil
 }
 
-// Enable starts a unit now and at boot.
+// Enable starts a unit and enables it at boot.
 func (h *Host) Enable(ctx context.Context, name string) error {
 	if err := h.EnableAtBoot(ctx, name); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (h *Host) Enable(ctx context.Context, name string) error {
 	return h.systemctl(ctx, "start", "stop", name)
 }
 
-// EnableAtBoot lets a unit start at boot.
+// EnableAtBoot enables a unit at boot.
 func (h *Host) EnableAtBoot(ctx context.Context, name string) error {
 	u, err := h.Unit(ctx, name)
 	if err != nil {
@@ -91,7 +91,7 @@ func (h *Host) EnableAtBoot(ctx context.Context, name string) error {
 	return h.systemctl(ctx, "enable", "disable", name)
 }
 
-// Mask keeps a unit from starting by any way, and stops it.
+// Mask stops a unit and prevents it from starting in any way.
 func (h *Host) Mask(ctx context.Context, name string) error {
 	u, err := h.Unit(ctx, name)
 	if err != nil {
@@ -108,7 +108,7 @@ func (h *Host) Mask(ctx context.Context, name string) error {
 	return h.systemctl(ctx, "mask", "unmask", name)
 }
 
-// systemctl changes a unit; opposite is the verb that takes it back.
+// systemctl changes a unit; opposite is the verb that undoes it.
 func (h *Host) systemctl(ctx context.Context, verb, opposite, name string) error {
 	return h.Change(ctx, Command("systemctl", verb, name), []string{"systemctl", opposite, name})
 }

@@ -26,7 +26,7 @@ func TestFiles(t *testing.T) {
 	const ok = "files can be created in every directory needed"
 	for _, c := range []change{
 		{"files", func(*env) {}, preflight.OK, ok, ""},
-		{"files", link("/gone", "/root/.kube"), preflight.Failed, "/root/.kube is a link to /gone, which is not there", "rm /root/.kube"},
+		{"files", link("/gone", "/root/.kube"), preflight.Failed, "/root/.kube is a link to /gone, which does not exist", "rm /root/.kube"},
 		{"files", func(e *env) { joining(e); link("/gone", "/root/.kube")(e) }, preflight.OK, ok, ""},
 		{"files", link("/data/docker", "/var/lib/docker"), preflight.Failed, "/var/lib/docker is a link to /data/docker, which", "mount -a"},
 		{"files", func(e *env) { file("/data/docker/x")(e); link("/data/docker", "/var/lib/docker")(e) }, preflight.OK, ok, ""},

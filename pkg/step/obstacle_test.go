@@ -48,8 +48,8 @@ func TestObstacle(t *testing.T) {
 		state      step.State
 		says, hint string
 	}{
-		{step.ToDo, "", ""}, {step.Impossible, "/etc/lost is a link to /gone/file, which is not there", "rm /etc/lost"},
-		{step.Later, "/etc/dir is a directory, and a file belongs there", ""}, {step.ToDo, "", ""},
+		{step.ToDo, "", ""}, {step.Impossible, "/etc/lost is a link to /gone/file, which does not exist", "rm /etc/lost"},
+		{step.Later, "/etc/dir is a directory, but must be a file", ""}, {step.ToDo, "", ""},
 	} {
 		got := plan[i].Status
 		if got.State != want.state || !strings.Contains(strings.Join(got.What, "\n"), want.says) || !strings.Contains(got.Hint, want.hint) {

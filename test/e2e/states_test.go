@@ -37,7 +37,7 @@ func badStates() []state {
 			[]string{"iptables -F INPUT", "systemctl start firewalld"}, "filter +a rule of this host \\(-A INPUT -j DROP\\) drops .*TCP 6443", "iptables -I INPUT -s 192.168.77.0/24 -j ACCEPT; iptables -I INPUT -s 10.244.0.0/16 -j ACCEPT"},
 		{"an immutable fstab", []string{"chattr +i /etc/fstab"}, []string{"chattr -i /etc/fstab"}, "/etc/fstab is immutable", "chattr -i /etc/fstab"},
 		{"an immutable directory", []string{"chattr +i /etc/sysctl.d"}, []string{"chattr -i /etc/sysctl.d"}, "/etc/sysctl.d is immutable", "chattr -i /etc/sysctl.d"},
-		{"a dangling link", []string{"ln -s /gone /root/.kube"}, []string{"rm /root/.kube"}, "/root/.kube is a link to /gone, which is not there", "rm /root/.kube"},
+		{"a dangling link", []string{"ln -s /gone /root/.kube"}, []string{"rm /root/.kube"}, "/root/.kube is a link to /gone, which does not exist", "rm /root/.kube"},
 		{"a noexec mount", []string{"mount -t tmpfs -o noexec none /opt"}, []string{"umount /opt"}, "/opt/cni/bin is on /opt, which is mounted noexec", "mount -o remount,exec /opt"},
 		{"a full disk", []string{"mount -t tmpfs -o size=1m none /opt"}, []string{"umount /opt"}, "the file system of /opt is full", "df -h /opt"},
 		{"a read-only mount", []string{"mount -t tmpfs -o ro none /opt"}, []string{"umount /opt"}, "file system that is mounted read-only", "mount -o remount,rw /opt"},
