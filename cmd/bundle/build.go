@@ -43,11 +43,8 @@ lock is written first. Earlier downloads are taken from the cache.`,
 			if o.Level, err = archive.ParseLevel(level); err != nil {
 				return &cli.UsageError{Err: err}
 			}
-			if o.VolumeSize, err = cli.ParseSize(volume); err != nil {
-				return &cli.UsageError{Err: err}
-			}
-			if o.VolumeSize != 0 && o.VolumeSize < minVolume {
-				return cli.Usagef("--volume-size is %s, want 1M or more", volume)
+			if o.VolumeSize, err = volumeSize(volume); err != nil {
+				return err
 			}
 			t, err := v.load(cmd, args)
 			if err != nil {
@@ -76,6 +73,18 @@ lock is written first. Earlier downloads are taken from the cache.`,
 	k.flags(c, "sign", "secret key to sign the output with, see bundle keygen")
 	f.BoolVar(&update, "update", false, "update an existing lock")
 	return c
+}
+
+// volumeSize parses --volume-size; "" is 0, which splits only if the target needs it.
+func volumeSize(text string) (int64, error) {
+	n, err := cli.ParseSize(text)
+	switch {
+	case err != nil:
+		return 0, &cli.UsageError{Err: err}
+	case n != 0 && n < minVolume:
+		return 0, cli.Usagef("--volume-size is %s, want 1M or more", text)
+	}
+	return n, nil
 }
 
 // build updates the lock if required, then builds.

@@ -40,11 +40,7 @@ func longFiles() map[string]limit {
 // networkPlaces are where a network is known outside of pkg/cni, and why.
 func networkPlaces() map[string]limit {
 	return map[string]limit{
-		"manifest":      {10, "the words that a manifest may use"},
-		"pkg/agree":     {5, "compares a manifest with the images of its network"},
-		"pkg/facts":     {6, soon},
-		"pkg/kubeadm":   {20, soon},
-		"pkg/preflight": {27, soon},
+		"manifest": {10, "the words that a manifest may use"},
 	}
 }
 
@@ -60,10 +56,10 @@ func runtimePlaces() map[string]limit {
 // managerPlaces are where a package manager is known outside of pkg/distro, and why.
 func managerPlaces() map[string]limit {
 	return map[string]limit{
-		"manifest":     {3, "rpm is a kind of member"},
+		"manifest":     {5, "rpm is a kind of member; baselines are lists of packages, from any host"},
 		"pkg/nevra":    {1, "the vocabulary of RPM"},
 		"pkg/repodata": {22, "the metadata of yum repositories"},
-		"pkg/sbom":     {2, soon},
+		"pkg/sbom":     {2, "names packages by their purl, pkg:rpm/..."},
 	}
 }
 
