@@ -157,7 +157,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, at path) {
 			for name := range fields {
 				known = append(known, name)
 			}
-			if text := yumAdvice(v.Type(), key.Value); text != "" {
+			if text := repoKeyAdvice(v.Type(), key.Value); text != "" {
 				d.report(key, "unknown key %q%s: %s", key.Value, at.in(), text)
 				return
 			}

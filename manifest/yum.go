@@ -2,9 +2,9 @@ package manifest
 
 import "reflect"
 
-// yumAdvice says what to write instead of a key that a .repo file may have but a
+// repoKeyAdvice says what to write instead of a key that a .repo file may have but a
 // repository of a manifest has not, "" for unknown keys.
-func yumAdvice(t reflect.Type, key string) string {
+func repoKeyAdvice(t reflect.Type, key string) string {
 	if t != reflect.TypeFor[Repo]() {
 		return ""
 	}

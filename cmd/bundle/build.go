@@ -25,10 +25,8 @@ func (a *app) buildCmd() *cobra.Command {
 		Use:   "build [MANIFEST]",
 		Short: "Write the archive",
 		Long: `Write NAME-ARCH.tar.zst, its .sha256 and the installer to a directory.
-
 MANIFEST is a file or the name of a profile. The default is bundle.yaml in the
 current directory, or the default profile if there is no such file.
-
 If the manifest has a lock, exactly what it pins is downloaded; otherwise the
 lock is written first. Earlier downloads are taken from the cache.`,
 		Example: `  bundle build
