@@ -90,12 +90,5 @@ func importers() map[string]imported {
 
 // unreached are the functions that no program calls, and why they are there.
 func unreached() map[string]string {
-	return map[string]string{
-		"pkg/cni.Link.RemoveCommand":  soon,
-		"pkg/cni.Networks.HasChain":   soon,
-		"pkg/cni.Networks.HasComment": soon,
-		"pkg/cni.Networks.HasPlugin":  soon,
-		"pkg/cni.Networks.HasSet":     soon,
-		"pkg/cni.Networks.Recorded":   soon,
-	}
+	return map[string]string{}
 }
