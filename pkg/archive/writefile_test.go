@@ -437,11 +437,11 @@ func TestSidecar(t *testing.T) {
 	const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 	for _, test := range []struct{ text, want string }{
 		{sum + "  a\n# comment\n\n" + strings.ToUpper(sum) + " *b\r\n", "2 <nil>"},
-		{sum + "  ../a\n", "0 archive is damaged: the sidecar has a line"},
-		{sum[1:] + "  a\n", "0 archive is damaged: the sidecar has a line"},
-		{sum + "\n", "0 archive is damaged: the sidecar has a line"},
+		{sum + "  ../a\n", "0 archive is damaged: the sidecar has an invalid line"},
+		{sum[1:] + "  a\n", "0 archive is damaged: the sidecar has an invalid line"},
+		{sum + "\n", "0 archive is damaged: the sidecar has an invalid line"},
 		{sum + "  a\n" + sum + "  a\n", "0 archive is damaged: the sidecar lists \"a\" twice"},
-		{"hello\n", "0 archive is damaged: the sidecar has a line"},
+		{"hello\n", "0 archive is damaged: the sidecar has an invalid line"},
 	} {
 		side, err := parseSidecar(strings.NewReader(test.text))
 		n := 0
