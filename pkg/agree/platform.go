@@ -64,7 +64,7 @@ func familyOf(b *Bundle) software.About {
 // hosts compares the platform with the packages of the baseline.
 func (b *Bundle) hosts(f *findings) {
 	const fix = "set packages.baseline to the list of such a host (to print it, on the host: ./install inventory --baseline), or to none"
-	if tag := mostly(b.Installed); tag != "" && "el"+tag != b.Platform.Family {
+	if tag, own := mostly(b.Installed), familyOf(b).Release; tag != "" && own != "" && tag != own {
 		f.fail(fix, "platform.family is %s, but the packages of packages.baseline %s are for el%s", b.Platform.Family, b.Baseline, tag)
 	}
 	want := b.Platform.RPMArch()
@@ -101,7 +101,10 @@ func mostly(list []nevra.NEVRA) string {
 // distribution compares the platform with the packages that are carried.
 func (b *Bundle) distribution(f *findings) {
 	const most = 3
-	own := strings.TrimPrefix(b.Platform.Family, "el")
+	own := familyOf(b).Release
+	if own == "" {
+		return
+	}
 	var other []string
 	for _, n := range b.Packages {
 		if m := distTag.FindStringSubmatch(n.Release); m != nil && m[1] != own {

@@ -6,6 +6,7 @@ package distro
 import (
 	"path"
 	"slices"
+	"strconv"
 
 	"kubecrate/pkg/cri"
 	"kubecrate/pkg/progress"
@@ -59,7 +60,7 @@ func For(family string) (Distro, error) {
 // About is software.Source's.
 func (d Distro) About() software.About {
 	return software.About{Name: d.name, Programs: []string{"rpm"}, Dirs: []string{path.Dir(repoFile), databaseDir},
-		Cgroups: d.cgroups, CPULevel: d.cpuLevel, Modular: d.modular}
+		Cgroups: d.cgroups, CPULevel: d.cpuLevel, Modular: d.modular, Release: strconv.Itoa(d.major)}
 }
 
 // Steps is software.Source's.

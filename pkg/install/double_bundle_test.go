@@ -80,26 +80,36 @@ func writeBundle(t *testing.T, dir, runtime string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.member("manifests/kube-flannel.yml", yml, manifest.KindFile, manifest.Master)
-	b.lock.Files = []manifest.LockedFile{{Path: "manifests/kube-flannel.yml", URL: "https://example.invalid/kube-flannel.yml", Size: int64(len(yml)), SHA256: sha(yml), Roles: []manifest.Role{manifest.Master}}}
-	text, err := b.lock.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
+	b.file("manifests/kube-flannel.yml", yml)
 	profile, err := os.ReadFile("../../manifest/profiles/" + b.lock.Name + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.member("bundle.yaml", whole(t, profile, runtime), manifest.KindMeta)
-	b.member("bundle.lock", text, manifest.KindMeta)
-	path := filepath.Join(dir, b.lock.Name+"-amd64.tar.zst")
+	return b.write(filepath.Join(dir, b.lock.Name+"-amd64.tar.zst"), whole(t, profile, runtime))
+}
+
+// file is a file for masters.
+func (b *builder) file(path string, text []byte) {
+	b.member(path, text, manifest.KindFile, manifest.Master)
+	b.lock.Files = []manifest.LockedFile{{Path: path, URL: "https://example.invalid/" + filepath.Base(path), Size: int64(len(text)), SHA256: sha(text), Roles: []manifest.Role{manifest.Master}}}
+}
+
+// write makes the archive, with the bundle's manifest, and returns its path.
+func (b *builder) write(path string, text []byte) string {
+	b.t.Helper()
+	lock, err := b.lock.Marshal()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.member("bundle.yaml", text, manifest.KindMeta)
+	b.member("bundle.lock", lock, manifest.KindMeta)
 	f, err := os.Create(path)
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	_, err = archive.Create(t.Context(), f, archive.CreateOptions{Name: b.lock.Name, Platform: b.lock.Platform, Level: archive.Fast}, b.entries)
+	_, err = archive.Create(b.t.Context(), f, archive.CreateOptions{Name: b.lock.Name, Platform: b.lock.Platform, Level: archive.Fast}, b.entries)
 	if err := errors.Join(err, f.Close()); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	return path
 }

@@ -29,6 +29,7 @@ type lab struct {
 	runtime string
 	stick   string
 	archive string
+	tables  Tables // that verbs are given
 }
 
 func newLab(t *testing.T, runtime string) *lab {
@@ -194,7 +195,7 @@ func (x *machine) media() Media {
 }
 
 func (x *machine) caller() Caller {
-	return Caller{Dialer: x.l.api, Report: func(e progress.Event) { x.said = append(x.said, e) }}
+	return Caller{Dialer: x.l.api, Tables: x.l.tables, Report: func(e progress.Event) { x.said = append(x.said, e) }}
 }
 
 // The requests are those of an operator who says the role at most.

@@ -35,8 +35,8 @@ func (x *machine) stay(role manifest.Role, change ...func(*RunRequest)) {
 	if err != nil || st.Condition != Installed || st.Node != x.name {
 		t.Errorf("%s: %v, status %+v", x.name, err, st)
 	}
-	x.says(st, "installed: ", "role "+string(role)+", node "+x.name, "packages")
-	bare, err := CheckStatus(t.Context(), x.h, StatusRequest{Caller: Caller{Dialer: x.l.api}})
+	x.says(st, "installed: ", "role "+string(role)+", node "+x.name, "kubelet")
+	bare, err := CheckStatus(t.Context(), x.h, StatusRequest{Caller: Caller{Dialer: x.l.api, Tables: x.l.tables}})
 	if err != nil || bare.Condition != Installed {
 		t.Errorf("%s without a stick: %v, status %+v", x.name, err, bare)
 	}

@@ -78,6 +78,7 @@ type About struct {
 	Dirs     []string // directories that it writes to
 	Cgroups  Cgroups  // of its systems
 	CPULevel int      // minimum x86-64 level of its systems, as in the psABI
+	Release  string   // release of Enterprise Linux that its packages name after ".el", "" for none
 	Modular  bool     // its systems have modules, which hide packages of a repository
 }
 
