@@ -11,6 +11,7 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/software"
+	"kubecrate/pkg/step"
 )
 
 // Source tests s. manager is the program that its hints name, "" if they name none.
@@ -37,6 +38,9 @@ func Source(t *testing.T, s software.Source, manager string) {
 	for _, st := range steps {
 		if st.Name() == "" {
 			t.Errorf("%s: a step without a name", a.Name)
+		}
+		if !slices.ContainsFunc(s.Kinds(nil), func(k step.Kind) bool { return k.Name == st.Name() }) {
+			t.Errorf("%s: step %s has no kind, and could not be undone", a.Name, st.Name())
 		}
 	}
 	hints(t, s, manager)
