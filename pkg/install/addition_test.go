@@ -305,7 +305,7 @@ func (x *machine) tested() {
 	q := x.smokeRequest()
 	q.Wait = 1
 	r, err := Smoke(t.Context(), x.h, q)
-	if err == nil || !strings.Contains(err.Error(), "madenet-node-1") || !strings.Contains(hint.Of(err), "the network's pod on master1 has to run") {
+	if err == nil || !strings.Contains(err.Error(), "madenet-node-1") || !strings.Contains(hint.Of(err), "the network's pod on master1 must be running") {
 		t.Errorf("smoke: %+v, %v (hint %q)", r, err, hint.Of(err))
 	}
 	x.l.api.drop(pod)
@@ -348,7 +348,7 @@ func TestAdditionAhead(t *testing.T) {
 		said.WriteString(c.Name + ": " + c.Message + " (" + c.Hint + ")\n")
 	}
 	for _, want := range []string{
-		"port 4321, which madenet's health check needs, is taken", "an earlier network (madenet) left made0", "ip link delete made0", "chains of madenet in iptables",
+		"port 4321 (madenet's health check) is in use", "an earlier network (madenet) left made0", "ip link delete made0", "chains of madenet in iptables",
 		"this host does not have madeos", "take a host with madeos", "madepkg add /media/made-tc", "made-madepkg", "10-flannel.conflist",
 	} {
 		if !strings.Contains(said.String(), want) {
