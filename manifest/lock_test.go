@@ -100,7 +100,7 @@ func TestBadLock(t *testing.T) {
 		{"root: kubelet-1.17.4-0", "by: kubelet-1.17.4-0", `x.lock:19:9: packages[0].why[0]: want root, or by and requires`},
 		{"platform: linux/amd64", "platform: linux/arm64", `x.lock:34:15: images[0].platform: "linux/arm64" is not the lock's platform, linux/amd64`},
 		{"diffID: sha256:", "diffID: sha512:", `x.lock:44:17: images[0].layers[0].diffID: "sha512:1111111111111111111111111111111111111111111111111111111111111111" must be sha256: and 64 hex digits`},
-		{"path: manifests/x.yml", "path: /etc/passwd", `x.lock:50:11: files[0].path: "/etc/passwd" is not a path in the archive: want names separated by /, without . and ..`},
+		{"path: manifests/x.yml", "path: /etc/passwd", `x.lock:50:11: files[0].path: "/etc/passwd" is not a path in the archive: want names separated by /, with no . or .. element`},
 	} {
 		if !strings.Contains(string(text), test.old) {
 			t.Fatalf("the lock has no %q", test.old)

@@ -157,7 +157,7 @@ func checkMember(p string) error {
 	top, rest, _ := strings.Cut(p, "/")
 	switch {
 	case !fs.ValidPath(p) || strings.ContainsAny(p, "\\\x00") || strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return fmt.Errorf("%q is not a path in the archive: want names separated by /, without . and ..", p)
+		return fmt.Errorf("%q is not a path in the archive: want names separated by /, with no . or .. element", p)
 	case top != "manifests" && top != "files" || rest == "":
 		return fmt.Errorf("%q must be under manifests/ or files/", p)
 	}

@@ -124,7 +124,7 @@ func TestBad(t *testing.T) {
 		{"role", "roles: [node]", "roles: [nodes]", `m.yaml:18:41: images.list[1].roles[0]: "nodes" is not known (did you mean "node"?)`},
 		{"single", "roles: [node]", "roles: [single]", `m.yaml:18:41: images.list[1].roles[0]: "single" is a master and a node on one host: name those two roles`},
 		{"path out of place", "path: manifests/kube-flannel.yml", "path: rpms/x.rpm", `m.yaml:21:11: files[0].path: "rpms/x.rpm" must be under manifests/ or files/`},
-		{"path that climbs", "path: manifests/kube-flannel.yml", "path: manifests/../x", `m.yaml:21:11: files[0].path: "manifests/../x" is not a path in the archive: want names separated by /, without . and ..`},
+		{"path that climbs", "path: manifests/kube-flannel.yml", "path: manifests/../x", `m.yaml:21:11: files[0].path: "manifests/../x" is not a path in the archive: want names separated by /, with no . or .. element`},
 		{"sha256", "    images: true", "    sha256: adff", `m.yaml:22:13: files[0].sha256: "adff" is not a sha256: want 64 hex digits, got 4 characters`},
 		{"baseline", "roots: [ipset]", "baseline: https://x.example/list\n  roots: [ipset]", `m.yaml:9:13: packages.baseline: "https://x.example/list" must be one of centos-7-minimal, none, or a file`},
 		{"merge key", "platform: {family: el7, arch: amd64}", "platform: {<<: {family: el7}, arch: amd64}", `m.yaml:4:12: platform: a key must be a plain word`},

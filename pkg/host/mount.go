@@ -3,8 +3,6 @@ package host
 import (
 	"slices"
 	"strings"
-
-	"github.com/moby/sys/mountinfo"
 )
 
 // Mount is a mounted file system.
@@ -26,13 +24,8 @@ func (h *Host) Mounts() ([]Mount, error) {
 	}
 	var list []Mount
 	for line := range strings.Lines(text) {
-		infos, err := mountinfo.GetMountsFromReader(strings.NewReader(line), nil)
-		if err != nil {
-			continue
-		}
-		for _, m := range infos {
-			options := slices.Concat(strings.Split(m.Options, ","), strings.Split(m.VFSOptions, ","))
-			list = append(list, Mount{At: m.Mountpoint, Type: m.FSType, Options: options})
+		if m, ok := parseMount(line); ok {
+			list = append(list, m)
 		}
 	}
 	return list, nil
