@@ -94,7 +94,7 @@ type Finding struct {
 	Hint string
 	Warn bool // it may work: what is known does not decide it
 
-	// Absent says that a package is missing which a host may have of its own.
+	// Absent says that a package is missing which a host may already have.
 	Absent bool
 }
 

@@ -91,7 +91,7 @@ func (c *comparison) want(repository string, w wanted, roles []manifest.Role) {
 	}
 }
 
-// repository is where kubeadm is told to take its images from: install takes it
+// repository is where kubeadm takes its images from: install takes it
 // from the name of kube-apiserver in the bundle.
 func (b *Bundle) repository(minor, patch int) string {
 	var names []string
@@ -105,7 +105,7 @@ func (b *Bundle) repository(minor, patch int) string {
 }
 
 // coredns is what kubeadm asks for: below the repository it has by itself the
-// image has a directory of its own from 1.21 on, in any other it has none.
+// image has its own directory from 1.21 on, in any other it has none.
 func coredns(repository string, minor, patch int) string {
 	const ownDirectory = 21
 	if minor >= ownDirectory && repository == defaultRepository(minor, patch) {

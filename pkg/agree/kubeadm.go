@@ -17,7 +17,7 @@ type kubeadmImages struct {
 type span struct{ first, last string }
 
 // wanted is the tag that kubeadm of a release runs, or the lowest and the highest
-// that it may run. Where it is not certain, another tag is no error.
+// that it may run. Where it is not certain, another tag is not an error.
 type wanted struct {
 	tag       string // the likeliest; "" where any will do
 	from      string // "" where it is tag alone

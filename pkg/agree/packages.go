@@ -70,7 +70,7 @@ func (b *Bundle) roots(f *findings) {
 }
 
 // programs compares kubelet, kubeadm and kubectl with the version: the
-// configuration is written for it, and kubeadm runs the images of its own.
+// configuration is written for it, and kubeadm runs its own images.
 func (b *Bundle) programs(f *findings) {
 	var missing, pins []string
 	var other []nevra.NEVRA

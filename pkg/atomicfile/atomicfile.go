@@ -46,7 +46,7 @@ func CreateNext(path string, mode fs.FileMode) (*File, error) {
 }
 
 // CreateIn is Create for a file right in root, which stays the caller's. The
-// directory is the one that root has open, whatever has its name by now.
+// directory is the one that root has open, whatever its name refers to later.
 func CreateIn(root *os.Root, name string, mode fs.FileMode) (*File, error) {
 	own, err := root.OpenRoot(".")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 // SyncDir returns when the names in dir are on the disk: what was created,
 // renamed or removed there stays so. File systems that cannot do it for a
-// directory (EINVAL) do it when they see fit, and that is no error.
+// directory (EINVAL) do it when they see fit, which is not an error.
 func SyncDir(dir string) (err error) {
 	d, err := os.Open(dir)
 	if err != nil {

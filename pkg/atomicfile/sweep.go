@@ -44,7 +44,7 @@ func tempFor(name string) (base string, ok bool) {
 }
 
 // Sweep removes from dir what killed runs left there under temporary names:
-// files of this user that nobody has locked, and links. A directory that is missing has
+// unlocked files of this user, and links. A directory that is missing has
 // none.
 func Sweep(dir string) (err error) {
 	root, err := os.OpenRoot(dir)
@@ -78,7 +78,7 @@ func sweep(d disk) error {
 			left, err = abandonedLink(d, e.Name())
 		}
 		if err != nil || !left {
-			continue // somebody else's, or gone by now: no reason to write nothing
+			continue // another user's, or already gone: not a reason to fail
 		}
 		if err := d.remove(e.Name()); err != nil {
 			return err
@@ -125,7 +125,7 @@ func abandonedLink(d disk, name string) (bool, error) {
 func claim(d disk, f *os.File, temp string) (bool, error) {
 	free, err := lock(f)
 	if err != nil {
-		return true, nil // a file system without locks is no reason to write nothing
+		return true, nil // a file system without locks is not a reason to fail
 	}
 	if !free {
 		return false, nil
@@ -164,7 +164,7 @@ func Busy(path string, besides ...*File) (busy bool, err error) {
 		}
 		f, err := d.open(e.Name())
 		if err != nil {
-			continue // gone by now, or not ours to look at
+			continue // already gone, or not readable
 		}
 		free, err := lock(f)
 		if cerr := f.Close(); cerr != nil {

@@ -4,7 +4,7 @@
 // lists them, and every other package asks that table.
 //
 // A manifest is changed in its lines and in its tree at once: the YAML library
-// alone would write all of it anew, and nobody could compare what a cluster got
+// alone would rewrite all of it, and it would be impossible to compare what a cluster got
 // with what its project published.
 package cni
 

@@ -145,7 +145,7 @@ func isolated(h *host.Host) (needed bool, why string, err error) {
 	return true, file + " lists none", nil
 }
 
-// Where the kubelet is told which file it gives to pods: a flag comes before its
+// Where the kubelet is configured with the file it gives to pods: a flag comes before its
 // configuration.
 const (
 	kubeletFlags  = "/var/lib/kubelet/kubeadm-flags.env"

@@ -16,7 +16,7 @@ import (
 // document is a YAML stream that is changed twice over: in its tree, which is
 // what is meant, and in its lines, so that everything else stays as it is. Where
 // the lines cannot be changed, or come to mean something else than the tree, the
-// tree is written anew.
+// tree is written again.
 type document struct {
 	docs  []*yaml.Node
 	lines []string // with their ends

@@ -64,7 +64,7 @@ func flannelFolder() Folder { return Folder{"/run/flannel", StaysIfBefore} }
 func flannelRecord() Record { return Record{"/run/flannel/subnet.env", "FLANNEL_NETWORK"} }
 
 // flannelBrought: kubernetes-cni has no flannel plugin from 1.0 on. Manifests of
-// flannel from v0.15 on bring one as an image of its own.
+// flannel from v0.15 on have their own image for it.
 func flannelBrought() *Plugin {
 	return &Plugin{
 		Name: flannelPlugin, Until: "1.0", Image: "flannel-cni-plugin",
@@ -85,7 +85,7 @@ func (flannel) Runs(manifest []byte) bool {
 // Left alone, flanneld takes the interface of the default route and ends where
 // there is none; where there is one it may lead elsewhere than to the other
 // hosts. One DaemonSet serves all hosts, whose interfaces may have other names,
-// so it is told by the address that the kubelet has registered: --iface takes an
+// so it is given by the address that the kubelet has registered: --iface takes an
 // address too, and status.hostIP is that of the host's node. A manifest that
 // names an interface itself keeps it.
 func (flannel) Render(manifest []byte, c Cluster) ([]byte, error) {

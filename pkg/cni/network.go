@@ -107,7 +107,7 @@ func (s *network) Apply(ctx context.Context, h *host.Host) error {
 	if slices.ContainsFunc(changes, func(c change) bool { return c.restart }) {
 		// Pods read their ConfigMap when they start, and nothing restarts them for
 		// it. Deleted before, they are missing until all is applied, so that a run
-		// which is killed in between goes on here.
+		// which is killed in between continues here.
 		for _, o := range objectsOf(rendered) {
 			if o.Kind == daemonSet {
 				gone := s.kubectl.Command(nil, "delete", "daemonset", o.Metadata.Name, "--namespace="+o.Metadata.Namespace, "--ignore-not-found")

@@ -47,7 +47,7 @@ func kubeOVNNetwork() Network {
 	}
 }
 
-// ovnNetwork is ovn-kubernetes, which is told by its links alone.
+// ovnNetwork is ovn-kubernetes, which is recognised by its links alone.
 func ovnNetwork() Network {
 	const of = "OVN"
 	return Network{Name: of, Links: []Link{{Name: "ovn-k8s-", Prefix: true, Of: of}}}

@@ -32,7 +32,7 @@ type Link struct {
 	Name   string // or the beginning of it
 	Prefix bool   // Name is the beginning only
 	Of     string // whose it is, for a sentence
-	// Module is that a kernel module brings the link: nobody can delete it, and
+	// Module is that a kernel module creates the link: it cannot be deleted, and
 	// only the addresses on it are the network's.
 	Module bool
 }
@@ -59,7 +59,7 @@ func (l Link) Remove(ctx context.Context, h *host.Host, name string, pods netip.
 	return RemoveLink(ctx, h, name)
 }
 
-// RemoveLink deletes a network interface; one that is gone already is no error.
+// RemoveLink deletes a network interface; one that is already gone is not an error.
 func RemoveLink(ctx context.Context, h *host.Host, name string) error {
 	err := h.Change(ctx, host.Command("ip", "link", "delete", name), nil)
 	if err == nil {

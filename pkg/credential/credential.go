@@ -51,7 +51,7 @@ var pinForm = regexp.MustCompile(`^[a-z0-9+._-]+:[0-9A-Fa-f]{8,}$`)
 
 // hasUserinfo says whether a user or a password stands before the host. A
 // password may hold what ends an authority; what is before it then looks like a
-// host with a port that is no number.
+// host with a port that is not a number.
 func hasUserinfo(authority, rest string) bool {
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		return !pinForm.MatchString(authority[at+1:])
@@ -118,7 +118,7 @@ func InPath(s string) bool {
 }
 
 // Shown is how a URL that is refused is repeated: secrets hidden, and without its
-// query and fragment, of which nobody knows what they hold.
+// query and fragment, whose content is unknown.
 func Shown(s string) string {
 	if !strings.Contains(s, "://") && InPath(s) {
 		return Hidden

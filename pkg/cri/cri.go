@@ -7,7 +7,7 @@
 //
 // config.toml and daemon.json are changed in place, key by key, and units are read
 // with their drop-ins, by code of this package: a library for TOML or JSON writes
-// the whole file anew, without the comments and the order that it has for its
+// the whole file again, without the comments and the order that it has for its
 // owner, and none for units says in which file a word stands.
 package cri
 

@@ -58,7 +58,7 @@ type Candidate struct {
 	ID       int
 }
 
-// Rejected is a package that is no candidate, and why, as a clause that follows
+// Rejected is a package that is not a candidate, and why, as a clause that follows
 // its name: "has no checksum". Any part of Meta may be missing.
 type Rejected struct {
 	Meta *nevra.Metadata
@@ -79,7 +79,7 @@ type Problem struct {
 	// forms means a package of every name that it matches.
 	Roots []string
 	// Exclude holds names or pins as in Roots, with shell wildcards; what
-	// matches is no candidate.
+	// matches is not a candidate.
 	Exclude []string
 	// Weak takes Recommends and Supplements as well, where they can be had.
 	Weak bool

@@ -60,7 +60,7 @@ func (u *universe) richFormula(r nevra.Relation, fetch bool) *formula {
 	}
 	node, err := parseRich(r.Name)
 	if err != nil {
-		f := &formula{kind: leaf, rel: nevra.Relation{Name: r.Name}} // nobody provides what cannot be read
+		f := &formula{kind: leaf, rel: nevra.Relation{Name: r.Name}} // an unreadable name has no provider
 		u.rich[r.Name] = f
 		return f
 	}
@@ -214,7 +214,7 @@ func (f *formula) without(p id, positive bool) *formula {
 }
 
 // demands are the formulas of what package p requires. Of an installed package
-// that is not packed anew only those count which hold on the target as it is.
+// that is not packed again only those count which hold on the target as it is.
 func (u *universe) demands(p id) []demand {
 	if u.held[p] != nil {
 		return u.held[p]

@@ -149,7 +149,7 @@ func (u *universe) nearRelation(r nevra.Relation) string {
 		return fmt.Sprintf("; %s %s", left.meta.NEVRA, left.why)
 	}
 	if !strings.ContainsAny(r.Name, "/(") && !strings.Contains(r.Name, ".so") {
-		return "" // the name of a package, which is none of those that are installed
+		return "" // the name of a package, which is not installed
 	}
 	return u.unknownBaseline()
 }

@@ -262,7 +262,7 @@ func (u *universe) wantPaths(name string) {
 }
 
 // providers returns who provides r, in order of number. Where fetch is set and
-// r is a path that nobody is known to own, the file lists are read first.
+// r is a path without a known owner, the file lists are read first.
 func (u *universe) providers(r nevra.Relation, fetch bool) []id {
 	var out []id
 	for _, e := range u.provides[r.Name] {

@@ -95,7 +95,7 @@ type Route struct {
 type Options struct {
 	Now      time.Time
 	Packages bool
-	Networks cni.Networks // whose interfaces are told from the host's own
+	Networks cni.Networks // to tell their interfaces from the host's own
 	Runtimes cri.Runtimes // the same of them; their data folders are among the disks
 }
 

@@ -135,7 +135,7 @@ func goArch(machine string) string {
 // mostCPUs bounds what is believed.
 const mostCPUs = 1 << 16
 
-// countList counts the members of a kernel's list, "0-3,6"; what is no such list has 0.
+// countList counts the members of a kernel's list, "0-3,6"; 0 for anything else.
 func countList(list string) int {
 	n := 0
 	for part := range strings.SplitSeq(list, ",") {

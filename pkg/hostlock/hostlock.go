@@ -168,7 +168,7 @@ func holder(f *os.File) int {
 	return 0
 }
 
-// Held says whether a run is at work on h.
+// Held reports whether a run is active on h.
 func Held(h *host.Host) (bool, error) {
 	f, err := os.OpenFile(h.Path(File), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {

@@ -34,7 +34,7 @@ type Options struct {
 	Stick string       // the stick's directory; "" without one: nothing is read or written
 	Host  *host.Host   // this host
 	Self  *facts.Facts // its facts when the run started
-	// Networks are those whose interfaces are told from the host's own.
+	// Networks tell their interfaces from the host's own.
 	Networks cni.Networks
 	Runtimes cri.Runtimes // the same
 

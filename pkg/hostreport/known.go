@@ -87,7 +87,7 @@ func (k *KnownHosts) like(h *KnownHost) []int {
 
 // Mismatch says why r may not come from the host that it names: the host is known
 // with another key, and the report's key is older than the host's last report. A host
-// that was reset has a newer key. "" is no mismatch.
+// that was reset has a newer key. "" means no mismatch.
 func (k *KnownHosts) Mismatch(r *Report) string {
 	h := r.known()
 	for _, i := range k.like(&h) {

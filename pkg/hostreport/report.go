@@ -1,5 +1,5 @@
 // Package hostreport reads and writes host reports: each host writes its facts and
-// the result of its installation to the stick, signed with a key of its own, and the
+// the result of its installation to the stick, signed with its own key, and the
 // next host compares itself with them. Problems with a report never stop an
 // installation.
 package hostreport

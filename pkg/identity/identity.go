@@ -58,7 +58,7 @@ func Untrusted(fix, format string, args ...any) error {
 	return hint.With(&Error{fmt.Errorf(format, args...)}, "%s", fix)
 }
 
-// Remake is how an identity is made anew.
+// Remake is the command that recreates an identity.
 const Remake = "on the connected machine: bundle identity new -f cluster.yaml -o DIR, and carry all three files here"
 
 // check says whether the files fit together: each CA is one and has its key, and

@@ -20,7 +20,7 @@ const (
 	// workFactor is that of age -p: log2 of scrypt's N, 256 MiB of memory. A file
 	// that asks for more is refused, or it could take all memory of a host.
 	workFactor  = 18
-	least       = 12 // characters: whoever finds the stick can try as many as they like
+	least       = 12 // characters: a finder of the stick can try without limit
 	sealedMode  = 0o600
 	ticketEntry = TicketName
 )

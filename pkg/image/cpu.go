@@ -12,7 +12,7 @@ var enterpriseLinux = regexp.MustCompile(`^(?:ubi|rhel|el)-?([0-9]+)(?:[^0-9].*)
 // CPU is the x86-64 microarchitecture level that an image is known to need, as the
 // psABI names it ("x86-64-v2"), "" if unknown. It follows from the variant of amd64,
 // and from the base: the C library of Enterprise Linux 9 needs v2 and that of 10
-// needs v3, so on a lower level none of their programs starts.
+// needs v3, so on a lower level their programs do not start.
 func (c *Config) CPU() string {
 	if c.Architecture != "amd64" {
 		return ""

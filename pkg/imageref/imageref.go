@@ -4,7 +4,7 @@
 //
 // The grammar is that of the distribution project's reference package, with less
 // let in: only sha256 digests, IPv6 addresses that are some, ports of five digits,
-// and a first part in upper case is no registry unless it has a dot or a port.
+// and a first part in upper case is not a registry unless it has a dot or a port.
 package imageref
 
 import (

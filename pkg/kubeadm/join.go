@@ -185,7 +185,7 @@ func (s joinStep) ended(ctx context.Context, h *host.Host, f state) (ok bool, wh
 func (s joinStep) begin(ctx context.Context, h *host.Host, f state) (err error) {
 	t := s.o.Ticket
 	if t == nil {
-		return errors.New("there is no ticket")
+		return errors.New("no ticket")
 	}
 	if err := s.o.waitMaster(ctx, t, s.ask, s.o.Waiting); err != nil {
 		return err

@@ -23,7 +23,7 @@ func New(w io.Writer) *Printer {
 }
 
 // Line prints one line; a tab in format starts the next column. What the
-// arguments bring is shown, but begins no line or column of its own.
+// arguments bring is shown, but cannot start a line or column.
 func (p *Printer) Line(format string, args ...any) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, format+"\n", visible.Args(args)...)

@@ -46,7 +46,7 @@ func (f File) Open() (*os.File, error) {
 	return file, nil
 }
 
-// chosen gives an error of a file that the operator named advice of its own: what
+// chosen gives an error about a file that the operator named its own hint: what
 // is there may be a disk or a directory of the system, and is not to be moved.
 func chosen(err error, path string) error {
 	var e *Error

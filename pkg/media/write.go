@@ -81,7 +81,7 @@ func (d Dir) Remove(name string) (err error) {
 }
 
 // RemoveAll removes name with all that is below it, and nothing that a link leads
-// to. What is missing is no error.
+// to. A missing file is not an error.
 func (d Dir) RemoveAll(name string) (err error) {
 	r, base, err := d.parent(name, nil)
 	if errors.Is(err, fs.ErrNotExist) {

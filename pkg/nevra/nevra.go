@@ -3,7 +3,7 @@
 // the pins by which people ask for packages.
 //
 // The comparison of versions is written by hand: it is a hundred lines, decides
-// what gets installed, and has to follow rpm in "~", "^" and what is no letter or
+// what gets installed, and has to follow rpm in "~", "^" and what is not a letter or
 // digit. Tests hold it to the answers of rpm itself.
 package nevra
 

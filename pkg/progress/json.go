@@ -9,7 +9,7 @@ import (
 	"kubecrate/pkg/visible"
 )
 
-// jsonEvery is how often a task at work has an advance line, and its stage a
+// jsonEvery is how often an active task prints an advance line, and its stage a
 // total line.
 const jsonEvery = time.Second
 

@@ -26,7 +26,7 @@ type plain struct {
 	now     func() time.Time
 }
 
-// plainEvery is how often a task that is still at work prints a line.
+// plainEvery is how often an active task prints a line.
 const plainEvery = 10 * time.Second
 
 // NewPlain prints lines to w; verbose adds details, and a line when a task

@@ -47,7 +47,7 @@ type Event struct {
 	Host  string `json:"host,omitempty"`
 }
 
-// clean is e without what could begin a line of its own or move the cursor.
+// clean is e without anything that could start a line or move the cursor.
 func (e Event) clean() Event {
 	e.Stage, e.Task, e.Text, e.Host = visible.Line(e.Stage), visible.Line(e.Task), visible.Line(e.Text), visible.Line(e.Host)
 	return e

@@ -58,7 +58,7 @@ type ledger struct {
 }
 
 type stageSum struct {
-	tasks         map[string]*taskSum // at work
+	tasks         map[string]*taskSum // active
 	done, began   int
 	expected      int
 	expectedBytes int64

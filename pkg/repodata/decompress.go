@@ -28,7 +28,7 @@ const (
 )
 
 // Decompress returns the decompressed content of r, which is gzip, bzip2, xz,
-// zstd or plain, told apart by the first bytes; name is used in errors only.
+// zstd or plain, recognised by the first bytes; name is used in errors only.
 // More than 2 GiB, or 400 times the compressed size, is an error, as is a stream
 // that is cut or whose checksum is wrong. Close does not close r.
 func Decompress(name string, r io.Reader) (io.ReadCloser, error) {

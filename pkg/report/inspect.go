@@ -50,7 +50,7 @@ type RoleSize struct {
 }
 
 // Inspect reads the index and the lock of r, and compares them as Agree does. That
-// each member is whole is for verify to say.
+// each member is intact is what verify checks.
 func Inspect(r *archive.Reader) (*Contents, error) {
 	lock, err := Lock(r)
 	if err != nil {

@@ -35,7 +35,7 @@ type flight struct {
 	part    *store.Partial
 	meter   meter
 	answers int             // how many answers part was put together from
-	again   map[string]bool // URLs that began anew because of a wrong digest
+	again   map[string]bool // URLs restarted because of a wrong digest
 	etag    string          // of the answer that part holds, and
 	etagURL string          // who gave it
 }
@@ -154,7 +154,7 @@ func (fl *flight) publish(content io.ReaderAt) {
 	fl.grown.Broadcast()
 }
 
-// restart drops all bytes. Readers that had some of them are told.
+// restart drops all bytes. Readers that had some of them are notified.
 func (fl *flight) restart() error {
 	fl.mu.Lock()
 	fl.generation++

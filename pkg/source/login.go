@@ -13,7 +13,7 @@ import (
 // Login is how host[:port] is logged in to, by the netrc file.
 func (f *Fetcher) Login(host string) (credential.Login, bool) { return f.logins().Lookup(host) }
 
-// readLogins reads the netrc file; one that cannot be read is told, once, and
+// readLogins reads the netrc file; one that cannot be read is reported once and
 // leaves everything public within reach.
 func readLogins(o Options) *credential.Netrc {
 	n, err := credential.ReadNetrc(o.Netrc)

@@ -128,14 +128,14 @@ func (e *busyError) Unwrap() error { return e.err }
 var errHang = errors.New("no answer")
 
 // advancedError is the error of a try that brought new bytes: it starts the
-// count of tries anew.
+// count of attempts again.
 type advancedError struct{ err error }
 
 func (e *advancedError) Error() string { return e.err.Error() }
 func (e *advancedError) Unwrap() error { return e.err }
 
 // eachMirror calls try for one location after the other until one succeeds.
-// gone is the hint where all of them say that there is no such thing.
+// gone is the hint if all mirrors report that the file does not exist.
 func (f *Fetcher) eachMirror(ctx context.Context, name, gone string, locations []Location, try func(context.Context, Location) error) error {
 	result := &Error{Name: name}
 	order := f.order(locations)

@@ -72,7 +72,7 @@ type Fetcher struct {
 	opt    Options
 	client *http.Client
 	logins func() *credential.Netrc
-	slots  chan struct{} // one for each download at work
+	slots  chan struct{} // one for each active download
 
 	mu       sync.Mutex
 	flights  map[string]*flight

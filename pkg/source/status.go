@@ -35,7 +35,7 @@ var queryForm = regexp.MustCompile(`\?[^\s"'<>]*=[^\s"'<>]*`)
 // success: the messages of JSON, as registries send them (distribution-spec,
 // "Error Codes"), or the first line of a plain text. HTML is for browsers.
 func said(contentType string, body []byte) string {
-	kind, _, _ := mime.ParseMediaType(contentType) // what cannot be read is no kind
+	kind, _, _ := mime.ParseMediaType(contentType) // unparsable: no type
 	var text string
 	switch {
 	case strings.HasSuffix(kind, "json"), strings.HasPrefix(strings.TrimSpace(string(body)), "{"):

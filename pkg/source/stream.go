@@ -13,7 +13,7 @@ import (
 )
 
 // ErrRestarted is what a reader of Stream gets when bytes it has had turned out
-// to be wrong and another mirror sends them anew, or the next call will. Its
+// to be wrong and another mirror sends them again, or the next call will. Its
 // caller forgets what it made of them, calls Stream again and then closes the
 // first reader (the other way round the download would end and forget which
 // mirror was wrong). Consume does all that.
@@ -41,7 +41,7 @@ func (f *Fetcher) Stream(ctx context.Context, b Blob) (io.ReadCloser, error) {
 }
 
 // Consume calls fn with a reader of b, and again from the start whenever the
-// content begins anew, until fn has seen the right content. fn need not read to
+// content starts again, until fn has seen the right content. fn need not read to
 // the end: Consume does, so that nil says that all of b was verified. What fn
 // makes must count only after Consume returned nil, and fn must be able to begin
 // again. An error that fn returned because of wrong bytes gives way to the

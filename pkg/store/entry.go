@@ -30,8 +30,8 @@ func notInName(r rune) bool {
 	return !strings.ContainsRune("._:+-", r)
 }
 
-// Entry opens derived data; fs.ErrNotExist where it is not there. It is whole,
-// but its content carries no hash: whoever made it knows how to check it.
+// Entry opens derived data; fs.ErrNotExist if it is missing. It is complete,
+// but its content carries no hash: its creator knows how to check it.
 func (s *Store) Entry(ns, key string) (*os.File, error) {
 	path, err := s.entryPath(ns, key)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Store) Entry(ns, key string) (*os.File, error) {
 	return f, nil
 }
 
-// RemoveEntry deletes derived data; what is not there is no error.
+// RemoveEntry deletes derived data; missing data is not an error.
 func (s *Store) RemoveEntry(ns, key string) error {
 	path, err := s.entryPath(ns, key)
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 )
 
 // Partial is a blob on its way. One that is made for a digest survives Close
-// and the death of the process; the next Partial of that digest goes on where
+// and the death of the process; the next Partial of that digest continues where
 // it ended. Only one process, and one Partial in it, has it at a time. Methods
 // are for one goroutine, except ReadAt, which may run beside Write.
 type Partial struct {
@@ -32,7 +32,7 @@ type Partial struct {
 // Partial opens the partial download of a digest of any algorithm, after
 // waiting for the process that may have it; waiting, which may be nil, is
 // called once in that case. What is there is hashed again from the disk. The
-// caller should look into the store once more before it goes on: whoever had it
+// caller should look into the store once more before it continues: the process that had it
 // may have ended the download.
 func (s *Store) Partial(ctx context.Context, want string, waiting func()) (*Partial, error) {
 	h, err := newHasher(want)
@@ -68,7 +68,7 @@ func (s *Store) Partial(ctx context.Context, want string, waiting func()) (*Part
 }
 
 // claim opens and locks path; nil where somebody else has it. Between open and
-// lock its owner may have moved it to its final name: such a file is let go.
+// lock its owner may have moved it to its final name: such a file is closed.
 func (s *Store) claim(path string) (*os.File, error) {
 	//atomicfile:except a download survives the process, and the next one resumes it
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
@@ -85,7 +85,7 @@ func (s *Store) claim(path string) (*os.File, error) {
 	return nil, errors.Join(err, f.Close())
 }
 
-// temporary is a Partial that nobody else can find.
+// temporary is a Partial that no other process can find.
 func (s *Store) temporary(want string) (*Partial, error) {
 	h, err := newHasher(want)
 	if err != nil {
@@ -178,7 +178,7 @@ func (p *Partial) Commit() (digest string, err error) {
 	return digest, nil
 }
 
-// Close lets go of it. What was written stays, to be gone on with, unless it
+// Close closes it. What was written stays, to be resumed, unless it
 // is nothing, or of no known digest.
 func (p *Partial) Close() error {
 	if !p.committed && (p.file.size == 0 || p.hash.want == "") {
@@ -187,7 +187,7 @@ func (p *Partial) Close() error {
 	return p.file.Close()
 }
 
-// Discard lets go of it and drops what was written; after Commit or Close it
+// Discard closes it and drops what was written; after Commit or Close it
 // only closes.
 func (p *Partial) Discard() error {
 	if p.committed || p.file.closed {

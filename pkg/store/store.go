@@ -47,7 +47,7 @@ func DefaultDir() (string, error) {
 }
 
 // Open makes dir ready to be used, and removes what killed processes left
-// there and nobody can use any more. See Explain for its errors.
+// there and are unusable. See Explain for its errors.
 func Open(dir string) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Store) blobDir() string    { return filepath.Join(s.dir, "blobs", "sha2
 func (s *Store) partialDir() string { return filepath.Join(s.dir, "partial") }
 
 // Path is where the blob of a sha256 digest stands, whether or not it is
-// there; "" where digest is no sha256 digest.
+// there; "" if digest is not a sha256 digest.
 func (s *Store) Path(digest string) string {
 	algorithm, value, err := parseDigest(digest)
 	if err != nil || algorithm != sha256Name {
@@ -175,7 +175,7 @@ func bufferFor(r io.Reader) int {
 	return bufferSize
 }
 
-// Remove deletes a blob; one that is not there is no error.
+// Remove deletes a blob; a missing one is not an error.
 func (s *Store) Remove(digest string) error {
 	path := s.Path(digest)
 	if path == "" {

@@ -19,7 +19,7 @@ import (
 // tempPrefix begins the names in partial/ that only their maker can use.
 const tempPrefix = "tmp-"
 
-// staleAfter is the age at which a partial download nobody came back for is
+// staleAfter is the age at which an abandoned partial download is
 // removed by Open.
 const staleAfter = 30 * 24 * time.Hour
 
@@ -28,7 +28,7 @@ const staleAfter = 30 * 24 * time.Hour
 const flushEvery = 8 << 20
 
 // tempFile is a file in partial/, locked by flock as long as it is open and has
-// not been moved: what is not locked belongs to nobody.
+// not been moved: what is not locked has no owner.
 type tempFile struct {
 	*os.File
 	s       *Store
@@ -91,7 +91,7 @@ func (t *tempFile) remove() error {
 	return errors.Join(err, t.Close())
 }
 
-// Close lets go of the file and its lock; the second time it does nothing.
+// Close closes the file and releases its lock; a second call does nothing.
 func (t *tempFile) Close() error {
 	if t.closed {
 		return nil
@@ -124,7 +124,7 @@ func unlock(f *os.File) error {
 	return nil
 }
 
-// sweep removes what killed processes left in partial/ and nobody can resume.
+// sweep removes what killed processes left in partial/ that cannot be resumed.
 func (s *Store) sweep() error {
 	list, err := os.ReadDir(s.partialDir())
 	if err != nil {

@@ -82,7 +82,7 @@ func damaged(path string, r *archive.Reader, err error) error {
 		return err
 	}
 	e := &Damaged{Path: path, Members: len(r.Index().Members), err: err}
-	if l, err := report.Lock(r); err == nil { // one that is damaged is told of, and names nothing
+	if l, err := report.Lock(r); err == nil { // a damaged one is reported, and names nothing
 		e.images = imagesOf(l)
 	}
 	e.Whole = e.Members

@@ -120,7 +120,7 @@ type check struct {
 	report progress.Func
 }
 
-// tap makes what signatures are compared with, nil where nobody asks.
+// tap makes what signatures are compared with, nil if it is not needed.
 func (c *check) tap() func() io.Writer {
 	if c.o.Sign || c.o.Files && c.v.Trust != nil {
 		return trust.NewDigest
@@ -173,7 +173,7 @@ func (c *check) packages(ctx context.Context, r *archive.Reader) error {
 	})
 }
 
-// beside verifies what lies beside the archive.
+// beside verifies the files beside the archive.
 func (c *check) beside(ctx context.Context, r *archive.Reader, digests *archive.Digests) error {
 	dir := filepath.Dir(c.v.base)
 	programs, err := archive.ReadPrograms(ctx, dir, c.tap())

@@ -2,7 +2,7 @@ package visible
 
 import "strings"
 
-// Liner is an error with lines of its own making: what stands in one of them
+// Liner is an error that lays out its own lines: what stands in one of them
 // begins no further line.
 type Liner interface {
 	error

@@ -1,5 +1,5 @@
 // Package visible makes text from outside harmless to print: whatever would move
-// the cursor, reorder the text, hide in it or begin a line of its own is shown as
+// the cursor, reorder the text, hide in it or start a line is shown as
 // an escape such as \x1b, \u202e or \n. What people read, in any script, stays.
 package visible
 

@@ -1,6 +1,6 @@
 // Package yamlsize bounds how many values a YAML text has before a library reads
 // it. A node takes some hundred times the memory of the two bytes that make one,
-// so a bound of the bytes alone is none of the memory.
+// so limiting bytes alone does not limit memory.
 package yamlsize
 
 import "bytes"

@@ -27,7 +27,7 @@ func CheckVerbs(t *testing.T, root *cobra.Command, dir string) {
 		}
 		file := filepath.Join(dir, name+".go")
 		if _, err := os.Stat(file); err != nil {
-			t.Errorf("the verb %s has no file of its own: %v", name, err)
+			t.Errorf("the verb %s does not have its own file: %v", name, err)
 			continue
 		}
 		maker := name + "Cmd"

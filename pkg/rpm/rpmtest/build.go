@@ -236,7 +236,7 @@ type parts struct {
 
 const leadSize = 96
 
-// split cuts up what rpmpack wrote; it is no parser for foreign files.
+// split cuts up what rpmpack wrote; it is not a parser for foreign files.
 func split(file []byte) (parts, error) {
 	if len(file) < leadSize+16 {
 		return parts{}, fmt.Errorf("package has only %d bytes", len(file))

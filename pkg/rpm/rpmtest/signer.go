@@ -133,7 +133,7 @@ func (s *Signer) Fingerprint() string {
 	return strings.ToUpper(fmt.Sprintf("%x", s.entity.PrimaryKey.Fingerprint))
 }
 
-// Revoke puts a revocation into the public key: from then on nobody should
+// Revoke puts a revocation into the public key: from then on no one should
 // trust it.
 func (s *Signer) Revoke() error {
 	err := s.entity.RevokeKey(packet.KeyCompromised, "test", &s.config)

@@ -237,7 +237,7 @@ func similar(tag string, tags []string) []string {
 	var near []scored
 	for _, t := range tags {
 		if _, err := imageref.Canonical("x:" + t); err != nil || t == tag {
-			continue // nothing that is no tag reaches a terminal
+			continue // only valid tags are printed
 		}
 		near = append(near, scored{t, spelling.Distance(tag, t)})
 	}

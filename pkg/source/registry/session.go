@@ -22,7 +22,7 @@ type session struct {
 	keychain authn.Keychain
 	next     http.RoundTripper
 
-	turn  chan struct{} // holds one token: whoever has it may look at ready
+	turn  chan struct{} // holds one token, whose holder may access ready
 	ready http.RoundTripper
 	pause atomic.Pointer[string] // Retry-After of the last refusal
 }

@@ -221,7 +221,7 @@ func Href(p *repodata.Package) string {
 	}
 	urls, err := repodata.Resolve(p.Base, p.Location)
 	if err != nil {
-		return p.Location // xml:base is itself relative, which nobody writes
+		return p.Location // xml:base is itself relative, which does not occur in practice
 	}
 	return urls[len(urls)-1] // the lock's URL is the first
 }
