@@ -13,7 +13,7 @@ import (
 
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/nevra"
-	"kubecrate/pkg/signed"
+	"kubecrate/pkg/signedjson"
 )
 
 // maxBaseline limits the size of a baseline, in bytes: a full desktop has some
@@ -108,7 +108,7 @@ func readList(name string, text []byte) (nevras []string, err error) {
 
 // readHostReport reads the packages of a host report, as package hostreport writes it.
 func readHostReport(name string, text []byte) ([]string, error) {
-	o, err := signed.Open(text)
+	o, err := signedjson.Open(text)
 	if err != nil {
 		return nil, hint.With(fmt.Errorf("cannot read the baseline %s: %w", name, err), reportHint)
 	}

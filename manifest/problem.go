@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"kubecrate/pkg/credential"
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
 )
 
 const (
@@ -240,7 +240,7 @@ func guess(word string, known []string) string {
 	sort.Strings(known)
 	best, distance := "", 3
 	for _, k := range known {
-		if d := spelling.Distance(strings.ToLower(word), strings.ToLower(k)); d < distance && d < len(k) {
+		if d := suggest.Distance(strings.ToLower(word), strings.ToLower(k)); d < distance && d < len(k) {
 			best, distance = k, d
 		}
 	}

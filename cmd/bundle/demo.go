@@ -11,8 +11,8 @@ import (
 	"kubecrate/pkg/bundle"
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/demo"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/table"
 )
 
 // demoArch is the architecture of everything the demo's mirror serves.
@@ -55,7 +55,7 @@ verify and unpack it, and print the installer's plans for a master and a node.`,
 				return err
 			}
 			return a.out.Print(res, func(w io.Writer) error {
-				return lines.Print(w, "\nthe files are in %s; remove it when you are done", o.Dir)
+				return table.Print(w, "\nthe files are in %s; remove it when you are done", o.Dir)
 			})
 		},
 	}

@@ -11,7 +11,7 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/lines"
+	"kubecrate/pkg/table"
 )
 
 func (a *app) initCmd() *cobra.Command {
@@ -34,7 +34,7 @@ func (a *app) initCmd() *cobra.Command {
 				return err
 			}
 			return a.out.Print(map[string]string{"manifest": file}, func(w io.Writer) error {
-				return lines.Print(w, "wrote %s; edit it, then: %s", file, hint.Command("bundle", "build", file))
+				return table.Print(w, "wrote %s; edit it, then: %s", file, hint.Command("bundle", "build", file))
 			})
 		},
 	}

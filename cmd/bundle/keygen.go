@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/cli"
-	"kubecrate/pkg/lines"
+	"kubecrate/pkg/table"
 	"kubecrate/pkg/trust"
 )
 
@@ -19,7 +19,7 @@ type madeKey struct {
 
 // WriteText prints m and the next steps.
 func (m *madeKey) WriteText(w io.Writer) error {
-	p := lines.New(w)
+	p := table.New(w)
 	p.Line("%s\tsecret: keep it here, never on the stick", m.Files[0])
 	p.Line("%s\tpublic, for minisign and for install", m.Files[1])
 	p.Line("%s\tpublic, for openssl", m.Files[2])

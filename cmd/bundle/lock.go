@@ -11,9 +11,9 @@ import (
 	"kubecrate/pkg/bundle"
 	"kubecrate/pkg/cli"
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
+	"kubecrate/pkg/table"
 )
 
 func (a *app) lockCmd() *cobra.Command {
@@ -82,7 +82,7 @@ func (a *app) checkLock(t *target, now *manifest.Lock) error {
 	changes := report.Diff(old, now)
 	if len(changes) == 0 && old.Manifest == now.Manifest {
 		return a.out.Print(map[string]any{"lock": file, "current": true}, func(w io.Writer) error {
-			return lines.Print(w, "%s is current", file)
+			return table.Print(w, "%s is current", file)
 		})
 	}
 	if err := a.out.Print(changes, func(w io.Writer) error { return report.WriteDiff(w, changes) }); err != nil {
@@ -110,7 +110,7 @@ func (a *app) writeLock(t *target, l *manifest.Lock) error {
 		done.Changes = report.Diff(old, l)
 	}
 	return a.out.Print(done, func(w io.Writer) error {
-		err := lines.Print(w, "wrote %s: %s, %s, %s", file, count(done.Packages, "package"), count(done.Images, "image"), count(done.Files, "file"))
+		err := table.Print(w, "wrote %s: %s, %s, %s", file, count(done.Packages, "package"), count(done.Images, "image"), count(done.Files, "file"))
 		if err == nil {
 			err = report.WriteTrusts(w, done.Repositories)
 		}

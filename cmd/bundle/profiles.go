@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/lines"
+	"kubecrate/pkg/table"
 )
 
 func (a *app) profilesCmd() *cobra.Command {
@@ -32,7 +32,7 @@ func (a *app) profilesCmd() *cobra.Command {
 			}
 			list := manifest.Profiles()
 			return a.out.Print(list, func(w io.Writer) error {
-				t := lines.New(w)
+				t := table.New(w)
 				for _, p := range list {
 					t.Line("%s\t%s", p.Name, p.Description)
 				}

@@ -7,7 +7,7 @@ import (
 
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/extract"
-	"kubecrate/pkg/lines"
+	"kubecrate/pkg/table"
 )
 
 func (a *app) extractCmd() *cobra.Command {
@@ -32,7 +32,7 @@ manifest: apply other manifests yourself.`,
 				return err
 			}
 			return a.out.Print(map[string][]string{"files": written}, func(w io.Writer) error {
-				p := lines.New(w)
+				p := table.New(w)
 				for _, f := range written {
 					p.Line("wrote %s", f)
 				}

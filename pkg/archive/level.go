@@ -6,7 +6,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
 )
 
 // Level is a compression level.
@@ -59,7 +59,7 @@ func ParseLevel(s string) (Level, error) {
 	}
 	near, least := "", 3
 	for _, l := range Levels() {
-		if d := spelling.Distance(strings.ToLower(s), l.String()); d < least {
+		if d := suggest.Distance(strings.ToLower(s), l.String()); d < least {
 			near, least = fmt.Sprintf(", did you mean %s?", l), d
 		}
 	}

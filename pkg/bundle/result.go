@@ -7,8 +7,8 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/table"
 )
 
 // Result describes the output of a build. Sizes are bytes.
@@ -100,7 +100,7 @@ func isMounted(dir string) bool {
 
 // WriteText prints the summary table and the next steps.
 func (r *Result) WriteText(w io.Writer) error {
-	p := lines.New(w)
+	p := table.New(w)
 	p.Line("PART\tMEMBERS\tUNPACKED")
 	for _, part := range r.Parts {
 		p.Line("%s\t%d\t%s", part.Kind, part.Members, progress.Size(part.Raw))

@@ -7,10 +7,10 @@ import (
 	"os"
 
 	"kubecrate/pkg/archive"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/repodata"
 	"kubecrate/pkg/rpm"
+	"kubecrate/pkg/table"
 	"kubecrate/pkg/trust"
 	"kubecrate/pkg/verify"
 )
@@ -75,7 +75,7 @@ func installerMember(arch string) string { return archive.ProgramMember(archive.
 
 // WriteText prints what was signed.
 func (s *Signed) WriteText(w io.Writer) error {
-	p := lines.New(w)
+	p := table.New(w)
 	p.Line("%s is signed by the key with fingerprint %s", s.Path, s.Fingerprint)
 	for _, f := range s.Files {
 		p.Line("  %s", f)

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
 	"kubecrate/pkg/visible"
 )
 
@@ -122,7 +122,7 @@ func legacyArgs(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += fmt.Sprintf(", did you mean %q?", near[0])
-	} else if alone := typed(cmd); cmd.Runnable() && spelling.Distance(args[0], path.Base(alone)) < typos { // uninstall is two away
+	} else if alone := typed(cmd); cmd.Runnable() && suggest.Distance(args[0], path.Base(alone)) < typos { // uninstall is two away
 		text += fmt.Sprintf(", did you mean %s alone?", alone)
 	}
 	return errors.New(text)

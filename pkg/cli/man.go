@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"kubecrate/pkg/atomicfile"
-	"kubecrate/pkg/lines"
+	"kubecrate/pkg/table"
 	"kubecrate/pkg/version"
 )
 
@@ -39,7 +39,7 @@ func ManCmd(root *cobra.Command, out *Out, m Manual) *cobra.Command {
 			if err := atomicfile.WriteFile(file, page(root, m, version.Date()), fileMode); err != nil {
 				return fmt.Errorf("cannot write the man page: %w", err)
 			}
-			return lines.Print(out.Stderr, "wrote %s", file)
+			return table.Print(out.Stderr, "wrote %s", file)
 		},
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/table"
 )
 
 // hostile is what must not reach a terminal as it is.
@@ -46,7 +46,7 @@ func TestSink(t *testing.T) {
 		"wrapped": func(*Out, *cobra.Command) error { return fmt.Errorf("cannot: %w", errors.New(hostile)) },
 		"hint":    func(*Out, *cobra.Command) error { return hint.With(errors.New("e"), "ls %s", hostile) },
 		"usage":   func(*Out, *cobra.Command) error { return Usagef("bad %s", hostile) },
-		"table":   func(o *Out, _ *cobra.Command) error { return lines.Print(o.Stdout, "%s", hostile) },
+		"table":   func(o *Out, _ *cobra.Command) error { return table.Print(o.Stdout, "%s", hostile) },
 		"cobra": func(_ *Out, c *cobra.Command) error {
 			c.PrintErrln(strings.ReplaceAll(hostile, "\n", `\n`))
 			return nil
@@ -100,7 +100,7 @@ func TestSinkJSON(t *testing.T) {
 }
 
 // TestNothingPrintsPast: outside the edge no code writes to the standard streams,
-// and what prints a result does it by pkg/lines, whose arguments are cleaned.
+// and what prints a result does it by pkg/table, whose arguments are cleaned.
 func TestNothingPrintsPast(t *testing.T) {
 	t.Parallel()
 	for _, dir := range []string{"../../cmd", "../../pkg", "../../manifest"} {

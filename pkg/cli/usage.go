@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/lines"
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
+	"kubecrate/pkg/table"
 	"kubecrate/pkg/version"
 )
 
@@ -33,7 +33,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	near, least := "", typos+1
 	look := func(f *pflag.Flag) {
-		d := spelling.Distance(name, f.Name)
+		d := suggest.Distance(name, f.Name)
 		if len(name) > 2 && strings.HasPrefix(f.Name, name) {
 			d = 1
 		}
@@ -105,7 +105,7 @@ func VersionCmd(root *cobra.Command, out *Out) *cobra.Command {
 func (o *Out) version(program string) error {
 	o.kind = "version" // also for --version
 	return o.Print(map[string]string{"program": program, "version": version.String()}, func(w io.Writer) error {
-		return lines.Print(w, "%s version %s", program, version.String())
+		return table.Print(w, "%s version %s", program, version.String())
 	})
 }
 

@@ -17,8 +17,8 @@ import (
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/atomicfile"
 	"kubecrate/pkg/bundle"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/table"
 	"kubecrate/pkg/verify"
 )
 
@@ -71,7 +71,7 @@ func Run(ctx context.Context, o Options) (res *bundle.Result, err error) {
 
 func say(w io.Writer, format string, args ...any) {
 	// The demo's talk is not worth failing for.
-	_ = lines.Print(w, format, args...)
+	_ = table.Print(w, format, args...)
 }
 
 // writeManifest writes a manifest that takes everything of the default profile

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"kubecrate/pkg/nevra"
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
 )
 
 // noSuchRoot says that a pin matches nothing, and what comes near.
@@ -212,7 +212,7 @@ func (u *universe) similarName(pin nevra.Pin) string {
 			if len(wanted) < 4 || max(len(n)-len(wanted), len(wanted)-len(n)) >= bestDistance {
 				continue
 			}
-			if d := spelling.Distance(n, wanted); d < bestDistance {
+			if d := suggest.Distance(n, wanted); d < bestDistance {
 				best, bestDistance = n, d
 			}
 		}

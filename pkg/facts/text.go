@@ -5,14 +5,14 @@ import (
 	"strings"
 	"time"
 
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/table"
 )
 
 // WriteText prints the facts for people; of the packages only how many there
 // are, see Baseline.
 func (f *Facts) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	zone := f.Timezone
 	if zone == "" {
 		zone = "unknown"

@@ -17,7 +17,7 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/media"
 	"kubecrate/pkg/progress"
-	"kubecrate/pkg/signed"
+	"kubecrate/pkg/signedjson"
 	"kubecrate/pkg/step"
 )
 
@@ -50,7 +50,7 @@ type Options struct {
 type Exchange struct {
 	Options
 	place    *media.Dir // the stick's directory when the run started, nil before
-	signer   *signed.Signer
+	signer   *signedjson.Signer
 	kept     bool // signer is on the host's disk
 	loaded   bool // others and known are read
 	others   []*Report
@@ -167,7 +167,7 @@ func (r *Report) withoutAddress(vip string) {
 func (x *Exchange) openSigner() {
 	text, err := x.Host.ReadFile(keyFile)
 	if err == nil {
-		if x.signer, err = signed.ParseSigner(text); err == nil {
+		if x.signer, err = signedjson.ParseSigner(text); err == nil {
 			x.kept = true
 			return
 		}
@@ -175,7 +175,7 @@ func (x *Exchange) openSigner() {
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		x.warn("cannot read the key in %s; a new one replaces it: %v", keyFile, err)
 	}
-	if x.signer, err = signed.NewSigner(x.Now()); err != nil {
+	if x.signer, err = signedjson.NewSigner(x.Now()); err != nil {
 		x.warn("this host's report will not be signed: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"kubecrate/pkg/host/hosttest"
 	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/media"
-	"kubecrate/pkg/signed"
+	"kubecrate/pkg/signedjson"
 )
 
 func now() time.Time {
@@ -111,7 +111,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(text)
 	// Each process that fuzzes has to know the key.
-	signer, err := signed.ParseSigner([]byte(`{"seed":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","since":"2020-05-01T12:00:00Z"}`))
+	signer, err := signedjson.ParseSigner([]byte(`{"seed":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","since":"2020-05-01T12:00:00Z"}`))
 	if err != nil {
 		f.Fatal(err)
 	}

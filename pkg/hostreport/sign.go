@@ -7,11 +7,11 @@ import (
 	"path"
 	"time"
 
-	"kubecrate/pkg/signed"
+	"kubecrate/pkg/signedjson"
 )
 
 // Sign signs r; later changes invalidate the signature.
-func (r *Report) Sign(s *signed.Signer) error {
+func (r *Report) Sign(s *signedjson.Signer) error {
 	r.Key, r.KeySince, r.Signature = s.Key(), s.Since, ""
 	data, err := r.Marshal()
 	if err != nil {
@@ -34,8 +34,8 @@ func (r *Report) File() string {
 
 // verified reads a report and verifies its signature, but not its content.
 func verified(data []byte) (*Report, error) {
-	o, err := signed.Open(data)
-	if errors.Is(err, signed.ErrSignature) {
+	o, err := signedjson.Open(data)
+	if errors.Is(err, signedjson.ErrSignature) {
 		return nil, err
 	}
 	if err != nil {

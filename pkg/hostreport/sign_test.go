@@ -11,12 +11,12 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/media"
-	"kubecrate/pkg/signed"
+	"kubecrate/pkg/signedjson"
 )
 
-func newSigner(t testing.TB) *signed.Signer {
+func newSigner(t testing.TB) *signedjson.Signer {
 	t.Helper()
-	s, err := signed.NewSigner(now())
+	s, err := signedjson.NewSigner(now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestSign(t *testing.T) {
 		}
 	}
 	changed := strings.Replace(string(text), "192.168.4.11", "192.168.4.99", 1)
-	if _, err := hostreport.Parse([]byte(changed)); !errors.Is(err, signed.ErrSignature) {
+	if _, err := hostreport.Parse([]byte(changed)); !errors.Is(err, signedjson.ErrSignature) {
 		t.Errorf("another address: %v", err)
 	}
 	f.Key, f.Signature = "", ""
@@ -98,7 +98,7 @@ func TestMismatch(t *testing.T) {
 	if got := before.Mismatch(other); !strings.Contains(got, "master1 is not signed") {
 		t.Errorf("not signed any more: %q", got)
 	}
-	young, err := signed.NewSigner(now().Add(time.Hour))
+	young, err := signedjson.NewSigner(now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestMismatch(t *testing.T) {
 	if got := before.Mismatch(other); got != "" {
 		t.Errorf("after a reset: %q", got)
 	}
-	old, err := signed.NewSigner(now().Add(-time.Hour))
+	old, err := signedjson.NewSigner(now().Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

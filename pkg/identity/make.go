@@ -6,8 +6,8 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/media"
+	"kubecrate/pkg/table"
 )
 
 // Made is what was written. It holds no secret.
@@ -59,7 +59,7 @@ func Make(place Place, o Options, ask func() (string, error)) (*Made, error) {
 
 // WriteText prints m and what to do with it.
 func (m *Made) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	for _, f := range m.Files {
 		out.Line("wrote %s", f)
 	}

@@ -13,10 +13,10 @@ import (
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostlock"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/stepreport"
+	"kubecrate/pkg/table"
 )
 
 // perform runs steps that are not part of an installation.
@@ -97,7 +97,7 @@ func (r *run) sweep() error {
 
 // WriteText prints the result as text.
 func (r *Loaded) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	if r.Changed {
 		out.Line("all %d images are loaded", r.Images)
 	} else {

@@ -11,10 +11,10 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/table"
 )
 
 // Plan is the planned changes on this host.
@@ -81,7 +81,7 @@ func Preflight(ctx context.Context, h *host.Host, q PlanRequest) (checks *prefli
 
 // WriteText prints the plan as text.
 func (p *Plan) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	out.Line("%s, role %s: ./install --role %s would do this; nothing was changed", p.Bundle, p.Role, p.Role)
 	out.Line("")
 	for i, e := range p.Steps {
@@ -110,7 +110,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 
 // writeStatus prints the result of a check, indented; without diffs it only names the
 // files.
-func writeStatus(out *lines.Printer, st step.Status, diffs bool) {
+func writeStatus(out *table.Printer, st step.Status, diffs bool) {
 	for _, what := range st.What {
 		out.Line("\t  %s", what)
 	}

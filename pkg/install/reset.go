@@ -13,10 +13,10 @@ import (
 	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/install/target"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/stepreport"
+	"kubecrate/pkg/table"
 )
 
 // Undone is the result of Reset. Kept lists what it left on the host, and why.
@@ -113,7 +113,7 @@ func (u *Undone) hear(report progress.Func) progress.Func {
 
 // WriteText prints the result as text.
 func (u *Undone) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	switch {
 	case u.Empty:
 		out.Line("nothing was installed on this host: nothing to undo")

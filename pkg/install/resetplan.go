@@ -8,8 +8,8 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/table"
 )
 
 // ResetPlan is the planned changes of Reset. Node is the name of the host's node.
@@ -94,7 +94,7 @@ func untouched(h *host.Host) (bool, error) {
 
 // WriteText prints the plan as text.
 func (p *ResetPlan) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	if p.Empty {
 		out.Line("nothing was installed on this host: reset would change nothing")
 		return out.Flush()

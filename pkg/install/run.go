@@ -19,13 +19,13 @@ import (
 	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/hostreport"
 	"kubecrate/pkg/install/target"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/preflight"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/smoke"
 	"kubecrate/pkg/software"
 	"kubecrate/pkg/step"
 	"kubecrate/pkg/stepreport"
+	"kubecrate/pkg/table"
 )
 
 // Run installs this host, in the order of this page. It changes nothing before the
@@ -228,7 +228,7 @@ func (r *run) next() []string {
 
 // WriteText prints the result as text.
 func (r *Result) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	if len(r.Changed) == 0 {
 		out.Line("this host already is a %s of %s and Ready: nothing changed", r.Role, r.Bundle)
 		return out.Flush()

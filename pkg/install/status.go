@@ -11,8 +11,8 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/install/target"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/step"
+	"kubecrate/pkg/table"
 )
 
 // Condition is the condition of a host's installation.
@@ -111,7 +111,7 @@ func (st *Status) err() error {
 
 // WriteText prints the status as text.
 func (st *Status) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	if st.Bundle == "" {
 		out.Line("%s", st.Condition)
 		return out.Flush()

@@ -12,8 +12,8 @@ import (
 	"kubecrate/pkg/host"
 	"kubecrate/pkg/hostlock"
 	"kubecrate/pkg/kubeadm"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/media"
+	"kubecrate/pkg/table"
 )
 
 // Ticketed is the result of Ticket. Flags contains the token, if requested.
@@ -109,7 +109,7 @@ func showTicket(h *host.Host) (*Ticketed, error) {
 
 // WriteText prints the result as text.
 func (r *Ticketed) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	switch {
 	case r.Revoked != nil:
 		writeRevocation(out, r.Revoked)
@@ -125,7 +125,7 @@ func (r *Ticketed) WriteText(w io.Writer) error {
 	return out.Flush()
 }
 
-func writeRevocation(out *lines.Printer, r *kubeadm.Revocation) {
+func writeRevocation(out *table.Printer, r *kubeadm.Revocation) {
 	if len(r.Tokens) > 0 {
 		out.Line("revoked: %s %s", plural(len(r.Tokens), "token"), strings.Join(r.Tokens, ", "))
 	}

@@ -17,9 +17,9 @@ import (
 	"kubecrate/pkg/facts"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/host"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/software"
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
+	"kubecrate/pkg/table"
 )
 
 // Options say which role the host gets, and what is known. Role, Facts and Manifest
@@ -153,7 +153,7 @@ func CheckSkip(names []string) error {
 		if slices.Contains(Names(), n) {
 			return hint.With(fmt.Errorf("the check %s cannot be skipped: installation is impossible if it fails", n), "checks that can be skipped: %s", strings.Join(known, ", "))
 		}
-		guess := slices.MinFunc(known, func(a, b string) int { return spelling.Distance(n, a) - spelling.Distance(n, b) })
+		guess := slices.MinFunc(known, func(a, b string) int { return suggest.Distance(n, a) - suggest.Distance(n, b) })
 		return hint.With(fmt.Errorf("unknown check %q, did you mean %q?", n, guess), "checks that can be skipped: %s", strings.Join(known, ", "))
 	}
 	return nil
@@ -308,7 +308,7 @@ func roleName(r manifest.Role) string {
 
 // WriteText prints one finding a line, and its hint below it.
 func (r *Result) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	for _, c := range r.Checks {
 		out.Line("%s\t%s\t%s", c.State, c.Name, c.Message)
 		if c.Hint != "" {

@@ -5,7 +5,7 @@ import (
 	"sort"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/lines"
+	"kubecrate/pkg/table"
 )
 
 // Change is one difference: Old or New is empty where a thing was added or
@@ -49,7 +49,7 @@ func Diff(a, b *manifest.Lock) []Change {
 // WriteDiff prints changes one a line, marked +, - and ~ as added, removed and
 // changed.
 func WriteDiff(w io.Writer, changes []Change) error {
-	p := lines.New(w)
+	p := table.New(w)
 	for _, c := range changes {
 		switch {
 		case c.Old == "":

@@ -10,8 +10,8 @@ import (
 
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
+	"kubecrate/pkg/table"
 )
 
 // Contents is what an archive holds. Sizes are bytes; raw sizes are those of
@@ -130,7 +130,7 @@ func ReadLock(path string) (l *manifest.Lock, err error) {
 
 // WriteText prints c for people.
 func (c *Contents) WriteText(w io.Writer) error {
-	p := lines.New(w)
+	p := table.New(w)
 	if c.Disagrees != "" {
 		p.Line("WARNING: do not use this archive, the following differs from its contents: %s", c.Disagrees)
 		p.Line("")

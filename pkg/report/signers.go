@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"kubecrate/manifest"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/sbom"
+	"kubecrate/pkg/table"
 )
 
 // signers reads who signed the packages of l out of an archive's SBOM; an archive
@@ -77,7 +77,7 @@ func Trusts(m *manifest.Manifest, l *manifest.Lock) []RepoTrust {
 
 // WriteTrusts prints list for people.
 func WriteTrusts(w io.Writer, list []RepoTrust) error {
-	p := lines.New(w)
+	p := table.New(w)
 	for _, t := range list {
 		by := "signatures are not checked"
 		switch {

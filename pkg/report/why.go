@@ -12,9 +12,9 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/hint"
 	"kubecrate/pkg/imageref"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/nevra"
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
+	"kubecrate/pkg/table"
 )
 
 // Why is the chain of reasons for one package or image, from what the manifest
@@ -130,7 +130,7 @@ func similar(l *manifest.Lock, name string) []string {
 	}
 	least := (len(name)+2)/3 + 1 // a third of the letters may be wrong
 	typo := func(candidate, short string) {
-		switch d := spelling.Distance(name, short); {
+		switch d := suggest.Distance(name, short); {
 		case d < least:
 			near, least = []string{candidate}, d
 		case d == least && len(near) > 0 && len(near) < most:
@@ -153,7 +153,7 @@ func similar(l *manifest.Lock, name string) []string {
 
 // WriteText prints the chain, one step a line, then the other reasons.
 func (w *Why) WriteText(out io.Writer) error {
-	p := lines.New(out)
+	p := table.New(out)
 	p.Line("%s", w.Name)
 	for _, step := range w.Chain {
 		p.Line("  %s", step)

@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"kubecrate/pkg/hint"
-	"kubecrate/pkg/lines"
+	"kubecrate/pkg/table"
 )
 
 // State of a check.
@@ -109,7 +109,7 @@ func (r *Report) Err() error {
 
 // WriteText prints the report as text.
 func (r *Report) WriteText(w io.Writer) error {
-	out := lines.New(w)
+	out := table.New(w)
 	for _, c := range r.Checks {
 		out.Line("%s\t%s\t%s", c.State, c.Name, c.Message)
 		for _, d := range c.Details {

@@ -15,9 +15,9 @@ import (
 	"kubecrate/manifest"
 	"kubecrate/pkg/archive"
 	"kubecrate/pkg/image"
-	"kubecrate/pkg/lines"
 	"kubecrate/pkg/progress"
 	"kubecrate/pkg/report"
+	"kubecrate/pkg/table"
 	"kubecrate/pkg/trust"
 )
 
@@ -235,7 +235,7 @@ func (c *check) signed(dir string, p archive.FileDigest) bool {
 
 // WriteText prints v in a few lines.
 func (v *Verified) WriteText(w io.Writer) error {
-	p := lines.New(w)
+	p := table.New(w)
 	p.Line("%s is intact: %d members, %s, %s unpacked", v.Path, v.Members, progress.Size(v.Compressed), progress.Size(v.Raw))
 	if !v.Sidecar {
 		p.Line("it has no .sha256")

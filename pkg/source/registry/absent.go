@@ -14,7 +14,7 @@ import (
 	"kubecrate/pkg/image"
 	"kubecrate/pkg/imageref"
 	"kubecrate/pkg/source"
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
 )
 
 // Bounds of the search for similar tags, which may cost a little but not make
@@ -239,7 +239,7 @@ func similar(tag string, tags []string) []string {
 		if _, err := imageref.Canonical("x:" + t); err != nil || t == tag {
 			continue // only valid tags are printed
 		}
-		near = append(near, scored{t, spelling.Distance(tag, t)})
+		near = append(near, scored{t, suggest.Distance(tag, t)})
 	}
 	slices.SortFunc(near, func(a, b scored) int {
 		if a.away != b.away {

@@ -1,4 +1,4 @@
-// Package signed signs JSON objects and checks them, so that what was changed on
+// Package signedjson signs JSON objects and checks them, so that what was changed on
 // the way is noticed. The object carries the public key and the signature, both
 // in base64:
 //
@@ -7,7 +7,7 @@
 // What is signed is the object without its signature in canonical form: keys
 // sorted, no space, each key once with its last value. A key proves nothing of
 // who made it: only that two objects are by the same one.
-package signed
+package signedjson
 
 import (
 	"bytes"

@@ -1,10 +1,10 @@
-package spelling_test
+package suggest_test
 
 import (
 	"strings"
 	"testing"
 
-	"kubecrate/pkg/spelling"
+	"kubecrate/pkg/suggest"
 )
 
 func TestDistance(t *testing.T) {
@@ -24,10 +24,10 @@ func TestDistance(t *testing.T) {
 		{long, long, 0},
 		{long, "x", 128},
 	} {
-		if got := spelling.Distance(c.a, c.b); got != c.want {
+		if got := suggest.Distance(c.a, c.b); got != c.want {
 			t.Errorf("Distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
 		}
-		if got := spelling.Distance(c.b, c.a); got != c.want {
+		if got := suggest.Distance(c.b, c.a); got != c.want {
 			t.Errorf("Distance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
 		}
 	}
@@ -36,7 +36,7 @@ func TestDistance(t *testing.T) {
 func FuzzDistance(f *testing.F) {
 	f.Add("v1.17.4", "v1.17.3")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if d := spelling.Distance(a, b); d != spelling.Distance(b, a) || (d == 0) != (a == b) {
+		if d := suggest.Distance(a, b); d != suggest.Distance(b, a) || (d == 0) != (a == b) {
 			t.Fatalf("%q and %q: %d", a, b, d)
 		}
 	})

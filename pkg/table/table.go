@@ -1,5 +1,5 @@
-// Package lines prints many lines and keeps the first error.
-package lines
+// Package table prints aligned text and keeps the first error.
+package table
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package signed_test
+package signedjson_test
 
 import (
 	"bytes"
@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"kubecrate/pkg/signed"
+	"kubecrate/pkg/signedjson"
 )
 
-func signer(t testing.TB) *signed.Signer {
+func signer(t testing.TB) *signedjson.Signer {
 	t.Helper()
-	s, err := signed.NewSigner(time.Date(2020, 5, 1, 12, 0, 0, 5, time.UTC))
+	s, err := signedjson.NewSigner(time.Date(2020, 5, 1, 12, 0, 0, 5, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func signer(t testing.TB) *signed.Signer {
 }
 
 // sign puts key and signature into text, which has KEY and SIGNATURE in it.
-func sign(t testing.TB, s *signed.Signer, text string) string {
+func sign(t testing.TB, s *signedjson.Signer, text string) string {
 	t.Helper()
 	text = strings.Replace(text, "KEY", s.Key(), 1)
 	signature, err := s.Sign([]byte(text))
@@ -37,7 +37,7 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
 	good := sign(t, s, text)
-	o, err := signed.Open([]byte(good))
+	o, err := signedjson.Open([]byte(good))
 	if err != nil || o.Key != s.Key() || string(o.Body) != `{"a":"x","b":[1.50,{"y":null,"z":"é"}],"key":"`+s.Key()+`"}` {
 		t.Fatalf("%s, %v", o.Body, err)
 	}
@@ -55,18 +55,18 @@ func TestOpen(t *testing.T) {
 		"another's key":              {strings.Replace(good, s.Key(), signer(t).Key(), 1), false},
 		"a number as key":            {strings.Replace(good, `"`+s.Key()+`"`, "7", 1), false},
 	} {
-		switch o, err := signed.Open([]byte(v.text)); {
+		switch o, err := signedjson.Open([]byte(v.text)); {
 		case v.ok && (err != nil || !strings.Contains(string(o.Body), `"a":"x"`)):
 			t.Errorf("%s: %s, %v", name, o.Body, err)
-		case !v.ok && !errors.Is(err, signed.ErrSignature):
+		case !v.ok && !errors.Is(err, signedjson.ErrSignature):
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if o, err := signed.Open([]byte(`{"a":1}`)); err != nil || o.Key != "" || o.Signature != "" {
+	if o, err := signedjson.Open([]byte(`{"a":1}`)); err != nil || o.Key != "" || o.Signature != "" {
 		t.Errorf("one that is not signed: %+v, %v", o, err)
 	}
 	for _, bad := range []string{"", "null", "[]", "{} {}", `{"a":}`, "7"} {
-		if _, err := signed.Open([]byte(bad)); err == nil || errors.Is(err, signed.ErrSignature) {
+		if _, err := signedjson.Open([]byte(bad)); err == nil || errors.Is(err, signedjson.ErrSignature) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -80,7 +80,7 @@ func TestFlippedBits(t *testing.T) {
 		for bit := range 8 {
 			bad := bytes.Clone(good)
 			bad[i] ^= 1 << bit
-			if o, err := signed.Open(bad); err == nil {
+			if o, err := signedjson.Open(bad); err == nil {
 				t.Errorf("byte %d, bit %d: %s is taken as %s", i, bit, bad, o.Body)
 			}
 		}
@@ -94,12 +94,12 @@ func TestSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := signed.ParseSigner(text)
+	again, err := signedjson.ParseSigner(text)
 	if err != nil || again.Key() != s.Key() || !again.Since.Equal(s.Since) || s.Since.Nanosecond() != 0 {
 		t.Errorf("%+v, %v", again, err)
 	}
 	for _, bad := range []string{"", "{}", `{"seed":"c2VjcmV0"}`, string(text[:len(text)/2])} {
-		if _, err := signed.ParseSigner([]byte(bad)); err == nil || strings.Contains(err.Error(), "c2Vj") {
+		if _, err := signedjson.ParseSigner([]byte(bad)); err == nil || strings.Contains(err.Error(), "c2Vj") {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -112,7 +112,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte(sign(f, signer(f), text)))
 	f.Add([]byte(`{"a":{"a":1e999},"A":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		o, err := signed.Open(data)
+		o, err := signedjson.Open(data)
 		if err != nil {
 			return
 		}
@@ -122,7 +122,7 @@ func FuzzOpen(f *testing.F) {
 		if o.Key != "" {
 			return
 		}
-		if again, err := signed.Open(o.Body); err != nil || !bytes.Equal(again.Body, o.Body) {
+		if again, err := signedjson.Open(o.Body); err != nil || !bytes.Equal(again.Body, o.Body) {
 			t.Errorf("%q is not canonical: %q, %v", o.Body, again.Body, err)
 		}
 	})

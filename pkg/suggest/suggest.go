@@ -1,5 +1,5 @@
-// Package spelling says how near two words are, for "did you mean".
-package spelling
+// Package suggest says how near two words are, for "did you mean".
+package suggest
 
 // longest is how many bytes of a word are worth comparing.
 const longest = 128

@@ -1,17 +1,17 @@
-package lines_test
+package table_test
 
 import (
 	"bytes"
 	"errors"
 	"testing"
 
-	"kubecrate/pkg/lines"
+	"kubecrate/pkg/table"
 )
 
 func TestPrinter(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	p := lines.New(&out)
+	p := table.New(&out)
 	p.Line("NAME\tSIZE")
 	p.Line("%s\t%d", "long name", 7)
 	p.Line("%s\t%v", "a\n ok everything fine\tx", errors.New("b\x1b[2J"))
@@ -35,7 +35,7 @@ func (broken) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
 func TestPrinterKeepsTheError(t *testing.T) {
 	t.Parallel()
-	if err := lines.Print(broken{}, "x"); err == nil || err.Error() != "cannot print: no space" {
+	if err := table.Print(broken{}, "x"); err == nil || err.Error() != "cannot print: no space" {
 		t.Errorf("got %v", err)
 	}
 }
