@@ -127,6 +127,7 @@ func TestUnsupported(t *testing.T) {
 		file       []byte
 	}{
 		{"format 6", "an RPM of format 6", reheader(t, file, func(list []sigEntry) []sigEntry { return append(list, number(5114, 6)) })},
+		{"format 6 with its digest", "an RPM of format 6", reheader(t, file, func(list []sigEntry) []sigEntry { return append(without(5093)(list), number(5114, 6)) })},
 		{"the digest of format 6", "a payload digest with RFC 4880 algorithm 0", reheader(t, file, without(5093))},
 		{"SHA3", "a payload digest with RFC 4880 algorithm 14", reheader(t, file, digestKind(14))},
 		{"format 2", "an RPM of format 2", lead(4, 2)},

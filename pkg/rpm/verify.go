@@ -96,11 +96,11 @@ func verify(r io.Reader, keys *Keyring, signed bool, now time.Time) (*Verificati
 	if err := c.checkDigests(inHeader); err != nil {
 		return nil, err
 	}
-	if unread != nil {
-		return nil, unread
-	}
 	if err := f.checkFormat(); err != nil {
 		return nil, err
+	}
+	if unread != nil {
+		return nil, unread
 	}
 	if signed {
 		err = c.prepare(keys)
