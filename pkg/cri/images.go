@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"kubecrate/manifest"
@@ -261,8 +262,8 @@ func (c *counter) Write(b []byte) (int, error) {
 }
 
 // Undo is step.Undoer's: it restores the previous tags and removes loaded images,
-// unless containers use them. If the runtime is not running, it does nothing and
-// keeps the list for the next attempt.
+// unless containers use them. If the runtime is not running, it keeps its images and
+// their list, and warns.
 func (s imagesStep) Undo(ctx context.Context, h *host.Host) error {
 	list, err := readPreviousTags(h)
 	if err != nil {
@@ -293,7 +294,22 @@ func (s imagesStep) Undo(ctx context.Context, h *host.Host) error {
 			return errors.Join(append(errs, err)...)
 		}
 	}
+	for _, runtime := range slices.Sorted(maps.Keys(gone)) {
+		s.kept(list, runtime)
+	}
 	return errors.Join(errs...)
+}
+
+// kept warns about the images of a runtime that does not respond.
+func (s imagesStep) kept(list previousTags, runtime string) {
+	n := 0
+	for _, p := range list.Images {
+		if p.Runtime == runtime {
+			n++
+		}
+	}
+	text := fmt.Sprintf("%s does not respond: %d loaded images remain in %s", runtime, n, s.all.About(runtime).DataDir)
+	s.report.Report(progress.Event{Kind: progress.Warn, Stage: Stage, Text: text})
 }
 
 func (s imagesStep) undo(ctx context.Context, h *host.Host, p previousTag) error {

@@ -3,6 +3,7 @@ package cri_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -228,7 +229,14 @@ func TestImagesUnavailable(t *testing.T) {
 	d := hosttest.NewDocker(m)
 	before := d.State()
 	m.Units["docker.service"].Active = false
-	reset(t, h, []step.Step{s})
+	var kept []string
+	warned := func(e progress.Event) { kept = append(kept, e.Text) }
+	if err := step.Reset(t.Context(), h, journal(t, h), cri.All().Kinds(warned), func(step.Event) {}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"docker does not respond: 2 loaded images remain in /var/lib/docker"}; !slices.Equal(kept, want) {
+		t.Errorf("what docker keeps: %q, want %q", kept, want)
+	}
 	m.Units["docker.service"].Active = true
 	reset(t, h, []step.Step{s})
 	if d.State() != before || m.Read(t, "/var/lib/kubecrate/images.json") != "" {

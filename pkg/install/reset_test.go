@@ -31,6 +31,19 @@ func TestKept(t *testing.T) {
 	(&Undone{}).hear(nil)(progress.Event{Kind: progress.Warn})
 }
 
+// TestResetWithoutRuntime: images that a stopped runtime keeps are listed.
+func TestResetWithoutRuntime(t *testing.T) {
+	t.Parallel()
+	x := newLab(t, manifest.RuntimeDocker).host("master1", "192.168.4.11")
+	x.stay(manifest.Master)
+	x.m.Units["docker.service"].Active = false
+	u, err := Reset(t.Context(), x.h, x.resetRequest(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.says(u, "except:\n  docker does not respond: ", " loaded images remain in /var/lib/docker")
+}
+
 // TestResetKilled: a reset that ends at any program is brought to its end by the
 // same command, whichever release wrote the journal.
 func TestResetKilled(t *testing.T) {
