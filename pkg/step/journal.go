@@ -28,6 +28,7 @@ import (
 type Journal struct {
 	dir     string // on this machine
 	file    logFile
+	whole   int64 // length of the complete records in file
 	records []record
 }
 
@@ -123,7 +124,8 @@ func (j *Journal) load() error {
 			return err
 		}
 	}
-	_, err = j.file.Seek(whole, 0)
+	j.whole = whole
+	_, err = j.file.Seek(whole, io.SeekStart)
 	return err
 }
 
@@ -191,18 +193,22 @@ func read(h *host.Host) (*Journal, error) {
 // Close closes the journal; all records are already on the disk.
 func (j *Journal) Close() error { return j.file.Close() }
 
-// append writes a record to the disk.
+// append writes a record to the disk. If it cannot, as on a full disk, nothing of the
+// record stays in the file: another one may follow once there is space again.
 func (j *Journal) append(r record) error {
 	line, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return err
+	line = append(line, '\n')
+	if _, err = j.file.Write(line); err == nil {
+		err = j.file.Sync()
 	}
-	if err := j.file.Sync(); err != nil {
-		return err
+	if err != nil {
+		_, seekErr := j.file.Seek(j.whole, io.SeekStart)
+		return errors.Join(err, j.file.Truncate(j.whole), seekErr)
 	}
+	j.whole += int64(len(line))
 	j.records = append(j.records, r)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"kubecrate/pkg/hint"
@@ -191,6 +192,26 @@ func TestTornJournal(t *testing.T) {
 	}
 	if _, err := step.OpenJournal(h); err == nil || !strings.Contains(err.Error(), "line 1") || hint.Of(err) == "" {
 		t.Errorf("a journal that is damaged: %v", err)
+	}
+}
+
+// TestFullDisk: a record that did not fit on the disk does not damage the journal for
+// those that do fit after it, as when a reset frees space.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	before := m.State(t)
+	if err := step.Run(t.Context(), h, journal(t, h), of(steps), steps, ignore); err != nil {
+		t.Fatal(err)
+	}
+	j, writes := journal(t, h), 0
+	j.Full(func() bool { writes++; return writes == 1 })
+	if err := step.Reset(t.Context(), h, j, of(steps).Independent(), ignore); !errors.Is(err, syscall.ENOSPC) || writes < 3 {
+		t.Errorf("a reset on a full disk: %v, after %d writes", err, writes)
+	}
+	reset(t, h, steps)
+	if m.State(t) != before || !journal(t, h).Empty() {
+		t.Errorf("after reset:\n%s\nwant:\n%s", m.State(t), before)
 	}
 }
 
