@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -113,10 +114,11 @@ func (h *Host) systemctl(ctx context.Context, verb, opposite, name string) error
 	return h.Change(ctx, Command("systemctl", verb, name), []string{"systemctl", opposite, name})
 }
 
-// UnitIsGone reports whether argv turns off a unit that the host no longer has:
-// such a unit neither runs nor starts at boot, though systemctl fails.
+// UnitIsGone reports whether argv turns off or restarts a unit that the host no longer
+// has: such a unit neither runs, with any configuration, nor starts at boot, though
+// systemctl fails.
 func UnitIsGone(ctx context.Context, h *Host, argv []string) bool {
-	if len(argv) != 3 || argv[0] != "systemctl" || argv[1] != "stop" && argv[1] != "disable" {
+	if len(argv) != 3 || argv[0] != "systemctl" || !slices.Contains([]string{"stop", "disable", "restart", "try-restart"}, argv[1]) {
 		return false
 	}
 	u, err := h.Unit(ctx, argv[2])

@@ -120,3 +120,32 @@ func TestUnitIsGone(t *testing.T) {
 		t.Errorf("it does not run: %v", err)
 	}
 }
+
+// TestRestartedUnitIsGone: a service whose package somebody removed is not restarted
+// when its file is restored, and holds nothing back.
+func TestRestartedUnitIsGone(t *testing.T) {
+	t.Parallel()
+	h, m := hosttest.New(t)
+	m.Units["off"] = &hosttest.Unit{Active: true, Enabled: true}
+	m.Write(t, "/etc/off.conf", "before\n")
+	s := []step.Step{&once{configurer{}, 0}}
+	if err := step.Run(t.Context(), h, journal(t, h), of(s), s, ignore); err != nil {
+		t.Fatal(err)
+	}
+	delete(m.Units, "off")
+	if err := step.Reset(t.Context(), h, journal(t, h), of(s), ignore); err != nil || !journal(t, h).Empty() || m.Read(t, "/etc/off.conf") != "before\n" {
+		t.Errorf("it is gone: %v, %q", err, m.Read(t, "/etc/off.conf"))
+	}
+}
+
+// configurer is a step that changes the configuration of a running service.
+type configurer struct{ stubborn }
+
+func (configurer) Check(context.Context, *host.Host) (st step.Status, err error) {
+	st.Todo("off is configured")
+	return st, nil
+}
+
+func (configurer) Apply(ctx context.Context, h *host.Host) error {
+	return host.Service{Unit: "off", Files: []host.ServiceFile{{Path: "/etc/off.conf", Before: "before\n", After: "after\n"}}}.Apply(ctx, h)
+}
