@@ -156,3 +156,31 @@ func TestLoadedBefore(t *testing.T) {
 		}
 	}
 }
+
+// TestLoadedBeforeItStopped: images that were loaded before the installation are
+// removed while their runtime, which the installation started, still runs.
+func TestLoadedBeforeItStopped(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, manifest.RuntimeDocker)
+	l.host("master1", "192.168.4.11").stay(manifest.Master)
+	x := l.host("node1", "192.168.4.21")
+	x.stay(manifest.Node)
+	if _, err := Reset(t.Context(), x.h, x.resetRequest(true)); err != nil {
+		t.Fatal(err)
+	}
+	systemctl := func(verb string) {
+		if _, err := x.h.Query(t.Context(), "systemctl", verb, "docker.service"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := x.state()
+	systemctl("start")
+	if _, err := Load(t.Context(), x.h, x.loadRequest(manifest.Node)); err != nil {
+		t.Fatal(err)
+	}
+	systemctl("stop") // as a boot does, since it is not enabled
+	x.stay(manifest.Node)
+	if u := x.leave(before); len(u.Kept) > 0 {
+		t.Errorf("kept: %v", u.Kept)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"kubecrate/pkg/host"
 )
@@ -22,19 +23,21 @@ type begun struct {
 
 // begun lists the steps in the order in which they were first started. A step that
 // is started again with other parameters keeps its place: what later steps depend on
-// is undone after them.
+// is undone after them. A step that is first started once steps were that come after
+// it in its run, as by a verb of their own, has its place before them.
 func (j *Journal) begun() []begun {
 	var list []begun
-	at := map[string]int{}
 	for _, r := range j.records {
 		if r.Begin == "" {
 			continue
 		}
-		i, known := at[r.Begin]
-		if !known {
+		i := slices.IndexFunc(list, func(b begun) bool { return b.name == r.Begin })
+		if i < 0 {
 			i = len(list)
-			at[r.Begin] = i
-			list = append(list, begun{name: r.Begin})
+			if first := slices.IndexFunc(list, func(b begun) bool { return slices.Contains(r.Before, b.name) }); first >= 0 {
+				i = first
+			}
+			list = slices.Insert(list, i, begun{name: r.Begin})
 		}
 		list[i].params = append(list[i].params, r.Params)
 	}
@@ -51,8 +54,8 @@ func (j *Journal) Begun() []string {
 }
 
 // begin writes the begin record of a step to the disk, unless there is one with the
-// same parameters.
-func (j *Journal) begin(b Begin) error {
+// same parameters. later names the steps that come after it.
+func (j *Journal) begin(b Begin, later []string) error {
 	r, err := b.record()
 	if err != nil {
 		return fmt.Errorf("cannot start step %s: %w", b.Step, err)
@@ -60,6 +63,11 @@ func (j *Journal) begin(b Begin) error {
 	for _, old := range j.records {
 		if old.Begin == r.Begin && bytes.Equal(old.Params, r.Params) {
 			return nil
+		}
+	}
+	for _, name := range j.Begun() {
+		if slices.Contains(later, name) {
+			r.Before = append(r.Before, name)
 		}
 	}
 	if err := j.append(r); err != nil {
@@ -83,8 +91,12 @@ func (j *Journal) Imply(list []Begin) error {
 	if len(j.records) > 0 && j.records[0].Begin != "" {
 		return nil
 	}
+	var names []string
 	for _, b := range list {
-		if err := j.begin(b); err != nil {
+		names = append(names, b.Step)
+	}
+	for i, b := range list {
+		if err := j.begin(b, names[i+1:]); err != nil {
 			return fmt.Errorf("cannot write the journal: %w", err)
 		}
 	}
@@ -92,7 +104,7 @@ func (j *Journal) Imply(list []Begin) error {
 }
 
 // begin writes the begin record of s after checking that kinds can undo it.
-func begin(j *Journal, kinds Kinds, s Step) error {
+func begin(j *Journal, kinds Kinds, s Step, later []string) error {
 	b := Begin{Step: s.Name()}
 	if p, ok := s.(Parameters); ok {
 		b.Params = p.Params()
@@ -104,7 +116,7 @@ func begin(j *Journal, kinds Kinds, s Step) error {
 	if _, err := kinds.open(begun{b.Step, []json.RawMessage{r.Params}}); err != nil {
 		return fmt.Errorf("cannot start step %s, because it could not be undone: %w", b.Step, err)
 	}
-	return j.begin(b)
+	return j.begin(b, later)
 }
 
 // CanReset returns why Reset would refuse the journal of h: a step that is not in

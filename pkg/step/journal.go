@@ -42,12 +42,14 @@ type logFile interface {
 }
 
 // record is a line of the journal: the start of a step, with the parameters of its
-// Undo and Clean; a file, or the command that undoes a change; or (with Undoes) that
+// Undo and Clean, and the steps that were started earlier although they come after it;
+// a file, or the command that undoes a change; or (with Undoes) that
 // an earlier record of a change was undone. Begin records are never undone: Undo and
 // Clean may be called any number of times.
 type record struct {
 	Begin  string          `json:"begin,omitempty"`
 	Params json.RawMessage `json:"params,omitempty"`
+	Before []string        `json:"before,omitempty"`
 
 	Step   string      `json:"step,omitempty"`
 	File   *fileRecord `json:"file,omitempty"`

@@ -173,6 +173,26 @@ func TestResetOrder(t *testing.T) {
 	}
 }
 
+// TestStartedAlone: a step that ran alone before the steps that come before it is
+// undone before them, also where the run was killed in between.
+func TestStartedAlone(t *testing.T) {
+	t.Parallel()
+	h, m, steps := made(t)
+	before := m.State(t)
+	for _, list := range [][]step.Step{steps[2:], {steps[0], steps[2]}, steps} {
+		if err := step.Run(t.Context(), h, journal(t, h), of(steps), list, ignore); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(journal(t, h).Begun(), " "); got != "first second third" {
+		t.Errorf("begun: %s", got)
+	}
+	reset(t, h, steps)
+	if m.State(t) != before {
+		t.Errorf("after reset:\n%s\nwant:\n%s", m.State(t), before)
+	}
+}
+
 // TestOutsideTheTable: what could not be undone is not done.
 func TestOutsideTheTable(t *testing.T) {
 	t.Parallel()

@@ -197,13 +197,16 @@ func unreadable(h *host.Host, err error) error {
 // and its changes are journaled to disk before they are made. If the kind of a step
 // is not in kinds, nothing is done.
 func Run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, steps []Step, report func(Event)) error {
+	var names []string
 	for _, s := range steps {
+		names = append(names, s.Name())
 		if _, ok := kinds.find(s.Name()); !ok {
 			return fmt.Errorf("cannot apply step %s: its kind is not registered, so it could not be undone", s.Name())
 		}
 	}
-	for _, s := range steps {
-		if err := run(ctx, h, j, kinds, s, report); err != nil {
+	for i, s := range steps {
+		start := func() error { return begin(j, kinds, s, names[i+1:]) }
+		if err := run(ctx, h, j, s, start, report); err != nil {
 			report(Event{Step: s.Name(), Phase: Failed, Err: err})
 			return err
 		}
@@ -211,7 +214,7 @@ func Run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, steps []Ste
 	return nil
 }
 
-func run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, s Step, report func(Event)) error {
+func run(ctx context.Context, h *host.Host, j *Journal, s Step, start func() error, report func(Event)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -228,7 +231,7 @@ func run(ctx context.Context, h *host.Host, j *Journal, kinds Kinds, s Step, rep
 	case ToDo, Later, Unknown:
 	}
 	report(Event{Step: s.Name(), Phase: Applying, Status: status})
-	if err := begin(j, kinds, s); err != nil {
+	if err := start(); err != nil {
 		return err
 	}
 	if err := s.Apply(ctx, h.With(j.of(s.Name()))); err != nil {
