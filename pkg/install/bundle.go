@@ -131,6 +131,8 @@ func installedBundle(h *host.Host, m Media, c Caller, name string) (*bundle, err
 		return b, nil
 	}
 	if err == nil {
+		c.Report.Report(progress.Event{Kind: progress.Warn, Stage: "stick", Text: fmt.Sprintf(
+			"%s is not the installed bundle, %s: using the copies on this host; a ticket is written to the stick only with --ticket FILE", b.name(), name)})
 		err = b.close()
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

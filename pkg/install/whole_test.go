@@ -310,6 +310,25 @@ func TestTicketVerb(t *testing.T) {
 	}
 }
 
+// TestTicketOtherBundle: with the stick of another bundle, a ticket is made from the
+// host's copies, and the operator is warned that the stick does not get it.
+func TestTicketOtherBundle(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, manifest.RuntimeDocker)
+	x := l.host("master1", "192.168.4.11")
+	x.stay(manifest.Master)
+	first := l.onStick("join.yaml")
+	l.archive = writeBundle(t, l.stick, manifest.RuntimeContainerd)
+	x.said = nil
+	made, err := x.ticket(TicketRequest{})
+	if err != nil || len(made.Files) != 1 || l.onStick("join.yaml") != first {
+		t.Errorf("made: %+v, %v", made, err)
+	}
+	if said := strings.Join(x.warnings(), "\n"); !strings.Contains(said, "kubernetes-1.17.4-el7-containerd-amd64 is not the installed bundle, kubernetes-1.17.4-el7-amd64: using the copies") {
+		t.Errorf("no warning in %q", said)
+	}
+}
+
 // TestLoadVerb: images that the kubelet removed come back from the archive.
 func TestLoadVerb(t *testing.T) {
 	t.Parallel()
