@@ -169,7 +169,7 @@ func TestIdentity(t *testing.T) {
 	var job *lab.Job
 	c.step("a node waits", func(t *testing.T) {
 		job = c.begin(first)
-		if out := job.Output(); !strings.Contains(out, "of at most 12h0m0s") || !strings.Contains(out, "take it to the other hosts") {
+		if out := job.Output(); !strings.Contains(out, "of at most 12h0m0s") || !strings.Contains(out, "continue with the other hosts") {
 			t.Errorf("it does not say how long it waits, and that the stick may go:\n%s", out)
 		}
 	})
