@@ -97,19 +97,23 @@ func Lock(fsys fs.FS) (*manifest.Lock, error) { return LockWith(fsys, manifest.W
 
 // LockWith is as Lock, for a lock that may use the words of w.
 func LockWith(fsys fs.FS, w manifest.Words) (*manifest.Lock, error) {
-	const name = lockName
-	info, err := fs.Stat(fsys, name)
-	if err == nil && info.Size() > manifest.MaxLockSize {
-		err = fmt.Errorf("it has %d bytes, the limit is %d", info.Size(), manifest.MaxLockSize)
-	}
-	var data []byte
-	if err == nil {
-		data, err = fs.ReadFile(fsys, name)
-	}
+	data, err := readMember(fsys, lockName, manifest.MaxLockSize)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the archive's lock: %w", err)
 	}
-	return w.ParseLock(name, data)
+	return w.ParseLock(lockName, data)
+}
+
+// readMember reads a member of at most limit bytes.
+func readMember(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("it has %d bytes, the limit is %d", info.Size(), limit)
+	}
+	return fs.ReadFile(fsys, name)
 }
 
 // IsLock says whether path names a lock, and not an archive.

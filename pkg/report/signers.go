@@ -16,16 +16,9 @@ import (
 // signers reads who signed the packages of l out of an archive's SBOM; an archive
 // without one says nothing.
 func signers(fsys fs.FS, l *manifest.Lock) (map[string]string, error) {
-	info, err := fs.Stat(fsys, sbomName)
+	text, err := readMember(fsys, sbomName, sbom.MaxSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	}
-	if err == nil && info.Size() > sbom.MaxSize {
-		err = fmt.Errorf("it has %d bytes, the limit is %d", info.Size(), sbom.MaxSize)
-	}
-	var text []byte
-	if err == nil {
-		text, err = fs.ReadFile(fsys, sbomName)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the archive's SBOM: %w", err)
