@@ -34,7 +34,7 @@ step is impossible.`,
 	return c
 }
 
-// planned runs f, which inspects the installation described by the flags.
+// planned runs f with the installation described by the flags.
 func (a *app) planned(flags *hostFlags, f func(h *host.Host, q install.PlanRequest) (result, error)) error {
 	as, err := flags.request()
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,17 +20,9 @@ func (a *app) runCmd() *cobra.Command {
 		Example: `  ./install run --role master --advertise-address 192.168.4.11
   ./install run --role node --ticket /mnt/usb/join.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			as, err := flags.request()
-			if err != nil {
-				return err
-			}
-			return a.on(func(h *host.Host, m install.Media, c install.Caller) (result, error) {
-				user, err := sudoUser(os.Getenv)
-				if err != nil {
-					return nil, err
-				}
+			return a.planned(flags, func(h *host.Host, q install.PlanRequest) (result, error) {
 				r, err := install.Run(cmd.Context(), h, install.RunRequest{
-					Media: m, Caller: c, Host: as, Passphrase: flags.ask, TicketTTL: ttl, Wait: flags.wait, Skip: flags.skip, NoSmoke: noSmoke, User: user,
+					Media: q.Media, Caller: q.Caller, Host: q.Host, Passphrase: flags.ask, TicketTTL: ttl, Wait: q.Wait, Skip: q.Skip, NoSmoke: noSmoke, User: q.User,
 				})
 				if err != nil {
 					return nil, err
